@@ -1,0 +1,137 @@
+"""Track F: which patients and which noise train, validate and test; and batches to train on.
+
+Everything lives on the training device: records and noise tapes are uploaded once, and a batch is
+gathered, mixed and scaled there, so that a GPU never waits for Python.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamer.noise import KINDS, NoisePart, noise_gain
+from streamer.nstdb import load_tape
+from streamer.records import find_record
+from streamer.wfdb_record import bridge_missing, clean_reference, read_record
+
+# de Chazal, O'Dwyer & Reilly, IEEE TBME 51(7) 2004: DS1 trains, DS2 tests. Left out: the paced
+# 102 104 107 217, the stress records' patients 118 119, and 201, who is also 202.
+TRAIN_RECORDS = tuple("101 106 108 109 112 115 116 122 203 207 208 209 215 220 230".split())
+VALIDATION_RECORDS = tuple("114 124 205 223".split())
+TEST_RECORDS = tuple(
+    "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()
+)
+LEAD = "MLII"
+FS = 360.0
+
+SEGMENT = 4096
+"""Samples (11 s) over which the SNR of a training example is set: as long as drift is slow."""
+CLEAN_SHARE = 0.1
+"""Share of examples without added noise: the network must also leave a clean ECG alone."""
+OWN_DRIFT_SHARE = 0.5
+"""Share of examples that keep the record's own drift, as a live stream does."""
+SNR_RANGE_DB = (-8.0, 24.0)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Records and noise on a device, at 360 Hz.
+
+    Parameters
+    ----------
+    raw, clean
+        Every lead of every record as one row, in mV, shape (rows, samples); `clean` is the
+        zero-phase 0.5 Hz reference.
+    noise
+        Per kind, unit-power tape of both channels, shape (2, samples).
+    """
+
+    raw: Tensor
+    clean: Tensor
+    noise: dict[str, Tensor]
+
+    def to(self, device: torch.device) -> "Corpus":
+        """Upload to a device."""
+        noise = {kind: tape.to(device) for kind, tape in self.noise.items()}
+        return Corpus(self.raw.to(device), self.clean.to(device), noise)
+
+
+def load_corpus(part: NoisePart, data_dir: Path | None = None) -> Corpus:
+    """Records and noise of one part of Track F.
+
+    Training takes both leads of each record, for the product meets any lead; validation takes
+    MLII alone, as the test does.
+    """
+    names = {"train": TRAIN_RECORDS, "validation": VALIDATION_RECORDS, "test": TEST_RECORDS}
+    leads = None if part == "train" else (LEAD,)
+    raw = np.concatenate(
+        [
+            bridge_missing(read_record(find_record(name, "mitdb", data_dir), leads).data)
+            for name in names[part]
+        ]
+    )
+    tapes = {kind: load_tape(kind, part, FS, data_dir) for kind in KINDS}
+    return Corpus(
+        torch.from_numpy(raw - np.median(raw, axis=1, keepdims=True)),
+        torch.from_numpy(clean_reference(raw, FS)),
+        {kind: torch.from_numpy(tape / tape.std(axis=1, keepdims=True)) for kind, tape in tapes.items()},
+    )
+
+
+def _gather(rows: Tensor, chosen: Tensor, start: Tensor, length: int) -> Tensor:
+    """Segments (batch, length) that begin at `start` in the `chosen` rows."""
+    index = start[:, None] + torch.arange(length, device=rows.device)
+    return rows[chosen[:, None], index]
+
+
+def _random(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    unit = torch.rand(shape, generator=generator, device=generator.device)
+    return low + (high - low) * unit
+
+
+def noisy_batch(
+    corpus: Corpus, batch: int, window: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Random (noisy, clean) windows in mV, each (batch, 1, window).
+
+    Half of the examples carry one kind of noise, half a random mixture; sign and gain vary, and
+    some windows begin with a constant, as the first windows of a stream do.
+    """
+    device, g = generator.device, generator
+
+    def integers(high: int) -> Tensor:
+        return torch.randint(high, (batch,), generator=g, device=device)
+
+    row = integers(len(corpus.clean))
+    start = integers(corpus.clean.shape[1] - SEGMENT)
+    clean = _gather(corpus.clean, row, start, SEGMENT)
+    raw = _gather(corpus.raw, row, start, SEGMENT)
+    keeps_drift = _random(0, 1, (batch, 1), g) < OWN_DRIFT_SHARE
+    base = torch.where(keeps_drift, raw, clean)
+
+    single = torch.eye(len(KINDS), device=device)[integers(len(KINDS))]
+    mixture = _random(0, 1, (batch, len(KINDS)), g)
+    weights = torch.where(_random(0, 1, (batch, 1), g) < 0.5, single, mixture)
+    noise = torch.zeros_like(clean)
+    for index, kind in enumerate(KINDS):
+        tape = corpus.noise[kind]
+        piece = _gather(tape, integers(len(tape)), integers(tape.shape[1] - SEGMENT), SEGMENT)
+        noise += weights[:, index : index + 1] * piece
+    snr_db = _random(*SNR_RANGE_DB, (batch, 1), g)
+    gain = noise_gain(clean.var(1, keepdim=True), noise.var(1, keepdim=True) + 1e-9, snr_db)
+    gain = torch.where(_random(0, 1, (batch, 1), g) < CLEAN_SHARE, torch.zeros_like(gain), gain)
+    noisy = base + gain * noise
+
+    sign = torch.where(_random(0, 1, (batch, 1), g) < 0.5, -1.0, 1.0)
+    scale = sign * torch.exp(0.35 * torch.randn((batch, 1), generator=g, device=device))
+    at = integers(SEGMENT - window)
+    every = torch.arange(batch, device=device)
+    noisy = _gather(scale * noisy, every, at, window)
+    clean = _gather(scale * clean, every, at, window)
+    # The first windows of a stream are filled up with its first sample.
+    begins = torch.where(integers(20) == 0, integers(window), torch.zeros_like(at))
+    before = torch.arange(window, device=device) < begins[:, None]
+    noisy = torch.where(before, noisy.gather(1, begins[:, None]), noisy)
+    return noisy[:, None], clean[:, None]

@@ -1,0 +1,1 @@
+"""One file per network. `NETWORKS` in `models.registry` names them."""

@@ -1,0 +1,133 @@
+"""Every network that can be chosen by name, and the card that says what it is.
+
+The facts of a network (paper, window, rate) stand here; what came out of its training (figures,
+time, machine) stands in the JSON card beside its weights.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = Path(__file__).parent / "weights"
+DEFAULT_NETWORK = "unet"
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network expects and where it comes from.
+
+    Parameters
+    ----------
+    name
+        The word for ``--model``.
+    title, paper
+        What it is, and the publication that it follows.
+    fs
+        Sampling rate it was made for, Hz.
+    window
+        Samples that it sees at once.
+    leads
+        Leads that it takes together. A network of one lead cleans each lead by itself.
+    parameters
+        Number of trained numbers; a test counts them.
+    normalisation
+        What happens to the scale of the input, always inside the exported graph.
+    build
+        Makes the untrained ``torch.nn.Module``: (batch, leads, window) mV → the same shape.
+    """
+
+    name: str
+    title: str
+    paper: str
+    fs: float
+    window: int
+    leads: int
+    parameters: int
+    normalisation: str
+    build: Callable[[], "nn.Module"]
+
+
+def _build_unet() -> "nn.Module":
+    from models.networks.unet import UNet
+
+    return UNet()
+
+
+NETWORKS = {
+    spec.name: spec
+    for spec in (
+        NetworkSpec(
+            name="unet",
+            title="single-lead U-Net with a dilated bottom",
+            paper="after Ronneberger, Fischer & Brox, MICCAI 2015, doi 10.1007/978-3-319-24574-4_28",
+            fs=360.0,
+            window=720,
+            leads=1,
+            parameters=928_337,
+            normalisation="each window by its own mean and standard deviation",
+            build=_build_unet,
+        ),
+    )
+}
+
+
+def find_network(name: str) -> NetworkSpec:
+    """Look a network up by name.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if name not in NETWORKS:
+        raise InputError(f"model {name!r} is unknown; there are: {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A network with its trained weights: `spec`, and `trained`, the JSON beside the weights."""
+
+    spec: NetworkSpec
+    trained: dict[str, Any]
+
+    @property
+    def onnx_path(self) -> Path:
+        """The graph that every backend but torch runs."""
+        return WEIGHTS / f"{self.spec.name}.onnx"
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights that the graph was exported from."""
+        return WEIGHTS / f"{self.spec.name}.safetensors"
+
+
+def load_card(name: str) -> ModelCard:
+    """Card of a network that is shipped with weights.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or no weights are there yet.
+    """
+    spec = find_network(name)
+    path = WEIGHTS / f"{name}.json"
+    if not path.is_file():
+        raise InputError(
+            f"model {name!r} has no weights in {WEIGHTS}; run `ecg-stream train {name}`, "
+            f"then `ecg-stream export {name} --weights … --install`"
+        )
+    return ModelCard(spec, json.loads(path.read_text(encoding="utf-8")))
+
+
+def sha256(path: Path) -> str:
+    """Fingerprint of a file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

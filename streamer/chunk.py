@@ -1,0 +1,87 @@
+"""`StreamInfo` and `Chunk`: the only data that sources hand to the engine."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+"""Float32 millivolts, always two axes: (leads, samples)."""
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """What is known of a stream before its first sample.
+
+    Parameters
+    ----------
+    fs
+        Nominal sampling rate in Hz.
+    leads
+        Lead names, in the order of the rows of `Chunk.data`.
+    name
+        What a person calls the stream: ``"mitdb/100"``.
+    source_id
+        Identifies the stream among all those in one run.
+    has_reference
+        Whether its chunks carry the clean reference.
+    """
+
+    fs: float
+    leads: tuple[str, ...]
+    name: str
+    source_id: str
+    has_reference: bool = False
+    unit: str = "mV"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.fs) and self.fs > 0):
+            raise ValueError(f"fs must be a positive rate in Hz, got {self.fs}")
+        if not self.leads:
+            raise ValueError("a stream needs at least one lead, got none")
+
+
+class Annotation(NamedTuple):
+    """A mark on one sample: its absolute index in its stream and the WFDB symbol and note."""
+
+    sample: int
+    symbol: str
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Consecutive samples of one stream. Treat the arrays as read-only.
+
+    Parameters
+    ----------
+    stream
+        `StreamInfo.source_id` of the stream it belongs to.
+    start
+        Absolute index of the first sample; never runs backwards. A jump is a gap.
+    data
+        Millivolts, shape (leads, samples). NaN marks a sample that its lead lost.
+    source_time
+        When the source sampled each sample, in seconds of the machine's monotonic clock
+        (`time.perf_counter`), shape (samples,).
+    arrived_ns
+        When the chunk reached this process, `time.perf_counter_ns`.
+    clean
+        The aligned clean reference in mV, shape of `data`, where the source knows it.
+    annotations
+        Marks on samples of this chunk.
+    """
+
+    stream: str
+    start: int
+    data: Samples
+    source_time: NDArray[np.float64]
+    arrived_ns: int
+    clean: Samples | None = None
+    annotations: tuple[Annotation, ...] = ()
+
+    @property
+    def stop(self) -> int:
+        """Absolute index of the first sample after this chunk."""
+        return self.start + self.data.shape[1]

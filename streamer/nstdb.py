@@ -1,0 +1,30 @@
+"""The MIT-BIH Noise Stress Test records as endless tapes of noise."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy import signal
+
+from streamer.noise import NoisePart, join_blocks, noise_blocks
+from streamer.records import find_record
+from streamer.resample import ratio
+from streamer.wfdb_record import read_record
+
+
+def load_tape(kind: str, part: NoisePart, fs: float, data_dir: Path | None = None) -> np.ndarray:
+    """Tape of one kind at a rate, shape (2, samples), in the record's nominal mV.
+
+    Parameters
+    ----------
+    kind
+        ``bw`` (baseline wander), ``em`` (electrode motion) or ``ma`` (muscle).
+    fs
+        Rate of the stream that the noise is for; the records have 360 Hz.
+    """
+    record = read_record(find_record(kind, "nstdb", data_dir))
+    data = record.data
+    up, down = ratio(record.fs, fs)
+    if up != down:
+        data = signal.resample_poly(data, up, down, axis=1).astype(np.float32)
+    blocks = noise_blocks(kind, part, data.shape[1] / fs)
+    return join_blocks([data[:, round(a * fs) : round(b * fs)] for a, b in blocks], fs)

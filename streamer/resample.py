@@ -1,0 +1,172 @@
+"""Change a stream's rate with a short, known delay: a stateful polyphase filter."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from streamer.chunk import Annotation, Chunk, Samples, StreamInfo
+from streamer.errors import InputError
+
+PASSBAND = 0.3
+"""Passband edge as a share of the lower of the two rates: 75 Hz at 250 Hz."""
+STOPBAND_DB = 60.0
+
+
+def ratio(fs_in: float, fs_out: float) -> tuple[int, int]:
+    """Smallest whole (up, down) with fs_in · up / down = fs_out to one part in a million.
+
+    Raises
+    ------
+    InputError
+        If the two rates have no ratio of whole numbers up to 2000.
+    """
+    exact = Fraction(fs_out).limit_denominator(1000) / Fraction(fs_in).limit_denominator(1000)
+    simple = exact.limit_denominator(2000)
+    if abs(simple / exact - 1) > 1e-6 or simple.numerator > 2000:
+        raise InputError(
+            f"cannot resample {fs_in:g} Hz to {fs_out:g} Hz: no ratio of whole numbers up to 2000"
+        )
+    return simple.numerator, simple.denominator
+
+
+class Resampler:
+    """One stream's polyphase FIR filter.
+
+    A Kaiser-windowed linear-phase low-pass (`scipy.signal.firwin`) at the up-sampled rate, of
+    which each output needs one phase. Output m lies at source time m / fs_out, so that
+    annotations and reference stay aligned; `delay_s` says how long it must wait for the filter's
+    second half. soxr's stream mode was not used because it holds seconds back.
+
+    Parameters
+    ----------
+    fs_in, fs_out
+        Rates in Hz.
+    """
+
+    def __init__(self, fs_in: float, fs_out: float) -> None:
+        self.up, self.down = ratio(fs_in, fs_out)
+        low = min(fs_in, fs_out)
+        edge, stop = PASSBAND * low, (1 - PASSBAND) * low
+        virtual = fs_in * self.up
+        taps, beta = signal.kaiserord(STOPBAND_DB, (stop - edge) / (virtual / 2))
+        # Odd multiples of `up` either side of the centre: every phase has the same reach.
+        self.reach = -(-taps // (2 * self.up))
+        half = self.reach * self.up
+        kernel = signal.firwin(2 * half + 1, low / 2, window=("kaiser", beta), fs=virtual) * self.up
+        # Phase p weighs the inputs i-reach … i+reach of an output that lies p/up after input i.
+        self._phases = np.zeros((self.up, 2 * self.reach + 1), dtype=np.float32)
+        for phase in range(self.up):
+            at = half + phase - np.arange(-self.reach, self.reach + 1) * self.up
+            inside = (at >= 0) & (at <= 2 * half)
+            self._phases[phase, inside] = kernel[at[inside]]
+        # Each phase must pass a constant unchanged, or the phases would imprint a tone on an offset.
+        self._phases /= self._phases.sum(axis=1, keepdims=True)
+        self.delay_s = self.reach / fs_in
+
+    def outputs_before(self, index: int) -> int:
+        """How many outputs lie before input sample `index`."""
+        return -(-index * self.up // self.down)
+
+    def filter(self, data: Samples, first: int, start: int, stop: int) -> Samples:
+        """Outputs start … stop-1 from `data` (rows, samples), whose column 0 is input `first`."""
+        position = np.arange(start, stop) * self.down
+        centre = position // self.up - first
+        windows = np.lib.stride_tricks.sliding_window_view(data, 2 * self.reach + 1, axis=1)
+        chosen = windows[:, centre - self.reach]
+        return np.einsum("rot,ot->ro", chosen, self._phases[position % self.up])
+
+
+def resampled_info(info: StreamInfo, fs: float) -> StreamInfo:
+    """The same stream at another rate."""
+    return replace(info, fs=fs)
+
+
+def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[Chunk]:
+    """Chunks of one stream at another rate; at its own rate they pass untouched.
+
+    A gap or the end flushes what the filter still holds, its edge value standing in for the
+    future; after a gap the filter starts afresh. Missing samples (NaN) spread over the filter's
+    length, so that nothing is interpolated silently.
+
+    Parameters
+    ----------
+    chunks
+        Of the stream that `info` describes.
+    fs
+        Wanted rate in Hz.
+    """
+    if ratio(info.fs, fs)[0] == ratio(info.fs, fs)[1]:
+        yield from chunks
+        return
+    stage = _StreamResampler(Resampler(info.fs, fs), info.fs)
+    for chunk in chunks:
+        if stage.expected is not None and chunk.start != stage.expected:
+            yield from stage.flush()
+        yield from stage.push(chunk)
+    yield from stage.flush()
+
+
+class _StreamResampler:
+    """Holds the filter's tail between chunks: data and reference rows, and their stamps."""
+
+    def __init__(self, resampler: Resampler, fs_in: float) -> None:
+        self._resampler = resampler
+        self._fs_in = fs_in
+        self.expected: int | None = None
+        self._last: Chunk
+
+    def push(self, chunk: Chunk) -> Iterator[Chunk]:
+        rows = chunk.data if chunk.clean is None else np.concatenate([chunk.data, chunk.clean])
+        reach = self._resampler.reach
+        if self.expected is None:
+            self._first = chunk.start - reach
+            self._rows = np.repeat(rows[:, :1], reach, axis=1)
+            self._times = chunk.source_time[0] + np.arange(-reach, 0) / self._fs_in
+            self._next = self._resampler.outputs_before(chunk.start)
+            self._marks: list[Annotation] = []
+        self.expected = chunk.stop
+        self._last = chunk
+        self._rows = np.concatenate([self._rows, rows], axis=1)
+        self._times = np.concatenate([self._times, chunk.source_time])
+        self._marks += chunk.annotations
+        yield from self._emit(chunk.stop - reach)
+
+    def flush(self) -> Iterator[Chunk]:
+        if self.expected is None:
+            return
+        reach = self._resampler.reach
+        self._rows = np.concatenate([self._rows, np.repeat(self._rows[:, -1:], reach, axis=1)], axis=1)
+        ahead = self._times[-1] + np.arange(1, reach + 1) / self._fs_in
+        self._times = np.concatenate([self._times, ahead])
+        yield from self._emit(self.expected)
+        self.expected = None
+
+    def _emit(self, before_input: int) -> Iterator[Chunk]:
+        """Yield all outputs that lie before an input sample, and forget what is no longer needed."""
+        worker, last = self._resampler, self._last
+        stop = worker.outputs_before(before_input)
+        if stop <= self._next:
+            return
+        rows = worker.filter(self._rows, self._first, self._next, stop)
+        leads = last.data.shape[0]
+        at_input = np.arange(self._next, stop) * worker.down / worker.up - self._first
+        marks = [m for m in self._marks if worker.outputs_before(m.sample) < stop]
+        self._marks = [m for m in self._marks if worker.outputs_before(m.sample) >= stop]
+        yield Chunk(
+            last.stream,
+            self._next,
+            rows[:leads],
+            np.interp(at_input, np.arange(len(self._times)), self._times),
+            last.arrived_ns,
+            rows[leads:] if last.clean is not None else None,
+            tuple(m._replace(sample=worker.outputs_before(m.sample)) for m in marks),
+        )
+        self._next = stop
+        keep = stop * worker.down // worker.up - worker.reach - self._first
+        self._rows = self._rows[:, keep:]
+        self._times = self._times[keep:]
+        self._first += keep

@@ -1,0 +1,123 @@
+"""Read a WFDB record whole, in mV, with its beats; and make the clean reference of a record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from streamer.chunk import Annotation, Samples
+from streamer.errors import InputError
+
+REFERENCE_CUTOFF_HZ = 0.5
+_MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "nv": 1e-6}
+# WFDB symbols that mark a QRS complex (the rest mark rhythm, noise, waves, comments).
+BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
+
+
+@dataclass(frozen=True)
+class WfdbRecord:
+    """A record in memory: `data` is float32 (leads, samples) in mV, NaN where samples are missing."""
+
+    name: str
+    fs: float
+    leads: tuple[str, ...]
+    data: Samples
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def beats(self) -> NDArray[np.int64]:
+        """Sample index of each annotated beat."""
+        return np.array(
+            [mark.sample for mark in self.annotations if mark.symbol in BEAT_SYMBOLS], dtype=np.int64
+        )
+
+
+def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
+    """Read `path` (no extension): every format, multi-segment and multi-frequency records too.
+
+    Signals that are not voltages (pressure, respiration) are left out. A record whose signals
+    have several rates is read at its frame rate.
+
+    Parameters
+    ----------
+    leads
+        Which leads, by name and in this order; all when None.
+
+    Raises
+    ------
+    InputError
+        If the record cannot be read, or has no such lead, or no ECG at all.
+    """
+    import wfdb
+
+    try:
+        record = wfdb.rdrecord(str(path), return_res=32)
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise InputError(f"record {path} cannot be read as WFDB: {error}") from error
+    # A record without signals, or one whose header promises more than the file holds.
+    if record.p_signal is None or record.p_signal.size == 0:
+        raise InputError(f"record {path} holds no signal")
+    scale = {
+        name: (index, _MILLIVOLTS[unit.lower()])
+        for index, (name, unit) in enumerate(zip(record.sig_name, record.units, strict=True))
+        if unit.lower() in _MILLIVOLTS
+    }
+    if not scale:
+        raise InputError(f"record {path} has no voltage signal, only: {', '.join(record.sig_name)}")
+    for lead in leads or ():
+        if lead not in scale:
+            raise InputError(f"record {path} has no lead {lead!r}; it has: {', '.join(scale)}")
+    chosen = leads or tuple(scale)
+    data = np.stack([record.p_signal[:, scale[n][0]] * np.float32(scale[n][1]) for n in chosen])
+    return WfdbRecord(path.name, float(record.fs), chosen, data, _read_annotations(path))
+
+
+def _read_annotations(path: Path) -> tuple[Annotation, ...]:
+    import wfdb
+
+    if not path.with_name(path.name + ".atr").is_file():
+        return ()
+    try:
+        marks = wfdb.rdann(str(path), "atr")
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"annotations {path}.atr cannot be read: {error}") from error
+    return tuple(
+        Annotation(int(sample), symbol, note.rstrip("\0"))
+        for sample, symbol, note in zip(marks.sample, marks.symbol, marks.aux_note, strict=True)
+    )
+
+
+def clean_reference(data: Samples, fs: float) -> Samples:
+    """Remove a record's own drift, as every figure of this project defines "clean".
+
+    Zero-phase 0.5 Hz high-pass: a second-order Butterworth run forwards and backwards, which
+    leaves the ST segment where it is. Missing samples stay missing.
+
+    Parameters
+    ----------
+    data
+        Millivolts, shape (leads, samples).
+    """
+    sos = signal.butter(2, REFERENCE_CUTOFF_HZ, "highpass", fs=fs, output="sos")
+    missing = np.isnan(data)
+    whole = bridge_missing(data) if missing.any() else data
+    # The default padding is a few samples; a drift filter rings for seconds.
+    padding = min(data.shape[1] - 1, round(4 * fs))
+    clean: Samples = signal.sosfiltfilt(sos, whole, axis=-1, padlen=padding).astype(np.float32)
+    clean[missing] = np.nan
+    return clean
+
+
+def bridge_missing(data: Samples) -> Samples:
+    """Straight lines over missing samples, for measuring and filtering only; never shown."""
+    bridged = data.copy()
+    index = np.arange(data.shape[1])
+    for lead in bridged:
+        missing = np.isnan(lead)
+        if missing.all():
+            lead[:] = 0
+        elif missing.any():
+            lead[missing] = np.interp(index[missing], index[~missing], lead[~missing])
+    return bridged
