@@ -96,8 +96,8 @@ def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
 
 
 def signal_power_ac(clean: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean-removed power of each lead, mV², shape (leads,)."""
-    return np.var(clean, axis=-1, dtype=np.float64)
+    """Mean-removed power of each lead, mV², shape (leads,); missing samples (NaN) left out."""
+    return np.nanvar(clean, axis=-1, dtype=np.float64)
 
 
 def signal_power_nst(clean: NDArray[Any], beats: NDArray[np.int64], fs: float) -> NDArray[np.float64]:

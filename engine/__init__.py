@@ -1,0 +1,1 @@
+"""Chunks in, cleaned samples out: windows, inference, overlap-add, guard, ledger, sinks."""

@@ -1,0 +1,35 @@
+"""Let nothing unusable out: a missing sample stays missing, an unusable output becomes raw."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from engine.messages import Cleaned, Gap, Mark
+
+
+def guard(messages: Iterable[Cleaned | Gap]) -> Iterator[Cleaned | Gap]:
+    """Replace non-finite output by raw (`Mark.BYPASSED`), and missing samples by NaN.
+
+    A non-finite prediction heals by itself: overlap-add forgets it after look-ahead + hop.
+    """
+    for message in messages:
+        if isinstance(message, Cleaned):
+            unusable = not np.isfinite(message.cleaned).all()
+            if unusable or message.hop.missing.any():
+                message = _repair(message)
+        yield message
+
+
+def _repair(message: Cleaned) -> Cleaned:
+    missing = message.hop.missing
+    unusable = ~np.isfinite(message.cleaned)
+    marks = np.where(unusable, np.uint8(Mark.BYPASSED), message.marks)
+    nothing = np.float32(np.nan)
+    return replace(
+        message,
+        raw=np.where(missing, nothing, message.raw),
+        cleaned=np.where(missing, nothing, np.where(unusable, message.raw, message.cleaned)),
+        spread=np.where(missing | unusable, nothing, message.spread),
+        marks=np.where(missing, np.uint8(Mark.MISSING), marks),
+    )

@@ -1,0 +1,116 @@
+"""What the stages of the engine hand to each other, and what leaves it."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.chunk import Annotation, Samples
+
+
+class Mark(IntEnum):
+    """What became of one sample of one lead."""
+
+    CLEANED = 0
+    WARMUP = 1
+    """Cleaned, but the network had seen less than one window since the start or the last gap."""
+    BYPASSED = 2
+    """Raw passed on, because the network's output was unusable."""
+    MISSING = 3
+    """The source had no value; nothing is shown in its place."""
+
+
+@dataclass(eq=False)
+class Hop:
+    """One window of one stream on its way through the stages.
+
+    Views into the stream's buffer: valid until the next chunk is pulled.
+
+    Parameters
+    ----------
+    start
+        Absolute index of the first sample that this hop emits.
+    skip
+        Leading samples of the regular emission (`hop` samples) that lie before the segment.
+    raw, clean, missing
+        Emitted samples, shape (leads, emitted); `missing` is boolean.
+    source_time, arrived_ns, first_ready_ns
+        Time stamps of the emitted samples, shape (emitted,).
+    newest_arrived_ns
+        When the newest sample of the window arrived.
+    warm
+        Emitted samples from this index on had a full window of context.
+    fresh
+        First hop of a segment: overlap-add forgets what it held.
+    window
+        Input of the network, (leads, window).
+    predicted
+        Output of the network, (leads, window); filled in by `infer`.
+    """
+
+    stream: str
+    start: int
+    skip: int
+    raw: Samples
+    clean: Samples | None
+    missing: NDArray[np.bool_]
+    source_time: NDArray[np.float64]
+    arrived_ns: NDArray[np.int64]
+    first_ready_ns: NDArray[np.int64]
+    newest_arrived_ns: int
+    warm: bool
+    fresh: bool
+    annotations: tuple[Annotation, ...]
+    window: Samples
+    ready_ns: int = 0
+    started_ns: int = 0
+    host_to_device_ns: int = 0
+    device_to_host_ns: int = 0
+    finished_ns: int = 0
+    predicted: Samples = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """Samples start … stop-1 of a stream never came. Nothing stands in for them."""
+
+    stream: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cleaned:
+    """Consecutive samples that leave the engine.
+
+    Parameters
+    ----------
+    raw, cleaned, spread, clean
+        Millivolts, shape (leads, samples): input, output, standard deviation of the overlapping
+        predictions, and the reference where the source knows it.
+    marks
+        A `Mark` for each sample, shape (leads, samples).
+    hop
+        The hop that emitted it, for the ledger.
+    """
+
+    stream: str
+    start: int
+    raw: Samples
+    cleaned: Samples
+    spread: Samples
+    clean: Samples | None
+    marks: NDArray[np.uint8]
+    source_time: NDArray[np.float64]
+    annotations: tuple[Annotation, ...]
+    hop: Hop
+    added_ns: int
+
+    @property
+    def stop(self) -> int:
+        """Absolute index of the first sample after these."""
+        return self.start + self.raw.shape[1]
+
+
+Message = Cleaned | Gap

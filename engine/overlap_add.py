@@ -1,0 +1,93 @@
+"""Cross-fade overlapping predictions; their spread is the uncertainty of each sample."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import EngineConfig
+from engine.messages import Cleaned, Gap, Hop, Mark
+from engine.ready_windows import Clock
+
+
+def fade(config: EngineConfig) -> NDArray[np.float32]:
+    """Weights of a window's last look-ahead + hop samples, oldest first, shape (tail,).
+
+    They fall to zero at the newest sample, where a network is at its worst, and within one hop at
+    the oldest, so that no step shows where one window takes over from another. Whatever the
+    setting, the weights that one sample gets from all its windows sum to one.
+    """
+    hop, lookahead = config.hop, config.lookahead
+    joining = np.sin(np.pi / 2 * (np.arange(hop) + 0.5) / hop) ** 2
+    leaving = np.cos(np.pi / 2 * (np.arange(lookahead) + 0.5) / max(lookahead, 1)) ** 2
+    weights = np.concatenate([joining, leaving])
+    # Samples a hop apart are the same sample seen by successive windows.
+    padded = np.zeros(-(-config.tail // hop) * hop)
+    padded[: config.tail] = weights
+    total = padded.reshape(-1, hop).sum(axis=0)
+    normalised: NDArray[np.float32] = (weights / total[np.arange(config.tail) % hop]).astype(np.float32)
+    return normalised
+
+
+def overlap_add(
+    hops: Iterable[Hop | Gap], config: EngineConfig, clock: Clock = time.perf_counter_ns
+) -> Iterator[Cleaned | Gap]:
+    """Turn predicted windows into samples, each leaving when its look-ahead has passed.
+
+    With look-ahead = window − hop this is ordinary overlap-add; with look-ahead 0 each sample
+    comes from one window, and its spread is 0.
+    """
+    weights = fade(config)
+    faders: dict[str, _Fader] = {}
+    for item in hops:
+        if isinstance(item, Gap):
+            yield item
+            continue
+        fader = faders.get(item.stream)
+        if fader is None:
+            fader = faders[item.stream] = _Fader(weights, config, item.window.shape[0])
+        mean, spread = fader.add(item)
+        if item.raw.shape[1] == 0:
+            continue
+        emitted = slice(item.skip, item.skip + item.raw.shape[1])
+        mark = Mark.CLEANED if item.warm else Mark.WARMUP
+        yield Cleaned(
+            stream=item.stream,
+            start=item.start,
+            raw=item.raw,
+            cleaned=mean[:, emitted],
+            spread=spread[:, emitted],
+            clean=item.clean,
+            marks=np.full(item.raw.shape, mark, np.uint8),
+            source_time=item.source_time,
+            annotations=item.annotations,
+            hop=item,
+            added_ns=clock(),
+        )
+
+
+class _Fader:
+    """Weighted sums of the predictions of one stream's newest samples, and of their squares."""
+
+    def __init__(self, weights: NDArray[np.float32], config: EngineConfig, leads: int) -> None:
+        self._weights = weights
+        self._hop, self._tail = config.hop, config.tail
+        self._sums = np.zeros((2, leads, config.tail), np.float32)
+        self._parts = np.empty_like(self._sums)
+
+    def add(self, hop: Hop) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and spread of the oldest `hop` samples, which no later window will see."""
+        sums, parts, step = self._sums, self._parts, self._hop
+        if hop.fresh:
+            sums[:] = 0
+        newest = hop.predicted[:, -self._tail :]
+        np.multiply(newest, self._weights, out=parts[0])
+        np.multiply(parts[0], newest, out=parts[1])
+        sums += parts
+        mean = sums[0, :, :step].copy()
+        variance = sums[1, :, :step] - mean * mean
+        spread = np.sqrt(np.maximum(variance, 0, out=variance), out=variance)
+        sums[:, :, : self._tail - step] = sums[:, :, step:]
+        sums[:, :, self._tail - step :] = 0
+        return mean, spread

@@ -1,0 +1,36 @@
+"""The engine in one line: guard(overlap_add(infer(ready_windows(rounds))))."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from engine.backends.base import Backend
+from engine.config import EngineConfig
+from engine.guard import guard
+from engine.infer import infer
+from engine.messages import Cleaned, Gap
+from engine.overlap_add import overlap_add
+from engine.ready_windows import Clock, ready_windows
+from streamer.chunk import Chunk
+
+
+def clean(
+    rounds: Iterable[Sequence[Chunk]],
+    config: EngineConfig,
+    backend: Backend,
+    clock: Clock = time.perf_counter_ns,
+) -> Iterator[Cleaned | Gap]:
+    """Clean streams of chunks; one patient is the ward of one.
+
+    Parameters
+    ----------
+    rounds
+        Chunks that arrived together, of any streams, at rate `config.fs`, in mV.
+
+    Yields
+    ------
+    Cleaned or Gap
+        Every sample of every stream exactly once, in order within its stream, and the gaps
+        between them.
+    """
+    windows = ready_windows(rounds, config, clock)
+    return guard(overlap_add(infer(windows, backend, clock), config, clock))

@@ -1,0 +1,177 @@
+"""From chunks of any size, of many streams, to the windows that are ready for the network."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from engine.config import EngineConfig
+from engine.messages import Gap, Hop
+from streamer.chunk import Annotation, Chunk
+
+Clock = Callable[[], int]
+"""Nanoseconds of `time.perf_counter_ns`, or of a test's own clock."""
+
+
+def ready_windows(
+    rounds: Iterable[Sequence[Chunk]], config: EngineConfig, clock: Clock = time.perf_counter_ns
+) -> Iterator[list[Hop | Gap]]:
+    """Cut every stream into windows, a hop apart; what is ready together comes out together.
+
+    A stream's first window is there after one hop: what lies before its first sample is filled
+    with that sample's value. A gap flushes what waits for look-ahead, with the last value standing
+    in for the future, is reported, and begins a new segment. So does the end of the rounds, but
+    for the new segment. No window ever holds samples from both sides of a gap.
+
+    Parameters
+    ----------
+    rounds
+        Chunks that arrived together, one round after the other.
+    """
+    streams: dict[str, _Stream] = {}
+    for chunks in rounds:
+        ready: list[Hop | Gap] = []
+        for chunk in chunks:
+            stream = streams.get(chunk.stream)
+            if stream is None:
+                stream = streams[chunk.stream] = _Stream(chunk, config, clock)
+            stream.push(chunk, ready)
+        if ready:
+            yield ready
+    last: list[Hop | Gap] = []
+    for stream in streams.values():
+        stream.flush(last)
+    if last:
+        yield last
+
+
+class _Stream:
+    """Newest samples of one stream, in arrays that are replaced when full, never overwritten.
+
+    So every view that was handed out stays as it was.
+    """
+
+    def __init__(self, first: Chunk, config: EngineConfig, clock: Clock) -> None:
+        self._name = first.stream
+        self._leads = first.data.shape[0]
+        self._has_clean = first.clean is not None
+        self._config = config
+        self._clock = clock
+        self._begin(first)
+
+    def _begin(self, chunk: Chunk) -> None:
+        """Start a segment at a chunk; column 0 lies one window before its first sample."""
+        window = self._config.window
+        self._first = self._expected = self._emitted = chunk.start
+        self._next_end = chunk.start + self._config.hop
+        self._base = chunk.start - window
+        self._marks: list[Annotation] = []
+        self._allocate(4 * window)
+        self._filled = window
+        edge = np.where(np.isfinite(chunk.data[:, :1]), chunk.data[:, :1], 0)
+        self._rows[: self._leads, :window] = edge
+
+    def _allocate(self, columns: int) -> None:
+        sides = 2 if self._has_clean else 1
+        self._rows = np.zeros((sides * self._leads, columns), np.float32)
+        self._missing = np.zeros((self._leads, columns), np.bool_)
+        self._source_time = np.zeros(columns, np.float64)
+        self._arrived = np.zeros(columns, np.int64)
+        self._ready = np.zeros(columns, np.int64)
+
+    def _make_room(self, count: int) -> None:
+        """Have space for `count` more columns, keeping those that a window still needs."""
+        if self._filled + count <= self._rows.shape[1]:
+            return
+        window = self._config.window
+        drop = self._next_end - window - self._base
+        kept = slice(drop, self._filled)
+        old = (self._rows, self._missing, self._source_time, self._arrived, self._ready)
+        self._filled -= drop
+        self._base += drop
+        self._allocate(max(4 * window, self._filled + count))
+        new = (self._rows, self._missing, self._source_time, self._arrived, self._ready)
+        for target, source in zip(new, old, strict=True):
+            target[..., : self._filled] = source[..., kept]
+
+    def push(self, chunk: Chunk, ready: list[Hop | Gap]) -> None:
+        """Take a chunk; append the hops, and the gap before them, that it makes ready."""
+        if chunk.start != self._expected:
+            if chunk.start < self._expected:
+                raise ValueError(
+                    f"stream {chunk.stream}: chunk starts at sample {chunk.start} but {self._expected} "
+                    "was expected; a source must never go back"
+                )
+            self.flush(ready)
+            ready.append(Gap(self._name, self._expected, chunk.start))
+            self._begin(chunk)
+        count = chunk.data.shape[1]
+        self._make_room(count)
+        new = slice(self._filled, self._filled + count)
+        self._rows[: self._leads, new] = chunk.data
+        if chunk.clean is not None:
+            self._rows[self._leads :, new] = chunk.clean
+        if not np.isfinite(chunk.data).all():
+            self._hold_missing(new)
+        self._source_time[new] = chunk.source_time
+        self._arrived[new] = chunk.arrived_ns
+        self._filled += count
+        self._expected += count
+        if chunk.annotations:
+            self._marks += chunk.annotations
+        while self._next_end <= self._expected:
+            ready.append(self._hop())
+
+    def _hold_missing(self, new: slice) -> None:
+        """Show the network the last good value where a lead lost samples, and remember which."""
+        rows = self._rows[: self._leads]
+        self._missing[:, new] = ~np.isfinite(rows[:, new])
+        for column in range(new.start, new.stop):
+            lost = self._missing[:, column]
+            rows[lost, column] = rows[lost, column - 1]
+
+    def flush(self, ready: list[Hop | Gap]) -> None:
+        """Append the hops that emit everything still waiting, the last value as their future."""
+        while self._emitted < self._expected:
+            lacking = self._next_end - self._base - self._filled
+            self._make_room(lacking)
+            ahead = slice(self._filled, self._filled + lacking)
+            self._rows[: self._leads, ahead] = self._rows[: self._leads, self._filled - 1, None]
+            self._arrived[ahead] = self._arrived[self._filled - 1]
+            self._filled += lacking
+            ready.append(self._hop())
+
+    def _hop(self) -> Hop:
+        """The hop whose window ends at `_next_end`."""
+        config, base = self._config, self._base
+        end = self._next_end
+        self._next_end += config.hop
+        now = self._clock()
+        newest = end - base
+        self._ready[newest - config.hop : newest] = now
+        regular_start = end - config.tail
+        start = max(regular_start, self._first)
+        stop = max(start, min(end - config.lookahead, self._expected))
+        self._emitted = stop
+        out = slice(start - base, stop - base)
+        marks: tuple[Annotation, ...] = ()
+        if self._marks:
+            marks = tuple(mark for mark in self._marks if mark.sample < stop)
+            self._marks = self._marks[len(marks) :]
+        return Hop(
+            stream=self._name,
+            start=start,
+            skip=start - regular_start,
+            raw=self._rows[: self._leads, out],
+            clean=self._rows[self._leads :, out] if self._has_clean else None,
+            missing=self._missing[:, out],
+            source_time=self._source_time[out],
+            arrived_ns=self._arrived[out],
+            first_ready_ns=self._ready[out],
+            newest_arrived_ns=int(self._arrived[newest - 1]),
+            warm=end - self._first >= config.window,
+            fresh=end - self._first == config.hop,
+            annotations=marks,
+            window=self._rows[: self._leads, newest - config.window : newest],
+            ready_ns=now,
+        )

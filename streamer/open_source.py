@@ -1,0 +1,121 @@
+"""From what the user asked for to a source that is ready to play."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import InputError
+from streamer.noise import (
+    NoiseMixer,
+    NoisePart,
+    NoiseSettings,
+    SnrDefinition,
+    parse_noise,
+    signal_power_ac,
+    signal_power_nst,
+)
+from streamer.nstdb import load_tape
+from streamer.records import find_record
+from streamer.replay import RecordSignal
+from streamer.source import Player, Signal, Source
+from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.wfdb_record import BEAT_SYMBOLS, read_record
+
+SourceKind = Literal["synthetic", "replay"]
+ENDLESS_SPAN_S = 300.0
+"""Seconds of an endless signal over which its noise is calibrated."""
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """What to listen to. Fields carry the names of the command's options.
+
+    Parameters
+    ----------
+    start, seconds
+        Where in the record to begin, and how long to play; None plays to the end.
+    own_drift
+        ``keep`` plays the record as it is, ``remove`` plays its clean reference.
+    """
+
+    kind: SourceKind = "synthetic"
+    record: str = "100"
+    database: str = "mitdb"
+    data_dir: Path | None = None
+    leads: tuple[str, ...] | None = None
+    start: float = 0.0
+    seconds: float | None = None
+    speed: float = 1.0
+    loop: bool = False
+    own_drift: Literal["keep", "remove"] = "keep"
+    rhythm: str = "sinus"
+    heart_rate: float = 70.0
+    noise: str = "none"
+    snr: float = 0.0
+    snr_definition: SnrDefinition = "ac"
+    noise_part: NoisePart = "test"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(SourceKind):
+            raise InputError(
+                f"source {self.kind!r} is unknown; allowed: {', '.join(get_args(SourceKind))}"
+            )
+        if self.seconds is not None and not (np.isfinite(self.seconds) and self.seconds > 0):
+            raise InputError(f"seconds must be a positive number, got {self.seconds}")
+        if not (np.isfinite(self.start) and self.start >= 0):
+            raise InputError(f"start must be a number of seconds ≥ 0, got {self.start}")
+        if self.own_drift not in ("keep", "remove"):
+            raise InputError(f"own drift {self.own_drift!r} is unknown; allowed: keep, remove")
+
+    @property
+    def noise_settings(self) -> NoiseSettings:
+        """The noise part of these settings."""
+        return NoiseSettings(
+            parse_noise(self.noise), self.snr, self.snr_definition, self.noise_part, self.seed
+        )
+
+
+def open_source(settings: SourceSettings) -> Source:
+    """Find, load and calibrate; raises `InputError` where what was asked for cannot be played."""
+    noise = settings.noise_settings
+    signal: Signal
+    if settings.kind == "replay":
+        path = find_record(settings.record, settings.database, settings.data_dir)
+        record = read_record(path, settings.leads)
+        signal = RecordSignal(
+            record,
+            f"{settings.database}/{settings.record}",
+            first=round(settings.start * record.fs),
+            loop=settings.loop,
+            keep_drift=settings.own_drift == "keep",
+        )
+        tape = partial(load_tape, part=noise.part, fs=record.fs, data_dir=settings.data_dir)
+    else:
+        signal = SyntheticPatient(
+            rhythm=settings.rhythm,
+            heart_rate=settings.heart_rate,
+            leads=settings.leads or ("II",),
+            seed=settings.seed,
+        )
+        tape = partial(synthetic_tape, fs=signal.info.fs, seed=settings.seed)
+
+    fs = signal.info.fs
+    stop = None if settings.seconds is None else max(1, round(settings.seconds * fs))
+    span = min(stop or round(ENDLESS_SPAN_S * fs), signal.length or 2**62)
+    if stop is None and signal.length is not None:
+        span = signal.length
+    mixer = NoiseMixer(noise, _signal_power(signal, span, noise.definition), tape, span)
+    return Player(signal, mixer, settings.speed, stop)
+
+
+def _signal_power(signal: Signal, span: int, definition: SnrDefinition) -> NDArray[np.float64]:
+    block = signal.read(0, span)
+    if definition == "ac":
+        return signal_power_ac(block.clean)
+    beats = [m.sample for m in block.annotations if m.symbol in BEAT_SYMBOLS]
+    return signal_power_nst(block.clean, np.array(beats, dtype=np.int64), signal.info.fs)

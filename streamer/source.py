@@ -1,0 +1,130 @@
+"""Sources: what hands chunks to the engine, and the pace at which recorded or made signals do."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from streamer.chunk import Annotation, Chunk, Samples, StreamInfo
+from streamer.errors import InputError
+from streamer.noise import NoiseMixer, NoiseSettings
+
+CHUNK_S = 0.01
+"""Seconds of signal in a played chunk: about what an ECG amplifier sends at once."""
+
+
+class Source(Protocol):
+    """Anything that the engine can listen to."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """The stream's description, known before its first sample."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """Seconds of signal per second; 0 is as fast as possible; a live source has 1."""
+        ...
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Hand out chunks as they become due. Closing the iterator stops the source."""
+        ...
+
+    def set_noise(self, settings: NoiseSettings) -> None:
+        """Change the added noise from the next chunk on; raises InputError where none is added."""
+        ...
+
+
+class Block(NamedTuple):
+    """What a `Signal` returns: `data` and its reference, (leads, samples) mV, and the marks on it."""
+
+    data: Samples
+    clean: Samples
+    annotations: tuple[Annotation, ...] = ()
+
+
+class Signal(Protocol):
+    """A signal that can be read at any place: a record, or a synthetic patient."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """Description of the stream that playing it makes."""
+        ...
+
+    @property
+    def length(self) -> int | None:
+        """Number of samples; None is endless."""
+        ...
+
+    def read(self, start: int, count: int) -> Block:
+        """`count` samples from index `start`, fewer where the signal ends.
+
+        The same samples come back whatever the pieces in which they are asked for.
+        """
+        ...
+
+
+class Player:
+    """A `Source` that plays a `Signal`, with noise, at a multiple of real speed.
+
+    Parameters
+    ----------
+    signal
+        What to play.
+    noise
+        Adds noise to the data, not to the reference.
+    speed
+        1 is real time, 0 as fast as possible.
+    stop
+        Index of the first sample that is not played; None plays to the end, if there is one.
+    """
+
+    def __init__(
+        self, signal: Signal, noise: NoiseMixer, speed: float = 1.0, stop: int | None = None
+    ) -> None:
+        if not (np.isfinite(speed) and speed >= 0):
+            raise InputError(f"speed must be a number ≥ 0 (0 is as fast as possible), got {speed}")
+        self.info = signal.info
+        self.speed = speed
+        self._signal = signal
+        self._noise = noise
+        ends = [end for end in (stop, signal.length) if end is not None]
+        self._stop = min(ends) if ends else None
+
+    def set_noise(self, settings: NoiseSettings) -> None:
+        """Change kind or level of the noise from the next chunk on."""
+        self._noise.retune(settings)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Play in pieces of `CHUNK_S`, each handed out when its last sample is due.
+
+        Deadlines are absolute (first sample's time + n / fs), so that delays never add up: a
+        player that was held up catches up. A sample's source time is its deadline; as fast as
+        possible it is the time of hand-out.
+        """
+        fs = self.info.fs
+        size = max(1, round(CHUNK_S * fs))
+        started = time.perf_counter()
+        start = 0
+        while self._stop is None or start < self._stop:
+            count = size if self._stop is None else min(size, self._stop - start)
+            block = self._signal.read(start, count)
+            data = block.data + self._noise.read(start, count)
+            if self.speed > 0:
+                source_time = started + np.arange(start + 1, start + count + 1) / (fs * self.speed)
+                wait = source_time[-1] - time.perf_counter()
+                if wait > 0:
+                    time.sleep(wait)
+            else:
+                source_time = np.full(count, time.perf_counter())
+            yield Chunk(
+                self.info.source_id,
+                start,
+                data,
+                source_time,
+                time.perf_counter_ns(),
+                block.clean,
+                block.annotations,
+            )
+            start += count
