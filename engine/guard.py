@@ -5,23 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.messages import Cleaned, Gap, Mark
+from engine.messages import Emitted, Gap, Mark
 
 
-def guard(messages: Iterable[Cleaned | Gap]) -> Iterator[Cleaned | Gap]:
+def guard(messages: Iterable[Emitted | Gap]) -> Iterator[Emitted | Gap]:
     """Replace non-finite output by raw (`Mark.BYPASSED`), and missing samples by NaN.
 
     A non-finite prediction heals by itself: overlap-add forgets it after look-ahead + hop.
     """
     for message in messages:
-        if isinstance(message, Cleaned):
+        if isinstance(message, Emitted):
             unusable = not np.isfinite(message.cleaned).all()
             if unusable or message.hop.missing.any():
                 message = _repair(message)
         yield message
 
 
-def _repair(message: Cleaned) -> Cleaned:
+def _repair(message: Emitted) -> Emitted:
     missing = message.hop.missing
     unusable = ~np.isfinite(message.cleaned)
     marks = np.where(unusable, np.uint8(Mark.BYPASSED), message.marks)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned
+from engine.messages import Emitted
 
 STAGES = (
     "transport",  # source's stamp → chunk arrived in this process
@@ -90,7 +90,7 @@ class Ledger:
         self.deadline_misses = 0
         self.busy_ns = 0
 
-    def note(self, message: Cleaned, handed_ns: int) -> None:
+    def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
         hop = message.hop
         count = message.raw.shape[1]

@@ -91,8 +91,8 @@ class Cleaned:
         predictions, and the reference where the source knows it.
     marks
         A `Mark` for each sample, shape (leads, samples).
-    hop
-        The hop that emitted it, for the ledger.
+    source_time
+        When the source sampled each sample, seconds, shape (samples,).
     """
 
     stream: str
@@ -104,13 +104,33 @@ class Cleaned:
     marks: NDArray[np.uint8]
     source_time: NDArray[np.float64]
     annotations: tuple[Annotation, ...]
-    hop: Hop
-    added_ns: int
 
     @property
     def stop(self) -> int:
         """Absolute index of the first sample after these."""
         return self.start + self.raw.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Emitted(Cleaned):
+    """Cleaned samples still inside the engine, with the stamps that the ledger wants."""
+
+    hop: Hop
+    added_ns: int
+
+    def released(self) -> Cleaned:
+        """Copy that holds on to none of the engine's buffers."""
+        return Cleaned(
+            self.stream,
+            self.start,
+            self.raw.copy(),
+            self.cleaned.copy(),
+            self.spread.copy(),
+            None if self.clean is None else self.clean.copy(),
+            self.marks,
+            self.source_time.copy(),
+            self.annotations,
+        )
 
 
 Message = Cleaned | Gap

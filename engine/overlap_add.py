@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from engine.messages import Cleaned, Gap, Hop, Mark
+from engine.messages import Emitted, Gap, Hop, Mark
 from engine.ready_windows import Clock
 
 
@@ -32,7 +32,7 @@ def fade(config: EngineConfig) -> NDArray[np.float32]:
 
 def overlap_add(
     hops: Iterable[Hop | Gap], config: EngineConfig, clock: Clock = time.perf_counter_ns
-) -> Iterator[Cleaned | Gap]:
+) -> Iterator[Emitted | Gap]:
     """Turn predicted windows into samples, each leaving when its look-ahead has passed.
 
     With look-ahead = window − hop this is ordinary overlap-add; with look-ahead 0 each sample
@@ -52,7 +52,7 @@ def overlap_add(
             continue
         emitted = slice(item.skip, item.skip + item.raw.shape[1])
         mark = Mark.CLEANED if item.warm else Mark.WARMUP
-        yield Cleaned(
+        yield Emitted(
             stream=item.stream,
             start=item.start,
             raw=item.raw,

@@ -7,7 +7,7 @@ from engine.backends.base import Backend
 from engine.config import EngineConfig
 from engine.guard import guard
 from engine.infer import infer
-from engine.messages import Cleaned, Gap
+from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
 from engine.ready_windows import Clock, ready_windows
 from streamer.chunk import Chunk
@@ -18,7 +18,7 @@ def clean(
     config: EngineConfig,
     backend: Backend,
     clock: Clock = time.perf_counter_ns,
-) -> Iterator[Cleaned | Gap]:
+) -> Iterator[Emitted | Gap]:
     """Clean streams of chunks; one patient is the ward of one.
 
     Parameters
@@ -28,7 +28,7 @@ def clean(
 
     Yields
     ------
-    Cleaned or Gap
+    Emitted or Gap
         Every sample of every stream exactly once, in order within its stream, and the gaps
         between them.
     """

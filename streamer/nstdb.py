@@ -1,8 +1,10 @@
 """The MIT-BIH Noise Stress Test records as endless tapes of noise."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
 from streamer.noise import NoisePart, join_blocks, noise_blocks
@@ -11,8 +13,11 @@ from streamer.resample import ratio
 from streamer.wfdb_record import read_record
 
 
-def load_tape(kind: str, part: NoisePart, fs: float, data_dir: Path | None = None) -> np.ndarray:
-    """Tape of one kind at a rate, shape (2, samples), in the record's nominal mV.
+@lru_cache(maxsize=8)
+def load_tape(
+    kind: str, part: NoisePart, fs: float, data_dir: Path | None = None
+) -> NDArray[np.float32]:
+    """Tape of one kind at a rate, shape (2, samples), in the record's nominal mV. Kept for the next call: do not write to it.
 
     Parameters
     ----------

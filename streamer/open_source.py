@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.beats import find_beats
 from streamer.errors import InputError
 from streamer.noise import (
     NoiseMixer,
@@ -82,33 +83,45 @@ class SourceSettings:
 
 def open_source(settings: SourceSettings) -> Source:
     """Find, load and calibrate; raises `InputError` where what was asked for cannot be played."""
-    noise = settings.noise_settings
-    signal: Signal
-    if settings.kind == "replay":
-        path = find_record(settings.record, settings.database, settings.data_dir)
-        record = read_record(path, settings.leads)
-        signal = RecordSignal(
-            record,
-            f"{settings.database}/{settings.record}",
-            first=round(settings.start * record.fs),
-            loop=settings.loop,
-            keep_drift=settings.own_drift == "keep",
-        )
-        tape = partial(load_tape, part=noise.part, fs=record.fs, data_dir=settings.data_dir)
-    else:
-        signal = SyntheticPatient(
+    return play(open_signal(settings), settings)
+
+
+def open_signal(settings: SourceSettings) -> Signal:
+    """The record or the patient, without noise."""
+    if settings.kind == "synthetic":
+        return SyntheticPatient(
             rhythm=settings.rhythm,
             heart_rate=settings.heart_rate,
             leads=settings.leads or ("II",),
             seed=settings.seed,
         )
-        tape = partial(synthetic_tape, fs=signal.info.fs, seed=settings.seed)
+    path = find_record(settings.record, settings.database, settings.data_dir)
+    record = read_record(path, settings.leads)
+    return RecordSignal(
+        record,
+        f"{settings.database}/{settings.record}",
+        first=round(settings.start * record.fs),
+        loop=settings.loop,
+        keep_drift=settings.own_drift == "keep",
+    )
 
+
+def play(signal: Signal, settings: SourceSettings) -> Player:
+    """A signal with noise whose SNR holds over the stretch that is played.
+
+    Records get NSTDB noise, the synthetic patient gets noise that is as synthetic as itself.
+    """
+    noise = settings.noise_settings
     fs = signal.info.fs
     stop = None if settings.seconds is None else max(1, round(settings.seconds * fs))
-    span = min(stop or round(ENDLESS_SPAN_S * fs), signal.length or 2**62)
-    if stop is None and signal.length is not None:
-        span = signal.length
+    if stop is None:
+        span = signal.length or round(ENDLESS_SPAN_S * fs)
+    else:
+        span = min(stop, signal.length or stop)
+    if settings.kind == "synthetic":
+        tape = partial(synthetic_tape, fs=fs, seed=settings.seed)
+    else:
+        tape = partial(load_tape, part=noise.part, fs=fs, data_dir=settings.data_dir)
     mixer = NoiseMixer(noise, _signal_power(signal, span, noise.definition), tape, span)
     return Player(signal, mixer, settings.speed, stop)
 
@@ -117,5 +130,7 @@ def _signal_power(signal: Signal, span: int, definition: SnrDefinition) -> NDArr
     block = signal.read(0, span)
     if definition == "ac":
         return signal_power_ac(block.clean)
-    beats = [m.sample for m in block.annotations if m.symbol in BEAT_SYMBOLS]
+    beats = [mark.sample for mark in block.annotations if mark.symbol in BEAT_SYMBOLS]
+    if not beats:
+        beats = [int(beat) for beat in find_beats(block.clean[0], signal.info.fs)]
     return signal_power_nst(block.clean, np.array(beats, dtype=np.int64), signal.info.fs)

@@ -1,0 +1,206 @@
+"""The engine in a process of its own, so that no screen can slow it and no crash in it takes one down.
+
+Concurrent activities, what each may block on, and what happens then:
+
+- *engine process, main thread*: pulls the source, cleans, feeds recorder and figures. Blocks only
+  on the source (waiting for its next chunk is its pace) and on the disk. Never on the screen.
+- *engine process, control thread*: blocks on the control pipe. It hands over commands, and stops
+  the run when the pipe closes, so that an engine never outlives the process that started it.
+- *engine process, queue feeder* (of `multiprocessing.Queue`): blocks when the screen does not read;
+  the queue is bounded and latest-only, so the main thread then drops the oldest frame.
+- *parent*: reads frames when it likes, and waits for the outcome. Ctrl-C reaches the parent alone,
+  which asks the engine to stop; what was read by then is still cleaned and recorded.
+
+An error in the engine ends the run and is raised in the parent by `wait`.
+"""
+
+import contextlib
+import multiprocessing
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from engine.messages import Emitted, Gap, Message
+from engine.session import Job, Outcome, Session, Status
+from streamer.chunk import StreamInfo
+from streamer.errors import InputError
+from streamer.noise import NoiseSettings
+
+FRAME_S = 0.02
+"""Frames leave for the screen at most this often."""
+STATUS_S = 0.5
+_QUEUED = 64
+
+
+@dataclass(frozen=True)
+class Started:
+    """First word of an engine that is ready: what it plays and how."""
+
+    info: StreamInfo
+    backend: str
+    lookahead_ms: float
+    hop_ms: float
+    algorithmic_delay_ms: float
+
+
+class EngineFailure(RuntimeError):
+    """The engine process ended by itself; the message holds its reason."""
+
+
+class EngineProcess:
+    """Starts a job in a process of its own, and talks to it.
+
+    Use in a ``with``: leaving it stops the engine and waits for its end.
+    """
+
+    def __init__(self, job: Job) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._control, control = context.Pipe()
+        self._frames: Any = context.Queue(_QUEUED)
+        # A daemon is ended with its parent even where the parent dies in a hurry.
+        self._process = context.Process(
+            target=_engine_main, args=(job, control, self._frames), name="ecg-stream engine", daemon=True
+        )
+        self._process.start()
+        control.close()
+        self._last: Started | Outcome | None = None
+
+    def __enter__(self) -> "EngineProcess":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+        self._process.join(10)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join()
+        self._control.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine."""
+        return self._process.pid
+
+    def wait_started(self) -> Started:
+        """Block until the engine plays; raises what kept it from playing."""
+        answer = self._receive()
+        if not isinstance(answer, Started):
+            raise EngineFailure(f"the engine sent {type(answer).__name__} before it started")
+        return answer
+
+    def finished(self, timeout_s: float = 0.0) -> Outcome | None:
+        """The outcome, once there is one; None before. Raises what ended the engine."""
+        if not self._control.poll(timeout_s):
+            return None
+        answer = self._receive()
+        return answer if isinstance(answer, Outcome) else None
+
+    def _receive(self) -> Started | Outcome:
+        try:
+            answer = self._control.recv()
+        except EOFError:
+            self._process.join()
+            raise EngineFailure(
+                f"the engine process ended without a word (exit code {self._process.exitcode})"
+            ) from None
+        if isinstance(answer, Exception):
+            raise answer
+        result: Started | Outcome = answer
+        return result
+
+    def frames(self) -> Iterator[Message | Status]:
+        """Everything that waits for the screen; returns when nothing does."""
+        while True:
+            try:
+                yield from self._frames.get_nowait()
+            except queue.Empty:
+                return
+
+    def stop(self) -> None:
+        """Ask the engine to end its run; its outcome still comes."""
+        self._send(None)
+
+    def set_noise(self, settings: NoiseSettings) -> None:
+        """Change the noise while it plays."""
+        self._send(settings)
+
+    def _send(self, command: NoiseSettings | None) -> None:
+        # A pipe that is closed means that the engine has ended; `finished` says how.
+        with contextlib.suppress(OSError):
+            self._control.send(command)
+
+
+def _engine_main(job: Job, control: Connection, frames: Any) -> None:
+    # Ctrl-C in a terminal reaches every process of its group; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A screen that is gone must not keep the engine from ending.
+    frames.cancel_join_thread()
+    try:
+        session = Session(job)
+        stopped = threading.Event()
+        threading.Thread(target=_obey, args=(control, session, stopped), daemon=True).start()
+        config = session.config
+        control.send(
+            Started(
+                session.info,
+                session.backend.name,
+                1000 * config.lookahead / config.fs,
+                1000 * config.hop / config.fs,
+                1000 * session.algorithmic_delay_s,
+            )
+        )
+        control.send(session.run(stopped.is_set, _Screen(session, frames)))
+    except InputError as error:
+        control.send(error)
+    except OSError as error:
+        control.send(EngineFailure(f"the engine stopped: {error}"))
+    except Exception:  # noqa: BLE001 - the last line of a process: whatever it was, the parent must hear it
+        control.send(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
+
+
+def _obey(control: Connection, session: Session, stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        try:
+            command = control.recv()
+        except (EOFError, OSError):
+            command = None
+        if command is None:
+            stopped.set()
+        else:
+            session.set_noise(command)
+
+
+class _Screen:
+    """Latest-only way to the screen: bundles messages, and drops the oldest when nobody reads."""
+
+    def __init__(self, session: Session, frames: Any) -> None:
+        self._session, self._frames = session, frames
+        self._bundle: list[Message | Status] = []
+        self._sent = self._status_sent = 0.0
+
+    def __call__(self, message: Emitted | Gap) -> None:
+        self._bundle.append(message if isinstance(message, Gap) else message.released())
+        now = time.perf_counter()
+        if now - self._sent < FRAME_S:
+            return
+        self._sent = now
+        if now - self._status_sent >= STATUS_S:
+            self._status_sent = now
+            self._bundle.append(self._session.status())
+        self._put(self._bundle)
+        self._bundle = []
+
+    def _put(self, bundle: list[Message | Status]) -> None:
+        for _ in range(2):
+            try:
+                self._frames.put_nowait(bundle)
+                return
+            except queue.Full:
+                with contextlib.suppress(queue.Empty):
+                    self._frames.get_nowait()

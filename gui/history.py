@@ -1,0 +1,52 @@
+"""The last seconds of one stream's first lead, for whatever draws it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.messages import Cleaned, Message
+from streamer.beats import heart_rate
+from streamer.chunk import StreamInfo
+
+
+class History:
+    """Ring of the newest samples; a gap shows as NaN, at its true length.
+
+    Parameters
+    ----------
+    info
+        Stream as the engine sends it.
+    seconds
+        How far back it reaches.
+    """
+
+    def __init__(self, info: StreamInfo, seconds: float = 10.0) -> None:
+        self.fs = info.fs
+        self._rows = np.full((2, round(seconds * info.fs)), np.nan, np.float32)
+        self._next: int | None = None
+
+    @property
+    def raw(self) -> NDArray[np.float32]:
+        """Input of the first lead in mV, oldest first."""
+        return self._rows[0]
+
+    @property
+    def cleaned(self) -> NDArray[np.float32]:
+        """Output of the first lead in mV, oldest first."""
+        return self._rows[1]
+
+    def push(self, message: Message) -> None:
+        """Move on to a message; messages that the screen never got are a gap as well."""
+        length = self._rows.shape[1]
+        ahead = message.stop - (message.start if self._next is None else self._next)
+        self._next = message.stop
+        moved = min(ahead, length)
+        self._rows[:, : length - moved] = self._rows[:, moved:]
+        self._rows[:, length - moved :] = np.nan
+        if isinstance(message, Cleaned):
+            count = min(message.raw.shape[1], length)
+            self._rows[0, length - count :] = message.raw[0, -count:]
+            self._rows[1, length - count :] = message.cleaned[0, -count:]
+
+    def heart_rates(self) -> tuple[float | None, float | None]:
+        """Beats per minute found in raw and in cleaned."""
+        return heart_rate(self.raw, self.fs), heart_rate(self.cleaned, self.fs)

@@ -1,0 +1,108 @@
+"""The live view where there is no display: two traces and the figures, in a terminal."""
+
+import time
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from engine.runner import Started
+from engine.session import Status
+from gui.braille import braille
+from gui.history import History
+
+WARNING = "research prototype: not for diagnosis, alarms or cardioversion timing"
+_LINES = 6
+
+
+class TerminalView:
+    """Shows raw and cleaned lead, heart rates, SNR and delay; use in a ``with``.
+
+    Parameters
+    ----------
+    started
+        What the engine plays and how.
+    model
+        Name of the network, for the label.
+    """
+
+    def __init__(self, started: Started, model: str, console: Console) -> None:
+        self._started, self._model = started, model
+        self._console = console
+        self.history = History(started.info)
+        self.status: Status | None = None
+        self._rates: tuple[float | None, float | None] = (None, None)
+        self._rated = time.perf_counter()
+        self._live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> "TerminalView":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def draw(self) -> None:
+        """Bring the screen up to date; heart rates once a second."""
+        if time.perf_counter() - self._rated >= 1:
+            self._rates = self.history.heart_rates()
+            self._rated = time.perf_counter()
+        self._live.update(self.render())
+
+    def render(self) -> RenderableType:
+        """The whole view."""
+        columns = max(20, self._console.width - 6)
+        info, started = self._started.info, self._started
+        lead = info.leads[0]
+        raw, cleaned = self.history.raw, self.history.cleaned
+        label = (
+            f"{info.name} · {self._model} · look-ahead {started.lookahead_ms:.0f} ms · "
+            f"hop {started.hop_ms:.0f} ms · {started.backend}"
+        )
+        return Group(
+            Panel(self._trace(raw, columns, "yellow"), title=f"{lead} raw", title_align="left"),
+            Panel(self._trace(cleaned, columns, "green"), title=f"{lead} cleaned", title_align="left"),
+            self._figures(),
+            Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
+        )
+
+    @staticmethod
+    def _trace(trace: np.ndarray, columns: int, colour: str) -> Text:
+        known = trace[np.isfinite(trace)]
+        # 2 mV at least, so that silence looks silent.
+        middle = float(np.median(known)) if known.size else 0.0
+        reach = max(1.0, float(np.percentile(np.abs(known - middle), 99.5)) if known.size else 0.0)
+        return Text(braille(trace, columns, _LINES, middle - reach, middle + reach), style=colour)
+
+    def _figures(self) -> Table:
+        table = Table.grid(padding=(0, 3))
+        status = self.status
+        raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates)
+        rate = f"{self._started.info.fs:g} Hz"
+        if status is None:
+            table.add_row(rate, "waiting for the first samples …")
+            return table
+        table.add_row(f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm", describe(status), rate)
+        return table
+
+
+def describe(status: Status) -> str:
+    """One line of figures: SNR, delay, missed deadlines, loss."""
+    snr = (
+        f"SNR in {status.snr_in_db:+.1f} → out {status.snr_out_db:+.1f} dB (last 10 s)"
+        if np.isfinite(status.snr_in_db)
+        else "no reference"
+    )
+    return (
+        f"{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
+        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples)"
+    )
