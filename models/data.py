@@ -1,4 +1,4 @@
-"""Track F: which patients and which noise train, validate and test; and batches to train on.
+"""Batches to train on: Track F's patients and noise, mixed on the training device.
 
 Everything lives on the training device: records and noise tapes are uploaded once, and a batch is
 gathered, mixed and scaled there, so that a GPU never waits for Python.
@@ -11,20 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.track_f import FS, LEAD, TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
 from streamer.noise import KINDS, NoisePart, noise_gain
 from streamer.nstdb import load_tape
 from streamer.records import find_record
 from streamer.wfdb_record import bridge_missing, clean_reference, read_record
-
-# de Chazal, O'Dwyer & Reilly, IEEE TBME 51(7) 2004: DS1 trains, DS2 tests. Left out: the paced
-# 102 104 107 217, the stress records' patients 118 119, and 201, who is also 202.
-TRAIN_RECORDS = tuple("101 106 108 109 112 115 116 122 203 207 208 209 215 220 230".split())
-VALIDATION_RECORDS = tuple("114 124 205 223".split())
-TEST_RECORDS = tuple(
-    "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()
-)
-LEAD = "MLII"
-FS = 360.0
 
 SEGMENT = 4096
 """Samples (11 s) over which the SNR of a training example is set: as long as drift is slow."""

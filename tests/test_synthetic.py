@@ -64,6 +64,14 @@ def test_random_access_equals_reading_in_order(rhythm):
         )
 
 
+def test_a_beat_is_marked_on_its_one_sample():
+    patient = SyntheticPatient()
+    for mark in patient.read(0, 30 * FS).annotations:
+        assert patient.read(mark.sample, 1).annotations == (mark,)
+        assert patient.read(mark.sample - 3, 3).annotations == ()
+        assert patient.read(mark.sample + 1, 3).annotations == ()
+
+
 @pytest.mark.parametrize("rhythm", RHYTHMS)
 @pytest.mark.parametrize("heart_rate", [30, 70, 250])
 def test_blocks_join_without_a_trace(rhythm, heart_rate, monkeypatch):
@@ -83,6 +91,12 @@ def test_a_day_keeps_two_blocks_in_memory():
         assert len(patient._blocks) <= synthetic.CACHED_BLOCKS
     held = {block.data.base is None and block.data.shape for block in patient._blocks.values()}
     assert held == {(1, round(synthetic.BLOCK_S * 100))}
+
+
+def test_reading_to_the_end_of_a_block_makes_no_other():
+    patient = SyntheticPatient()
+    patient.read(0, round(synthetic.BLOCK_S * FS))
+    assert set(patient._blocks) == {0}
 
 
 def test_what_is_kept_cannot_be_spoilt():
@@ -226,6 +240,19 @@ def test_annotations_sit_on_the_r_peaks(rhythm, heart_rate, fs):
     assert np.abs(tall[:, None] - samples).min(axis=1).max() <= 0.06 * fs
 
 
+@pytest.mark.parametrize("rhythm", RHYTHMS)
+@pytest.mark.parametrize("heart_rate", [30, 70])
+def test_between_qrs_complexes_the_signal_is_smooth(rhythm, heart_rate):
+    patient = SyntheticPatient(rhythm=rhythm, heart_rate=heart_rate)
+    data = patient.read(0, 120 * FS).data[0]
+    quiet = np.ones(data.size, dtype=bool)
+    for sample in beats(patient, 120)[0]:
+        quiet[max(0, sample - FS // 6) : sample + FS // 3] = False
+    bend = np.diff(data, 2)[quiet[1:-1]]
+    assert bend.size > 10 * FS
+    assert np.abs(bend).max() < 1e-3  # mV; a wave that is cut off would leave a step
+
+
 def test_proportions_of_lead_ii():
     patient = SyntheticPatient(heart_rate=60, fs=1000)
     data = patient.read(0, 120_000).data[0]
@@ -304,9 +331,12 @@ def test_electrode_motion_reaches_into_the_qrs_band_and_has_steps():
     assert (
         power[:, (frequency > 2) & (frequency < 10)].sum(axis=1) > 0.05 * power.sum(axis=1)
     ).all()
-    # Steps make far heavier tails than Gaussian noise has.
-    jump = tape[:, 36:] - tape[:, :-36]
-    assert (np.abs(jump).max(axis=1) > 6 * jump.std(axis=1)).all()
+    # Steps recover slowly ...
+    slow = (frequency > 0) & (frequency < 0.3)
+    assert (power[:, slow].sum(axis=1) > 0.2 * power[:, 1:].sum(axis=1)).all()
+    # ... but come at once: the size of the noise rises in leaps and falls in small steps.
+    change = np.diff(np.abs(tape[:, :: FS // 20]))
+    assert (np.mean(change**3, axis=1) > 0.3 * change.std(axis=1) ** 3).all()
 
 
 def test_muscle_noise_comes_in_bursts():
