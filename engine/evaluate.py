@@ -25,11 +25,10 @@ from engine.pipeline import clean
 from models.classical import CLASSICAL
 from models.metrics import Moments
 from models.registry import load_card, sha256
+from models.track_f import FS, LEAD, TEST_RECORDS
 from streamer.chunk import Chunk
 from streamer.open_source import SourceSettings, open_signal, play
 from streamer.source import Player, Signal
-
-from models.track_f import FS, LEAD, TEST_RECORDS
 
 WARMUP_S = 10.0
 """Seconds at the start of every record that are not scored."""
@@ -89,8 +88,9 @@ Progress = Callable[[str, int, int], None]
 
 
 def evaluate(settings: EvaluateSettings, progress: Progress) -> list[Score]:
-    """Score every system under every condition; the last two are clean input, both with the
-    record's own drift and without.
+    """Score every system under every condition.
+
+    The last two conditions are clean input, with the record's own drift and without.
     """
     noisy = [(noise, snr, "remove") for noise in settings.noises for snr in settings.snrs]
     conditions = [*noisy, ("none", None, "keep"), ("none", None, "remove")]

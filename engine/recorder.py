@@ -43,7 +43,9 @@ class Recorder:
             folder.mkdir(parents=True, exist_ok=True)
             self.path = _unused(folder, info.name)
             self._file = os.open(
-                self.path.with_suffix(".dat"), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
+                self.path.with_suffix(".dat"),
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND,
+                0o644,
             )
         except OSError as error:
             raise InputError(

@@ -65,7 +65,10 @@ class EngineProcess:
         self._frames: Any = context.Queue(_QUEUED)
         # A daemon is ended with its parent even where the parent dies in a hurry.
         self._process = context.Process(
-            target=_engine_main, args=(job, control, self._frames), name="ecg-stream engine", daemon=True
+            target=_engine_main,
+            args=(job, control, self._frames),
+            name="ecg-stream engine",
+            daemon=True,
         )
         self._process.start()
         control.close()

@@ -88,9 +88,7 @@ class Session:
     def __init__(self, job: Job) -> None:
         self.job = job
         card = load_card(job.model)
-        self.config = EngineConfig.from_ms(
-            card.spec.fs, card.spec.window, job.lookahead_ms, job.hop_ms
-        )
+        self.config = EngineConfig.from_ms(card.spec.fs, card.spec.window, job.lookahead_ms, job.hop_ms)
         self.source = open_source(job.source)
         self.backend = open_backend(job.backend, card, job.threads)
         self.info = resampled_info(self.source.info, self.config.fs)

@@ -82,9 +82,7 @@ def _random(low: float, high: float, shape: tuple[int, ...], generator: torch.Ge
     return low + (high - low) * unit
 
 
-def noisy_batch(
-    corpus: Corpus, batch: int, window: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def noisy_batch(corpus: Corpus, batch: int, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Random (noisy, clean) windows in mV, each (batch, 1, window).
 
     Half of the examples carry one kind of noise, half a random mixture; sign and gain vary, and

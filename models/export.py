@@ -1,12 +1,15 @@
 """Turn trained weights into the ONNX graph that every other backend runs, and prove it equal."""
 
+import json
 import os
+import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from models.registry import NetworkSpec
+from models.registry import WEIGHTS, ModelCard, NetworkSpec, sha256
 from streamer.errors import InputError
 
 PARITY_MV = 1e-4
@@ -69,12 +72,12 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path) -> float:
     return difference
 
 
-def _strip(model: "object") -> None:
+def _strip(model: Any) -> None:
     """Clear what the exporter notes beside the graph: source lines with absolute paths."""
-    graph = model.graph  # type: ignore[attr-defined]
+    graph = model.graph
     for holder in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
-        del holder.metadata_props[:]  # type: ignore[attr-defined]
-        holder.doc_string = ""  # type: ignore[attr-defined]
+        del holder.metadata_props[:]
+        holder.doc_string = ""
     for tensor in graph.initializer:
         del tensor.metadata_props[:]
 
@@ -85,3 +88,35 @@ def _run(path: Path, batch: np.ndarray) -> np.ndarray:
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     result: np.ndarray = session.run(None, {"noisy": batch})[0]
     return result
+
+
+def install_run(spec: NetworkSpec, run: Path) -> float:
+    """Make a training run's weights the shipped ones: weights, graph and card; returns the parity.
+
+    The card says what the weights were trained on, under which licence, and how.
+    """
+    report = run / "training.json"
+    if not report.is_file():
+        raise InputError(f"{run} is no finished training run: it has no training.json")
+    WEIGHTS.mkdir(exist_ok=True)
+    card = ModelCard(spec, {})
+    difference = export_onnx(spec, run / "weights.safetensors", card.onnx_path)
+    shutil.copyfile(run / "weights.safetensors", card.weights_path)
+    trained = {
+        "training": json.loads(report.read_text(encoding="utf-8")),
+        "training_command": f"ecg-stream train {spec.name}",
+        "protocol": "Track F: DS1 patients (both leads) and the training part of NSTDB noise",
+        "data": "MIT-BIH Arrhythmia Database 1.0.0 and MIT-BIH Noise Stress Test Database 1.0.0, PhysioNet",
+        "data_licence": "Open Data Commons Attribution License v1.0",
+        "attribution": (
+            "Moody & Mark, IEEE Eng. in Med. and Biol. 20(3), 2001 (doi 10.13026/C2F305); Moody, Muldrow "
+            "& Mark, Computers in Cardiology 11, 1984 (doi 10.13026/C2HS3T); Goldberger et al., "
+            "Circulation 101(23), 2000"
+        ),
+        "parity_mv": difference,
+        "weights_sha256": sha256(card.weights_path),
+        "onnx_sha256": sha256(card.onnx_path),
+    }
+    path = WEIGHTS / f"{spec.name}.json"
+    path.write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
+    return difference

@@ -89,9 +89,7 @@ def train(
         torch.set_num_threads(threads)
     torch.manual_seed(settings.seed)
     network = spec.build().to(where)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
-    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.rate, total_steps=settings.steps, pct_start=0.05
     )
@@ -117,7 +115,12 @@ def train(
             state.seconds += time.perf_counter() - started
             validation = _validate(network, checks, weight, where)
             state.judge(validation)
-            line = {"step": state.step, "loss": loss, "validation": validation, "seconds": state.seconds}
+            line = {
+                "step": state.step,
+                "loss": loss,
+                "validation": validation,
+                "seconds": state.seconds,
+            }
             log.write(json.dumps(line) + "\n")
             log.flush()
             state.save(out / "checkpoint.pt")

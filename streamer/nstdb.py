@@ -14,10 +14,10 @@ from streamer.wfdb_record import read_record
 
 
 @lru_cache(maxsize=8)
-def load_tape(
-    kind: str, part: NoisePart, fs: float, data_dir: Path | None = None
-) -> NDArray[np.float32]:
-    """Tape of one kind at a rate, shape (2, samples), in the record's nominal mV. Kept for the next call: do not write to it.
+def load_tape(kind: str, part: NoisePart, fs: float, data_dir: Path | None = None) -> NDArray[np.float32]:
+    """Tape of one kind at a rate, shape (2, samples), in the record's nominal mV.
+
+    It is kept for the next call: do not write to it.
 
     Parameters
     ----------

@@ -63,9 +63,7 @@ class SourceSettings:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(SourceKind):
-            raise InputError(
-                f"source {self.kind!r} is unknown; allowed: {', '.join(get_args(SourceKind))}"
-            )
+            raise InputError(f"source {self.kind!r} is unknown; allowed: {', '.join(get_args(SourceKind))}")
         if self.seconds is not None and not (np.isfinite(self.seconds) and self.seconds > 0):
             raise InputError(f"seconds must be a positive number, got {self.seconds}")
         if not (np.isfinite(self.start) and self.start >= 0):

@@ -101,9 +101,7 @@ def _fetch(record: str, database: str, folder: Path, physionet: str) -> Path:
         )
     version, subfolder = _KNOWN[database]
     url = f"{physionet}/{database}/{version}"
-    by_hand = (
-        f"download {url}/ by hand and name the folder above it with --data-dir or {DATA_VARIABLE}"
-    )
+    by_hand = f"download {url}/ by hand and name the folder above it with --data-dir or {DATA_VARIABLE}"
 
     def fetch(name: str, known_hash: str | None) -> Path:
         return Path(

@@ -54,7 +54,10 @@ class RecordSignal:
         samples = self._data.shape[1]
         lap, at = divmod(start, samples)
         if self.length is None and at + count > samples:
-            head, rest = self.read(start, samples - at), self.read(start + samples - at, count - samples + at)
+            head, rest = (
+                self.read(start, samples - at),
+                self.read(start + samples - at, count - samples + at),
+            )
             return Block(
                 np.concatenate([head.data, rest.data], axis=1),
                 np.concatenate([head.clean, rest.clean], axis=1),

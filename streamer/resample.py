@@ -5,7 +5,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
 
 from streamer.chunk import Annotation, Chunk, Samples, StreamInfo

@@ -134,9 +134,7 @@ class SyntheticPatient:
         seed: int = 0,
     ) -> None:
         if rhythm not in get_args(Rhythm):
-            raise InputError(
-                f"rhythm {rhythm!r} is unknown; allowed: {', '.join(get_args(Rhythm))}"
-            )
+            raise InputError(f"rhythm {rhythm!r} is unknown; allowed: {', '.join(get_args(Rhythm))}")
         if not 30 <= heart_rate <= 250:
             raise InputError(f"heart rate must be 30 to 250 bpm, got {heart_rate}")
         if not leads or len(set(leads)) < len(leads) or not set(leads) <= set(_HEIGHT_MV):
@@ -161,9 +159,7 @@ class SyntheticPatient:
         self._atrial = np.zeros((len(leads), 1))
         if rhythm == "afib":
             self._atrial[:, 0], height[:, 0] = height[:, 0], 0.0
-        self._fibrillation = _Lines(
-            rng.uniform(5, 7, 3), rng.uniform(0, 2 * np.pi, 3), np.full(3, 0.15)
-        )
+        self._fibrillation = _Lines(rng.uniform(5, 7, 3), rng.uniform(0, 2 * np.pi, 3), np.full(3, 0.15))
         stretch = np.array([self._rr, 1.0, 1.0, 1.0, self._rr]) ** 0.5
         self._normal = _Waves(_CENTRE_S * stretch, _WIDTH_S * stretch, height)
         wide = (height[:, 2] + height[:, 3])[:, None] * _ECTOPIC_HEIGHT
@@ -290,9 +286,7 @@ def synthetic_tape(kind: str, fs: float, seed: int) -> NDArray[np.float32]:
     return (0.1 * wander + 0.6 * jolts).astype(np.float32)
 
 
-def _band(
-    rng: np.random.Generator, fs: float, low: float, high: float, slope: float = 0.0
-) -> Floats:
+def _band(rng: np.random.Generator, fs: float, low: float, high: float, slope: float = 0.0) -> Floats:
     """Noise of unit power between two frequencies, amplitude ∝ f^-slope, (2, samples)."""
     samples = round(TAPE_S * fs)
     frequency = np.fft.rfftfreq(samples, 1 / fs)

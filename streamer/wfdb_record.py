@@ -30,7 +30,8 @@ class WfdbRecord:
     def beats(self) -> NDArray[np.int64]:
         """Sample index of each annotated beat."""
         return np.array(
-            [mark.sample for mark in self.annotations if mark.symbol in BEAT_SYMBOLS], dtype=np.int64
+            [mark.sample for mark in self.annotations if mark.symbol in BEAT_SYMBOLS],
+            dtype=np.int64,
         )
 
 

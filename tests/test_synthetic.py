@@ -59,9 +59,7 @@ def test_random_access_equals_reading_in_order(rhythm):
     patient = SyntheticPatient(rhythm=rhythm, seed=4)
     patient.read(3 * HOUR, 4)
     for start in np.random.default_rng(0).integers(count - 1000, size=30).tolist():
-        np.testing.assert_array_equal(
-            patient.read(start, 1000).data, in_order.data[:, start : start + 1000]
-        )
+        np.testing.assert_array_equal(patient.read(start, 1000).data, in_order.data[:, start : start + 1000])
 
 
 def test_a_beat_is_marked_on_its_one_sample():
@@ -328,9 +326,7 @@ def test_electrode_motion_reaches_into_the_qrs_band_and_has_steps():
     tape = synthetic_tape("em", FS, 0).astype(np.float64)
     frequency = np.fft.rfftfreq(tape.shape[1], 1 / FS)
     power = np.abs(np.fft.rfft(tape)) ** 2
-    assert (
-        power[:, (frequency > 2) & (frequency < 10)].sum(axis=1) > 0.05 * power.sum(axis=1)
-    ).all()
+    assert (power[:, (frequency > 2) & (frequency < 10)].sum(axis=1) > 0.05 * power.sum(axis=1)).all()
     # Steps recover slowly ...
     slow = (frequency > 0) & (frequency < 0.3)
     assert (power[:, slow].sum(axis=1) > 0.2 * power[:, 1:].sum(axis=1)).all()

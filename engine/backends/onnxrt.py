@@ -30,9 +30,7 @@ class OnnxBackend:
                 f"model {card.spec.name!r} has no graph at {card.onnx_path}; run "
                 f"`ecg-stream export {card.spec.name} --format onnx`"
             )
-        self._session = ort.InferenceSession(
-            str(card.onnx_path), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = ort.InferenceSession(str(card.onnx_path), options, providers=["CPUExecutionProvider"])
         self._leads, self._window = card.spec.leads, card.spec.window
 
     def infer(self, batch: Batch) -> Batch:

@@ -1,0 +1,537 @@
+"""The front door: the `ecg-stream` command, and the only module that knows all four packages."""
+
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from engine.backends import BACKENDS, why_not
+from engine.runner import EngineFailure, EngineProcess, Started
+from engine.session import Job, Outcome, Status
+from gui.terminal import TerminalView, describe
+from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from streamer.errors import InputError
+from streamer.open_source import SourceSettings
+from streamer.records import DATA_VARIABLE
+
+_LAUNCHED_NS = time.perf_counter_ns()
+_HEADLESS_REPORT_S = 5.0
+
+out = Console()
+"""Results."""
+err = Console(stderr=True)
+"""Progress and errors."""
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Folder that holds mitdb/, nstdb/, … or a record itself. Only this folder is searched. "
+        f"Without it: the folder that {DATA_VARIABLE} names, then the cache, then PhysioNet.",
+    ),
+]
+Model = Annotated[str, typer.Option(help="Network by name; `ecg-stream models` lists them.")]
+Backend = Annotated[
+    str, typer.Option(help=f"Runtime: {', '.join(BACKENDS)}. `auto` takes the first that works.")
+]
+Lookahead = Annotated[
+    float,
+    typer.Option(
+        "--lookahead",
+        help="Milliseconds after a sample that are waited for. More is cleaner, later.",
+    ),
+]
+Hop = Annotated[float, typer.Option(help="Milliseconds of new signal between two inferences.")]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads of the runtime.")]
+
+
+@app.callback(invoke_without_command=True)
+def play(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Option(help="synthetic (a made patient) or replay (a WFDB record; implied by --record)."),
+    ] = None,
+    record: Annotated[str | None, typer.Option(help="Record to replay [default: 100].")] = None,
+    database: Annotated[str, typer.Option(help="PhysioNet database of the record.")] = "mitdb",
+    data_dir: DataDir = None,
+    leads: Annotated[
+        str | None, typer.Option(help="Leads by name, comma-separated: MLII,V1. [default: all]")
+    ] = None,
+    start: Annotated[float, typer.Option(help="Second of the record to begin at.")] = 0.0,
+    rhythm: Annotated[str, typer.Option(help="Rhythm of the synthetic patient: sinus, afib, pvc.")] = "sinus",
+    heart_rate: Annotated[float, typer.Option(help="Its heart rate in bpm.")] = 70.0,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            help="none, bw (baseline wander), em (electrode motion), ma (muscle), emb (all three), or "
+            "weights: em:0.6,bw:0.2,ma:0.2. NSTDB noise for records, made noise for the synthetic "
+            "patient. [default: none for records, em for the synthetic patient]"
+        ),
+    ] = None,
+    snr: Annotated[float, typer.Option(help="SNR in dB that the noise is scaled to.")] = 0.0,
+    snr_definition: Annotated[
+        str, typer.Option(help="ac (ratio of mean-removed powers) or nst (Noise Stress Test).")
+    ] = "ac",
+    noise_part: Annotated[
+        str, typer.Option(help="Part of the noise records: test (unseen in training), train, all.")
+    ] = "test",
+    own_drift: Annotated[
+        str,
+        typer.Option(help="keep: play the record as it is; remove: play its clean reference instead."),
+    ] = "keep",
+    seed: Annotated[int, typer.Option(min=0, help="Decides the patient and where the noise begins.")] = 0,
+    speed: Annotated[float, typer.Option(help="1 is real time, 0 as fast as possible.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again when the record ends.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(help="How much signal to play. [default: to the end, or Ctrl-C]")
+    ] = None,
+    model: Model = DEFAULT_NETWORK,
+    lookahead: Lookahead = 300.0,
+    hop: Hop = 40.0,
+    backend: Backend = "auto",
+    threads: Threads = 1,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder to record into: raw, cleaned, reference as WFDB.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary here.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the end of the run and its delays here (.png, .pdf, .svg)."),
+    ] = None,
+) -> None:
+    """Clean an ECG while it plays, with a small, known, measured delay.
+
+    With no arguments a synthetic patient with electrode-motion noise plays until Ctrl-C.
+
+    Examples
+    --------
+    - `ecg-stream --record 100 --noise em --snr 0` replays MIT-BIH record 100 with electrode motion
+    - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
+    - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
+
+    Research prototype: not for diagnosis, alarms or cardioversion timing.
+    """
+    if context.invoked_subcommand:
+        return
+    kind = source or ("replay" if record else "synthetic")
+    if kind == "lsl":
+        raise InputError("source 'lsl' is not part of this version yet; use synthetic or replay")
+    settings = SourceSettings(
+        kind=_literal(kind),
+        record=record or "100",
+        database=database,
+        data_dir=data_dir,
+        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
+        start=start,
+        seconds=seconds,
+        speed=speed,
+        loop=loop,
+        own_drift=_literal(own_drift),
+        rhythm=rhythm,
+        heart_rate=heart_rate,
+        noise=noise if noise is not None else ("em" if kind == "synthetic" else "none"),
+        snr=snr,
+        snr_definition=_literal(snr_definition),
+        noise_part=_literal(noise_part),
+        seed=seed,
+    )
+    for file in (json_file, plot):
+        _check_writable(file)
+    job = Job(settings, model, backend, threads, lookahead, hop, save, _LAUNCHED_NS)
+    outcome = _play(job, live=not headless and out.is_terminal)
+    _report(outcome.summary)
+    if json_file:
+        _write_json(outcome.summary, json_file)
+    if plot:
+        from gui.picture import save_picture
+
+        save_picture(outcome, plot)
+        err.print(f"picture: {plot}")
+
+
+def _literal(text: str) -> Any:
+    """Text where a Literal is expected: the settings themselves refuse what is not allowed."""
+    return text
+
+
+def _play(job: Job, *, live: bool) -> Outcome:
+    """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
+    # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        engine = EngineProcess(job)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with engine:
+        try:
+            started = engine.wait_started()
+            return _watch(engine, started, job.model, live)
+        except KeyboardInterrupt:
+            engine.stop()
+            err.print("stopping: cleaning and saving what was read …")
+            return _wait(engine)
+
+
+def _wait(engine: EngineProcess) -> Outcome:
+    while True:
+        outcome = engine.finished(1.0)
+        if outcome:
+            return outcome
+
+
+def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:
+    err.print(
+        f"{started.info.name}: {', '.join(started.info.leads)} at {started.info.fs:g} Hz · {model} on "
+        f"{started.backend} · look-ahead {started.lookahead_ms:.0f} ms + hop {started.hop_ms:.0f} ms · "
+        f"algorithmic delay {started.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
+        highlight=False,
+        soft_wrap=True,
+    )
+    view = TerminalView(started, model, out) if live else None
+    reported = time.monotonic()
+    status: Status | None = None
+    with view or nullcontext():
+        while True:
+            # The pipe is the clock of this loop: it wakes at once when the engine has ended.
+            outcome = engine.finished(0.1)
+            for item in engine.frames():
+                if isinstance(item, Status):
+                    status = item
+                elif view:
+                    view.history.push(item)
+            if outcome:
+                return outcome
+            if view:
+                view.status = status
+                view.draw()
+            elif status and time.monotonic() - reported >= _HEADLESS_REPORT_S:
+                reported = time.monotonic()
+                err.print(f"{status.seconds:7.1f} s · {describe(status)}", highlight=False, soft_wrap=True)
+
+
+def _report(summary: dict[str, Any]) -> None:
+    """Print what a run came to."""
+    table = Table(
+        title=f"{summary['source']} · {summary['model']} on {summary['backend']}", show_header=False
+    )
+    delay = summary["delay_ms"]
+    table.add_row(
+        "samples",
+        f"{summary['samples_in']} in, {summary['samples_out']} out, {summary['samples_lost']} lost",
+    )
+    table.add_row("gaps", f"{summary['gaps']} ({summary['gap_samples']} samples)")
+    if summary["snr_out_db"] is not None and summary["snr_in_db"] is not None:
+        table.add_row(
+            "SNR",
+            f"{summary['snr_in_db']:.2f} dB in, {summary['snr_out_db']:.2f} dB out "
+            f"({summary['snr_out_db'] - summary['snr_in_db']:+.2f} dB), RMSE {summary['rmse_mv']:.4f} mV",
+        )
+    if summary["samples_out"]:
+        table.add_row(
+            "delay",
+            f"algorithmic {delay['algorithmic']:.0f} ms; measured p50 {delay['p50']:.1f}, "
+            f"p99 {delay['p99']:.1f}, max {delay['max']:.1f} ms",
+        )
+        compute = summary["ledger_ms"]["compute"]
+        table.add_row("compute", f"p50 {compute['p50']:.2f}, p99 {compute['p99']:.2f} ms a hop")
+        table.add_row(
+            "pace",
+            f"{summary['deadline_misses']} of {summary['hops']} hops late, "
+            f"real-time factor {summary['realtime_factor']:.3f}",
+        )
+        table.add_row("cold start", f"{summary['cold_start_s']:.2f} s to the first cleaned sample")
+    if summary["recording"]:
+        table.add_row("recording", f"{summary['recording']}.hea")
+    out.print(table)
+
+
+def _check_writable(file: Path | None) -> None:
+    """Refuse a file that cannot be written before the run, not after it."""
+    if file is None:
+        return
+    folder = file.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or file.is_dir():
+        raise InputError(f"cannot write {file}: its folder must exist and be writable, and it a file")
+
+
+def _write_json(content: Any, file: Path) -> None:
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    err.print(f"summary: {file}")
+
+
+@app.command()
+def models() -> None:
+    """List the networks: what they are, what they expect, what is shipped."""
+    table = Table("name", "what", "window", "leads", "parameters", "weights")
+    for name, spec in NETWORKS.items():
+        try:
+            card = load_card(name).trained
+            weights = f"{card['training']['minutes']:g} min of training on {card['training']['machine']}"
+        except InputError:
+            weights = "none yet"
+        window = f"{spec.window} samples ({spec.window / spec.fs:g} s at {spec.fs:g} Hz)"
+        what = f"{spec.title}; {spec.paper}"
+        table.add_row(name, what, window, str(spec.leads), f"{spec.parameters:,}", weights)
+    out.print(table)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="Network to train.")],
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the run [default: out/train-NAME].")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 16_000,
+    batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and examples.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Train a network on Track F (unseen patients, unseen noise). Stopped runs go on where they were."""
+    find_network(name)
+    _needs_torch()
+    from models.train import TrainSettings
+    from models.train import train as run
+
+    settings = TrainSettings(steps=steps, batch=batch, rate=rate, seed=seed, validate_every=validate_every)
+    folder = out_dir or Path("out") / f"train-{name}"
+    try:
+        run(name, folder, settings, data_dir=data_dir, device=device, threads=threads)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from {folder / 'checkpoint.pt'}")
+        raise typer.Exit(130) from None
+    out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Network to export.")],
+    format: Annotated[Literal["onnx"], typer.Option(help="onnx.")] = "onnx",
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a training run [default: the shipped weights].")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write [default: NAME.onnx].")] = None,
+    install: Annotated[
+        bool,
+        typer.Option("--install", help="Make the run's weights the ones that the package ships."),
+    ] = False,
+) -> None:
+    """Turn weights into the graph that runtimes load, and check it against the network."""
+    spec = find_network(name)
+    _needs_torch()
+    from models.export import export_onnx, install_run
+
+    if install:
+        if run is None:
+            raise InputError("--install needs --run, the folder of the training run to install")
+        difference = install_run(spec, run)
+        out.print(f"installed {name}; differs from torch by {difference:.1e} mV")
+        return
+    target = output or Path(f"{name}.onnx")
+    _check_writable(target)
+    weights = run / "weights.safetensors" if run else load_card(name).weights_path
+    difference = export_onnx(spec, weights, target)
+    out.print(f"{target}: differs from torch by {difference:.1e} mV")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option("--models", help="Networks, comma-separated.")] = DEFAULT_NETWORK,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("out/evaluate"),
+    noises: Annotated[str, typer.Option(help="Noises, comma-separated.")] = "bw,em,ma,emb",
+    snrs: Annotated[str, typer.Option(help="SNRs in dB, comma-separated.")] = "-4,0,4,12",
+    lookahead: Annotated[str, typer.Option(help="Look-aheads in ms, comma-separated.")] = "300",
+    hop: Hop = 40.0,
+    records: Annotated[str | None, typer.Option(help="Records [default: all of DS2].")] = None,
+    start: Annotated[float, typer.Option(help="Second of every record to begin at.")] = 300.0,
+    seconds: Annotated[float, typer.Option(help="Seconds of every record.")] = 60.0,
+    backend: Backend = "auto",
+    threads: Threads = 2,
+    data_dir: DataDir = None,
+) -> None:
+    """Score networks and filters on Track F: unseen patients, unseen noise, through the engine."""
+    from engine.evaluate import EvaluateSettings, write_report
+    from engine.evaluate import evaluate as run
+
+    settings = EvaluateSettings(
+        models=tuple(_list(model)),
+        noises=tuple(_list(noises)),
+        snrs=tuple(_numbers("snrs", snrs)),
+        lookaheads_ms=tuple(_numbers("lookahead", lookahead)),
+        hop_ms=hop,
+        start=start,
+        seconds=seconds,
+        backend=backend,
+        threads=threads,
+        data_dir=data_dir,
+    )
+    if records:
+        from dataclasses import replace
+
+        settings = replace(settings, records=tuple(_list(records)))
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+    )
+    with bar:
+        task = bar.add_task("loading")
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        scores = run(settings, show)
+    write_report(scores, settings, out_dir)
+    out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
+    err.print(f"report: {out_dir}")
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in _list(text)]
+    except ValueError:
+        raise InputError(f"--{option} {text!r} is no list of numbers such as 0,4,12") from None
+
+
+@app.command()
+def profile(
+    model: Model = DEFAULT_NETWORK,
+    backend: Backend = "auto",
+    lookahead: Lookahead = 300.0,
+    hop: Hop = 40.0,
+    hops: Annotated[int, typer.Option(min=200, help="Hops to time.")] = 2000,
+    threads: Threads = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+) -> None:
+    """Time the engine beside the bare runtime call, on the same windows in one run."""
+    from engine.profile import ProfileSettings
+    from engine.profile import profile as run
+
+    _check_writable(json_file)
+    figures = run(ProfileSettings(model, backend, lookahead, hop, hops, threads))
+    table = Table("µs a hop", *next(iter(figures["us"].values())))
+    for name, percentiles in figures["us"].items():
+        table.add_row(name, *(f"{value:.1f}" for value in percentiles.values()))
+    out.print(table)
+    overhead = figures["overhead_percent_of_bare"]
+    out.print(
+        f"{figures['hops']} hops of {figures['hop_ms']:.1f} ms, one lead, {figures['model']} on "
+        f"{figures['backend']}: overhead is {overhead:.1f} % of the bare call (p50)"
+    )
+    if json_file:
+        _write_json(figures, json_file)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which backends work here, and why the others do not."""
+    table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
+    for package in ("numpy", "scipy", "onnxruntime", "wfdb", "torch", "onnx", "tensorrt-rtx"):
+        try:
+            table.add_row(package, version(package))
+        except PackageNotFoundError:
+            table.add_row(package, "not installed")
+    for name in BACKENDS[1:]:
+        table.add_row(f"backend {name}", _try_backend(name))
+    for name in NETWORKS:
+        table.add_row(f"model {name}", _state(partial(load_card, name)))
+    data = os.environ.get(DATA_VARIABLE)
+    folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"
+    table.add_row(DATA_VARIABLE, folder)
+    out.print(table)
+
+
+def _try_backend(name: str) -> str:
+    """Load the default network and run it: installed is not yet working."""
+    reason = why_not(name)
+    if reason:
+        return f"no: {reason}"
+
+    def run_once() -> None:
+        import numpy as np
+
+        from engine.backends import open_backend
+
+        card = load_card(DEFAULT_NETWORK)
+        loaded = open_backend(name, card)
+        loaded.infer(np.zeros((1, card.spec.leads, card.spec.window), np.float32))
+        loaded.close()
+
+    return _state(run_once)
+
+
+def _state(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
+    except (InputError, RuntimeError, ImportError, OSError) as error:
+        return f"no: {error}"
+    return "works"
+
+
+def _needs_torch() -> None:
+    reason = why_not("torch")
+    if reason:
+        raise InputError(f"this command needs torch: {reason}")
+
+
+def main() -> None:
+    """Run the command; what the user gave and cannot be used is one line and exit status 2."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.Exit as request:
+        sys.exit(request.exit_code)
+    except InputError as error:
+        _fail(str(error), 2)
+    except EngineFailure as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except Exception as error:
+        # typer's own complaints (an SNR that is no number) say which option and what is allowed.
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        _fail(f"{message()}; see `ecg-stream --help`", 2)
+
+
+def _fail(message: str, status: int) -> None:
+    err.print(f"ecg-stream: {message}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
