@@ -1,9 +1,15 @@
 """The front door: the `ecg-stream` command, and the only module that knows all four packages."""
 
+import signal
+
+# Importing all that follows takes a second. Ctrl-C in it should end the command without a traceback;
+# `main` brings Python's own handling back. An engine process ignores Ctrl-C already.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import json
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -510,6 +516,7 @@ def _needs_torch() -> None:
 
 def main() -> None:
     """Run the command; what the user gave and cannot be used is one line and exit status 2."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(app(standalone_mode=False))
     except typer.Exit as request:

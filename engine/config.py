@@ -45,8 +45,8 @@ class EngineConfig:
 
     @classmethod
     def from_ms(cls, fs: float, window: int, lookahead_ms: float, hop_ms: float) -> "EngineConfig":
-        """Round milliseconds to samples; a hop has at least one."""
-        return cls(fs, window, max(1, _samples(hop_ms, fs)), _samples(lookahead_ms, fs))
+        """Round milliseconds to whole samples."""
+        return cls(fs, window, _samples(hop_ms, fs), _samples(lookahead_ms, fs))
 
     @property
     def tail(self) -> int:
@@ -59,7 +59,7 @@ class EngineConfig:
         return self.tail / self.fs
 
     def _ms(self, samples: int) -> str:
-        return f"{1000 * samples / self.fs:g} ms"
+        return f"{1000 * samples / self.fs:.1f} ms"
 
 
 def _samples(ms: float, fs: float) -> int:

@@ -64,8 +64,6 @@ def noise_blocks(kind: str, part: NoisePart, duration_s: float) -> list[tuple[fl
     half for testing. ``em``: the minutes that the official stress records use are for testing.
     Half of `GUARD_S` is cut on each side of every inner edge.
     """
-    if part not in get_args(NoisePart):
-        raise InputError(f"noise part {part!r} is unknown; allowed: {', '.join(get_args(NoisePart))}")
     if part == "all":
         return [(0.0, duration_s)]
     minutes: tuple[tuple[float, float | None], ...]
@@ -160,6 +158,9 @@ class NoiseSettings:
     def __post_init__(self) -> None:
         if not np.isfinite(self.snr_db):
             raise InputError(f"snr must be a finite number of dB, got {self.snr_db}")
+        if self.part not in get_args(NoisePart):
+            allowed = ", ".join(get_args(NoisePart))
+            raise InputError(f"noise part {self.part!r} is unknown; allowed: {allowed}")
         if self.definition not in get_args(SnrDefinition):
             raise InputError(
                 f"snr definition {self.definition!r} is unknown; allowed: ac (ratio of mean-removed "

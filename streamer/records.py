@@ -130,10 +130,18 @@ def _fetch(record: str, database: str, folder: Path, physionet: str) -> Path:
         files |= {f"{subfolder}{name}" for name in named if f"{subfolder}{name}" in hashes}
         for name in sorted(files):
             fetch(name, hashes[name])
-    except (requests.RequestException, OSError) as error:
+    except InputError:
+        raise
+    except requests.RequestException as error:
+        raise InputError(
+            f"record {record!r} of {database!r} is not on disk, and PhysioNet cannot be reached "
+            f"({type(error).__name__}); {by_hand}"
+        ) from error
+    except (OSError, ValueError) as error:
+        # The cache cannot be written, or what came does not match PhysioNet's own hash.
         raise InputError(
             f"record {record!r} of {database!r} is not on disk and could not be fetched "
-            f"({type(error).__name__}: {_first_line(error)}); {by_hand}"
+            f"({_first_line(error)}); {by_hand}"
         ) from error
     return folder / Path(record).name
 

@@ -1,0 +1,64 @@
+# Two commands: `make run` and `make test`. Both set everything up first, in .venv.
+# TORCH: what pip installs for training and tests. Where pip sees only PyPI this is the CUDA build
+# (several GB); point PIP_EXTRA_INDEX_URL at PyTorch's CPU index for the small one.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := ecg_stream.py streamer engine gui models tests
+
+# What Qt needs to draw, offscreen and on an X display. liblsl comes inside pylsl.
+GLIB := $(shell apt-cache show libglib2.0-0t64 >/dev/null 2>&1 && echo libglib2.0-0t64 || echo libglib2.0-0)
+PACKAGES := $(GLIB) libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 \
+	libxcb-cursor0 libxkbcommon-x11-0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0
+ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
+PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
+endif
+
+.PHONY: run test lint types check system clean
+
+run: $(VENV)/.run
+	@mkdir -p out
+	$(BIN)/ecg-stream --seconds 30 --json out/run.json --plot out/run.png
+
+test: $(VENV)/.test
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+check: lint types test
+
+# System libraries: installed where this user may, otherwise the command is printed.
+system:
+	@command -v dpkg-query >/dev/null || { echo "no dpkg here: install the equivalents of: $(PACKAGES)"; exit 0; }; \
+	missing=""; \
+	for package in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	install="apt-get install -y --no-install-recommends$$missing"; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update && DEBIAN_FRONTEND=noninteractive $$install; \
+	elif sudo -n true 2>/dev/null; then sudo apt-get update && sudo DEBIAN_FRONTEND=noninteractive $$install; \
+	else echo "system libraries are missing; please run: sudo $$install"; fi
+
+$(BIN)/python: | system
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable ".[train,dev]"
+	@touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) out

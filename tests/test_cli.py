@@ -1,0 +1,222 @@
+"""The command, as a user meets it."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+REQUIRED = {
+    "samples_in", "samples_out", "samples_lost", "gaps", "snr_in_db", "snr_out_db", "rmse_mv", "delay_ms",
+    "ledger_ms", "deadline_misses", "realtime_factor", "model", "backend", "lookahead_ms", "hop_ms",
+}  # fmt: skip
+COMMAND = [sys.executable, "-m", "ecg_stream"]
+
+
+@pytest.fixture
+def records(tmp_path):
+    """A folder with one good record and one that is no record."""
+    data = np.sin(np.arange(3600) / 30)[:, None]
+    options = {"fmt": ["16"], "adc_gain": [1000], "baseline": [0], "write_dir": str(tmp_path)}
+    wfdb.wrsamp("good", 360, ["mV"], ["II"], data, **options)
+    (tmp_path / "bad.hea").write_text("this is no header\n")
+    return tmp_path
+
+
+def ecg_stream(*arguments, cwd, timeout=120):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def test_a_headless_run_leaves_summary_and_picture(tmp_path):
+    ran = ecg_stream(
+        "--seconds", 12, "--speed", 0, "--headless", "--json", "out.json", "--plot", "out.png", "--save", "rec",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    summary = json.loads((tmp_path / "out.json").read_text())
+    assert set(summary) >= REQUIRED
+    assert set(summary["delay_ms"]) >= {"algorithmic", "p50", "p95", "p99", "max"}
+    assert all(set(stage) == {"p50", "p99", "max"} for stage in summary["ledger_ms"].values())
+    assert summary["samples_in"] == summary["samples_out"] == 12 * 360
+    assert summary["samples_lost"] == 0
+    from matplotlib.image import imread
+
+    picture = imread(tmp_path / "out.png")
+    assert picture.shape[0] > 500
+    assert picture.std() > 0.01
+    assert wfdb.rdheader(str(tmp_path / summary["recording"])).sig_len == 12 * 360
+    assert "0 lost" in ran.stdout
+
+
+def test_a_record_plays_by_its_name_alone(records):
+    ran = ecg_stream("--record", "good", "--data-dir", ".", "--speed", 0, "--json", "out.json", cwd=records)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((records / "out.json").read_text())["source"] == "mitdb/good"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--record", "nosuch", "--data-dir", "."], "no record 'nosuch' in . there are: bad good"),
+        (["--record", "100", "--data-dir", "empty"], "no record '100' of 'mitdb' in empty"),
+        (["--record", "100", "--data-dir", "nowhere"], "nowhere does not exist"),
+        (["--record", "bad", "--data-dir", "."], "cannot be read as WFDB"),
+        (["--record", "../good", "--data-dir", "."], "no name of a record"),
+        (["--record", "good", "--data-dir", ".", "--leads", "V9"], "no lead 'V9'; it has: II"),
+        (["--record", "good", "--data-dir", ".", "--noise", "em"], "no record 'em'"),
+        (["--snr", "loud"], "--snr"),
+        (["--snr", "nan"], "finite number of dB"),
+        (["--noise", "hum"], "'hum' is not understood"),
+        (["--snr-definition", "db"], "definition 'db' is unknown"),
+        (["--noise-part", "half"], "part 'half' is unknown"),
+        (["--lookahead", "3000"], "look-ahead of 3000.0 ms is not possible"),
+        (["--lookahead", "-20"], "look-ahead"),
+        (["--hop", "0"], "hop of 0.0 ms is not possible"),
+        (["--backend", "tensorrt"], "'tensorrt' cannot be used"),
+        (["--backend", "abacus"], "allowed: auto, onnx, torch, tensorrt"),
+        (["--model", "oracle"], "'oracle' is unknown; there are: unet"),
+        (["--source", "radio"], "source 'radio' is unknown"),
+        (["--speed", "-1"], "speed"),
+        (["--seconds", "0"], "seconds must be a positive number"),
+        (["--rhythm", "waltz"], "rhythm 'waltz'"),
+        (["--json", "nowhere/out.json"], "cannot write nowhere/out.json"),
+        (["--plot", "empty"], "cannot write empty"),
+        (["--save", "bad.hea"], "cannot record into"),
+        (["--no-such-option"], "No such option"),
+        (["dance"], "No such command"),
+        (["train", "oracle"], "'oracle' is unknown"),
+        (["evaluate", "--snrs", "low"], "no list of numbers"),
+        (["export", "unet", "--output", "nowhere/x.onnx"], "cannot write"),
+        (["export", "unet", "--install"], "--install needs --run"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_one_clear_line_and_status_2(records, arguments, words):
+    (records / "empty").mkdir()
+    ran = ecg_stream(*arguments, cwd=records)
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr.count("\n") == 1, ran.stderr
+    assert ran.stderr.startswith("ecg-stream: ")
+    assert all(word in ran.stderr for word in words.split(" ")), ran.stderr
+    assert ran.stdout == ""
+
+
+def test_help_teaches():
+    ran = ecg_stream("--help", cwd=".")
+    assert ran.returncode == 0
+    for word in ("--record", "--noise", "--lookahead", "Examples", "doctor", "not for diagnosis"):
+        assert word in ran.stdout
+
+
+def test_ctrl_c_loses_nothing(tmp_path):
+    child = subprocess.Popen(
+        [*COMMAND, "--headless", "--json", "out.json", "--save", "rec"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert child.stderr is not None
+    assert "algorithmic delay" in child.stderr.readline()
+    time.sleep(1.5)
+    # A terminal sends it to the whole group, the engine included.
+    os.killpg(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=30)
+    assert child.returncode == 0, errors
+    assert "Traceback" not in errors
+    summary = json.loads((tmp_path / "out.json").read_text())
+    assert summary["samples_in"] == summary["samples_out"] > 360
+    assert summary["samples_lost"] == 0
+    assert wfdb.rdheader(str(tmp_path / summary["recording"])).sig_len == summary["samples_out"]
+
+
+@pytest.mark.parametrize("after_s", [0.1, 0.4, 0.8])
+def test_ctrl_c_while_starting_ends_without_a_traceback(tmp_path, after_s):
+    child = subprocess.Popen(
+        [*COMMAND, "--headless"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(after_s)
+    os.killpg(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=30)
+    # Before our first line runs, Python itself answers.
+    assert "Traceback" not in errors or "ecg_stream.py" not in errors, errors
+    assert child.returncode in (0, 130, -signal.SIGINT)
+
+
+def test_the_live_view_draws_both_traces_and_the_figures(tmp_path):
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    child = subprocess.Popen(
+        [*COMMAND, "--seconds", "8"],
+        cwd=tmp_path,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environment,
+    )
+    os.close(follower)
+    shown = b""
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        if select.select([leader], [], [], 0.2)[0]:
+            try:
+                shown += os.read(leader, 65536)
+            except OSError:
+                break
+        elif child.poll() is not None:
+            break
+    child.wait(timeout=10)
+    os.close(leader)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode("utf-8", "replace"))
+    assert child.returncode == 0, text
+    for words in (
+        "II raw",
+        "II cleaned",
+        "heart rate raw",
+        "SNR in",
+        "delay p50",
+        "late",
+        "not for diagnosis",
+    ):
+        assert words in text
+    assert any(0x2801 <= ord(sign) <= 0x28FF for sign in text)
+    assert re.search(r"cleaned [67]\d .*bpm", text)
+
+
+def test_doctor_and_models_tell(tmp_path):
+    ran = ecg_stream("doctor", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert re.search(r"backend onnx\s+│ works", ran.stdout)
+    assert re.search(r"backend tensorrt\s+│ no:", ran.stdout)
+    ran = ecg_stream("models", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert "unet" in ran.stdout
+    assert "928,337" in ran.stdout
+
+
+def test_profile_reports_call_and_overhead(tmp_path):
+    ran = ecg_stream("profile", "--hops", 200, "--json", "p.json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    figures = json.loads((tmp_path / "p.json").read_text())
+    assert set(figures["us"]) == {"bare", "call", "overhead"}
+    assert all(0 < row["p50"] <= row["p99"] for row in figures["us"].values())
+
+
+def test_export_writes_a_graph(tmp_path):
+    pytest.importorskip("torch", reason="export needs the train extra")
+    ran = ecg_stream("export", "unet", "--output", "u.onnx", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert Path(tmp_path / "u.onnx").stat().st_size > 1_000_000

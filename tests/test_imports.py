@@ -1,0 +1,83 @@
+"""The house: who may know whom, and what must not be needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAY_KNOW = {
+    "streamer": set(),
+    "models": {"streamer"},
+    "engine": {"streamer", "models"},
+    "gui": {"engine", "streamer"},
+}
+OPTIONAL = ("torch", "onnx", "onnxscript", "safetensors", "tensorrt", "tensorrt_rtx")
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in MAY_KNOW
+    for path in (ROOT / package).rglob("*.py")
+)
+# These are the networks and their training: they are torch.
+NEED_TORCH = {"models.data", "models.train"} | {m for m in MODULES if m.startswith("models.networks.")}
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_KNOW)
+def test_the_arrows_hold(package):
+    for path in (ROOT / package).rglob("*.py"):
+        known = imported(path) & {*MAY_KNOW, "ecg_stream"}
+        assert known - {package} <= MAY_KNOW[package], path
+
+
+def test_nobody_knows_the_front_door():
+    for package in MAY_KNOW:
+        for path in (ROOT / package).rglob("*.py"):
+            assert "ecg_stream" not in imported(path), path
+
+
+BARE = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {optional!r}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Absent())
+import importlib
+for module in {modules!r}:
+    importlib.import_module(module)
+from engine.session import Job, Session
+from streamer.open_source import SourceSettings
+summary = Session(Job(SourceSettings(noise="em", seconds=2.0, speed=0.0))).run().summary
+assert summary["samples_out"] == 720, summary
+"""
+
+
+def test_everything_but_training_works_without_the_extras():
+    modules = [module for module in MODULES if module not in NEED_TORCH] + ["ecg_stream"]
+    script = BARE.format(optional=OPTIONAL, modules=modules)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_packages_are_ours():
+    import engine
+    import gui
+    import models
+    import streamer
+
+    for package in (streamer, models, engine, gui):
+        assert Path(package.__file__ or "").is_relative_to(ROOT)

@@ -1,0 +1,125 @@
+"""Every millisecond is accounted for."""
+
+import numpy as np
+import pytest
+from engine_tools import FS, Identity
+
+from engine.config import EngineConfig
+from engine.ledger import BLOCK, STAGES, Histogram, Ledger
+from engine.pipeline import clean
+from streamer.chunk import Chunk
+
+MS = 1_000_000
+
+
+class FakeClock:
+    """Each look at it costs a different time, so that no two stages are alike."""
+
+    def __init__(self):
+        self.now = 10_000 * MS
+        self.looks = 0
+
+    def __call__(self):
+        self.looks += 1
+        self.now += (self.looks % 7 + 1) * MS // 10
+        return self.now
+
+
+class Slow(Identity):
+    """Takes 3 ms, of which 0.5 ms go to and 0.25 ms from the device."""
+
+    transfers_ns = (MS // 2, MS // 4)
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def infer(self, batch):
+        self.clock.now += 3 * MS
+        return batch.copy()
+
+
+def played(clock, samples, size=4):
+    """Chunks that arrive 2 ms after their last sample was taken."""
+    for start in range(0, samples, size):
+        taken = (10_000 * MS + (start + np.arange(size)) * 1e9 / FS) / 1e9
+        clock.now = max(clock.now, int(taken[-1] * 1e9) + 2 * MS)
+        yield [Chunk("a", start, np.zeros((1, size), np.float32), taken, clock.now)]
+
+
+def test_the_parts_of_every_sample_sum_to_its_delay():
+    clock = FakeClock()
+    config = EngineConfig(FS, 64, 8, 20)
+    ledger = Ledger(hop_ns=1e9 * 8 / FS)
+    checked = 0
+    for message in clean(played(clock, 400), config, Slow(clock), clock):
+        handed = clock()
+        ledger.note(message, handed)
+        count = message.raw.shape[1]
+        parts = ledger.parts_ns()[:, -count:]
+        delay = handed - message.source_time * 1e9
+        # Stamps are seconds in double precision: good to a microsecond.
+        np.testing.assert_allclose(parts.sum(axis=0), delay, atol=1e3)
+        assert (parts > -1e3).all()
+        np.testing.assert_array_equal(parts[STAGES.index("host_to_device")], MS // 2)
+        np.testing.assert_array_equal(parts[STAGES.index("device_to_host")], MS // 4)
+        assert (parts[STAGES.index("compute")] >= 3 * MS - 0.75 * MS).all()
+        checked += count
+    assert checked == 400
+
+
+def test_hold_is_the_lookahead_and_wait_the_hop():
+    clock = FakeClock()
+    config = EngineConfig(FS, 64, 8, 24)
+    ledger = Ledger(0)
+    for message in clean(played(clock, 800), config, Slow(clock), clock):
+        ledger.note(message, clock())
+    parts = ledger.parts_ns()[:, 100:700]
+    hop_ms, lookahead_ms = 8e3 / FS, 24e3 / FS
+    assert np.median(parts[STAGES.index("hold")]) / MS == pytest.approx(lookahead_ms, abs=2)
+    assert 0 <= parts[STAGES.index("wait")].min()
+    assert parts[STAGES.index("wait")].max() / MS <= hop_ms + 2
+
+
+def test_a_hop_that_takes_longer_than_a_hop_is_late():
+    late = {}
+    for hop_ns in (1e9, 1e6):
+        clock = FakeClock()
+        ledger = Ledger(hop_ns)
+        for message in clean(played(clock, 80), EngineConfig(FS, 64, 8, 20), Slow(clock), clock):
+            ledger.note(message, clock())
+        late[hop_ns] = (ledger.deadline_misses, ledger.hops)
+    assert late[1e9][0] == 0
+    assert late[1e6][0] == late[1e6][1] > 5
+
+
+def test_more_samples_than_a_block_are_all_counted():
+    clock = FakeClock()
+    ledger = Ledger(0)
+    samples = 2 * BLOCK + 4 * 100
+    config = EngineConfig(FS, 6000, 3000, 100)
+    for message in clean(played(clock, samples), config, Identity(), clock):
+        ledger.note(message, clock())
+    ledger.settle()
+    assert ledger.total.count == samples
+    assert all(histogram.count == samples for histogram in ledger.stages.values())
+
+
+def test_histogram_percentiles_are_good_to_one_percent():
+    durations = np.random.default_rng(0).lognormal(17, 1.5, 100_000)
+    histogram = Histogram()
+    for part in np.array_split(durations, 13):
+        histogram.add(part)
+    for percent in (1, 50, 95, 99, 99.9):
+        exact = np.percentile(durations, percent) / 1e6
+        assert histogram.percentile_ms(percent) == pytest.approx(exact, rel=0.012)
+    assert histogram.max_ms == durations.max() / 1e6
+    edges, counts = histogram.bars()
+    assert counts.sum() == len(durations)
+    assert len(edges) == len(counts) + 1
+    assert min(counts[0], counts[-1]) > 0
+
+
+def test_an_empty_histogram_has_no_figures():
+    histogram = Histogram()
+    assert np.isnan(histogram.percentile_ms(50))
+    assert np.isnan(histogram.max_ms)

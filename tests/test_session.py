@@ -1,0 +1,279 @@
+"""A whole run, in this process and in one of its own."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from engine.ledger import STAGES
+from engine.messages import Cleaned, Gap
+from engine.runner import EngineFailure, EngineProcess
+from engine.session import Job, Outcome, Session, Status
+from streamer.errors import InputError
+from streamer.noise import NoiseSettings
+from streamer.open_source import SourceSettings
+
+
+def job(**changes):
+    source = {"noise": "em", "snr": 0.0, "seconds": 5.0, "speed": 0.0}
+    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
+    return Job(SourceSettings(**source), **changes)
+
+
+def run(**changes):
+    messages = []
+    outcome = Session(job(**changes)).run(show=messages.append)
+    return outcome, messages
+
+
+def output(messages, name="cleaned"):
+    return np.concatenate([getattr(m, name) for m in messages if isinstance(m, Cleaned)], axis=1)
+
+
+def test_every_sample_is_accounted_for_and_the_summary_says_so():
+    outcome, messages = run(seconds=25.0)
+    summary = outcome.summary
+    assert summary["samples_in"] == summary["samples_out"] == summary["source_samples"] == 9000
+    assert output(messages).shape == (1, 9000)
+    assert summary["samples_lost"] == summary["gaps"] == summary["gap_samples"] == 0
+    assert sum(summary["marks"].values()) == 9000
+    assert summary["marks"]["bypassed"] == summary["marks"]["missing"] == 0
+    assert set(summary["ledger_ms"]) == set(STAGES)
+    assert summary["delay_ms"]["algorithmic"] == pytest.approx(1000 * (108 + 14) / 360)
+    assert {"p50", "p95", "p99", "max"} < set(summary["delay_ms"])
+    assert (summary["model"], summary["backend"]) == ("unet", "onnx")
+    assert summary["realtime_factor"] > 0
+    assert summary["cold_start_s"] > 0
+
+
+def test_the_snr_of_the_summary_is_that_of_the_samples_less_the_warm_up():
+    outcome, messages = run(seconds=25.0)
+    raw, cleaned, clean = (output(messages, name)[:, 3600:] for name in ("raw", "cleaned", "clean"))
+    assert outcome.summary["snr_in_db"] == pytest.approx(
+        10 * np.log10(clean.var() / (raw - clean).var()), abs=1e-3
+    )
+    expected = 10 * np.log10(clean.var() / (cleaned - clean).var())
+    assert outcome.summary["snr_out_db"] == pytest.approx(expected, abs=1e-3)
+    assert outcome.summary["rmse_mv"] == pytest.approx((cleaned - clean).std(), abs=1e-5)
+
+
+def test_a_short_run_is_scored_whole():
+    outcome, messages = run(seconds=8.0)
+    assert outcome.summary["snr_in_db"] == pytest.approx(0.0, abs=0.01)
+    raw, clean = output(messages, "raw"), output(messages, "clean")
+    assert 10 * np.log10(clean.var() / (raw - clean).var()) == pytest.approx(0.0, abs=0.01)
+
+
+def test_the_default_network_cleans():
+    outcome, _ = run(seconds=30.0)
+    assert outcome.summary["snr_out_db"] > outcome.summary["snr_in_db"] + 5
+
+
+def test_as_fast_as_possible_gives_the_samples_of_real_time():
+    _, fast = run(seconds=2.0, speed=0.0)
+    _, real = run(seconds=2.0, speed=1.0)
+    np.testing.assert_array_equal(output(fast), output(real))
+    np.testing.assert_array_equal(output(fast, "spread"), output(real, "spread"))
+
+
+def test_real_time_takes_real_time_and_its_delay_is_the_promised_one():
+    started = time.perf_counter()
+    outcome, _ = run(seconds=3.0, speed=1.0, lookahead_ms=100.0)
+    assert time.perf_counter() - started >= 3.0
+    delay = outcome.summary["delay_ms"]
+    # No sample leaves before its look-ahead has passed, but for the last ones, which are flushed.
+    assert delay["p50"] > 100.0
+    assert delay["p50"] < delay["algorithmic"] + 50
+
+
+def test_noise_can_change_while_it_plays():
+    session = Session(job(seconds=20.0))
+    count = 0
+    raw, clean = [], []
+
+    def show(message):
+        nonlocal count
+        raw.append(message.raw)
+        clean.append(message.clean)
+        count += message.raw.shape[1]
+        if 3600 <= count < 3614:
+            session.set_noise(NoiseSettings({"em": 1.0}, snr_db=40.0))
+
+    summary = session.run(show=show).summary
+    noise = np.concatenate(raw, axis=1) - np.concatenate(clean, axis=1)
+    # Chunks that were read before the change still carry the old level.
+    assert noise[:, 4000:].std() < 0.05 * noise[:, :3600].std()
+    assert summary["noise_snr_db"] == 40.0
+    assert summary["samples_lost"] == 0
+
+
+def test_another_rate_is_resampled_and_its_delay_counted(tmp_path):
+    data = np.sin(np.arange(5000) / 250 * 2 * np.pi * 3)[:, None]
+    wfdb.wrsamp(
+        "r250", 250, ["mV"], ["II"], data, fmt=["16"], adc_gain=[1000], baseline=[0], write_dir=str(tmp_path)
+    )
+    outcome, messages = run(kind="replay", record="r250", data_dir=tmp_path, noise="none", seconds=None)
+    summary = outcome.summary
+    assert summary["source_samples"] == 5000
+    assert summary["samples_in"] == summary["samples_out"] == 7200
+    assert summary["delay_ms"]["algorithmic"] > 1000 * (108 + 14) / 360 + 10
+    raw = output(messages, "raw")[0]
+    expected = np.sin(np.arange(7200) / 360 * 2 * np.pi * 3)
+    np.testing.assert_allclose(raw[100:-100], expected[100:-100], atol=0.01)
+
+
+def test_stopping_cleans_what_was_read():
+    read = 0
+
+    def stopped():
+        nonlocal read
+        read += 1
+        return read >= 50
+
+    session = Session(job(seconds=100.0))
+    summary = session.run(stopped).summary
+    assert summary["samples_in"] == summary["samples_out"] == 200
+
+
+def test_a_recording_holds_the_run(tmp_path):
+    messages = []
+    session = Session(job(save=tmp_path))
+    summary = session.run(show=messages.append).summary
+    record = wfdb.rdrecord(summary["recording"])
+    np.testing.assert_allclose(record.p_signal[:, 1], output(messages)[0], atol=0.00051)
+    np.testing.assert_allclose(record.p_signal[:, 2], output(messages, "clean")[0], atol=0.00051)
+
+
+def test_missing_samples_of_a_record_are_neither_shown_nor_scored(tmp_path):
+    data = np.sin(np.arange(7200) / 50)[:, None]
+    data[3000:3100] = np.nan
+    wfdb.wrsamp(
+        "holes", 360, ["mV"], ["II"], data, fmt=["16"], adc_gain=[1000], baseline=[0], write_dir=str(tmp_path)
+    )
+    outcome, messages = run(kind="replay", record="holes", data_dir=tmp_path, noise="none", seconds=None)
+    assert outcome.summary["marks"]["missing"] == 100
+    assert outcome.summary["samples_out"] == 7200
+    np.testing.assert_array_equal(np.isnan(output(messages)[0]), np.isnan(data[:, 0]))
+    assert math.isfinite(outcome.summary["snr_out_db"])
+
+
+def finish(engine, timeout=60.0):
+    ends = time.monotonic() + timeout
+    frames = []
+    while time.monotonic() < ends:
+        outcome = engine.finished(0.05)
+        frames += engine.frames()
+        if outcome:
+            return outcome, frames
+    raise TimeoutError("the engine did not finish")
+
+
+def test_the_engine_process_gives_the_samples_of_the_session():
+    with EngineProcess(job()) as engine:
+        started = engine.wait_started()
+        assert started.info.leads == ("II",)
+        assert started.algorithmic_delay_ms == pytest.approx(1000 * 122 / 360)
+        outcome, _ = finish(engine)
+    assert isinstance(outcome, Outcome)
+    _, messages = run()
+    kept = np.concatenate([trace.cleaned for trace in outcome.traces], axis=1)
+    np.testing.assert_array_equal(kept, output(messages)[:, -kept.shape[1] :])
+
+
+def test_the_screen_gets_frames_and_figures_while_it_plays():
+    with EngineProcess(job(seconds=3.0, speed=1.0)) as engine:
+        engine.wait_started()
+        outcome, frames = finish(engine)
+    shown = output(frames, "raw")
+    assert shown.shape[1] > 0.8 * 3 * 360
+    assert not any(isinstance(frame, Gap) for frame in frames)
+    figures = [frame for frame in frames if isinstance(frame, Status)]
+    assert len(figures) >= 4
+    assert figures[-1].delay_p50_ms > 300
+    assert outcome.summary["samples_out"] == 1080
+
+
+def test_nobody_watching_slows_nothing():
+    with EngineProcess(job(seconds=40.0)) as engine:
+        engine.wait_started()
+        ends = time.monotonic() + 60
+        while not (outcome := engine.finished(0.1)):
+            assert time.monotonic() < ends
+    assert outcome.summary["samples_out"] == 40 * 360
+
+
+def test_stop_ends_an_endless_run():
+    with EngineProcess(job(seconds=None, speed=1.0)) as engine:
+        engine.wait_started()
+        time.sleep(0.5)
+        engine.stop()
+        outcome, _ = finish(engine)
+    assert outcome.summary["samples_in"] == outcome.summary["samples_out"] > 0
+
+
+def test_leaving_ends_the_process():
+    with EngineProcess(job(seconds=None, speed=1.0)) as engine:
+        engine.wait_started()
+        pid = engine.pid
+    assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_what_cannot_be_played_is_raised_here():
+    with (
+        EngineProcess(job(kind="replay", record="none", data_dir=Path("/"))) as engine,
+        pytest.raises(InputError, match="'none'"),
+    ):
+        engine.wait_started()
+
+
+def test_a_killed_engine_is_reported():
+    with EngineProcess(job(seconds=None, speed=1.0)) as engine:
+        engine.wait_started()
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        with pytest.raises(EngineFailure, match="without a word"):
+            finish(engine)
+
+
+ORPHAN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_session import job
+from engine.runner import EngineProcess
+if __name__ == "__main__":
+    engine = EngineProcess(job(seconds=None, speed=1.0))
+    engine.wait_started()
+    print(engine.pid, flush=True)
+    import time
+    time.sleep(60)
+"""
+
+
+def test_an_engine_does_not_outlive_its_parent(tmp_path):
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), os.path.dirname(__file__)], stdout=subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"engine {pid} still runs")
