@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from math import isfinite
 
 import numpy as np
 
@@ -15,14 +16,17 @@ def guard(messages: Iterable[Emitted | Gap]) -> Iterator[Emitted | Gap]:
     """
     for message in messages:
         if isinstance(message, Emitted):
-            unusable = not np.isfinite(message.cleaned).all()
-            if unusable or message.hop.missing.any():
+            # A sum is the cheapest look for NaN and infinity.
+            usable = isfinite(np.add.reduce(message.cleaned, axis=None))
+            if not usable or message.hop.missing is not None:
                 message = _repair(message)
         yield message
 
 
 def _repair(message: Emitted) -> Emitted:
     missing = message.hop.missing
+    if missing is None:
+        missing = np.zeros(message.raw.shape, np.bool_)
     unusable = ~np.isfinite(message.cleaned)
     marks = np.where(unusable, np.uint8(Mark.BYPASSED), message.marks)
     nothing = np.float32(np.nan)
@@ -30,6 +34,5 @@ def _repair(message: Emitted) -> Emitted:
         message,
         raw=np.where(missing, nothing, message.raw),
         cleaned=np.where(missing, nothing, np.where(unusable, message.raw, message.cleaned)),
-        spread=np.where(missing | unusable, nothing, message.spread),
         marks=np.where(missing, np.uint8(Mark.MISSING), marks),
     )

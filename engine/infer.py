@@ -38,7 +38,8 @@ def infer(
 
 
 def _run(hops: list[Hop], backend: Backend, clock: Clock) -> list[Hop]:
-    batch = np.concatenate([hop.window for hop in hops])[:, None]
+    windows = hops[0].window if len(hops) == 1 else np.concatenate([hop.window for hop in hops])
+    batch = np.ascontiguousarray(windows[:, None])
     started = clock()
     predicted = backend.infer(batch)
     finished = clock()

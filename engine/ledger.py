@@ -18,8 +18,8 @@ STAGES = (
 )
 """The parts of a sample's delay in the order in which they happen. They sum to the total."""
 
-BLOCK = 8192
-"""Samples that are noted down before they are sorted into the histograms."""
+BLOCK = 128
+"""Hops that are kept before they are sorted into the histograms, to keep that work off most hops."""
 
 
 class Histogram:
@@ -79,11 +79,7 @@ class Ledger:
 
     def __init__(self, hop_ns: float) -> None:
         self._hop_ns = hop_ns
-        # One column a sample: its source time, and the moments between the stages.
-        self._source_ns = np.empty(BLOCK, np.float64)
-        self._moments = np.empty((len(STAGES) - 2, BLOCK), np.int64)
-        self._transfers = np.empty((2, BLOCK), np.int64)
-        self._noted = 0
+        self._noted: list[tuple[Emitted, int]] = []
         self.stages = {stage: Histogram() for stage in STAGES}
         self.total = Histogram()
         self.hops = 0
@@ -93,59 +89,39 @@ class Ledger:
     def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
         hop = message.hop
-        count = message.raw.shape[1]
-        done = 0
-        while done < count:
-            if self._noted == BLOCK:
-                self._fold()
-            part = min(count - done, BLOCK - self._noted)
-            column = slice(self._noted, self._noted + part)
-            sample = slice(done, done + part)
-            moments = self._moments
-            np.multiply(hop.source_time[sample], 1e9, out=self._source_ns[column])
-            moments[0, column] = hop.arrived_ns[sample]
-            moments[1, column] = hop.first_ready_ns[sample]
-            moments[2, column] = hop.ready_ns
-            moments[3, column] = hop.started_ns
-            moments[4, column] = hop.finished_ns
-            moments[5, column] = message.added_ns
-            moments[6, column] = handed_ns
-            self._transfers[0, column] = hop.host_to_device_ns
-            self._transfers[1, column] = hop.device_to_host_ns
-            self._noted += part
-            done += part
+        self._noted.append((message, handed_ns))
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
         if self._hop_ns and handed_ns - hop.newest_arrived_ns > self._hop_ns:
             self.deadline_misses += 1
-
-    def parts_ns(self) -> NDArray[np.float64]:
-        """Stages of the samples noted since the last fold, shape (stages, samples)."""
-        moments = self._moments[:, : self._noted].astype(np.float64)
-        transfers = self._transfers[:, : self._noted]
-        arrived, first_ready, ready, started, finished, added, handed = moments
-        return np.stack(
-            [
-                arrived - self._source_ns[: self._noted],
-                first_ready - arrived,
-                ready - first_ready,
-                started - ready,
-                transfers[0],
-                finished - started - transfers[0] - transfers[1],
-                transfers[1],
-                added - finished,
-                handed - added,
-            ]
-        )
-
-    def _fold(self) -> None:
-        parts = self.parts_ns()
-        for stage, durations in zip(STAGES, parts, strict=True):
-            self.stages[stage].add(durations)
-        self.total.add(self._moments[6, : self._noted] - self._source_ns[: self._noted])
-        self._noted = 0
+        if len(self._noted) >= BLOCK:
+            self.settle()
 
     def settle(self) -> None:
         """Sort everything noted so far into the histograms, before they are read."""
-        if self._noted:
-            self._fold()
+        if not self._noted:
+            return
+        parts = np.concatenate([parts_ns(message, handed) for message, handed in self._noted], axis=1)
+        for stage, durations in zip(STAGES, parts, strict=True):
+            self.stages[stage].add(durations)
+        self.total.add(
+            np.concatenate([handed - message.source_time * 1e9 for message, handed in self._noted])
+        )
+        self._noted.clear()
+
+
+def parts_ns(message: Emitted, handed_ns: int) -> NDArray[np.float64]:
+    """How long each stage took for each sample of a message, ns, shape (stages, samples)."""
+    hop = message.hop
+    arrived, first_ready = hop.arrived_ready_ns
+    parts = np.empty((len(STAGES), len(arrived)))
+    parts[0] = arrived - message.source_time * 1e9
+    parts[1] = first_ready - arrived
+    parts[2] = hop.ready_ns - first_ready
+    parts[3] = hop.started_ns - hop.ready_ns
+    parts[4] = hop.host_to_device_ns
+    parts[5] = hop.finished_ns - hop.started_ns - hop.host_to_device_ns - hop.device_to_host_ns
+    parts[6] = hop.device_to_host_ns
+    parts[7] = message.added_ns - hop.finished_ns
+    parts[8] = handed_ns - message.added_ns
+    return parts

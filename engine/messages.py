@@ -1,4 +1,9 @@
-"""What the stages of the engine hand to each other, and what leaves it."""
+"""What the stages of the engine hand to each other, and what leaves it.
+
+These are made once a hop, right after a network has emptied the processor's caches: slots and plain
+assignment instead of frozen fields make that several times cheaper. Treat them as read-only all the
+same.
+"""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -21,11 +26,11 @@ class Mark(IntEnum):
     """The source had no value; nothing is shown in its place."""
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False)
 class Hop:
     """One window of one stream on its way through the stages.
 
-    Views into the stream's buffer: valid until the next chunk is pulled.
+    Its arrays are views into the stream's buffer, which is never overwritten.
 
     Parameters
     ----------
@@ -34,9 +39,11 @@ class Hop:
     skip
         Leading samples of the regular emission (`hop` samples) that lie before the segment.
     raw, clean, missing
-        Emitted samples, shape (leads, emitted); `missing` is boolean.
-    source_time, arrived_ns, first_ready_ns
-        Time stamps of the emitted samples, shape (emitted,).
+        Emitted samples, shape (leads, emitted); `missing` is boolean, or None where none is.
+    source_time
+        When the source sampled the emitted samples, seconds, shape (emitted,).
+    arrived_ready_ns
+        When they arrived, and when their first window was full, shape (2, emitted).
     newest_arrived_ns
         When the newest sample of the window arrived.
     warm
@@ -45,8 +52,10 @@ class Hop:
         First hop of a segment: overlap-add forgets what it held.
     window
         Input of the network, (leads, window).
+    ready_ns
+        When the window was full. What follows is filled in by `infer`.
     predicted
-        Output of the network, (leads, window); filled in by `infer`.
+        Output of the network, (leads, window).
     """
 
     stream: str
@@ -54,24 +63,23 @@ class Hop:
     skip: int
     raw: Samples
     clean: Samples | None
-    missing: NDArray[np.bool_]
+    missing: NDArray[np.bool_] | None
     source_time: NDArray[np.float64]
-    arrived_ns: NDArray[np.int64]
-    first_ready_ns: NDArray[np.int64]
+    arrived_ready_ns: NDArray[np.int64]
     newest_arrived_ns: int
     warm: bool
     fresh: bool
     annotations: tuple[Annotation, ...]
     window: Samples
-    ready_ns: int = 0
-    started_ns: int = 0
-    host_to_device_ns: int = 0
-    device_to_host_ns: int = 0
-    finished_ns: int = 0
-    predicted: Samples = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    ready_ns: int
+    started_ns: int = field(init=False)
+    host_to_device_ns: int = field(init=False)
+    device_to_host_ns: int = field(init=False)
+    finished_ns: int = field(init=False)
+    predicted: Samples = field(init=False)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Gap:
     """Samples start … stop-1 of a stream never came. Nothing stands in for them."""
 
@@ -80,15 +88,17 @@ class Gap:
     stop: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Cleaned:
     """Consecutive samples that leave the engine.
 
     Parameters
     ----------
-    raw, cleaned, spread, clean
-        Millivolts, shape (leads, samples): input, output, standard deviation of the overlapping
-        predictions, and the reference where the source knows it.
+    raw, cleaned, clean
+        Millivolts, shape (leads, samples): input, output, and the reference where the source
+        knows it.
+    mean_square
+        Weighted mean of the squared overlapping predictions, mV², of which `spread` is made.
     marks
         A `Mark` for each sample, shape (leads, samples).
     source_time
@@ -99,7 +109,7 @@ class Cleaned:
     start: int
     raw: Samples
     cleaned: Samples
-    spread: Samples
+    mean_square: Samples
     clean: Samples | None
     marks: NDArray[np.uint8]
     source_time: NDArray[np.float64]
@@ -110,8 +120,17 @@ class Cleaned:
         """Absolute index of the first sample after these."""
         return self.start + self.raw.shape[1]
 
+    @property
+    def spread(self) -> Samples:
+        """Standard deviation of the overlapping predictions in mV: the uncertainty of a sample.
 
-@dataclass(frozen=True, eq=False)
+        NaN where the network's output was not used.
+        """
+        spread: Samples = np.sqrt(np.maximum(self.mean_square - self.cleaned * self.cleaned, 0))
+        return np.where(self.marks >= Mark.BYPASSED, np.float32(np.nan), spread)
+
+
+@dataclass(slots=True, eq=False)
 class Emitted(Cleaned):
     """Cleaned samples still inside the engine, with the stamps that the ledger wants."""
 
@@ -125,7 +144,7 @@ class Emitted(Cleaned):
             self.start,
             self.raw.copy(),
             self.cleaned.copy(),
-            self.spread.copy(),
+            self.mean_square.copy(),
             None if self.clean is None else self.clean.copy(),
             self.marks,
             self.source_time.copy(),

@@ -47,19 +47,20 @@ def overlap_add(
         fader = faders.get(item.stream)
         if fader is None:
             fader = faders[item.stream] = _Fader(weights, config, item.window.shape[0])
-        mean, spread = fader.add(item)
-        if item.raw.shape[1] == 0:
+        mean, mean_square = fader.add(item)
+        count = item.raw.shape[1]
+        if count == 0:
             continue
-        emitted = slice(item.skip, item.skip + item.raw.shape[1])
-        mark = Mark.CLEANED if item.warm else Mark.WARMUP
+        emitted = slice(item.skip, item.skip + count)
+        marks = fader.cleaned if item.warm else fader.warmup
         yield Emitted(
             stream=item.stream,
             start=item.start,
             raw=item.raw,
             cleaned=mean[:, emitted],
-            spread=spread[:, emitted],
+            mean_square=mean_square[:, emitted],
             clean=item.clean,
-            marks=np.full(item.raw.shape, mark, np.uint8),
+            marks=marks[:, :count],
             source_time=item.source_time,
             annotations=item.annotations,
             hop=item,
@@ -68,26 +69,29 @@ def overlap_add(
 
 
 class _Fader:
-    """Weighted sums of the predictions of one stream's newest samples, and of their squares."""
+    """Weighted sums of the predictions of one stream's newest samples, and of their squares.
+
+    Two buffers take turns: adding the newest predictions to the old sums, a hop further on, moves
+    them into the other buffer. The last hop of both stays zero.
+    """
 
     def __init__(self, weights: NDArray[np.float32], config: EngineConfig, leads: int) -> None:
         self._weights = weights
         self._hop, self._tail = config.hop, config.tail
-        self._sums = np.zeros((2, leads, config.tail), np.float32)
-        self._parts = np.empty_like(self._sums)
+        self._old, self._new = np.zeros((2, 2, leads, config.tail + config.hop), np.float32)
+        self._parts = np.empty((2, leads, config.tail), np.float32)
+        self.cleaned = np.full((leads, config.hop), Mark.CLEANED, np.uint8)
+        self.warmup = np.full((leads, config.hop), Mark.WARMUP, np.uint8)
 
     def add(self, hop: Hop) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and spread of the oldest `hop` samples, which no later window will see."""
-        sums, parts, step = self._sums, self._parts, self._hop
+        """Mean and mean square of the oldest `hop` samples, which no later window will see."""
+        parts, step, tail = self._parts, self._hop, self._tail
         if hop.fresh:
-            sums[:] = 0
-        newest = hop.predicted[:, -self._tail :]
+            self._old[:] = 0
+        newest = hop.predicted[:, -tail:]
         np.multiply(newest, self._weights, out=parts[0])
         np.multiply(parts[0], newest, out=parts[1])
-        sums += parts
-        mean = sums[0, :, :step].copy()
-        variance = sums[1, :, :step] - mean * mean
-        spread = np.sqrt(np.maximum(variance, 0, out=variance), out=variance)
-        sums[:, :, : self._tail - step] = sums[:, :, step:]
-        sums[:, :, self._tail - step :] = 0
-        return mean, spread
+        np.add(self._old[:, :, step:], parts, out=self._new[:, :, :tail])
+        self._old, self._new = self._new, self._old
+        mean, mean_square = self._old[:, :, :step].copy()
+        return mean, mean_square

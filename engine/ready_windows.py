@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -69,15 +70,16 @@ class _Stream:
         self._allocate(4 * window)
         self._filled = window
         edge = np.where(np.isfinite(chunk.data[:, :1]), chunk.data[:, :1], 0)
-        self._rows[: self._leads, :window] = edge
+        self._data[:, :window] = edge
 
     def _allocate(self, columns: int) -> None:
         sides = 2 if self._has_clean else 1
         self._rows = np.zeros((sides * self._leads, columns), np.float32)
+        self._data, self._clean = self._rows[: self._leads], self._rows[self._leads :]
         self._missing = np.zeros((self._leads, columns), np.bool_)
+        self._any_missing = False
         self._source_time = np.zeros(columns, np.float64)
-        self._arrived = np.zeros(columns, np.int64)
-        self._ready = np.zeros(columns, np.int64)
+        self._arrived_ready = np.zeros((2, columns), np.int64)
 
     def _make_room(self, count: int) -> None:
         """Have space for `count` more columns, keeping those that a window still needs."""
@@ -86,13 +88,14 @@ class _Stream:
         window = self._config.window
         drop = self._next_end - window - self._base
         kept = slice(drop, self._filled)
-        old = (self._rows, self._missing, self._source_time, self._arrived, self._ready)
+        old = (self._rows, self._missing, self._source_time, self._arrived_ready)
         self._filled -= drop
         self._base += drop
         self._allocate(max(4 * window, self._filled + count))
-        new = (self._rows, self._missing, self._source_time, self._arrived, self._ready)
+        new = (self._rows, self._missing, self._source_time, self._arrived_ready)
         for target, source in zip(new, old, strict=True):
             target[..., : self._filled] = source[..., kept]
+        self._any_missing = bool(self._missing.any())
 
     def push(self, chunk: Chunk, ready: list[Hop | Gap]) -> None:
         """Take a chunk; append the hops, and the gap before them, that it makes ready."""
@@ -108,13 +111,14 @@ class _Stream:
         count = chunk.data.shape[1]
         self._make_room(count)
         new = slice(self._filled, self._filled + count)
-        self._rows[: self._leads, new] = chunk.data
+        self._data[:, new] = chunk.data
         if chunk.clean is not None:
-            self._rows[self._leads :, new] = chunk.clean
-        if not np.isfinite(chunk.data).all():
+            self._clean[:, new] = chunk.clean
+        # A sum is the cheapest look for NaN and infinity; it may also be wrong, but then only strict.
+        if not isfinite(np.add.reduce(chunk.data, axis=None)):
             self._hold_missing(new)
         self._source_time[new] = chunk.source_time
-        self._arrived[new] = chunk.arrived_ns
+        self._arrived_ready[0, new] = chunk.arrived_ns
         self._filled += count
         self._expected += count
         if chunk.annotations:
@@ -124,8 +128,9 @@ class _Stream:
 
     def _hold_missing(self, new: slice) -> None:
         """Show the network the last good value where a lead lost samples, and remember which."""
-        rows = self._rows[: self._leads]
+        rows = self._data
         self._missing[:, new] = ~np.isfinite(rows[:, new])
+        self._any_missing = True
         for column in range(new.start, new.stop):
             lost = self._missing[:, column]
             rows[lost, column] = rows[lost, column - 1]
@@ -136,8 +141,8 @@ class _Stream:
             lacking = self._next_end - self._base - self._filled
             self._make_room(lacking)
             ahead = slice(self._filled, self._filled + lacking)
-            self._rows[: self._leads, ahead] = self._rows[: self._leads, self._filled - 1, None]
-            self._arrived[ahead] = self._arrived[self._filled - 1]
+            self._data[:, ahead] = self._data[:, self._filled - 1, None]
+            self._arrived_ready[0, ahead] = self._arrived_ready[0, self._filled - 1]
             self._filled += lacking
             ready.append(self._hop())
 
@@ -148,7 +153,7 @@ class _Stream:
         self._next_end += config.hop
         now = self._clock()
         newest = end - base
-        self._ready[newest - config.hop : newest] = now
+        self._arrived_ready[1, newest - config.hop : newest] = now
         regular_start = end - config.tail
         start = max(regular_start, self._first)
         stop = max(start, min(end - config.lookahead, self._expected))
@@ -162,16 +167,15 @@ class _Stream:
             stream=self._name,
             start=start,
             skip=start - regular_start,
-            raw=self._rows[: self._leads, out],
-            clean=self._rows[self._leads :, out] if self._has_clean else None,
-            missing=self._missing[:, out],
+            raw=self._data[:, out],
+            clean=self._clean[:, out] if self._has_clean else None,
+            missing=self._missing[:, out] if self._any_missing else None,
             source_time=self._source_time[out],
-            arrived_ns=self._arrived[out],
-            first_ready_ns=self._ready[out],
-            newest_arrived_ns=int(self._arrived[newest - 1]),
+            arrived_ready_ns=self._arrived_ready[:, out],
+            newest_arrived_ns=int(self._arrived_ready[0, newest - 1]),
             warm=end - self._first >= config.window,
             fresh=end - self._first == config.hop,
             annotations=marks,
-            window=self._rows[: self._leads, newest - config.window : newest],
+            window=self._data[:, newest - config.window : newest],
             ready_ns=now,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
@@ -27,6 +28,8 @@ from streamer.resample import Resampler, ratio, resample, resampled_info
 KEPT_S = 10.0
 """Seconds of the run's end that are kept for its picture."""
 _WARMUP_CALLS = 5
+_SETTLED_HOPS = 1500
+"""Hops after which memory should no longer grow: a minute of signal at the usual hop."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Session:
         self._gaps = self._gap_samples = 0
         self._marks = np.zeros(len(Mark), np.int64)
         self._first_ns = self._last_ns = 0
+        self._settled_mb: float | None = None
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while playing."""
@@ -128,7 +132,7 @@ class Session:
         show
             Gets every message first; must not block.
         """
-        kept: deque[Cleaned] = deque(maxlen=max(1, round(KEPT_S * self.config.fs / self.config.hop)))
+        kept: deque[Emitted] = deque(maxlen=max(1, round(KEPT_S * self.config.fs / self.config.hop)))
         # Everything made so far stays for good: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -144,17 +148,20 @@ class Session:
                     self._gap_samples += message.stop - message.start
                     continue
                 self.scorer.push(message)
-                kept.append(message.released())
+                kept.append(message)
                 self._samples_out += message.raw.shape[1]
                 self._marks += np.bincount(message.marks.ravel(), minlength=len(Mark))
                 self.ledger.note(message, time.perf_counter_ns())
+                if self.ledger.hops == _SETTLED_HOPS:
+                    self._settled_mb = _memory_mb()
         finally:
             self._last_ns = time.perf_counter_ns()
             gc.unfreeze()
             if self.recorder:
                 self.recorder.close()
             self.backend.close()
-        return Outcome(self.summary(), list(kept), *self.ledger.total.bars())
+        traces = [message.released() for message in kept]
+        return Outcome(self.summary(), traces, *self.ledger.total.bars())
 
     def _rounds(self, stopped: Callable[[], bool]) -> Iterator[list[Chunk]]:
         """Count what the source sends, bring it to the network's rate, and stop when asked."""
@@ -240,6 +247,7 @@ class Session:
             "realtime_factor": _number(self.ledger.busy_ns / 1e9 / signal_s if signal_s else np.nan),
             "cold_start_s": (self._first_ns - job.launched_ns) / 1e9 if self._first_ns else None,
             "wall_s": (self._last_ns - job.launched_ns) / 1e9,
+            "memory_mb": {f"after_{_SETTLED_HOPS}_hops": self._settled_mb, "end": _memory_mb()},
             "recording": str(self.recorder.path) if self.recorder else None,
             "recording_clipped": self.recorder.clipped if self.recorder else None,
         }
@@ -250,6 +258,11 @@ class Session:
             lead: {"snr_in_db": _number(i), "snr_out_db": _number(o), "rmse_mv": _number(r)}
             for lead, i, o, r in columns
         }
+
+
+def _memory_mb() -> float:
+    """What this process holds in memory."""
+    return float(psutil.Process().memory_info().rss) / 1e6
 
 
 def _number(value: float) -> float | None:

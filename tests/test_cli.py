@@ -45,7 +45,8 @@ def ecg_stream(*arguments, cwd, timeout=120):
 
 def test_a_headless_run_leaves_summary_and_picture(tmp_path):
     ran = ecg_stream(
-        "--seconds", 12, "--speed", 0, "--headless", "--json", "out.json", "--plot", "out.png", "--save", "rec",
+        *("--seconds", 12, "--speed", 0, "--headless"),
+        *("--json", "out.json", "--plot", "out.png", "--save", "rec"),
         cwd=tmp_path,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
