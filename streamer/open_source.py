@@ -101,6 +101,8 @@ def open_signal(settings: SourceSettings) -> Signal:
         first=round(settings.start * record.fs),
         loop=settings.loop,
         keep_drift=settings.own_drift == "keep",
+        # The Noise Stress Test records are noise, or have it mixed in.
+        noisy=settings.database == "nstdb",
     )
 
 

@@ -23,7 +23,9 @@ class RecordSignal:
         Begin again at `first` when the record ends, without end.
     keep_drift
         Play the record as it is. Otherwise play the reference itself, so that the added noise is
-        the only difference between data and reference, as `protocol` tables need it.
+        the only difference between data and reference, as tables of figures need it.
+    noisy
+        The record itself holds noise, so that nothing of it can serve as a reference.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class RecordSignal:
         first: int = 0,
         loop: bool = False,
         keep_drift: bool = True,
+        noisy: bool = False,
     ) -> None:
         samples = record.data.shape[1]
         if not 0 <= first < samples:
@@ -47,7 +50,7 @@ class RecordSignal:
         self._marks = [m._replace(sample=m.sample - first) for m in record.annotations]
         self._mark_samples = np.array([m.sample for m in self._marks], dtype=np.int64)
         self.length = None if loop else samples - first
-        self.info = StreamInfo(record.fs, record.leads, name, f"replay/{name}", has_reference=True)
+        self.info = StreamInfo(record.fs, record.leads, name, f"replay/{name}", has_reference=not noisy)
 
     def read(self, start: int, count: int) -> Block:
         """`count` samples from `start` in played time, as views where the record does not wrap."""

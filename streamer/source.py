@@ -124,7 +124,7 @@ class Player:
                 data,
                 source_time,
                 time.perf_counter_ns(),
-                block.clean,
+                block.clean if self.info.has_reference else None,
                 block.annotations,
             )
             start += count
