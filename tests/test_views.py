@@ -1,0 +1,137 @@
+"""What a person sees without a display."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from engine.messages import Cleaned, Gap
+from engine.runner import Started
+from engine.session import Job, Session, Status
+from gui.braille import braille
+from gui.history import History
+from gui.picture import save_picture
+from gui.terminal import TerminalView, describe
+from streamer.chunk import StreamInfo
+from streamer.open_source import SourceSettings
+
+INFO = StreamInfo(360.0, ("II", "V1"), "made", "made")
+
+
+def message(start, samples):
+    raw = np.tile(np.asarray(samples, np.float32), (2, 1))
+    marks = np.zeros(raw.shape, np.uint8)
+    return Cleaned("made", start, raw, 2 * raw, 4 * raw * raw, None, marks, np.zeros(raw.shape[1]), ())
+
+
+def dots(text):
+    """Where braille text has dots, as a boolean picture."""
+    picture = []
+    for line in text.split("\n"):
+        codes = np.array([ord(sign) - 0x2800 for sign in line])
+        bits = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]]
+        for left, right in bits:
+            picture.append(np.stack([codes & left, codes & right], axis=1).ravel() > 0)
+    return np.array(picture)
+
+
+def test_braille_draws_a_ramp_from_the_lower_left_to_the_upper_right():
+    picture = dots(braille(np.linspace(-1, 1, 400, dtype=np.float32), 20, 5, -1, 1))
+    assert picture.shape == (20, 40)
+    heights = [np.flatnonzero(column).mean() for column in picture.T]
+    assert (np.diff(heights) <= 0).all()
+    assert heights[0] - heights[-1] > 18
+    assert picture[-1, 0]
+    assert picture[0, -1]
+
+
+def test_braille_never_loses_a_spike_of_one_sample():
+    trace = np.zeros(3600, np.float32)
+    trace[1234] = 1
+    picture = dots(braille(trace, 40, 4, -1, 1))
+    assert picture[0].sum() == 1
+    assert np.flatnonzero(picture[0])[0] == 1234 * 80 // 3600
+
+
+def test_braille_leaves_missing_samples_blank_and_keeps_the_rest_inside():
+    trace = np.full(100, 5, np.float32)
+    trace[:50] = np.nan
+    picture = dots(braille(trace, 10, 2, -1, 1))
+    assert not picture[:, :10].any()
+    assert picture[0, 10:].all()
+
+
+def test_history_keeps_time():
+    history = History(INFO, seconds=1.0)
+    history.push(message(0, np.arange(1, 11)))
+    history.push(Gap("made", 10, 15))
+    history.push(message(15, np.arange(16, 21)))
+    np.testing.assert_array_equal(history.raw[-20:-10], np.arange(1, 11))
+    assert np.isnan(history.raw[-10:-5]).all()
+    np.testing.assert_array_equal(history.raw[-5:], np.arange(16, 21))
+    np.testing.assert_array_equal(history.cleaned[-5:], 2 * np.arange(16, 21))
+    # Frames that the screen never got leave a hole as well.
+    history.push(message(23, [24, 25]))
+    np.testing.assert_array_equal(history.raw[-5:], [np.nan, np.nan, np.nan, 24, 25])
+    history.push(message(25, np.arange(1000)))
+    np.testing.assert_array_equal(history.raw, np.arange(640, 1000))
+
+
+def test_history_finds_the_heart_rate():
+    session = Session(Job(SourceSettings(heart_rate=84.0, seconds=15.0, speed=0)))
+    history = History(session.info)
+    session.run(show=history.push)
+    raw, cleaned = history.heart_rates()
+    assert raw == pytest.approx(84, abs=3)
+    assert cleaned == pytest.approx(84, abs=3)
+
+
+def status(**changes):
+    figures = {
+        "seconds": 9.0,
+        "samples_in": 3240,
+        "gaps": 2,
+        "gap_samples": 77,
+        "snr_in_db": -0.4,
+        "snr_out_db": 11.2,
+        "delay_p50_ms": 330.0,
+        "delay_p99_ms": 351.0,
+        "deadline_misses": 3,
+    }
+    return Status(**{**figures, **changes})
+
+
+def test_the_terminal_view_shows_every_figure():
+    console = Console(width=110, record=True, file=io.StringIO())
+    view = TerminalView(Started(INFO, "onnx", 300.0, 38.9, 338.9), "unet", console)
+    view.history.push(message(0, np.sin(np.arange(3600) / 20)))
+    view.status = status()
+    console.print(view.render())
+    text = console.export_text()
+    labels = ("II raw", "II cleaned", "360 Hz", "look-ahead 300 ms", "not for diagnosis")
+    figures = ("-0.4", "+11.2 dB", "p50 330", "p99 351", "late 3", "gaps 2 (77 samples)")
+    for words in labels + figures:
+        assert words in text
+
+
+def test_without_a_reference_no_snr_is_invented():
+    assert "no reference" in describe(status(snr_in_db=float("nan"), snr_out_db=float("nan")))
+
+
+def test_the_picture_of_a_run_has_traces_and_delays(tmp_path):
+    session = Session(Job(SourceSettings(noise="em", seconds=4.0, speed=0)))
+    save_picture(session.run(), tmp_path / "run.png")
+    from matplotlib.image import imread
+
+    picture = imread(tmp_path / "run.png")[..., :3]
+    assert picture.shape[1] > 1000
+    coloured = (picture.max(axis=-1) - picture.min(axis=-1) > 0.2).mean()
+    assert coloured > 0.005
+
+
+def test_a_run_that_ended_at_once_still_has_a_picture(tmp_path):
+    session = Session(Job(SourceSettings(seconds=1.0, speed=0)))
+    outcome = session.run(stopped=lambda: True)
+    save_picture(outcome, tmp_path / "run.png")
+    assert (tmp_path / "run.png").stat().st_size > 10_000
