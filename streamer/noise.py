@@ -46,9 +46,9 @@ def parse_noise(text: str) -> dict[str, float]:
         return dict.fromkeys(KINDS, 1.0)
     weights: dict[str, float] = {}
     for term in text.split(","):
-        kind, _, weight = term.strip().partition(":")
+        kind, colon, weight = term.strip().partition(":")
         try:
-            value = float(weight) if weight else 1.0
+            value = float(weight) if colon else 1.0
         except ValueError:
             value = float("nan")
         if kind not in KINDS or kind in weights or not (0 < value < float("inf")):
@@ -165,6 +165,12 @@ class NoiseSettings:
                 f"snr definition {self.definition!r} is unknown; allowed: ac (ratio of mean-removed "
                 "powers), nst (Noise Stress Test)"
             )
+        if self.seed < 0:
+            raise InputError(f"seed must be a whole number ≥ 0, got {self.seed}")
+
+
+_Part = tuple[NDArray[np.float32], int]
+"""One kind's tape, weighted, (leads, samples), and the offset at which the stream begins in it."""
 
 
 class NoiseMixer:
@@ -196,22 +202,25 @@ class NoiseMixer:
         self._signal_power = signal_power
         self._load_tape = load_tape
         self._span = span
-        self._parts: list[tuple[NDArray[np.float32], int]] = []
+        self._parts: list[_Part] = []
         self._unit_gain = np.zeros((len(signal_power), 1), dtype=np.float32)
         self.settings = NoiseSettings({}, seed=settings.seed)
         self.retune(settings)
 
     def retune(self, settings: NoiseSettings) -> None:
-        """Change kind or level from the next read on; the tapes keep running."""
+        """Change kind or level from the next read on; the tapes keep running.
+
+        Where the new noise cannot be had, the old one goes on.
+        """
         if settings.weights != self.settings.weights:
-            self._select(settings)
+            self._parts, self._unit_gain = self._select(settings)
         self.settings = settings
         self._gain = np.float32(10 ** (-settings.snr_db / 20)) * self._unit_gain
 
-    def _select(self, settings: NoiseSettings) -> None:
-        """Bring every kind to unit power over the span, then their sum to 0 dB SNR."""
+    def _select(self, settings: NoiseSettings) -> tuple[list[_Part], NDArray[np.float32]]:
+        """Bring every kind to unit power over the span; the gain brings their sum to 0 dB SNR."""
         leads = len(self._signal_power)
-        self._parts = []
+        parts: list[_Part] = []
         for kind in sorted(settings.weights):
             tape = self._load_tape(kind)
             # A generator per kind: adding a kind does not move the others.
@@ -219,18 +228,18 @@ class NoiseMixer:
             tape = tape[np.arange(leads) % tape.shape[0]]
             heard = take(tape, offset, min(self._span, tape.shape[1]))
             unit = (tape - heard.mean(axis=1, keepdims=True)) / heard.std(axis=1, keepdims=True)
-            self._parts.append((settings.weights[kind] * unit.astype(np.float32), offset))
+            parts.append((settings.weights[kind] * unit.astype(np.float32), offset))
         power = np.ones(leads)
-        if self._parts:
-            power = signal_power_ac(self._sum(0, self._span))
-        self._unit_gain = noise_gain(self._signal_power, power, 0.0)[:, None].astype(np.float32)
+        if parts:
+            power = signal_power_ac(self._sum(parts, 0, self._span))
+        return parts, noise_gain(self._signal_power, power, 0.0)[:, None].astype(np.float32)
 
-    def _sum(self, start: int, count: int) -> NDArray[np.float32]:
+    def _sum(self, parts: list[_Part], start: int, count: int) -> NDArray[np.float32]:
         total = np.zeros((len(self._signal_power), count), dtype=np.float32)
-        for tape, offset in self._parts:
+        for tape, offset in parts:
             total += take(tape, offset + start, count)
         return total
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
         """Noise in mV for `count` samples from absolute index `start`, shape (leads, count)."""
-        return self._gain * self._sum(start, count)
+        return self._gain * self._sum(self._parts, start, count)
