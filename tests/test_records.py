@@ -246,7 +246,7 @@ def test_a_record_that_physionet_does_not_have(server):
 
 
 def test_a_database_of_unknown_version_is_not_guessed(server):
-    with pytest.raises(InputError, match="database 'mydb' is not on disk, .* mitdb nstdb qtdb"):
+    with pytest.raises(InputError, match=r"database 'mydb' is not on disk, .* mitdb nstdb qtdb"):
         find_record("1", "mydb", physionet=server.url)
     assert server.asked == []
 
