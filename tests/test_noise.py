@@ -214,6 +214,13 @@ def test_weights_are_amplitudes_of_noises_of_equal_power():
     assert coefficients[0] / coefficients[1] == pytest.approx(2.0, rel=1e-3)
 
 
+def test_leads_take_the_channels_in_turn():
+    noise = mixer({"em": 1.0}, clean=ecg(leads=5)).read(0, SPAN)
+    alike = np.abs(np.corrcoef(noise)) > 0.99
+    same_channel = np.arange(5) % 2 == np.arange(5)[:, None] % 2
+    np.testing.assert_array_equal(alike, same_channel)
+
+
 def test_no_noise_is_silence():
     np.testing.assert_array_equal(mixer({}).read(7, 100), np.zeros((2, 100)))
 
