@@ -30,6 +30,7 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path) -> float:
     """
     import onnx
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not weights.is_file():
@@ -39,7 +40,7 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path) -> float:
     network = spec.build().eval()
     try:
         network.load_state_dict(load_file(weights))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(f"{weights} does not hold weights of {spec.name!r}: {error}") from error
     example = torch.randn(2, spec.leads, spec.window, generator=torch.Generator().manual_seed(0))
     with warnings.catch_warnings():

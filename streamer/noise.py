@@ -5,7 +5,7 @@ live figure, a training example and a published table speak of the same noise.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -46,9 +46,9 @@ def parse_noise(text: str) -> dict[str, float]:
         return dict.fromkeys(KINDS, 1.0)
     weights: dict[str, float] = {}
     for term in text.split(","):
-        kind, _, weight = term.strip().partition(":")
+        kind, colon, weight = term.strip().partition(":")
         try:
-            value = float(weight) if weight else 1.0
+            value = float(weight) if colon else 1.0
         except ValueError:
             value = float("nan")
         if kind not in KINDS or kind in weights or not (0 < value < float("inf")):
@@ -93,9 +93,25 @@ def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
     return (signal_power / (noise_power * 10 ** (snr_db / 10))) ** 0.5
 
 
-def signal_power_ac(clean: NDArray[Any]) -> NDArray[np.float64]:
+def power_ac(data: NDArray[Any]) -> NDArray[np.float64]:
     """Mean-removed power of each lead, mV², shape (leads,); missing samples (NaN) left out."""
-    return np.nanvar(clean, axis=-1, dtype=np.float64)
+    return np.nanvar(data, axis=-1, dtype=np.float64)
+
+
+def noise_power_nst(noise: NDArray[Any], fs: float) -> NDArray[np.float64]:
+    """Power of each lead's noise as the Noise Stress Test measures it, shape (leads,).
+
+    The RMS of each second about that second's own mean, averaged with the largest and smallest 5 %
+    left out, squared: slow drift hardly counts. With `signal_power_nst` it gives the levels of the
+    official records 118e* and 119e*.
+    """
+    second = round(fs)
+    count = max(1, noise.shape[1] // second)
+    seconds = noise[:, : count * second].reshape(len(noise), count, -1)
+    rms = np.sort(seconds.std(axis=-1, dtype=np.float64), axis=-1)
+    cut = count // 20
+    mean_rms: NDArray[np.float64] = rms[:, cut : count - cut].mean(axis=-1)
+    return mean_rms**2
 
 
 def signal_power_nst(clean: NDArray[Any], beats: NDArray[np.int64], fs: float) -> NDArray[np.float64]:
@@ -166,6 +182,12 @@ class NoiseSettings:
                 f"snr definition {self.definition!r} is unknown; allowed: ac (ratio of mean-removed "
                 "powers), nst (Noise Stress Test)"
             )
+        if self.seed < 0:
+            raise InputError(f"seed must be a whole number ≥ 0, got {self.seed}")
+
+
+_Part = tuple[NDArray[np.float32], int]
+"""One kind's tape, weighted, (leads, samples), and the offset at which the stream begins in it."""
 
 
 class NoiseMixer:
@@ -180,6 +202,8 @@ class NoiseMixer:
         What to add. `retune` changes it while playing.
     signal_power
         Power of the reference per lead in mV² by the definition in `settings`, shape (leads,).
+    noise_power
+        Power of a noise (leads, samples) per lead by the same definition.
     load_tape
         Returns the tape of a kind at the stream's rate, shape (channels, samples). Lead i takes
         channel i modulo channels.
@@ -191,28 +215,40 @@ class NoiseMixer:
         self,
         settings: NoiseSettings,
         signal_power: NDArray[np.float64],
+        noise_power: Callable[[NDArray[np.float32]], NDArray[np.float64]],
         load_tape: Callable[[str], NDArray[np.float32]],
         span: int,
     ) -> None:
         self._signal_power = signal_power
+        self._noise_power = noise_power
         self._load_tape = load_tape
         self._span = span
-        self._parts: list[tuple[NDArray[np.float32], int]] = []
+        self._parts: list[_Part] = []
         self._unit_gain = np.zeros((len(signal_power), 1), dtype=np.float32)
-        self.settings = NoiseSettings({}, seed=settings.seed)
+        self.settings = replace(settings, weights={})
         self.retune(settings)
 
     def retune(self, settings: NoiseSettings) -> None:
-        """Change kind or level from the next read on; the tapes keep running."""
+        """Change kind or level from the next read on; the tapes keep running.
+
+        Where the new noise cannot be had, the old one goes on.
+
+        Raises
+        ------
+        InputError
+            If anything but kind and level differs.
+        """
+        if replace(settings, weights={}, snr_db=0.0) != replace(self.settings, weights={}, snr_db=0.0):
+            raise InputError("only kind and level of the noise can change while it plays")
         if settings.weights != self.settings.weights:
-            self._select(settings)
+            self._parts, self._unit_gain = self._select(settings)
         self.settings = settings
         self._gain = np.float32(10 ** (-settings.snr_db / 20)) * self._unit_gain
 
-    def _select(self, settings: NoiseSettings) -> None:
-        """Bring every kind to unit power over the span, then their sum to 0 dB SNR."""
+    def _select(self, settings: NoiseSettings) -> tuple[list[_Part], NDArray[np.float32]]:
+        """Bring every kind to unit power over the span; the gain brings their sum to 0 dB SNR."""
         leads = len(self._signal_power)
-        self._parts = []
+        parts: list[_Part] = []
         for kind in sorted(settings.weights):
             tape = self._load_tape(kind)
             # A generator per kind: adding a kind does not move the others.
@@ -220,18 +256,18 @@ class NoiseMixer:
             tape = tape[np.arange(leads) % tape.shape[0]]
             heard = take(tape, offset, min(self._span, tape.shape[1]))
             unit = (tape - heard.mean(axis=1, keepdims=True)) / heard.std(axis=1, keepdims=True)
-            self._parts.append((settings.weights[kind] * unit.astype(np.float32), offset))
+            parts.append((settings.weights[kind] * unit.astype(np.float32), offset))
         power = np.ones(leads)
-        if self._parts:
-            power = signal_power_ac(self._sum(0, self._span))
-        self._unit_gain = noise_gain(self._signal_power, power, 0.0)[:, None].astype(np.float32)
+        if parts:
+            power = self._noise_power(self._sum(parts, 0, self._span))
+        return parts, noise_gain(self._signal_power, power, 0.0)[:, None].astype(np.float32)
 
-    def _sum(self, start: int, count: int) -> NDArray[np.float32]:
+    def _sum(self, parts: list[_Part], start: int, count: int) -> NDArray[np.float32]:
         total = np.zeros((len(self._signal_power), count), dtype=np.float32)
-        for tape, offset in self._parts:
+        for tape, offset in parts:
             total += take(tape, offset + start, count)
         return total
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
         """Noise in mV for `count` samples from absolute index `start`, shape (leads, count)."""
-        return self._gain * self._sum(start, count)
+        return self._gain * self._sum(self._parts, start, count)

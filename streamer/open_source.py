@@ -15,8 +15,9 @@ from streamer.noise import (
     NoisePart,
     NoiseSettings,
     SnrDefinition,
+    noise_power_nst,
     parse_noise,
-    signal_power_ac,
+    power_ac,
     signal_power_nst,
 )
 from streamer.nstdb import load_tape
@@ -122,14 +123,16 @@ def play(signal: Signal, settings: SourceSettings) -> Player:
         tape = partial(synthetic_tape, fs=fs, seed=settings.seed)
     else:
         tape = partial(load_tape, part=noise.part, fs=fs, data_dir=settings.data_dir)
-    mixer = NoiseMixer(noise, _signal_power(signal, span, noise.definition), tape, span)
+    noise_power = power_ac if noise.definition == "ac" else partial(noise_power_nst, fs=fs)
+    signal_power = _signal_power(signal, span, noise.definition)
+    mixer = NoiseMixer(noise, signal_power, noise_power, tape, span)
     return Player(signal, mixer, settings.speed, stop)
 
 
 def _signal_power(signal: Signal, span: int, definition: SnrDefinition) -> NDArray[np.float64]:
     block = signal.read(0, span)
     if definition == "ac":
-        return signal_power_ac(block.clean)
+        return power_ac(block.clean)
     beats = [mark.sample for mark in block.annotations if mark.symbol in BEAT_SYMBOLS]
     if not beats:
         beats = [int(beat) for beat in find_beats(block.clean[0], signal.info.fs)]

@@ -28,6 +28,7 @@ _KNOWN = {
     "svdb": ("1.0.0", ""),
     "aami-ec13": ("1.0.0", ""),
 }
+_SUM = re.compile(r"^([0-9a-f]{64})\s+(\S.*?)\s*$", re.MULTILINE)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
@@ -106,22 +107,27 @@ def _fetch(record: str, database: str, folder: Path, physionet: str) -> Path:
     by_hand = f"download {url}/ by hand and name the folder above it with --data-dir or {DATA_VARIABLE}"
 
     def fetch(name: str, known_hash: str | None) -> Path:
-        return Path(
-            pooch.retrieve(
-                f"{url}/{name}",
-                known_hash,
-                fname=Path(name).name,
-                path=folder,
-                downloader=pooch.HTTPDownloader(progressbar=_progress_bar(name), timeout=30),
+        downloader = pooch.HTTPDownloader(progressbar=_progress_bar(name), timeout=30)
+        try:
+            path = pooch.retrieve(
+                f"{url}/{name}", known_hash, fname=Path(name).name, path=folder, downloader=downloader
             )
-        )
+        except ValueError as error:
+            raise InputError(
+                f"{url}/{name} arrived damaged, its SHA-256 is not the published one; try again, or {by_hand}"
+            ) from error
+        return Path(path)
 
     pooch.get_logger().setLevel("WARNING")
     try:
-        sums = fetch("SHA256SUMS.txt", None).read_text(encoding="utf-8")
-        hashes = {name.strip(): digest for digest, name in (s.split(None, 1) for s in sums.split("\n") if s)}
-        files = {name for name in hashes if Path(name).stem == Path(record).name}
+        sums = fetch("SHA256SUMS.txt", None)
+        hashes = {name: digest for digest, name in _SUM.findall(sums.read_text(encoding="utf-8"))}
+        if not hashes:
+            sums.unlink()
+            raise InputError(f"{url}/SHA256SUMS.txt is no list of files; {by_hand}")
         header = f"{subfolder}{record}.hea"
+        # Exactly beside the header: databases keep old editions under the same names in subfolders.
+        files = {name for name in hashes if Path(name).with_suffix(".hea") == Path(header)}
         if header not in files:
             raise InputError(
                 f"database {database!r} {version} has no record {record!r}; its list is {url}/RECORDS"

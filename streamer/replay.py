@@ -54,20 +54,28 @@ class RecordSignal:
 
     def read(self, start: int, count: int) -> Block:
         """`count` samples from `start` in played time, as views where the record does not wrap."""
+        if self.length is not None:
+            return self._piece(start, count, 0)
         samples = self._data.shape[1]
         lap, at = divmod(start, samples)
-        if self.length is None and at + count > samples:
-            head, rest = (
-                self.read(start, samples - at),
-                self.read(start + samples - at, count - samples + at),
-            )
-            return Block(
-                np.concatenate([head.data, rest.data], axis=1),
-                np.concatenate([head.clean, rest.clean], axis=1),
-                head.annotations + rest.annotations,
-            )
+        pieces = [self._piece(at, min(count, samples - at), lap * samples)]
+        left = count - (samples - at)
+        while left > 0:
+            lap += 1
+            pieces.append(self._piece(0, min(left, samples), lap * samples))
+            left -= samples
+        if len(pieces) == 1:
+            return pieces[0]
+        return Block(
+            np.concatenate([piece.data for piece in pieces], axis=1),
+            np.concatenate([piece.clean for piece in pieces], axis=1),
+            tuple(mark for piece in pieces for mark in piece.annotations),
+        )
+
+    def _piece(self, at: int, count: int, played: int) -> Block:
+        """Samples of one lap, its marks moved by the samples `played` in the laps before."""
         inside = slice(*np.searchsorted(self._mark_samples, [at, at + count]))
         marks: tuple[Annotation, ...] = tuple(
-            mark._replace(sample=mark.sample + lap * samples) for mark in self._marks[inside]
+            mark._replace(sample=mark.sample + played) for mark in self._marks[inside]
         )
         return Block(self._data[:, at : at + count], self._clean[:, at : at + count], marks)

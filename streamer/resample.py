@@ -88,7 +88,8 @@ def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[C
     """Chunks of one stream at another rate; at its own rate they pass untouched.
 
     A gap or the end flushes what the filter still holds, its edge value standing in for the
-    future; after a gap the filter starts afresh. Missing samples (NaN) spread over the filter's
+    future; after a gap the filter starts afresh. A gap that falls between two outputs takes the
+    next one with it, so that it stays a gap. Missing samples (NaN) spread over the filter's
     length, so that nothing is interpolated silently.
 
     Parameters
@@ -117,6 +118,7 @@ class _StreamResampler:
         self._fs_in = fs_in
         self.expected: int | None = None
         self._last: Chunk
+        self._earliest = 0
 
     def push(self, chunk: Chunk) -> Iterator[Chunk]:
         rows = chunk.data if chunk.clean is None else np.concatenate([chunk.data, chunk.clean])
@@ -125,7 +127,7 @@ class _StreamResampler:
             self._first = chunk.start - reach
             self._rows = np.repeat(rows[:, :1], reach, axis=1)
             self._times = chunk.source_time[0] + np.arange(-reach, 0) / self._fs_in
-            self._next = self._resampler.outputs_before(chunk.start)
+            self._next = max(self._resampler.outputs_before(chunk.start), self._earliest)
             self._marks: list[Annotation] = []
         self.expected = chunk.stop
         self._last = chunk
@@ -143,6 +145,7 @@ class _StreamResampler:
         self._times = np.concatenate([self._times, ahead])
         yield from self._emit(self.expected)
         self.expected = None
+        self._earliest = self._next + 1
 
     def _emit(self, before_input: int) -> Iterator[Chunk]:
         """Yield all outputs that lie before an input sample, and forget what is no longer needed."""
@@ -162,7 +165,7 @@ class _StreamResampler:
             np.interp(at_input, np.arange(len(self._times)), self._times),
             last.arrived_ns,
             rows[leads:] if last.clean is not None else None,
-            tuple(m._replace(sample=worker.outputs_before(m.sample)) for m in marks),
+            tuple(m._replace(sample=max(worker.outputs_before(m.sample), self._next)) for m in marks),
         )
         self._next = stop
         keep = stop * worker.down // worker.up - worker.reach - self._first

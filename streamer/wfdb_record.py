@@ -1,5 +1,6 @@
 """Read a WFDB record whole, in mV, with its beats; and make the clean reference of a record."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from streamer.chunk import Annotation, Samples
 from streamer.errors import InputError
 
 REFERENCE_CUTOFF_HZ = 0.5
-_MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "nv": 1e-6}
+_MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "nv": 1e-6}
+# "µV" in Latin-1 and both of its spellings in UTF-8. wfdb drops what is not ASCII and reads volts.
+_MICRO = re.compile(rb"[\xb5\xbc][Vv]")
 # WFDB symbols that mark a QRS complex (the rest mark rhythm, noise, waves, comments).
 BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
 
@@ -39,7 +42,8 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
     """Read `path` (no extension): every format, multi-segment and multi-frequency records too.
 
     Signals that are not voltages (pressure, respiration) are left out. A record whose signals
-    have several rates is read at its frame rate.
+    have several rates is read at its frame rate. Leads without a name, and those that share one,
+    are told apart by their place: ``"ECG 1"``, ``"ECG 2"``.
 
     Parameters
     ----------
@@ -55,24 +59,40 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
 
     try:
         record = wfdb.rdrecord(str(path), return_res=32)
-    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        micro = _MICRO.search(path.with_name(path.name + ".hea").read_bytes())
+    except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"record {path} cannot be read as WFDB: {error}") from error
     # A record without signals, or one whose header promises more than the file holds.
     if record.p_signal is None or record.p_signal.size == 0:
         raise InputError(f"record {path} holds no signal")
+    if micro:
+        raise InputError(
+            f"record {path} has the unit µV, which WFDB readers take for V; write uV in its header"
+        )
+    if not record.fs > 0:
+        raise InputError(f"record {path} has no usable sampling rate in its header: {record.fs} Hz")
+    names = _distinct(record.sig_name)
     scale = {
         name: (index, _MILLIVOLTS[unit.lower()])
-        for index, (name, unit) in enumerate(zip(record.sig_name, record.units, strict=True))
+        for index, (name, unit) in enumerate(zip(names, record.units, strict=True))
         if unit.lower() in _MILLIVOLTS
     }
     if not scale:
-        raise InputError(f"record {path} has no voltage signal, only: {', '.join(record.sig_name)}")
+        raise InputError(f"record {path} has no voltage signal, only: {', '.join(names)}")
     for lead in leads or ():
         if lead not in scale:
             raise InputError(f"record {path} has no lead {lead!r}; it has: {', '.join(scale)}")
     chosen = leads or tuple(scale)
     data = np.stack([record.p_signal[:, scale[n][0]] * np.float32(scale[n][1]) for n in chosen])
     return WfdbRecord(path.name, float(record.fs), chosen, data, _read_annotations(path))
+
+
+def _distinct(names: list[str | None]) -> list[str]:
+    """Names by which every signal can be told from the others."""
+    return [
+        name if name and names.count(name) == 1 else f"{name or 'lead'} {place}"
+        for place, name in enumerate(names, start=1)
+    ]
 
 
 def _read_annotations(path: Path) -> tuple[Annotation, ...]:

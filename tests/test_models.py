@@ -1,0 +1,377 @@
+import json
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import models
+from models import export, registry, track_f
+from models.classical import CLASSICAL
+from models.export import PARITY_MV, export_onnx, install_run
+from models.metrics import Moments
+from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card, sha256
+from streamer.errors import InputError
+from streamer.synthetic import SyntheticPatient, synthetic_tape
+
+torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
+
+every_network = pytest.mark.parametrize("spec", NETWORKS.values(), ids=list(NETWORKS))
+
+# What ONNX has and TensorRT 11.1 cannot run (onnx-tensorrt, docs/operators.md).
+UNSUPPORTED = set(
+    "AffineGrid Bernoulli BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Col2Im CenterCropPad Compress "
+    "ConcatFromSequence ConvInteger DFT Det DynamicQuantizeLinear ImageDecoder MatMulInteger MaxRoiPool "
+    "MaxUnpool MelWeightMatrix Multinomial NegativeLogLikelihoodLoss Optional OptionalGetElement "
+    "OptionalHasElement QLinearConv QLinearMatMul RegexFullMatch SequenceAt SequenceConstruct SequenceEmpty "
+    "SequenceErase SequenceInsert SequenceLength SequenceMap SoftmaxCrossEntropyLoss SplitToSequence "
+    "StringConcat StringNormalizer StringSplit TfIdfVectorizer Unique".split()
+)
+DTYPES = {
+    onnx.TensorProto.DataType.Value(n) for n in ("FLOAT", "FLOAT16", "BFLOAT16", "INT32", "INT64", "BOOL")
+}
+
+
+def windows(spec, rows=3, seed=0):
+    """Rough ECG: spikes on wander, no two rows alike."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(spec.window) / spec.fs
+    phase, level = rng.uniform(0, 1, (2, rows, spec.leads, 1))
+    spikes = np.exp(-0.5 * (((time + phase) % 0.8 - 0.4) / 0.02) ** 2)
+    noise = 0.1 * rng.standard_normal((rows, spec.leads, spec.window))
+    return torch.from_numpy((0.5 + level) * spikes + 0.2 * np.sin(5 * time + phase) + noise).float()
+
+
+@cache
+def untrained(spec):
+    """A network whose batch norms have statistics of their own, as after training."""
+    torch.manual_seed(0)
+    network = spec.build()
+    with torch.no_grad():
+        for seed in range(3):
+            network(windows(spec, seed=seed))
+    return network.eval()
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def run(request, tmp_path_factory):
+    """A finished training run: (spec, folder)."""
+    spec, folder = NETWORKS[request.param], tmp_path_factory.mktemp("run")
+    save_file(untrained(spec).state_dict(), folder / "weights.safetensors")
+    (folder / "training.json").write_text('{"steps_run": 7}')
+    return spec, folder
+
+
+@pytest.fixture(scope="module")
+def exported(run):
+    """Its graph: (spec, path, parity)."""
+    spec, folder = run
+    return (
+        spec,
+        folder / "first.onnx",
+        export_onnx(spec, folder / "weights.safetensors", folder / "first.onnx"),
+    )
+
+
+@pytest.fixture(scope="module")
+def graphs(exported):
+    """That graph, and the one in the package: (spec, path) of each."""
+    card = load_card(exported[0].name)
+    return [exported[:2], (card.spec, card.onnx_path)]
+
+
+def cleaned(path, batch):
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["cleaned"], {"noisy": batch.numpy()})[0]
+
+
+# Networks
+
+
+@every_network
+def test_parameters_are_as_many_as_the_registry_says(spec):
+    assert sum(p.numel() for p in spec.build().parameters()) == spec.parameters
+
+
+def test_the_default_network_is_small_and_sees_one_or_two_seconds():
+    spec = find_network(DEFAULT_NETWORK)
+    assert spec.parameters <= 1_000_000
+    assert 1.0 <= spec.window / spec.fs <= 2.0
+    assert spec.leads == 1
+    assert spec.fs == track_f.FS
+
+
+@every_network
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_shape_stays(spec, rows):
+    with torch.inference_mode():
+        output = untrained(spec)(windows(spec, rows))
+    assert output.shape == (rows, spec.leads, spec.window)
+    assert output.dtype == torch.float32
+    assert torch.isfinite(output).all()
+
+
+@every_network
+def test_rows_do_not_see_each_other(spec):
+    network, batch = untrained(spec), windows(spec, 4)
+    other = batch.clone()
+    other[1:] = 50 * torch.randn_like(other[1:])
+    with torch.inference_mode():
+        torch.testing.assert_close(network(other)[0], network(batch)[0], atol=1e-5, rtol=1e-5)
+
+
+@every_network
+@pytest.mark.parametrize("gain", [0.5, 3.0, 20.0])
+def test_the_gain_of_a_lead_does_not_matter(spec, gain):
+    network, batch = untrained(spec), windows(spec)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(gain * batch) / gain, network(batch), atol=5e-3, rtol=0)
+
+
+@every_network
+@pytest.mark.parametrize("offset", [-5.0, 0.3, 100.0])
+def test_the_offset_of_a_lead_does_not_matter(spec, offset):
+    network, batch = untrained(spec), windows(spec)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(batch + offset), network(batch), atol=2e-3, rtol=0)
+
+
+@every_network
+@pytest.mark.parametrize("level", [0.0, -7.0])
+@pytest.mark.parametrize("rest", [0.0, 1e-5])
+def test_silence_is_not_blown_up(spec, level, rest):
+    quiet = level + rest * windows(spec, 1)
+    with torch.inference_mode():
+        assert untrained(spec)(quiet).abs().max() < 0.1
+
+
+def test_the_unet_takes_multiples_of_sixteen():
+    network = untrained(NETWORKS["unet"])
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 1, 736)).shape == (1, 1, 736)
+        with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
+            network(torch.zeros(1, 1, 729))
+    assert NETWORKS["unet"].window % 16 == 0
+
+
+def test_the_newest_sample_of_the_unet_sees_the_oldest():
+    """Its docstring says that every output sees the whole window, at 0.8 s at least."""
+    spec = NETWORKS["unet"]
+    network, batch = untrained(spec), windows(spec, 1)
+    with torch.inference_mode():
+        stem = network.stem(batch)
+        changed = batch.clone()
+        changed[..., :100] += 1.0
+        assert network.stem(changed)[..., 200:].equal(stem[..., 200:])
+        assert (network(changed) - network(batch))[..., -1].abs().max() > 0
+
+
+# The graph
+
+
+def test_the_graph_does_what_the_network_does(exported):
+    spec, path, parity = exported
+    assert parity <= PARITY_MV
+    network = untrained(spec)
+    for rows, seed in ((1, 5), (3, 6), (16, 7)):
+        batch = windows(spec, rows, seed)
+        with torch.inference_mode():
+            expected = network(batch).numpy()
+        np.testing.assert_allclose(cleaned(path, batch), expected, atol=PARITY_MV)
+
+
+def test_the_graphs_are_plain(graphs):
+    for spec, path in graphs:
+        model = onnx.load(str(path), load_external_data=False)
+        onnx.checker.check_model(model, full_check=True)
+        assert {node.op_type for node in model.graph.node} & UNSUPPORTED == set()
+        assert {node.domain for node in model.graph.node} == {""}
+        assert [opset.domain for opset in model.opset_import] == [""]
+        assert 9 <= model.opset_import[0].version <= 24
+        assert {tensor.data_type for tensor in model.graph.initializer} <= DTYPES
+        assert all(t.data_location == onnx.TensorProto.DEFAULT for t in model.graph.initializer)
+        assert not model.functions
+        for values, name in ((model.graph.input, "noisy"), (model.graph.output, "cleaned")):
+            (value,) = values
+            rows, *fixed = value.type.tensor_type.shape.dim
+            assert value.name == name
+            assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+            assert rows.dim_param
+            assert [size.dim_value for size in fixed] == [spec.leads, spec.window]
+
+
+def test_the_graphs_say_nothing_of_the_machine(graphs):
+    folders = {Path(models.__file__).parents[1], Path(torch.__file__).parent, Path(sys.prefix), Path.home()}
+    for _, path in graphs:
+        content = path.read_bytes()
+        for trace in [*(f"{folder}/" for folder in folders), "/home/", "site-packages", ".py"]:
+            assert trace.encode() not in content
+        model = onnx.load_model_from_string(content)
+        inside = model.graph
+        for holder in (model, inside, *inside.node, *inside.input, *inside.output, *inside.value_info):
+            assert not holder.metadata_props
+            assert not holder.doc_string
+        assert not any(tensor.metadata_props or tensor.doc_string for tensor in inside.initializer)
+
+
+def test_a_run_is_installed_with_its_card(run, exported, tmp_path, monkeypatch):
+    spec, folder = run
+    for module in (registry, export):
+        monkeypatch.setattr(module, "WEIGHTS", tmp_path / "weights")
+    with pytest.raises(InputError, match=r"has no weights in .*ecg-stream train unet"):
+        load_card(spec.name)
+    parity = install_run(spec, folder)
+    card = load_card(spec.name)
+    assert card.spec is spec
+    assert card.trained["training"] == {"steps_run": 7}
+    assert card.trained["parity_mv"] == parity <= PARITY_MV
+    assert (
+        card.trained["weights_sha256"] == sha256(card.weights_path) == sha256(folder / "weights.safetensors")
+    )
+    # Exported twice, the bytes are the same.
+    assert card.trained["onnx_sha256"] == sha256(card.onnx_path) == sha256(exported[1])
+    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == [
+        f"{spec.name}.{ending}" for ending in ("json", "onnx", "safetensors")
+    ]
+
+
+def test_a_graph_that_differs_is_not_written(run, exported, tmp_path, monkeypatch):
+    spec, folder = run
+    output = tmp_path / "graph.onnx"
+    output.write_text("the old one")
+    right = export._run
+    monkeypatch.setattr(export, "_run", lambda path, batch: right(path, batch) + 2 * PARITY_MV)
+    with pytest.raises(RuntimeError, match=r"the graph differs from the network by 0\.0002"):
+        export_onnx(spec, folder / "weights.safetensors", output)
+    assert output.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path):
+    spec = find_network(DEFAULT_NETWORK)
+    weights, output = tmp_path / "w.safetensors", tmp_path / "g.onnx"
+    with pytest.raises(
+        InputError, match=r"no weights at .*; give --weights, or train with `ecg-stream train"
+    ):
+        export_onnx(spec, weights, output)
+    save_file({"stem.0.weight": torch.zeros(3)}, weights)
+    with pytest.raises(InputError, match="does not hold weights of 'unet'"):
+        export_onnx(spec, weights, output)
+    weights.write_bytes(b"no weights at all")
+    with pytest.raises(InputError, match="does not hold weights of 'unet'"):
+        export_onnx(spec, weights, output)
+    assert not output.exists()
+
+
+def test_an_unfinished_run_is_refused(run, tmp_path):
+    spec, folder = run
+    shutil.copy(folder / "weights.safetensors", tmp_path)
+    with pytest.raises(InputError, match=r"is no finished training run: it has no training\.json"):
+        install_run(spec, tmp_path)
+
+
+# What is shipped
+
+
+def test_the_default_network_is_shipped_whole():
+    card = load_card(DEFAULT_NETWORK)
+    assert card.trained["weights_sha256"] == sha256(card.weights_path)
+    assert card.trained["onnx_sha256"] == sha256(card.onnx_path)
+    assert card.trained["parity_mv"] <= PARITY_MV
+    for fact in ("training", "training_command", "protocol", "data", "data_licence", "attribution"):
+        assert card.trained[fact]
+
+
+def test_the_shipped_card_says_nothing_of_the_machine():
+    card = json.dumps(load_card(DEFAULT_NETWORK).trained)
+    assert "/home" not in card
+    assert "/work" not in card
+    assert str(Path.home()) not in card
+
+
+def test_the_shipped_graph_holds_the_shipped_weights():
+    card = load_card(DEFAULT_NETWORK)
+    network = card.spec.build().eval()
+    network.load_state_dict(load_file(card.weights_path))
+    batch = windows(card.spec, 5, seed=9)
+    with torch.inference_mode():
+        np.testing.assert_allclose(cleaned(card.onnx_path, batch), network(batch).numpy(), atol=PARITY_MV)
+
+
+@pytest.mark.parametrize(("kind", "gain_db"), [("bw", 3), ("em", 1)])
+def test_the_shipped_network_makes_a_noisy_ecg_cleaner(kind, gain_db):
+    spec = load_card(DEFAULT_NETWORK).spec
+    clean = SyntheticPatient(fs=spec.fs).read(0, 40 * spec.window).clean
+    noise = synthetic_tape(kind, spec.fs, 0)[:1, : clean.shape[1]]
+    noise = noise * (clean.std() / noise.std())  # 0 dB
+    rows = torch.from_numpy(clean + noise).reshape(40, 1, spec.window)
+    output = cleaned(load_card(DEFAULT_NETWORK).onnx_path, rows).reshape(1, -1)
+    assert Moments.of(clean, output).snr_db > gain_db
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(InputError, match="model 'vnet' is unknown; there are: unet"):
+        find_network("vnet")
+    with pytest.raises(InputError, match="model 'vnet' is unknown"):
+        load_card("vnet")
+
+
+# Track F
+
+
+def test_no_patient_is_in_two_parts():
+    parts = (track_f.TRAIN_RECORDS, track_f.VALIDATION_RECORDS, track_f.TEST_RECORDS)
+    everyone = [name for part in parts for name in part]
+    assert [len(part) for part in parts] == [15, 4, 22]
+    assert len(set(everyone)) == len(everyone)
+    # Paced; the stress records' patients; and 201, who is also 202.
+    assert not set(everyone) & set("102 104 107 217 118 119 201".split())
+    assert "202" in track_f.TEST_RECORDS
+
+
+# Filters that need no training
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_classical_filters_keep_the_shape(name):
+    noisy = np.random.default_rng(0).standard_normal((2, 5000)).astype(np.float32)
+    before = noisy.copy()
+    output = CLASSICAL[name](noisy, 360.0)
+    assert output.shape == noisy.shape
+    assert output.dtype == np.float32
+    np.testing.assert_array_equal(noisy, before)
+
+
+def test_doing_nothing_does_nothing():
+    noisy = np.random.default_rng(0).standard_normal((2, 100)).astype(np.float32)
+    np.testing.assert_array_equal(CLASSICAL["identity"](noisy, 360.0), noisy)
+
+
+@pytest.mark.parametrize("name", ["butterworth causal", "butterworth zero-phase (offline)"])
+@pytest.mark.parametrize(("frequency", "kept"), [(0.05, 0.0), (8.0, 1.0), (150.0, 0.0)])
+def test_the_band_of_a_monitor(name, frequency, kept):
+    wave = 3 + np.sin(2 * np.pi * frequency * np.arange(60 * 360) / 360)[None].astype(np.float32)
+    output = CLASSICAL[name](wave, 360.0)[0, 10 * 360 : -10 * 360]
+    assert np.abs(output).max() == pytest.approx(kept, abs=0.06)
+
+
+def test_only_the_offline_filter_sees_the_future():
+    noisy = np.random.default_rng(0).standard_normal((1, 3000)).astype(np.float32)
+    changed = noisy.copy()
+    changed[:, 2000:] += 1
+    causal, offline = CLASSICAL["butterworth causal"], CLASSICAL["butterworth zero-phase (offline)"]
+    np.testing.assert_array_equal(causal(changed, 360.0)[:, :2000], causal(noisy, 360.0)[:, :2000])
+    assert (offline(changed, 360.0)[:, 1990:2000] != offline(noisy, 360.0)[:, 1990:2000]).all()
+
+
+def test_the_causal_filter_starts_without_a_jolt():
+    """A lead that lies at 5 mV from its first sample on is silent, not a step."""
+    np.testing.assert_allclose(
+        CLASSICAL["butterworth causal"](np.full((1, 500), 5, np.float32), 360.0), 0, atol=1e-4
+    )

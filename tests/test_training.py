@@ -1,0 +1,307 @@
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models import data as training_data
+from models import train as training
+from models.data import CLEAN_SHARE, SEGMENT, SNR_RANGE_DB, Corpus, load_corpus, noisy_batch
+from models.registry import find_network
+from models.train import TrainSettings, denoising_loss, train
+from streamer.errors import InputError
+from streamer.noise import KINDS
+from streamer.nstdb import load_tape
+from streamer.wfdb_record import clean_reference, read_record
+
+SETTINGS = TrainSettings(steps=6, batch=4, validate_every=2)
+
+torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
+
+
+@pytest.fixture(scope="module")
+def small_track(made_physionet):
+    """Track F with two patients to train on and one to validate; returns the data folder."""
+
+    def one_batch(corpus, window, device):
+        return [noisy_batch(corpus, 4, window, torch.Generator().manual_seed(1))]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_data, "TRAIN_RECORDS", ("100", "101"))
+        patch.setattr(training_data, "VALIDATION_RECORDS", ("114",))
+        patch.setattr(training, "_validation_batches", one_batch)
+        yield made_physionet
+
+
+@pytest.fixture(scope="module")
+def finished(small_track, tmp_path_factory):
+    """A run that nothing disturbed. No test changes it."""
+    out = tmp_path_factory.mktemp("run") / "finished"
+    return train("unet", out, SETTINGS, data_dir=small_track, device="cpu", threads=1)
+
+
+def log(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def checkpoint(run):
+    return torch.load(run / "checkpoint.pt", weights_only=True)
+
+
+def assert_same_checkpoint(one, other):
+    """All but the time that it took."""
+    assert one["progress"][:3] == other["progress"][:3]
+    torch.testing.assert_close(
+        {k: v for k, v in one.items() if k in ("network", "best_weights", "generator")},
+        {k: v for k, v in other.items() if k in ("network", "best_weights", "generator")},
+        rtol=0,
+        atol=0,
+    )
+    torch.testing.assert_close(one["optimiser"]["state"], other["optimiser"]["state"], rtol=0, atol=0)
+
+
+# A run
+
+
+def test_a_run_leaves_weights_a_log_and_a_report(finished):
+    network = find_network("unet").build()
+    network.load_state_dict(load_file(finished / "weights.safetensors"))
+    lines = log(finished)
+    assert [line["step"] for line in lines] == [2, 4, 6]
+    assert all(np.isfinite([line["loss"], line["validation"], line["seconds"]]).all() for line in lines)
+    report = json.loads((finished / "training.json").read_text())
+    assert report["settings"] == asdict(SETTINGS)
+    assert report["steps_run"] == 6
+    assert report["best_validation_loss"] == min(line["validation"] for line in lines)
+    assert checkpoint(finished)["progress"][0] == 6
+    assert not list(finished.glob("*.tmp"))
+
+
+def test_the_seed_decides(finished, small_track, tmp_path):
+    def weights(name, **changes):
+        settings = replace(SETTINGS, **changes)
+        run = train("unet", tmp_path / name, settings, data_dir=small_track, device="cpu", threads=1)
+        return (run / "weights.safetensors").read_bytes()
+
+    assert weights("again") == (finished / "weights.safetensors").read_bytes()
+    assert weights("other", seed=1) != (finished / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("stopped_at", [1, 2, 3])
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(
+    finished, small_track, tmp_path, monkeypatch, stopped_at
+):
+    """Ctrl-C while it validates for the nth time: the steps since the last checkpoint are lost."""
+    validate, calls = training._validate, []
+
+    def interrupted(*given):
+        calls.append(given)
+        if len(calls) == stopped_at:
+            raise KeyboardInterrupt
+        return validate(*given)
+
+    run = tmp_path / "stopped"
+    monkeypatch.setattr(training, "_validate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train("unet", run, SETTINGS, data_dir=small_track, device="cpu", threads=1)
+    assert not (run / "weights.safetensors").exists()
+    torch.manual_seed(12345)
+    train("unet", run, SETTINGS, data_dir=small_track, device="cpu", threads=1)
+
+    assert (run / "weights.safetensors").read_bytes() == (finished / "weights.safetensors").read_bytes()
+    assert_same_checkpoint(checkpoint(run), checkpoint(finished))
+    assert [(line["step"], line["validation"]) for line in log(run)] == [
+        (line["step"], line["validation"]) for line in log(finished)
+    ]
+
+
+def test_a_finished_run_is_not_trained_again(finished, small_track):
+    before = (finished / "weights.safetensors").read_bytes()
+    train("unet", finished, SETTINGS, data_dir=small_track, device="cpu", threads=1)
+    assert (finished / "weights.safetensors").read_bytes() == before
+    assert len(log(finished)) == 3
+
+
+@pytest.mark.parametrize("changes", [{"steps": 7}, {"seed": 3}, {"rate": 1e-3}, {"batch": 8}])
+def test_other_settings_do_not_go_on(finished, small_track, changes):
+    before = (finished / "checkpoint.pt").read_bytes()
+    with pytest.raises(InputError, match=r"belongs to a run with other settings .* another --out"):
+        train("unet", finished, replace(SETTINGS, **changes), data_dir=small_track, device="cpu")
+    assert (finished / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_checkpoint_is_whole_or_the_old_one(finished, monkeypatch):
+    """A disk that fills up, or a kill, while the new one is written."""
+    old = (finished / "checkpoint.pt").read_bytes()
+    network = find_network("unet").build()
+    optimiser = torch.optim.AdamW(network.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=6)
+    state = training._State(network, optimiser, schedule, SETTINGS, torch.device("cpu"))
+
+    def broken(content, path):
+        path.write_bytes(b"half of it")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", broken)
+    with pytest.raises(OSError, match="no space left"):
+        state.save(finished / "checkpoint.pt")
+    assert (finished / "checkpoint.pt").read_bytes() == old
+    state.resume(finished / "checkpoint.pt")
+    assert state.step == 6
+
+
+def test_it_stops_early_and_keeps_the_best(small_track, tmp_path, monkeypatch):
+    """Of the losses 3, 1, 2, 2 … the second is best, and two without a better one are enough."""
+    losses, kept = iter([3.0, 1.0, 2.0, 2.0, 0.5]), []
+
+    def validate(network, *_):
+        kept.append({k: v.clone() for k, v in network.state_dict().items()})
+        return next(losses)
+
+    monkeypatch.setattr(training, "_validate", validate)
+    settings = TrainSettings(steps=10, batch=4, validate_every=1, patience=2)
+    run = train("unet", tmp_path / "run", settings, data_dir=small_track, device="cpu", threads=1)
+    assert json.loads((run / "training.json").read_text())["steps_run"] == 4
+    torch.testing.assert_close(load_file(run / "weights.safetensors"), kept[1], rtol=0, atol=0)
+
+
+def test_an_unknown_network_is_refused(tmp_path):
+    with pytest.raises(InputError, match="model 'vnet' is unknown"):
+        train("vnet", tmp_path / "run", SETTINGS)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_loss_falls_on_one_batch():
+    """Forwards, loss and backwards together can learn by heart what never changes."""
+    torch.manual_seed(0)
+    network = find_network("unet").build()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    noisy, clean = noisy_batch(corpus(), 4, 720, torch.Generator().manual_seed(0))
+    losses = []
+    for _ in range(25):
+        loss = denoising_loss(network(noisy), clean, torch.ones(720))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.6 * losses[0]
+
+
+# The loss
+
+
+def test_the_loss_is_relative_to_the_clean_window():
+    clean = torch.sin(torch.arange(720) / 20)[None, None]
+    ones = torch.ones(720)
+    scale = clean.std() + 0.05
+    expected = 0.5 * ((0.3 / scale) ** 2 + 0.3 / scale)
+    torch.testing.assert_close(denoising_loss(clean + 0.3, clean, ones), expected)
+    assert denoising_loss(clean, clean, ones) == 0
+    # A lead of ten times the size with ten times the error is as bad.
+    loud = denoising_loss(10 * (clean + 0.3), 10 * clean, ones)
+    torch.testing.assert_close(loud, expected, rtol=0.2, atol=0)
+
+
+def test_the_loss_weighs_time():
+    clean = torch.zeros(1, 1, 4)
+    error = torch.tensor([[[1.0, 0, 0, 0]]])
+    weight = torch.tensor([0.25, 1.0, 1.0, 1.0])
+    early = denoising_loss(error, clean, weight)
+    late = denoising_loss(error.flip(-1), clean, weight)
+    torch.testing.assert_close(4 * early, late)
+
+
+# What it is trained on
+
+
+def corpus(drift=0.0, samples=3 * SEGMENT):
+    """Four leads that lie above zero, and noise of unit power; `drift` tells raw from clean."""
+    rng = np.random.default_rng(0)
+    clean = 1 + np.abs(rng.standard_normal((4, samples))).astype(np.float32)
+    noise = {kind: rng.standard_normal((2, samples)).astype(np.float32) for kind in KINDS}
+    tapes = {kind: torch.from_numpy(tape) for kind, tape in noise.items()}
+    return Corpus(torch.from_numpy(clean + np.float32(drift)), torch.from_numpy(clean), tapes)
+
+
+def long_batch(batch=600, seed=0, drift=0.0):
+    """Examples as long as the stretch over which their SNR is set, but for one sample."""
+    noisy, clean = noisy_batch(corpus(drift), batch, SEGMENT - 1, torch.Generator().manual_seed(seed))
+    return noisy[:, 0].double(), clean[:, 0].double()
+
+
+def begins_with_a_constant(noisy):
+    return noisy[:, 0] == noisy[:, 1]
+
+
+def test_a_batch_has_its_shape_and_follows_from_its_generator():
+    def batch(seed):
+        return noisy_batch(corpus(), 5, 720, torch.Generator().manual_seed(seed))
+
+    for one, again, other in zip(batch(1), batch(1), batch(2), strict=True):
+        assert one.shape == (5, 1, 720)
+        assert one.dtype == torch.float32
+        assert torch.isfinite(one).all()
+        assert one.equal(again)
+        assert not one.equal(other)
+
+
+def test_the_noise_is_as_loud_as_it_should_be():
+    noisy, clean = long_batch()
+    noise = noisy - clean
+    silent = noise.std(dim=1) < 1e-6
+    usual = ~silent & ~begins_with_a_constant(noisy)
+    snr_db = 10 * torch.log10(clean[usual].var(dim=1) / noise[usual].var(dim=1))
+    low, high = SNR_RANGE_DB
+    assert low - 0.1 < snr_db.min() < low + 1
+    assert high - 1 < snr_db.max() < high + 0.1
+    assert abs(snr_db.mean() - (low + high) / 2) < 1.5
+    share = silent.double().mean().item()
+    assert share == pytest.approx(CLEAN_SHARE, abs=0.04)
+
+
+def test_half_of_the_examples_keep_their_drift():
+    noisy, clean = long_batch(drift=40.0)
+    moved = ((noisy - clean).mean(dim=1) / clean.mean(dim=1)).abs() > 5
+    assert moved.double().mean() == pytest.approx(0.5, abs=0.08)
+
+
+def test_sign_and_gain_vary_alike_in_noisy_and_clean():
+    noisy, clean = long_batch()
+    level = clean.mean(dim=1)
+    assert (level > 0).double().mean() == pytest.approx(0.5, abs=0.08)
+    assert level.abs().log().std() == pytest.approx(0.35, abs=0.05)
+    usual = ~begins_with_a_constant(noisy)
+    torch.testing.assert_close(noisy.mean(dim=1)[usual], level[usual], rtol=0.3, atol=0.1)
+
+
+def test_some_examples_begin_as_a_stream_does():
+    noisy, _ = long_batch()
+    begins = begins_with_a_constant(noisy)
+    assert 0.01 < begins.double().mean() < 0.1
+    for row in noisy[begins]:
+        change = torch.nonzero(row != row[0])[0, 0]
+        assert (row[:change] == row[0]).all()
+
+
+def test_a_corpus_is_made_of_its_part(small_track):
+    train_part, validation = load_corpus("train", small_track), load_corpus("validation", small_track)
+    assert train_part.raw.shape == train_part.clean.shape == (4, 60 * 360)  # both leads of both
+    assert validation.raw.shape == (1, 60 * 360)  # MLII alone
+    record = read_record(small_track / "mitdb" / "114", ("MLII",))
+    np.testing.assert_array_equal(validation.clean.numpy(), clean_reference(record.data, 360.0))
+    np.testing.assert_allclose(validation.raw.numpy(), record.data - np.median(record.data), atol=1e-6)
+    for part, loaded in {"train": train_part, "validation": validation}.items():
+        for kind in KINDS:
+            tape = load_tape(kind, part, 360.0, small_track)
+            np.testing.assert_allclose(loaded.noise[kind].std(dim=1, correction=0), 1, rtol=1e-3)
+            np.testing.assert_allclose(
+                loaded.noise[kind].numpy() * tape.std(axis=1, keepdims=True), tape, atol=1e-5
+            )
+
+
+def test_a_corpus_can_move_to_a_device():
+    moved = corpus().to(torch.device("meta"))
+    assert {moved.raw.device.type, moved.clean.device.type} == {"meta"}
+    assert {tape.device.type for tape in moved.noise.values()} == {"meta"}
