@@ -5,10 +5,12 @@ last checkpoint, which is written to a temporary name and renamed.
 """
 
 import json
+import math
 import os
 import platform
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -47,6 +49,12 @@ class TrainSettings:
     validate_every: int = 500
     patience: int = 16
     tail_s: float = 1.0
+
+
+def _rate_at(step: int, *, steps: int) -> float:
+    """Share of the peak rate: up in a straight line over the first 5 %, then down along a cosine."""
+    rising = max(1, steps // 20)
+    return min(1.0, (step + 1) / rising) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def denoising_loss(output: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
@@ -90,9 +98,7 @@ def train(
     torch.manual_seed(settings.seed)
     network = spec.build().to(where)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=settings.steps, pct_start=0.05
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_rate_at, steps=settings.steps))
     state = _State(network, optimiser, schedule, settings, where)
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
