@@ -7,6 +7,7 @@ last checkpoint, which is written to a temporary name and renamed.
 import json
 import math
 import os
+import pickle
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -99,7 +100,7 @@ def train(
     network = spec.build().to(where)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_rate_at, steps=settings.steps))
-    state = _State(network, optimiser, schedule, settings, where)
+    state = _State(name, network, optimiser, schedule, settings, where)
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
 
@@ -151,12 +152,14 @@ class _State:
 
     def __init__(
         self,
+        name: str,
         network: nn.Module,
         optimiser: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler,
         settings: TrainSettings,
         device: torch.device,
     ) -> None:
+        self.name = name
         self.network, self.optimiser, self.schedule = network, optimiser, schedule
         self.settings = settings
         self.generator = torch.Generator(device).manual_seed(settings.seed)
@@ -178,6 +181,7 @@ class _State:
         temporary = path.with_suffix(".tmp")
         torch.save(
             {
+                "name": self.name,
                 "settings": asdict(self.settings),
                 "network": self.network.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
@@ -194,11 +198,15 @@ class _State:
         """Go on from a checkpoint, if there is one of the same settings."""
         if not path.is_file():
             return
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        if saved["settings"] != asdict(self.settings):
+        afresh = "give another --out to start afresh"
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(f"{path} is no whole checkpoint; {afresh}") from error
+        if (saved["name"], saved["settings"]) != (self.name, asdict(self.settings)):
             raise InputError(
-                f"{path} belongs to a run with other settings ({saved['settings']}); give the same "
-                "settings to go on, or another --out to start afresh"
+                f"{path} belongs to a run of {saved['name']!r} with other settings ({saved['settings']}); "
+                f"give the same to go on, or {afresh}"
             )
         self.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(saved["optimiser"])

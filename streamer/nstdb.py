@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from streamer.errors import InputError
 from streamer.noise import NoisePart, join_blocks, noise_blocks
 from streamer.records import find_record
 from streamer.resample import ratio
@@ -32,4 +33,9 @@ def load_tape(kind: str, part: NoisePart, fs: float, data_dir: Path | None = Non
     if up != down:
         data = signal.resample_poly(data, up, down, axis=1).astype(np.float32)
     blocks = noise_blocks(kind, part, data.shape[1] / fs)
+    if not blocks:
+        raise InputError(
+            f"noise record {kind!r} lasts {data.shape[1] / fs:g} s, too short to have a {part!r} part; "
+            "use the whole of it with --noise-part all"
+        )
     return join_blocks([data[:, round(a * fs) : round(b * fs)] for a, b in blocks], fs)

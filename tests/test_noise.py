@@ -392,3 +392,9 @@ def test_the_nst_definition_gives_the_official_levels(physionet, record, level, 
     signal_power = signal_power_nst(clean.data, clean.beats, FS)[0]
     noise_power = noise_power_nst(noise[:, : 300 * FS], FS)[0]
     assert gain == pytest.approx(noise_gain(signal_power, noise_power, db), rel=0.06)
+
+
+def test_a_noise_record_without_such_a_part_is_refused(tmp_path, write_record):
+    write_record(tmp_path / "nstdb", "em", np.zeros((2, 360 * 100)), leads=("noise1", "noise2"))
+    with pytest.raises(InputError, match="too short to have a 'test' part; use the whole"):
+        load_tape("em", "test", FS, tmp_path)

@@ -127,7 +127,7 @@ def test_a_finished_run_is_not_trained_again(finished, small_track):
 @pytest.mark.parametrize("changes", [{"steps": 7}, {"seed": 3}, {"rate": 1e-3}, {"batch": 8}])
 def test_other_settings_do_not_go_on(finished, small_track, changes):
     before = (finished / "checkpoint.pt").read_bytes()
-    with pytest.raises(InputError, match=r"belongs to a run with other settings .* another --out"):
+    with pytest.raises(InputError, match=r"belongs to a run of 'unet' with other settings .* another --out"):
         train("unet", finished, replace(SETTINGS, **changes), data_dir=small_track, device="cpu")
     assert (finished / "checkpoint.pt").read_bytes() == before
 
@@ -138,7 +138,7 @@ def test_a_checkpoint_is_whole_or_the_old_one(finished, monkeypatch):
     network = find_network("unet").build()
     optimiser = torch.optim.AdamW(network.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=6)
-    state = training._State(network, optimiser, schedule, SETTINGS, torch.device("cpu"))
+    state = training._State("unet", network, optimiser, schedule, SETTINGS, torch.device("cpu"))
 
     def broken(content, path):
         path.write_bytes(b"half of it")
@@ -305,3 +305,11 @@ def test_a_corpus_can_move_to_a_device():
     moved = corpus().to(torch.device("meta"))
     assert {moved.raw.device.type, moved.clean.device.type} == {"meta"}
     assert {tape.device.type for tape in moved.noise.values()} == {"meta"}
+
+
+def test_a_checkpoint_that_is_none_is_refused_in_words(finished, small_track, tmp_path):
+    whole = (finished / "checkpoint.pt").read_bytes()
+    for content in (whole[: len(whole) // 2], b"no checkpoint", b""):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(InputError, match="no whole checkpoint; give another --out"):
+            train("unet", tmp_path, SETTINGS, data_dir=small_track, device="cpu", threads=1)
