@@ -79,7 +79,7 @@ def noise_blocks(kind: str, part: NoisePart, duration_s: float) -> list[tuple[fl
     blocks = []
     for first, last in minutes:
         start = first * _MINUTES + (GUARD_S / 2 if first > 0 else 0.0)
-        stop = duration_s if last is None else last * _MINUTES - GUARD_S / 2
+        stop = duration_s if last is None else min(duration_s, last * _MINUTES - GUARD_S / 2)
         if stop > start:
             blocks.append((start, stop))
     return blocks
