@@ -29,7 +29,7 @@ from streamer.wfdb_record import BEAT_SYMBOLS, read_record
 
 SourceKind = Literal["synthetic", "replay"]
 ENDLESS_SPAN_S = 300.0
-"""Seconds of an endless signal over which its noise is calibrated."""
+"""Seconds of an endless signal over which its noise is calibrated, where no fewer are played."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,8 @@ def play(signal: Signal, settings: SourceSettings) -> Player:
     noise = settings.noise_settings
     fs = signal.info.fs
     stop = None if settings.seconds is None else max(1, round(settings.seconds * fs))
-    if stop is None:
-        span = signal.length or round(ENDLESS_SPAN_S * fs)
-    else:
-        span = min(stop, signal.length or stop)
+    endless = round(ENDLESS_SPAN_S * fs)
+    span = min(filter(None, (stop, signal.length or endless)))
     if settings.kind == "synthetic":
         tape = partial(synthetic_tape, fs=fs, seed=settings.seed)
     else:
