@@ -390,3 +390,11 @@ def test_a_stream_needs_a_rate(fs):
 def test_a_stream_needs_a_lead():
     with pytest.raises(ValueError, match="a stream needs at least one lead"):
         StreamInfo(360.0, (), "n", "s")
+
+
+def test_a_run_of_weeks_opens_like_one_of_minutes():
+    """Its noise is calibrated on a stretch, not on tens of gigabytes."""
+    source = open_source(SourceSettings(noise="em", snr=3.0, seconds=30 * 86400.0, speed=0))
+    chunks = [chunk for _, chunk in zip(range(2000), source.chunks(), strict=False)]
+    raw, clean = (np.concatenate([getattr(c, name) for c in chunks], axis=1) for name in ("data", "clean"))
+    assert 10 * np.log10(clean.var() / (raw - clean).var()) == pytest.approx(3.0, abs=4)
