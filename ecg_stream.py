@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from engine.backends import BACKENDS, why_not
+from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status
 from gui.terminal import TerminalView, describe
@@ -221,7 +222,7 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
             for item in engine.frames():
                 if isinstance(item, Status):
                     status = item
-                elif view:
+                elif view and isinstance(item, Cleaned | Gap):
                     view.history.push(item)
             if outcome:
                 return outcome

@@ -69,8 +69,9 @@ def find_record(
 
 
 def _in_folders(record: str, database: str, folders: list[Path]) -> Path | None:
+    _, subfolder = _KNOWN.get(database, ("", ""))
     for folder in folders:
-        for path in (folder / database / record, folder / record):
+        for path in (folder / database / record, folder / database / subfolder / record, folder / record):
             if path.with_name(path.name + ".hea").is_file():
                 return path
     return None
