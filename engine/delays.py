@@ -98,5 +98,3 @@ def _coarse(
         return edges[:0], counts
     first = np.arange(0, counts.size, -(-counts.size // BARS))
     return np.append(edges[first], edges[-1]), np.add.reduceat(counts, first)
-
-
