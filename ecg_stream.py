@@ -22,6 +22,7 @@ from engine.backends import BACKENDS, why_not
 from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status
+from gui.display import has_display, why_no_window
 from gui.terminal import TerminalView, describe
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from streamer.errors import InputError
@@ -115,6 +116,17 @@ def play(
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
     ] = False,
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(help="Save a picture of the window (.png) after --seconds [default: 12], and end."),
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Size of the window: 1280x720.")] = None,
+    theme: Annotated[
+        str | None, typer.Option(help="Colours of the window: dark, light (print).")
+    ] = None,
+    range_mv: Annotated[
+        float, typer.Option("--range", help="Input range of the amplifier, ±mV, for the saturation alarm.")
+    ] = 5.0,
     save: Annotated[
         Path | None, typer.Option(help="Folder to record into: raw, cleaned, reference as WFDB.")
     ] = None,
@@ -126,7 +138,8 @@ def play(
 ) -> None:
     """Clean an ECG while it plays, with a small, known, measured delay.
 
-    With no arguments a synthetic patient with electrode-motion noise plays until Ctrl-C.
+    With a display a window opens; with nothing chosen it lists what can be played. Without one a
+    synthetic patient with electrode-motion noise plays in the terminal until Ctrl-C.
 
     Examples
     --------
@@ -148,7 +161,8 @@ def play(
         data_dir=data_dir,
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
         start=start,
-        seconds=seconds,
+        # A picture is taken in the middle of a run.
+        seconds=None if screenshot else seconds,
         speed=speed,
         loop=loop,
         own_drift=_literal(own_drift),
@@ -160,10 +174,17 @@ def play(
         noise_part=_literal(noise_part),
         seed=seed,
     )
-    for file in (json_file, plot):
+    for file in (json_file, plot, screenshot):
         _check_writable(file)
     job = Job(settings, model, backend, threads, lookahead, hop, save, _LAUNCHED_NS)
-    outcome = _play(job, live=not headless and out.is_terminal)
+    if screenshot or (not headless and has_display() and why_no_window() is None):
+        chosen = source is not None or record is not None or screenshot is not None
+        shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
+        if shown is None:
+            return
+        outcome = shown
+    else:
+        outcome = _play(job, live=not headless and out.is_terminal)
     _report(outcome.summary)
     if json_file:
         _write_json(outcome.summary, json_file)
@@ -177,6 +198,37 @@ def play(
 def _literal(text: str) -> Any:
     """Text where a Literal is expected: the settings themselves refuse what is not allowed."""
     return text
+
+
+def _show_window(
+    job: Job,
+    chosen: bool,
+    screenshot: Path | None,
+    seconds: float | None,
+    size: str | None,
+    theme: str | None,
+    range_mv: float,
+) -> Outcome | None:
+    """Open the window, on the job where something was chosen; returns what its last run came to."""
+    reason = why_no_window()
+    if reason:
+        raise InputError(f"there is no window to take a picture of: {reason}")
+    from gui.app import SCREENSHOT_S, Screen, parse_size, run_window
+    from streamer.found import find_records, synthetic_patients
+
+    screen = Screen(
+        screenshot,
+        SCREENSHOT_S if seconds is None else seconds,
+        parse_size(size) if size else None,
+        theme,
+        range_mv,
+    )
+    base = job.source
+    finders = [partial(synthetic_patients, base), partial(find_records, base)]
+    outcome = run_window(job if chosen else None, job, finders, screen)
+    if screenshot:
+        err.print(f"picture: {screenshot}")
+    return outcome
 
 
 def _play(job: Job, *, live: bool) -> Outcome:

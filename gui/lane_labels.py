@@ -1,7 +1,7 @@
 """The labels that never leave the screen: lead, filter, what is wrong, and the 1 mV bar."""
 
 from PyQt6.QtCore import QPoint, QRect, Qt
-from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygon
 from PyQt6.QtWidgets import QWidget
 
 from gui.lanes import Lane
@@ -71,7 +71,7 @@ class LaneLabels(QWidget):
                 lines.append(("raw − cleaned", theme.residual))
         return lines
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.background))
         name, small = QFont(self.font()), QFont(self.font())
@@ -101,7 +101,6 @@ class LaneLabels(QWidget):
         foot = lane.middle if height <= lane.middle - lane.top else lane.middle + height / 2
         foot, top = round(foot), round(foot - height)
         painter.setPen(QPen(QColor(self._theme.text), 1))
-        painter.drawPolyline(
-            [QPoint(WIDTH - 16, foot), QPoint(WIDTH - 12, foot), QPoint(WIDTH - 12, top)]
-            + [QPoint(WIDTH - 5, top), QPoint(WIDTH - 5, foot), QPoint(WIDTH - 1, foot)]
-        )
+        xs = (WIDTH - 16, WIDTH - 12, WIDTH - 12, WIDTH - 5, WIDTH - 5, WIDTH - 1)
+        ys = (foot, foot, top, top, foot, foot)
+        painter.drawPolyline(QPolygon([QPoint(x, y) for x, y in zip(xs, ys, strict=True)]))

@@ -62,7 +62,7 @@ def points(
     (a mean would flatten the QRS complex), in the order that its first and last sample suggest.
     Columns do not depend on where the stretch begins, so that pieces join into one picture.
     """
-    x: NDArray[np.float64] = np.arange(first, first + values.size) * columns_per_sample
+    x = np.arange(first, first + values.size, dtype=np.float64) * columns_per_sample
     if columns_per_sample >= 0.5 or values.size == 0:
         return x, values
     column = np.floor(x)

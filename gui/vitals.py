@@ -127,8 +127,9 @@ class BeatFinder:
 
     def close(self) -> None:
         """End the thread."""
-        self._asked.put(None)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._asked.put(None)
+            self._thread.join()
 
     def _search(self) -> None:
         while (stretch := self._asked.get()) is not None:
