@@ -121,9 +121,7 @@ def play(
         typer.Option(help="Save a picture of the window (.png) after --seconds [default: 12], and end."),
     ] = None,
     size: Annotated[str | None, typer.Option(help="Size of the window: 1280x720.")] = None,
-    theme: Annotated[
-        str | None, typer.Option(help="Colours of the window: dark, light (print).")
-    ] = None,
+    theme: Annotated[str | None, typer.Option(help="Colours of the window: dark, light (print).")] = None,
     range_mv: Annotated[
         float, typer.Option("--range", help="Input range of the amplifier, ±mV, for the saturation alarm.")
     ] = 5.0,

@@ -26,7 +26,7 @@ class Choice(QWidget):
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(5)
+        row.setSpacing(4)
         name = QLabel(label)
         name.setObjectName("quiet")
         self.box = QComboBox()

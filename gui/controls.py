@@ -81,7 +81,7 @@ class Controls(QWidget):
         self.backend = Choice("Backend K", *backends())
         self.speed = Choice("Speed , .", [(f"{s:g}", f"{s:g} mm/s") for s in SPEEDS])
         self.gain = Choice("Gain - +", [("0", "auto"), *((f"{g:g}", f"{g:g} mm/mV") for g in GAINS)])
-        self.layout_choice = Choice("Lanes V", [(name, name) for name in LAYOUTS])
+        self.lanes = Choice("Lanes V", [(name, name) for name in LAYOUTS])
         rows = QVBoxLayout(self)
         rows.setContentsMargins(8, 4, 8, 4)
         rows.setSpacing(4)
@@ -101,7 +101,7 @@ class Controls(QWidget):
                 engine_actions,
             )
         )
-        rows.addLayout(_row([self.speed, self.gain, self.layout_choice], screen_actions))
+        rows.addLayout(_row([self.speed, self.gain, self.lanes], screen_actions))
         # A slider that is dragged must not send a command for every pixel.
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -114,7 +114,7 @@ class Controls(QWidget):
             choice.chosen.connect(lambda value: self._ask_retune())
         self.speed.chosen.connect(lambda value: self.change(speed=float(value)))
         self.gain.chosen.connect(lambda value: self.change(gain=float(value)))
-        self.layout_choice.chosen.connect(lambda value: self.change(layout=value))
+        self.lanes.chosen.connect(lambda value: self.change(layout=value))
         self.show_options(options)
         self._show_snr(self.snr.value())
 
@@ -160,7 +160,7 @@ class Controls(QWidget):
         self._options = options
         self.speed.show_value(f"{options.speed:g}")
         self.gain.show_value(f"{options.gain:g}")
-        self.layout_choice.show_value(options.layout)
+        self.lanes.show_value(options.layout)
 
     def change(self, **changes: object) -> None:
         """Ask for other options of the view."""
@@ -188,7 +188,7 @@ class Controls(QWidget):
 
 def _row(widgets: list[QWidget], actions: list[QAction]) -> QHBoxLayout:
     row = QHBoxLayout()
-    row.setSpacing(8)
+    row.setSpacing(5)
     for widget in widgets:
         row.addWidget(widget)
     row.addStretch(1)

@@ -98,7 +98,7 @@ class LaneLabels(QWidget):
     def _draw_millivolt(self, painter: QPainter, lane: Lane) -> None:
         """1 mV as a step beside the trace; half of it below 0 mV where the lane is low."""
         height = self._view.calibration.px_per_mv
-        foot = lane.middle if height <= lane.middle - lane.top else lane.middle + height / 2
+        foot = lane.zero if height <= lane.zero - lane.top else lane.zero + height / 2
         foot, top = round(foot), round(foot - height)
         painter.setPen(QPen(QColor(self._theme.text), 1))
         xs = (WIDTH - 16, WIDTH - 12, WIDTH - 12, WIDTH - 5, WIDTH - 5, WIDTH - 1)

@@ -58,7 +58,7 @@ class LanePainter:
                 continue
             colour = QColor(getattr(self.theme, kind))
             if kind != lane.main:
-                colour.setAlpha(130)
+                colour.setAlpha(175)
             if kind == "cleaned":
                 if options.band:
                     self._draw_band(painter, piece, lane, start, min(stop, buffer.final))
@@ -76,7 +76,7 @@ class LanePainter:
 
     def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
         offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
-        rows: NDArray[np.float64] = lane.middle - (values - offset) * self.calibration.px_per_mv
+        rows: NDArray[np.float64] = lane.zero - (values - offset) * self.calibration.px_per_mv
         return rows
 
     def _draw_trace(
@@ -143,7 +143,7 @@ class LanePainter:
             right = self.sweep.column(start + run.stop) - piece.start + piece.x
             for x in range(left - left % 8, right, 8):
                 if x + 4 > left:
-                    painter.drawLine(max(x, left), lane.middle, min(x + 4, right), lane.middle)
+                    painter.drawLine(max(x, left), lane.zero, min(x + 4, right), lane.zero)
 
     def _mark_bypass(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
         """Underline what is raw passed on."""

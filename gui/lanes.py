@@ -5,8 +5,11 @@ from typing import Literal
 
 Layout = Literal["auto", "stacked", "overlay"]
 LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "overlay")
-_SHORTEST_PX = 110
+_SHORTEST_PX = 90
 """Lanes lower than this are worth less than one lane that holds raw and cleaned."""
+
+
+_ZERO = 0.58
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,9 @@ class Lane:
     bottom: int
 
     @property
-    def middle(self) -> int:
-        """Row of 0 mV."""
-        return (self.top + self.bottom) // 2
+    def zero(self) -> int:
+        """Row of 0 mV, below the centre: most QRS complexes point up."""
+        return self.top + round(_ZERO * (self.bottom - self.top))
 
     @property
     def main(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from engine.delays import Delays
 from engine.messages import Cleaned, Mark
 from engine.runner import Frame, Refused, Started
-from engine.session import Status
+from engine.session import Setup, Status
 from gui.bridge import Life
 from gui.trace_buffer import TraceBuffer
 from gui.vitals import Ticks, Vitals, alarm, disagree
@@ -132,6 +132,8 @@ class Monitor:
             return f"LOST {silent:.0f} s", Level.BAD
         if silent > STALE_S:
             return f"STALE {silent:.0f} s", Level.WARN
+        if self.status and self.status.delays.latest_p50_ms > _late_ms(self.status.setup):
+            return f"LATE {self.status.delays.latest_p50_ms / 1000:.1f} s", Level.BAD
         if self._recent(Mark.BYPASSED):
             return "BYPASS (network output unusable)", Level.BAD
         if self._recent(Mark.WARMUP):
@@ -165,3 +167,8 @@ class Monitor:
     def rates_disagree(self) -> bool:
         """Whether raw and cleaned tell different heart rates."""
         return self.vitals is not None and disagree(self.vitals.raw_bpm, self.vitals.cleaned_bpm)
+
+
+def _late_ms(setup: Setup) -> float:
+    """Beyond this the machine does not keep up: twice what the settings ask for, and 100 ms."""
+    return 2 * setup.algorithmic_delay_ms + 100

@@ -37,9 +37,9 @@ def draw_paper(
             painter.drawLine(x, 0, x, size[1])
         for lane in lanes:
             painter.setClipRect(0, lane.top, width, lane.bottom - lane.top)
-            reach = ceil((lane.bottom - lane.top) / 2 / step)
+            reach = ceil((lane.bottom - lane.top) / step)
             for index in range(-reach, reach + 1):
-                y = lane.middle + round(index * step)
+                y = lane.zero + round(index * step)
                 painter.drawLine(0, y, width, y)
             painter.setClipping(False)
     painter.setPen(QPen(QColor(theme.line), 1))

@@ -16,14 +16,14 @@ QLabel#error {{ color: {theme.bad}; font-size: 12px; }}
 QFrame#line {{ background: {theme.line}; border: none; }}
 QFrame#banner {{ background: {theme.raised}; border: 1px solid {theme.bad}; border-radius: 4px; }}
 QComboBox, QLineEdit, QListWidget, QDoubleSpinBox, QSpinBox {{
-    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 2px 5px;
+    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 2px 4px;
 }}
 QComboBox QAbstractItemView {{ background: {theme.raised}; selection-background-color: {theme.line}; }}
 QComboBox:disabled, QToolButton:disabled, QPushButton:disabled {{ color: {theme.quiet}; }}
 QListWidget::item {{ padding: 3px; }}
 QListWidget::item:selected {{ background: {theme.line}; color: {theme.text}; }}
 QToolButton, QPushButton {{
-    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 3px 7px;
+    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 3px 5px;
 }}
 QToolButton:checked {{ border-color: {theme.cleaned}; color: {theme.cleaned}; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {theme.quiet}; }}
