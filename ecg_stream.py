@@ -485,6 +485,10 @@ def profile(
     hop: Hop = 40.0,
     hops: Annotated[int, typer.Option(min=200, help="Hops to time.")] = 2000,
     threads: Threads = 1,
+    screen: Annotated[
+        bool, typer.Option("--screen", help="Time the window instead: frames, memory, engine beside it.")
+    ] = False,
+    hours: Annotated[float, typer.Option(min=0.0, help="Hours of signal that --screen simulates.")] = 4.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
     """Time the engine beside the bare runtime call, on the same windows in one run."""
@@ -492,6 +496,9 @@ def profile(
     from engine.profile import profile as run
 
     _check_writable(json_file)
+    if screen:
+        _profile_screen(hours, json_file)
+        return
     figures = run(ProfileSettings(model, backend, lookahead, hop, hops, threads))
     table = Table("µs a hop", *next(iter(figures["us"].values())))
     for name, percentiles in figures["us"].items():
@@ -502,6 +509,20 @@ def profile(
         f"{figures['hops']} hops of {figures['hop_ms']:.1f} ms, one lead, {figures['model']} on "
         f"{figures['backend']}: overhead is {overhead:.1f} % of the bare call (p50)"
     )
+    if json_file:
+        _write_json(figures, json_file)
+
+
+def _profile_screen(hours: float, json_file: Path | None) -> None:
+    reason = why_no_window()
+    if reason:
+        raise InputError(f"there is no window to time: {reason}")
+    if not has_display():
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from gui.screen_profile import profile_screen
+
+    figures = profile_screen(hours)
+    out.print_json(data=figures)
     if json_file:
         _write_json(figures, json_file)
 

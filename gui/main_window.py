@@ -9,6 +9,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QAction, QCloseEvent
 from PyQt6.QtWidgets import QInputDialog, QMainWindow, QStackedWidget
 
+from engine.runner import Started
 from engine.session import Job, Outcome, Retune
 from gui.actions import Actions, add_stepping_keys
 from gui.bridge import Bridge, Life
@@ -65,7 +66,7 @@ class MainWindow(QMainWindow):
         self.outcome: Outcome | None = None
         self._beats = BeatFinder()
 
-        self.actions_by_name = Actions(self)
+        self.commands = Actions(self)
         screen = self.screen()
         measured = settings.get("px_per_mm", 0.0)
         self._px_per_mm = measured or px_per_mm(screen.physicalDotsPerInchX() if screen else 0.0)
@@ -113,7 +114,7 @@ class MainWindow(QMainWindow):
 
     def _add_actions(self) -> tuple[list[QAction], list[QAction]]:
         """Commands of the engine, and of the screen, in the order of their buttons."""
-        options, add = self._settings.options, self.actions_by_name.add
+        options, add = self._settings.options, self.commands.add
 
         def option(field: str) -> Callable[[bool], None]:
             return lambda on: self.page.controls.change(**{field: on})
@@ -152,8 +153,8 @@ class MainWindow(QMainWindow):
         self.job = job
         self.monitor = None
         for name in ("Pause", "Record", "Freeze"):
-            self.actions_by_name.show(name, False)
-        self.actions_by_name.show("Record", job.save is not None)
+            self.commands.show(name, False)
+        self.commands.show("Record", job.save is not None)
         self.page.banner.hide()
         self.page.controls.show_job(job)
         self.bridge = Bridge(job)
@@ -189,20 +190,25 @@ class MainWindow(QMainWindow):
         life = bridge.life
         frames = bridge.poll()
         if self.monitor is None and bridge.started:
-            self.monitor = Monitor(bridge.started, self._range_mv)
-            self.page.show_monitor(self.monitor)
+            self.attach(bridge.started)
         if self.monitor:
             self.monitor.take(frames)
-            self.page.view.advance()
+            view = self.page.view
+            view.update(view.advance())
             if self.monitor.refused:
                 self.say(self.monitor.refused)
                 self.monitor.refused = ""
                 self.page.controls.show_refused()
-                self.actions_by_name.show(
-                    "Record", bool(self.monitor.status and self.monitor.status.recording)
-                )
+                self.commands.show("Record", bool(self.monitor.status and self.monitor.status.recording))
         if bridge.life is not life:
             self._life_changed(bridge)
+
+    def attach(self, started: Started) -> Monitor:
+        """Show a run from its first sample on; what its monitor takes is drawn."""
+        self.monitor = Monitor(started, self._range_mv)
+        self.page.show_monitor(self.monitor)
+        self._pages.setCurrentWidget(self.page)
+        return self.monitor
 
     def _painted(self) -> None:
         if self.monitor:
@@ -274,7 +280,7 @@ class MainWindow(QMainWindow):
             self.bridge.pause(paused)
             self.monitor.paused = paused
         else:
-            self.actions_by_name["Freeze"].setChecked(paused)
+            self.commands["Freeze"].setChecked(paused)
         self._refresh_labels()
 
     def freeze(self, frozen: bool) -> None:

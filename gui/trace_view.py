@@ -9,7 +9,7 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRect, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPixmap, QResizeEvent
+from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPixmap, QRegion, QResizeEvent
 from PyQt6.QtWidgets import QWidget
 
 from gui.calibration import Calibration, fitting_gain
@@ -160,23 +160,23 @@ class TraceView(QWidget):
         """Width of the erase bar; a scrolling page has none."""
         return 0 if self._options.scroll else round(BAR_MM * self._px_per_mm)
 
-    def advance(self) -> bool:
-        """Draw what changed since the last call; says whether anything did."""
+    def advance(self) -> QRegion:
+        """Draw what changed since the last call into the page; returns what must be painted."""
+        region = QRegion()
         buffer = self._buffer
         if buffer is None or self.frozen:
-            return False
+            return region
         changed = buffer.take_changed()
         if changed is None:
-            return False
+            return region
         start = self.sweep.column(changed) - MARGIN
         self._end = self.sweep.column(buffer.newest)
         self._draw(start, self._end)
         if self._options.scroll:
-            self.update()
-            return True
+            return QRegion(self.rect())
         for piece in self.sweep.pieces(start, self._end + self.bar_columns):
-            self.update(QRect(piece.x, 0, piece.stop - piece.start, self.height()))
-        return True
+            region += QRect(piece.x, 0, piece.stop - piece.start, self.height())
+        return region
 
     def settle(self) -> None:
         """Bring raw traces that an offset carried off the screen back, in steps; once a second or so."""
