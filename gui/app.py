@@ -11,7 +11,6 @@ from types import FrameType, TracebackType
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 
-from engine.runner import EngineFailure
 from engine.session import Job, Outcome
 from gui.bridge import Life
 from gui.display import has_display
@@ -137,8 +136,8 @@ def _take_screenshot(window: MainWindow, path: Path, seconds: float) -> None:
         if bridge is None or bridge.life is Life.STARTING:
             return
         waiting.stop()
-        if bridge.life is Life.DEAD:
-            raise EngineFailure(bridge.reason)
+        if bridge.failure:
+            raise bridge.failure
         QTimer.singleShot(round(1000 * seconds), save)
 
     waiting = QTimer(window)

@@ -36,8 +36,8 @@ class Bridge:
         What it plays, once it does.
     outcome
         What the run came to, once it has ended.
-    reason
-        Why the engine died, or could not start.
+    failure
+        What the engine died of, or could not start for.
     """
 
     def __init__(self, job: Job) -> None:
@@ -45,7 +45,7 @@ class Bridge:
         self.life = Life.STARTING
         self.started: Started | None = None
         self.outcome: Outcome | None = None
-        self.reason = ""
+        self.failure: InputError | EngineFailure | None = None
         # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -58,6 +58,11 @@ class Bridge:
         """Process id of the engine."""
         return self._engine.pid
 
+    @property
+    def reason(self) -> str:
+        """Why the engine died or could not start; empty where it did not."""
+        return str(self.failure or "")
+
     def poll(self) -> list[Frame]:
         """Everything that came since the last call; `life` is up to date afterwards."""
         frames = list(self._engine.frames())
@@ -65,7 +70,7 @@ class Bridge:
             try:
                 word = self._engine.heard()
             except (InputError, EngineFailure) as error:
-                self.life, self.reason = Life.DEAD, str(error)
+                self.life, self.failure = Life.DEAD, error
                 return frames
             if isinstance(word, Started):
                 self.started, self.life = word, Life.PLAYING
@@ -102,5 +107,5 @@ class Bridge:
                     if isinstance(word, Outcome):
                         self.outcome, self.life = word, Life.ENDED
             except (InputError, EngineFailure) as error:
-                self.life, self.reason = Life.DEAD, str(error)
+                self.life, self.failure = Life.DEAD, error
         self._engine.__exit__(None, None, None)

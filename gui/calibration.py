@@ -8,6 +8,7 @@ SPEEDS = (6.25, 12.5, 25.0, 50.0)
 """Paper speeds in mm/s."""
 GAINS = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0)
 """Gains in mm/mV."""
+STANDARD_GAIN = 10.0
 SMALL_MM, LARGE_MM = 1.0, 5.0
 """Boxes of the grid: 40 and 200 ms at 25 mm/s, 0.1 and 0.5 mV at 10 mm/mV."""
 _MM_PER_INCH = 25.4
@@ -62,6 +63,6 @@ def px_per_mm(dots_per_inch: float) -> float:
 
 
 def fitting_gain(px_per_mm: float, lane_px: float, height_mv: float) -> float:
-    """The largest gain at which `height_mv` fits a lane; the smallest where none does."""
-    fitting = [gain for gain in GAINS if gain * height_mv * px_per_mm <= lane_px]
+    """The standard gain, or as much less as lanes of `lane_px` need to hold `height_mv`."""
+    fitting = [g for g in GAINS if g <= STANDARD_GAIN and g * height_mv * px_per_mm <= lane_px]
     return fitting[-1] if fitting else GAINS[0]

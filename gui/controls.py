@@ -149,9 +149,9 @@ class Controls(QWidget):
         text = f"{nearest}" if abs(nearest - ms) < 3 else f"{ms:.0f}"
         self.lookahead.show_value(text, f"{text} ms")
 
-    def show_refused(self) -> None:
+    def show_refused(self, setup: Setup | None) -> None:
         """Go back to what is in force, after a command was refused."""
-        setup, self._setup = self._setup, None
+        self._setup = None
         if setup:
             self.show_setup(setup)
 

@@ -76,7 +76,8 @@ class LanePainter:
 
     def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
         offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
-        rows: NDArray[np.float64] = lane.zero - (values - offset) * self.calibration.px_per_mv
+        # Through the middle of a row: on its edge a flat line would be two dull ones.
+        rows: NDArray[np.float64] = lane.zero + 0.5 - (values - offset) * self.calibration.px_per_mv
         return rows
 
     def _draw_trace(
@@ -143,7 +144,7 @@ class LanePainter:
             right = self.sweep.column(start + run.stop) - piece.start + piece.x
             for x in range(left - left % 8, right, 8):
                 if x + 4 > left:
-                    painter.drawLine(max(x, left), lane.zero, min(x + 4, right), lane.zero)
+                    painter.drawLine(max(x, left), lane.zero, min(x + 3, right - 1), lane.zero)
 
     def _mark_bypass(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
         """Underline what is raw passed on."""
@@ -169,6 +170,8 @@ class LanePainter:
                 x = column + shift
                 painter.drawLine(x, lane.top + 15, x, lane.top + 20)
                 box = QRect(x - MARGIN, lane.top + 1, 2 * MARGIN, 14)
+                # A letter on a trace could not be read.
+                painter.fillRect(box.adjusted(4, 0, -4, 0), QColor(self.theme.background))
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, mark.symbol)
         if lane.lead != self.rhythm_lead:
             return

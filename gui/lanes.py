@@ -9,7 +9,8 @@ _SHORTEST_PX = 90
 """Lanes lower than this are worth less than one lane that holds raw and cleaned."""
 
 
-_ZERO = 0.58
+ZERO = 0.58
+"""Where in a lane 0 mV is, from its top."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Lane:
     @property
     def zero(self) -> int:
         """Row of 0 mV, below the centre: most QRS complexes point up."""
-        return self.top + round(_ZERO * (self.bottom - self.top))
+        return self.top + round(ZERO * (self.bottom - self.top))
 
     @property
     def main(self) -> str:

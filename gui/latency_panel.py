@@ -75,9 +75,10 @@ class LatencyPanel(QWidget):
                 write(QRect(x + 30, y, width // 2 - 40, 16), f"{value:.1f}", theme.text, 13, bold=True)
             y += 17
         missed = status.deadline_misses if status else 0
+        late = f"{missed} deadline{'' if missed == 1 else 's'} missed"
         write(
             QRect(12, y, width, 16),
-            f"{missed} deadlines missed · real-time factor {delays.realtime_factor:.3f}",
+            f"{late} · real-time factor {delays.realtime_factor:.3f}",
             theme.bad if missed else theme.quiet,
             10,
         )

@@ -193,12 +193,14 @@ class MainWindow(QMainWindow):
             self.attach(bridge.started)
         if self.monitor:
             self.monitor.take(frames)
+            if self.monitor.status:
+                self.page.controls.show_setup(self.monitor.status.setup)
             view = self.page.view
             view.update(view.advance())
             if self.monitor.refused:
                 self.say(self.monitor.refused)
                 self.monitor.refused = ""
-                self.page.controls.show_refused()
+                self.page.controls.show_refused(self.monitor.status.setup if self.monitor.status else None)
                 self.commands.show("Record", bool(self.monitor.status and self.monitor.status.recording))
         if bridge.life is not life:
             self._life_changed(bridge)

@@ -124,12 +124,9 @@ class MonitorPage(QWidget):
         self.labels.set_alarms(monitor.alarms())
         if self.side.isVisible():
             self.latency.refresh(monitor)
-        if monitor.status:
-            self.controls.show_setup(monitor.status.setup)
 
     def refresh_figures(self, monitor: Monitor) -> None:
         """Bring heart rates and the like up to date; once a second."""
-        if not self.view.frozen:
-            self.view.settle()
+        self.view.settle()
         self.numerics.refresh(monitor)
         self.labels.update()

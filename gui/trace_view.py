@@ -14,7 +14,7 @@ from PyQt6.QtWidgets import QWidget
 
 from gui.calibration import Calibration, fitting_gain
 from gui.lane_painter import MARGIN, LanePainter
-from gui.lanes import Lane, arrange
+from gui.lanes import ZERO, Lane, arrange
 from gui.monitor import Monitor
 from gui.paper import draw_paper
 from gui.sweep import Piece, Sweep
@@ -26,6 +26,8 @@ BAR_MM = 8.0
 """Width of the erase bar."""
 _OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
 _SETTLED_S = 2.0
+_LOOKED_BACK_S = 10.0
+_ROOM = 1.25
 
 
 class TraceView(QWidget):
@@ -110,8 +112,7 @@ class TraceView(QWidget):
             reference=options.reference and buffer is not None and buffer.info.has_reference,
             residual=options.residual,
         )
-        lane_px = min(lane.bottom - lane.top for lane in self.lanes)
-        gain = options.gain or fitting_gain(self._px_per_mm, lane_px, self._height_mv())
+        gain = options.gain or self._fitting_gain()
         self.calibration = Calibration(self._px_per_mm, options.speed, gain)
         width = min(self.calibration.page_columns(self.width()), self.width())
         if buffer:
@@ -145,13 +146,17 @@ class TraceView(QWidget):
         self.arranged.emit()
         self.update()
 
-    def _height_mv(self) -> float:
-        """What an automatic gain must fit: the last seconds, 2 mV at least."""
-        if self._buffer is None or self._buffer.empty:
-            return 3.0
-        last = self._buffer.last("cleaned", 10.0)
-        known = last[np.isfinite(last)]
-        return max(2.0, 2.2 * float(np.percentile(np.abs(known), 99.8))) if known.size else 3.0
+    def _fitting_gain(self, margin: float = 1.0) -> float:
+        """Automatic gain: what the last seconds of the cleaned leads need."""
+        height_mv = 1.0
+        if self._buffer is not None and not self._buffer.empty:
+            last = self._buffer.last("cleaned", _LOOKED_BACK_S)[list(self._leads)]
+            known = last[np.isfinite(last)]
+            if known.size:
+                low, high = np.percentile(known, [0.05, 99.95])
+                height_mv = max(height_mv, high / ZERO, -low / (1 - ZERO))
+        lane_px = min(lane.bottom - lane.top for lane in self.lanes)
+        return fitting_gain(self._px_per_mm, lane_px, margin * height_mv)
 
     # drawing into the page
 
@@ -179,19 +184,24 @@ class TraceView(QWidget):
         return region
 
     def settle(self) -> None:
-        """Bring raw traces that an offset carried off the screen back, in steps; once a second or so."""
-        if self._buffer is None or self._buffer.empty:
+        """Bring back what ran off the screen, in whole steps; once a second or so.
+
+        A raw trace with an offset is moved, and an automatic gain falls where the signal needs it.
+        It rises again only where there is room to spare, so that it does not flap.
+        """
+        if self._buffer is None or self._buffer.empty or self.frozen:
             return
-        last = self._buffer.last("raw", _SETTLED_S)
         reach_mv = min(lane.bottom - lane.top for lane in self.lanes) / 2 / self.calibration.px_per_mv
         before = self.offsets_mv.copy()
-        for lead, trace in enumerate(last):
+        for lead, trace in enumerate(self._buffer.last("raw", _SETTLED_S)):
             known = trace[np.isfinite(trace)]
             if known.size > self._buffer.fs:
                 middle = float(np.median(known))
                 if abs(middle - self.offsets_mv[lead]) > 0.9 * reach_mv:
                     self.offsets_mv[lead] = _OFFSET_MV * round(middle / _OFFSET_MV)
-        if (before != self.offsets_mv).any():
+        gain = self.calibration.gain
+        stays = self._options.gain or self._fitting_gain() >= gain >= self._fitting_gain(_ROOM)
+        if (before != self.offsets_mv).any() or not stays:
             self.rebuild()
 
     def _draw(self, start: int, stop: int) -> None:

@@ -15,7 +15,7 @@ class ViewOptions:
     speed
         Paper speed in mm/s.
     gain
-        mm/mV; 0 takes the largest that fits the lanes.
+        mm/mV; 0 takes the standard 10, or less where the signal would not fit its lanes.
     scroll
         Move the paper, rather than an erase bar over it.
     layout
@@ -31,7 +31,7 @@ class ViewOptions:
     """
 
     speed: float = 25.0
-    gain: float = 10.0
+    gain: float = 0.0
     scroll: bool = False
     layout: Layout = "auto"
     reference: bool = True

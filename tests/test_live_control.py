@@ -198,9 +198,9 @@ def test_the_engine_process_follows_every_command_and_survives_bad_ones(tmp_path
             return lambda frames: any(isinstance(f, kind) and test(f) for f in frames)
 
         engine.retune(Retune("unet", "onnx", 9999.0, 40.0))
-        frames, _ = collect(engine, has(Refused, lambda f: "look-ahead" in f.reason))
+        collect(engine, has(Refused, lambda f: "look-ahead" in f.reason))
         engine.retune(Retune("unet", "onnx", 100.0, 40.0))
-        frames, _ = collect(engine, has(Status, lambda f: f.setup.lookahead_ms == 100.0))
+        collect(engine, has(Status, lambda f: f.setup.lookahead_ms == 100.0))
         engine.record(tmp_path)
         collect(engine, has(Status, lambda f: f.recording is not None))
         engine.record(None)
