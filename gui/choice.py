@@ -32,7 +32,8 @@ class Choice(QWidget):
         self.box = QComboBox()
         # Keys belong to the window: a list with the focus would take them.
         self.box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        row.addWidget(name)
+        if label:
+            row.addWidget(name)
         row.addWidget(self.box, 1)
         for value, text in items:
             self._add(value, text)

@@ -231,7 +231,7 @@ class MainWindow(QMainWindow):
         self._refresh_labels()
 
     def _came_from_start(self) -> bool:
-        return self.start_screen.list.count() > 0
+        return self.start_screen.list.topLevelItemCount() > 0
 
     def _refresh_labels(self) -> None:
         if not self._monitoring:

@@ -10,10 +10,10 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QPushButton,
     QSpinBox,
+    QTreeWidget,
+    QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +25,7 @@ from gui.terminal import WARNING
 from streamer.found import Finder, FoundSource, find_sources
 
 _LOOK_MS = 100
+_COLUMNS_PX = (200, 330, 120)
 
 
 class StartScreen(QWidget):
@@ -59,10 +60,17 @@ class StartScreen(QWidget):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter by name: 100, ludb, synthetic …")
         self.filter.setClearButtonEnabled(True)
-        self.list = QListWidget()
+        self.list = QTreeWidget()
+        self.list.setHeaderHidden(True)
+        self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.setColumnCount(len(_COLUMNS_PX))
+        for column, width in enumerate(_COLUMNS_PX):
+            self.list.setColumnWidth(column, width)
         self.again = QPushButton("Look again  F5")
         self.again.setShortcut("F5")
         left = QVBoxLayout()
+        left.setSpacing(10)
         left.addWidget(headline)
         left.addWidget(self.filter)
         left.addWidget(self.list, 1)
@@ -122,8 +130,8 @@ class StartScreen(QWidget):
 
         self.filter.textChanged.connect(self._fill)
         self.filter.returnPressed.connect(self.choose)
-        self.list.itemActivated.connect(lambda item: self.choose())
-        self.list.currentRowChanged.connect(lambda row: self._describe())
+        self.list.itemActivated.connect(lambda item, column: self.choose())
+        self.list.currentItemChanged.connect(lambda now, before: self.start.setEnabled(now is not None))
         self.start.clicked.connect(lambda: self.choose())
         self.again.clicked.connect(lambda: self.look())
 
@@ -157,17 +165,15 @@ class StartScreen(QWidget):
         self.list.clear()
         shown = 0
         for source in self._found or ():
-            text = f"{source.title}  {source.group}  {source.detail}".lower()
+            columns = [source.title, source.detail, source.group]
+            text = " ".join(columns).lower()
             if all(word in text for word in wanted):
-                item = QListWidgetItem(f"{source.title}      {source.detail}      {source.group}")
-                item.setData(Qt.ItemDataRole.UserRole, source)
-                self.list.addItem(item)
+                item = QTreeWidgetItem(columns)
+                item.setData(0, Qt.ItemDataRole.UserRole, source)
+                self.list.addTopLevelItem(item)
                 shown += 1
-        self.list.setCurrentRow(0)
+        self.list.setCurrentItem(self.list.topLevelItem(0))
         self.state.setText(f"{shown} of {len(self._found or ())} sources")
-
-    def _describe(self) -> None:
-        self.start.setEnabled(self.list.currentItem() is not None)
 
     def show_error(self, text: str) -> None:
         """Say why a source could not be started."""
@@ -178,7 +184,7 @@ class StartScreen(QWidget):
         item = self.list.currentItem()
         if item is None:
             return
-        source: FoundSource = item.data(Qt.ItemDataRole.UserRole)
+        source: FoundSource = item.data(0, Qt.ItemDataRole.UserRole)
         settings = source.settings
         noise = self.noise.value
         if noise == "default":

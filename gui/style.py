@@ -15,13 +15,13 @@ QLabel#badge {{ color: {theme.cleaned}; font-size: 15px; font-weight: bold; }}
 QLabel#error {{ color: {theme.bad}; font-size: 12px; }}
 QFrame#line {{ background: {theme.line}; border: none; }}
 QFrame#banner {{ background: {theme.raised}; border: 1px solid {theme.bad}; border-radius: 4px; }}
-QComboBox, QLineEdit, QListWidget, QDoubleSpinBox, QSpinBox {{
+QComboBox, QLineEdit, QTreeWidget, QDoubleSpinBox, QSpinBox {{
     background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 2px 4px;
 }}
 QComboBox QAbstractItemView {{ background: {theme.raised}; selection-background-color: {theme.line}; }}
 QComboBox:disabled, QToolButton:disabled, QPushButton:disabled {{ color: {theme.quiet}; }}
-QListWidget::item {{ padding: 3px; }}
-QListWidget::item:selected {{ background: {theme.line}; color: {theme.text}; }}
+QTreeWidget::item {{ padding: 3px; }}
+QTreeWidget::item:selected {{ background: {theme.line}; color: {theme.text}; }}
 QToolButton, QPushButton {{
     background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 3px 5px;
 }}

@@ -22,21 +22,26 @@ _EDGE_S = 0.3
 _FLAT_MV = 1e-3
 
 
-def heart_rate(beats: NDArray[np.int64], newest: int, fs: float) -> float | None:
+def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float | None:
     """Beats per minute from the mean of the last `AVERAGED` intervals.
 
-    None where there are fewer than two beats, where none came for 4 s, and outside 30 to 300.
+    An interval in which samples are missing tells nothing and is left out. None where there is no
+    interval, where no beat came for 4 s, and outside 30 to 300.
 
     Parameters
     ----------
     beats
-        Sample indices, oldest first.
-    newest
-        Index of the newest sample that was looked at.
+        Where in the trace the beats are, oldest first.
+    trace
+        What was searched, (samples,) mV.
     """
-    if beats.size < 2 or newest - beats[-1] > _SILENT_S * fs:
+    if beats.size < 2 or trace.size - beats[-1] > _SILENT_S * fs:
         return None
-    rate = 60 * fs / float(np.diff(beats[-AVERAGED - 1 :]).mean())
+    lost = np.cumsum(np.isnan(trace))[beats]
+    intervals = np.diff(beats)[np.diff(lost) == 0][-AVERAGED:]
+    if intervals.size == 0:
+        return None
+    rate = 60 * fs / float(intervals.mean())
     return rate if LOWEST_BPM <= rate <= HIGHEST_BPM else None
 
 
@@ -142,9 +147,9 @@ class BeatFinder:
 def _vitals(stretch: _Stretch) -> Vitals:
     beats, rates = [], []
     for trace, start in ((stretch.raw, stretch.raw_start), (stretch.cleaned, stretch.start)):
-        found = np.sort(find_beats(trace, stretch.fs)) + start
-        beats.append(found)
-        rates.append(heart_rate(found, start + trace.size, stretch.fs))
+        found = np.sort(find_beats(trace, stretch.fs))
+        beats.append(found + start)
+        rates.append(heart_rate(found, trace, stretch.fs))
     return Vitals(beats[0], beats[1], rates[0], rates[1])
 
 

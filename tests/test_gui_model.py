@@ -237,11 +237,23 @@ def test_pushing_for_hours_allocates_no_new_rings():
 
 
 def test_heart_rate_is_the_mean_of_the_last_intervals():
-    beats = np.array([0, 100, *range(460, 460 + 13 * 360, 360)])
-    assert heart_rate(beats, int(beats[-1]) + 10, FS) == pytest.approx(60.0)
-    assert heart_rate(beats[:1], 100, FS) is None
-    assert heart_rate(beats, int(beats[-1] + 4.1 * FS), FS) is None, "no beat for 4 s"
-    assert heart_rate(np.arange(0, 3600, 60), 3600, FS) is None, "360 bpm"
+    def rate(beats, samples):
+        return heart_rate(np.asarray(beats), np.zeros(samples, np.float32), FS)
+
+    beats = [0, 100, *range(460, 460 + 13 * 360, 360)]
+    assert rate(beats, beats[-1] + 10) == pytest.approx(60.0)
+    assert rate(beats[:1], 100) is None
+    assert rate(beats, round(beats[-1] + 4.1 * FS)) is None, "no beat for 4 s"
+    assert rate(range(0, 3600, 60), 3600) is None, "360 bpm"
+
+
+def test_heart_rate_does_not_count_over_a_gap():
+    trace = np.zeros(3600, np.float32)
+    trace[1000:2400] = np.nan
+    beats = np.array([100, 400, 700, 2500, 2800, 3100, 3400])
+    assert heart_rate(beats, trace, FS) == pytest.approx(60 * FS / 300)
+    trace[:] = np.nan
+    assert heart_rate(beats, trace, FS) is None
 
 
 @pytest.mark.parametrize("bpm", [40.0, 75.0, 160.0])

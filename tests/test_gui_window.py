@@ -427,9 +427,9 @@ def test_a_clinician_starts_without_the_command_line(qtbot, stored):
     window.show()
     start = window.start_screen
     assert start.isVisible()
-    qtbot.waitUntil(lambda: start.list.count() == 3, timeout=10_000)
+    qtbot.waitUntil(lambda: start.list.topLevelItemCount() == 3, timeout=10_000)
     qtbot.keyClicks(start.filter, "fibrillation")
-    assert start.list.count() == 1
+    assert start.list.topLevelItemCount() == 1
     start.snr.setValue(6)
     qtbot.keyClick(start.filter, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: window.monitor is not None and window.monitor.buffer.final > 0, timeout=60_000)
@@ -449,7 +449,7 @@ def test_a_source_that_cannot_be_opened_returns_to_the_start_screen(qtbot, store
     window = MainWindow(None, base, [lambda: [missing]], stored)
     qtbot.addWidget(window)
     window.show()
-    qtbot.waitUntil(lambda: window.start_screen.list.count() == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: window.start_screen.list.topLevelItemCount() == 1, timeout=10_000)
     window.start_screen.choose()
     qtbot.waitUntil(lambda: window.start_screen.error.text() != "", timeout=60_000)
     assert "no record '1'" in window.start_screen.error.text()
