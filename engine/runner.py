@@ -105,6 +105,10 @@ class EngineProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the engine and wait for its end; one that hangs is ended by force."""
         self.stop()
         self._process.join(10)
         if self._process.is_alive():

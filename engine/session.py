@@ -139,8 +139,9 @@ class Session:
         leads = len(self.info.leads)
         self._warm_up(self.backend, self.config)
         self.recorder = Recorder(job.save, self.info) if job.save else None
-        # The control thread changes the recorder, the main thread feeds it.
+        # The control thread changes the recorder and the settings, the main thread uses them.
         self._recording = threading.Lock()
+        self._changing = threading.Lock()
         self._last_recorder = self.recorder
         self._pending: tuple[Job, EngineConfig, Backend] | None = None
         self._resumed_s = 0.0
@@ -199,7 +200,10 @@ class Session:
             )
         backend = open_backend(job.backend, load_card(job.model), job.threads)
         self._warm_up(backend, config)
-        self._pending = (job, config, backend)
+        with self._changing:
+            replaced, self._pending = self._pending, (job, config, backend)
+        if replaced:
+            replaced[2].close()
 
     def pause(self, paused: bool) -> None:
         """Hold a played signal; a live one cannot be held and goes on."""
@@ -280,11 +284,12 @@ class Session:
 
         while True:
             yield from clean(until_retuned(), self.config, self.backend)
-            if not self._pending:
+            with self._changing:
+                pending, self._pending = self._pending, None
+            if pending is None:
                 return
             before = self.backend
-            self.job, self.config, self.backend = self._pending
-            self._pending = None
+            self.job, self.config, self.backend = pending
             before.close()
             self.ledger.hop_ns = self._hop_ns()
             self.delays.restart()

@@ -108,4 +108,4 @@ class Bridge:
                         self.outcome, self.life = word, Life.ENDED
             except (InputError, EngineFailure) as error:
                 self.life, self.failure = Life.DEAD, error
-        self._engine.__exit__(None, None, None)
+        self._engine.close()

@@ -40,6 +40,7 @@ class Numerics(QWidget):
         vitals = monitor.vitals if monitor else None
         status = monitor.status if monitor else None
         texts = {
+            "title": f"HEART RATE  bpm · {monitor.info.leads[0]}" if monitor else "HEART RATE  bpm",
             "raw": _bpm(vitals.raw_bpm if vitals else None),
             "cleaned": _bpm(vitals.cleaned_bpm if vitals else None),
             "flag": "raw and cleaned disagree" if monitor and monitor.rates_disagree() else "",
@@ -56,7 +57,7 @@ class Numerics(QWidget):
         painter.fillRect(self.rect(), QColor(theme.panel))
         width, half = self.width(), self.width() // 2
         write = Writer(painter, self.font())
-        write(QRect(12, 8, width - 24, 16), "HEART RATE  bpm", theme.quiet, 11)
+        write(QRect(12, 8, width - 24, 16), texts["title"], theme.quiet, 11)
         for x, kind in ((12, "raw"), (half + 4, "cleaned")):
             colour = getattr(theme, kind)
             write(QRect(x, 26, half - 12, 52), texts[kind], colour, 46, bold=True)

@@ -70,11 +70,11 @@ class TraceView(QWidget):
         """How the traces are shown."""
         return self._options
 
-    def show_monitor(self, monitor: Monitor, leads: tuple[int, ...] | None = None) -> None:
-        """Show a run, all of its leads or some."""
+    def show_monitor(self, monitor: Monitor) -> None:
+        """Show all leads of a run."""
         self._monitor, self._buffer = monitor, monitor.buffer
         count = len(monitor.info.leads)
-        self._leads = leads or tuple(range(count))
+        self._leads = tuple(range(count))
         self.offsets_mv = np.zeros(count)
         self.frozen = False
         self.rebuild()

@@ -1,6 +1,8 @@
 """The window itself, offscreen: pixels, every control, and an end that leaves nothing behind."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -503,6 +505,48 @@ def test_the_screenshot_command_saves_a_picture_and_leaves_nothing(tmp_path):
     assert (image.width(), image.height()) == (1280, 720)
     assert image.pixelColor(700, 60).lightness() > 180
     assert "0 lost" in done.stdout
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A window in a process of its own, and its engine."""
+    summary = tmp_path / "run.json"
+    options = ["--screenshot", str(tmp_path / "x.png"), "--seconds", "4", "--json", str(summary)]
+    command = [sys.executable, "-m", "ecg_stream", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ends = time.monotonic() + 60
+    engines = []
+    while not engines and time.monotonic() < ends:
+        children = psutil.Process(process.pid).children()
+        engines = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        time.sleep(0.05)
+    yield process, engines[0], summary
+    process.kill()
+    process.wait()
+
+
+def test_a_window_that_is_killed_takes_its_engine_along(running):
+    process, engine, _ = running
+    time.sleep(2)
+    assert engine.is_running()
+    process.kill()
+    process.wait()
+    psutil.wait_procs([engine], timeout=20)
+    assert not engine.is_running()
+
+
+def test_the_engine_does_not_notice_a_window_that_hangs(running):
+    process, _, summary = running
+    time.sleep(4)
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(5)
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(60) == 0
+    figures = json.loads(summary.read_text())
+    assert figures["samples_lost"] == 0
+    # It went on while the window hung, and no sample waited for the window.
+    assert figures["seconds"] > 5
+    assert figures["delay_ms"]["max"] < 2500
 
 
 @pytest.mark.parametrize(
