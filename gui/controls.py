@@ -6,14 +6,12 @@ from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from engine.backends import BACKENDS, why_not
+from engine.choices import backends, networks
 from engine.session import Job, Retune, Setup
 from gui.calibration import GAINS, SPEEDS
 from gui.choice import Choice
 from gui.lanes import LAYOUTS
 from gui.view_options import ViewOptions
-from models.registry import NETWORKS, load_card
-from streamer.errors import InputError
 from streamer.noise import NoiseSettings, parse_noise
 
 NOISES = (
@@ -28,21 +26,14 @@ LOWEST_DB, HIGHEST_DB = -6, 24
 _SETTLE_MS = 120
 
 
-def networks() -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """Networks, and why some cannot be taken."""
-    reasons = {}
-    for name in NETWORKS:
-        try:
-            load_card(name)
-        except InputError as error:
-            reasons[name] = str(error)
-    return [(name, name) for name in NETWORKS], reasons
-
-
-def backends() -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """Backends by name, and why some cannot be taken."""
-    names = BACKENDS[1:]
-    return [(name, name) for name in names], {name: reason for name in names if (reason := why_not(name))}
+def choice_of(label: str, reasons: dict[str, str | None], *more: str) -> Choice:
+    """A list of names, those that cannot be taken greyed, with the reason as their tip."""
+    names = (*more, *reasons)
+    return Choice(
+        label,
+        [(name, name) for name in names],
+        {name: reason for name, reason in reasons.items() if reason},
+    )
 
 
 class Controls(QWidget):
@@ -76,9 +67,9 @@ class Controls(QWidget):
         self.snr.setMinimumWidth(90)
         self._snr_text = QLabel()
         self._snr_text.setFixedWidth(46)
-        self.network = Choice("Network W", *networks())
+        self.network = choice_of("Network W", networks())
         self.lookahead = Choice("Look-ahead [ ]", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
-        self.backend = Choice("Backend K", *backends())
+        self.backend = choice_of("Backend K", backends())
         self.speed = Choice("Speed , .", [(f"{s:g}", f"{s:g} mm/s") for s in SPEEDS])
         self.gain = Choice("Gain - +", [("0", "auto"), *((f"{g:g}", f"{g:g} mm/mV") for g in GAINS)])
         self.lanes = Choice("Lanes V", [(name, name) for name in LAYOUTS])

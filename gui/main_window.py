@@ -312,7 +312,8 @@ class MainWindow(QMainWindow):
 
     def grab_to(self, path: Path) -> None:
         """Save the window as it looks; raises `InputError` where the file cannot be written."""
-        if not self.grab().save(str(path)):
+        # Quality 0 is not worse: a PNG is only packed more tightly.
+        if not self.grab().save(str(path), quality=0):
             raise InputError(f"cannot write a picture to {path}; its folder must exist, and it end in .png")
 
     def full_screen(self, on: bool) -> None:

@@ -18,9 +18,10 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from engine.choices import backends, networks
 from engine.session import Job
 from gui.choice import Choice
-from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, backends, networks
+from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
 from gui.terminal import WARNING
 from streamer.found import Finder, FoundSource, find_sources
 
@@ -86,12 +87,11 @@ class StartScreen(QWidget):
         self.snr.setValue(round(job.source.snr))
         self.leads = QLineEdit()
         self.leads.setPlaceholderText("all; or names: MLII,V1")
-        self.network = Choice("", *networks())
+        self.network = choice_of("", networks())
         self.network.show_value(job.model)
         self.lookahead = Choice("", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
         self.lookahead.show_value(f"{job.lookahead_ms:g}", f"{job.lookahead_ms:g} ms")
-        names, reasons = backends()
-        self.backend = Choice("", [("auto", "auto"), *names], reasons)
+        self.backend = choice_of("", backends(), "auto")
         self.backend.show_value(job.backend)
         self.start = QPushButton("Start  Enter")
         self.start.setDefault(True)
