@@ -163,10 +163,15 @@ class MainWindow(QMainWindow):
 
     def restart(self) -> None:
         """Play the same again, with the settings that are in force."""
-        if self._monitoring:
-            self.play(self.job)
-        else:
+        if not self._monitoring:
             self.start_screen.look()
+            return
+        if self.monitor and self.monitor.status:
+            setup = self.monitor.status.setup
+            self.job = replace(
+                self.job, model=setup.model, backend=setup.backend, lookahead_ms=setup.lookahead_ms
+            )
+        self.play(self.job)
 
     def choose_source(self) -> None:
         """Show the start screen; what plays ends."""
@@ -238,7 +243,8 @@ class MainWindow(QMainWindow):
             return
         self.page.refresh_labels(self.monitor, self.job, self.bridge.life if self.bridge else Life.ENDED)
         found = self._beats.take()
-        if found and self.monitor:
+        # A search may outlast the run that it was for.
+        if found and self.monitor and found.buffer is self.monitor.buffer:
             self.monitor.take_vitals(found)
 
     def _refresh_figures(self) -> None:
@@ -263,9 +269,6 @@ class MainWindow(QMainWindow):
             self.bridge.set_noise(settings)
 
     def _retune(self, wanted: Retune) -> None:
-        self.job = replace(
-            self.job, model=wanted.model, backend=wanted.backend, lookahead_ms=wanted.lookahead_ms
-        )
         if self.bridge:
             self.bridge.retune(wanted)
 

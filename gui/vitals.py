@@ -75,8 +75,9 @@ def alarm(raw: NDArray[np.float32], range_mv: float) -> str:
 
 @dataclass(frozen=True)
 class Vitals:
-    """Beats (sample indices) in raw and in cleaned, and the heart rates, bpm."""
+    """Beats (sample indices) in raw and in cleaned of a buffer, and the heart rates, bpm."""
 
+    buffer: TraceBuffer
     raw_beats: NDArray[np.int64]
     cleaned_beats: NDArray[np.int64]
     raw_bpm: float | None
@@ -89,7 +90,7 @@ class _Stretch:
     cleaned: NDArray[np.float32]
     start: int
     raw_start: int
-    fs: float
+    buffer: TraceBuffer
 
 
 class BeatFinder:
@@ -117,7 +118,7 @@ class BeatFinder:
                     buffer.read("cleaned", lead, start, buffer.final),
                     start,
                     raw_start,
-                    buffer.fs,
+                    buffer,
                 )
             )
 
@@ -145,12 +146,12 @@ class BeatFinder:
 
 
 def _vitals(stretch: _Stretch) -> Vitals:
-    beats, rates = [], []
+    beats, rates, fs = [], [], stretch.buffer.fs
     for trace, start in ((stretch.raw, stretch.raw_start), (stretch.cleaned, stretch.start)):
-        found = np.sort(find_beats(trace, stretch.fs))
+        found = np.sort(find_beats(trace, fs))
         beats.append(found + start)
-        rates.append(heart_rate(found, trace, stretch.fs))
-    return Vitals(beats[0], beats[1], rates[0], rates[1])
+        rates.append(heart_rate(found, trace, fs))
+    return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1])
 
 
 @dataclass

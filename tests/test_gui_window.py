@@ -409,6 +409,9 @@ def test_an_engine_that_dies_is_shown_with_its_reason_and_restarts(qtbot, window
     assert not window.page.banner.isVisible()
     qtbot.waitUntil(lambda: window.monitor is not None and window.monitor.buffer.final > 100, timeout=60_000)
     assert window.bridge.pid != before
+    # Beats of the run before belong to other samples.
+    qtbot.waitUntil(lambda: window.monitor.vitals is not None, timeout=30_000)
+    assert window.monitor.vitals.buffer is window.monitor.buffer
 
 
 def test_a_source_that_ends_says_so_and_keeps_its_outcome(qtbot, stored):
