@@ -63,6 +63,9 @@ def px_per_mm(dots_per_inch: float) -> float:
 
 
 def fitting_gain(px_per_mm: float, lane_px: float, height_mv: float) -> float:
-    """The standard gain, or as much less as lanes of `lane_px` need to hold `height_mv`."""
-    fitting = [g for g in GAINS if g <= STANDARD_GAIN and g * height_mv * px_per_mm <= lane_px]
-    return fitting[-1] if fitting else GAINS[0]
+    """The standard gain, or half of it where lanes of `lane_px` could not hold `height_mv`.
+
+    Not less: one lead at its rails must not flatten all others.
+    """
+    fits = STANDARD_GAIN * height_mv * px_per_mm <= lane_px
+    return STANDARD_GAIN if fits else STANDARD_GAIN / 2

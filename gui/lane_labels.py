@@ -12,6 +12,7 @@ from streamer.wfdb_record import REFERENCE_CUTOFF_HZ
 
 WIDTH = 138
 _LINE = 14
+_NAME_LINE = 18
 
 
 class LaneLabels(QWidget):
@@ -50,9 +51,6 @@ class LaneLabels(QWidget):
         lead = monitor.info.leads[lane.lead]
         status = monitor.status
         lines = [(lead, theme.text)]
-        warning = self._alarms[lane.lead] if lane.lead < len(self._alarms) else ""
-        if warning and "raw" in lane.kinds:
-            lines.append((warning, theme.warn if warning.startswith("near") else theme.bad))
         for kind in reversed(lane.kinds):
             if kind == "raw":
                 late = f"raw, {status.setup.algorithmic_delay_ms:.0f} ms late" if status else "raw, late"
@@ -63,13 +61,20 @@ class LaneLabels(QWidget):
             elif kind == "cleaned":
                 network = f"{status.setup.model} {status.setup.lookahead_ms:.0f} ms" if status else "cleaned"
                 lines.append((network, theme.cleaned))
-                lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
                 lines.append(("ST not validated", theme.quiet))
+                lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
             elif kind == "clean":
                 lines.append(("clean reference", theme.clean))
             else:
                 lines.append(("raw − cleaned", theme.residual))
         return lines
+
+    def alarm(self, lane: Lane) -> tuple[str, str] | None:
+        """Text and colour of what is wrong with a lane's lead; it stands beside the name."""
+        text = self._alarms[lane.lead] if lane.lead < len(self._alarms) else ""
+        if not text or "raw" not in lane.kinds:
+            return None
+        return text, self._theme.warn if text.startswith("near") else self._theme.bad
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter = QPainter(self)
@@ -78,17 +83,24 @@ class LaneLabels(QWidget):
         name.setPixelSize(15)
         name.setBold(True)
         small.setPixelSize(11)
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         for lane in self._view.lanes:
-            top, height = lane.top + 3, lane.bottom - lane.top
-            painter.setClipRect(0, lane.top, WIDTH, height)
-            lines = self.lines(lane)
-            fitting = max(1, (height - 8 - 4) // _LINE)
-            for index, (text, colour) in enumerate(lines[:fitting]):
+            top = lane.top + 1
+            painter.setClipRect(0, lane.top, WIDTH, lane.bottom - lane.top)
+            for index, (text, colour) in enumerate(self.lines(lane)):
+                row = _LINE if index else _NAME_LINE
+                if index and top + row > lane.bottom:
+                    break
                 painter.setFont(small if index else name)
                 painter.setPen(QColor(colour))
-                box = QRect(8, top, WIDTH - 28, _LINE + (4 if index == 0 else 0))
-                painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
-                top += box.height()
+                painter.drawText(QRect(8, top, WIDTH - 28, row), left, text)
+                alarm = None if index else self.alarm(lane)
+                if alarm:
+                    beside = 16 + painter.fontMetrics().horizontalAdvance(text)
+                    painter.setFont(small)
+                    painter.setPen(QColor(alarm[1]))
+                    painter.drawText(QRect(beside, top, WIDTH - beside, row), left, alarm[0])
+                top += row
             self._draw_millivolt(painter, lane)
         painter.setClipping(False)
         painter.setPen(QPen(QColor(self._theme.line), 1))

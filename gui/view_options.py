@@ -15,7 +15,7 @@ class ViewOptions:
     speed
         Paper speed in mm/s.
     gain
-        mm/mV; 0 takes the standard 10, or less where the signal would not fit its lanes.
+        mm/mV; 0 takes the standard 10, or 5 where the signal would not fit its lanes.
     scroll
         Move the paper, rather than an erase bar over it.
     layout

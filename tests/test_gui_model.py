@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.messages import Gap, Mark
 from gui.bridge import Life
-from gui.calibration import GAINS, Calibration, fitting_gain, px_per_mm
+from gui.calibration import Calibration, fitting_gain, px_per_mm
 from gui.lanes import arrange
 from gui.monitor import Level, Monitor
 from gui.sweep import Sweep, points, runs
@@ -64,10 +64,10 @@ def test_speeds_and_gains_that_no_monitor_has_are_refused():
         ViewOptions(speed=30.0)
 
 
-def test_the_automatic_gain_is_the_standard_one_or_what_fits():
+def test_the_automatic_gain_is_the_standard_one_or_half_of_it():
     assert fitting_gain(4.0, 400, 2.0) == 10.0
     assert fitting_gain(4.0, 60, 2.0) == 5.0
-    assert fitting_gain(4.0, 10, 50.0) == min(GAINS)
+    assert fitting_gain(4.0, 10, 50.0) == 5.0
 
 
 # Sweep
