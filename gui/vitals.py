@@ -19,6 +19,7 @@ WARN, ERROR = 0.75, 0.9
 """Shares of the input range at which a lead is called near its limit, and saturated."""
 _SILENT_S = 4.0
 _EDGE_S = 0.3
+_REFRACTORY_S = 0.2
 _FLAT_MV = 1e-3
 
 
@@ -165,6 +166,7 @@ class Ticks:
         """Take beats of one search; returns the first new one. Those at the edge wait for the next."""
         stop = newest - round(_EDGE_S * fs)
         new = beats[(beats >= self._until) & (beats < stop)]
-        self._until = max(self._until, stop)
-        self.found += new.tolist()
+        if new.size:
+            self._until = int(new[-1]) + round(_REFRACTORY_S * fs)
+            self.found += new.tolist()
         return int(new[0]) if new.size else None

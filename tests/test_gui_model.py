@@ -312,6 +312,10 @@ def test_each_beat_is_ticked_once():
     assert ticks.add(np.array([101, 399, 789, 1100]), 1300, FS) == 789
     assert ticks.add(np.array([789, 1100]), 1301, FS) is None
     assert list(ticks.found) == [100, 400, 789, 1100]
+    # The first searches see too little to find anything: their beats come later.
+    late = Ticks()
+    assert late.add(np.empty(0, np.int64), 700, FS) is None
+    assert late.add(np.array([100, 400]), 1060, FS) == 100
 
 
 @pytest.mark.parametrize(
