@@ -42,6 +42,11 @@ class Delays:
     realtime_factor: float
 
 
+_NAN = float("nan")
+NO_DELAYS = Delays(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, (_NAN,) * len(STAGES), (), (), _NAN)
+"""Before the first sample."""
+
+
 class DelayWatch:
     """Reads a ledger without disturbing its totals.
 

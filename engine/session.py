@@ -14,7 +14,7 @@ import numpy as np
 from engine.backends import open_backend
 from engine.backends.base import Backend
 from engine.config import EngineConfig
-from engine.delays import Delays, DelayWatch
+from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.ledger import STAGES, Ledger
 from engine.messages import Cleaned, Emitted, Gap, Mark
 from engine.pipeline import clean
@@ -70,11 +70,11 @@ class Retune:
 class Setup:
     """The settings in force: `backend` is the one that runs, lengths of time are whole samples."""
 
-    model: str
-    backend: str
-    lookahead_ms: float
-    hop_ms: float
-    algorithmic_delay_ms: float
+    model: str = ""
+    backend: str = ""
+    lookahead_ms: float = 0.0
+    hop_ms: float = 0.0
+    algorithmic_delay_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Status:
     delay_p50_ms: float
     delay_p99_ms: float
     deadline_misses: int
-    setup: Setup
-    delays: Delays
+    setup: Setup = Setup()
+    delays: Delays = NO_DELAYS
     recording: str | None = None
     state: str = "LIVE"
     effective_fs_hz: float | None = None
