@@ -25,8 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from engine.backends import BACKENDS, why_not
+from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status
+from gui.display import has_display, why_no_window
 from gui.terminal import TerminalView, describe
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from streamer.errors import InputError
@@ -120,6 +122,15 @@ def play(
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
     ] = False,
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(help="Save a picture of the window (.png) after --seconds [default: 12], and end."),
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Size of the window: 1280x720.")] = None,
+    theme: Annotated[str | None, typer.Option(help="Colours of the window: dark, light (print).")] = None,
+    range_mv: Annotated[
+        float, typer.Option("--range", help="Input range of the amplifier, ±mV, for the saturation alarm.")
+    ] = 5.0,
     save: Annotated[
         Path | None, typer.Option(help="Folder to record into: raw, cleaned, reference as WFDB.")
     ] = None,
@@ -131,7 +142,8 @@ def play(
 ) -> None:
     """Clean an ECG while it plays, with a small, known, measured delay.
 
-    With no arguments a synthetic patient with electrode-motion noise plays until Ctrl-C.
+    With a display a window opens; with nothing chosen it lists what can be played. Without one a
+    synthetic patient with electrode-motion noise plays in the terminal until Ctrl-C.
 
     Examples
     --------
@@ -153,7 +165,8 @@ def play(
         data_dir=data_dir,
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
         start=start,
-        seconds=seconds,
+        # A picture is taken in the middle of a run.
+        seconds=None if screenshot else seconds,
         speed=speed,
         loop=loop,
         own_drift=_literal(own_drift),
@@ -165,10 +178,17 @@ def play(
         noise_part=_literal(noise_part),
         seed=seed,
     )
-    for file in (json_file, plot):
+    for file in (json_file, plot, screenshot):
         _check_writable(file)
     job = Job(settings, model, backend, threads, lookahead, hop, save, _LAUNCHED_NS)
-    outcome = _play(job, live=not headless and out.is_terminal)
+    if screenshot or (not headless and has_display() and why_no_window() is None):
+        chosen = source is not None or record is not None or screenshot is not None
+        shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
+        if shown is None:
+            return
+        outcome = shown
+    else:
+        outcome = _play(job, live=not headless and out.is_terminal)
     _report(outcome.summary)
     if json_file:
         _write_json(outcome.summary, json_file)
@@ -182,6 +202,37 @@ def play(
 def _literal(text: str) -> Any:
     """Text where a Literal is expected: the settings themselves refuse what is not allowed."""
     return text
+
+
+def _show_window(
+    job: Job,
+    chosen: bool,
+    screenshot: Path | None,
+    seconds: float | None,
+    size: str | None,
+    theme: str | None,
+    range_mv: float,
+) -> Outcome | None:
+    """Open the window, on the job where something was chosen; returns what its last run came to."""
+    reason = why_no_window()
+    if reason:
+        raise InputError(f"there is no window to take a picture of: {reason}")
+    from gui.app import SCREENSHOT_S, Screen, parse_size, run_window
+    from streamer.found import find_records, synthetic_patients
+
+    screen = Screen(
+        screenshot,
+        SCREENSHOT_S if seconds is None else seconds,
+        parse_size(size) if size else None,
+        theme,
+        range_mv,
+    )
+    base = job.source
+    finders = [partial(synthetic_patients, base), partial(find_records, base)]
+    outcome = run_window(job if chosen else None, job, finders, screen)
+    if screenshot:
+        err.print(f"picture: {screenshot}")
+    return outcome
 
 
 def _play(job: Job, *, live: bool) -> Outcome:
@@ -227,7 +278,7 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
             for item in engine.frames():
                 if isinstance(item, Status):
                     status = item
-                elif view:
+                elif view and isinstance(item, Cleaned | Gap):
                     view.history.push(item)
             if outcome:
                 return outcome
@@ -440,6 +491,10 @@ def profile(
     hop: Hop = 40.0,
     hops: Annotated[int, typer.Option(min=200, help="Hops to time.")] = 2000,
     threads: Threads = 1,
+    screen: Annotated[
+        bool, typer.Option("--screen", help="Time the window instead: frames, memory, engine beside it.")
+    ] = False,
+    hours: Annotated[float, typer.Option(min=0.0, help="Hours of signal that --screen simulates.")] = 4.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
     """Time the engine beside the bare runtime call, on the same windows in one run."""
@@ -447,6 +502,9 @@ def profile(
     from engine.profile import profile as run
 
     _check_writable(json_file)
+    if screen:
+        _profile_screen(hours, json_file)
+        return
     figures = run(ProfileSettings(model, backend, lookahead, hop, hops, threads))
     table = Table("µs a hop", *next(iter(figures["us"].values())))
     for name, percentiles in figures["us"].items():
@@ -457,6 +515,20 @@ def profile(
         f"{figures['hops']} hops of {figures['hop_ms']:.1f} ms, one lead, {figures['model']} on "
         f"{figures['backend']}: overhead is {overhead:.1f} % of the bare call (p50)"
     )
+    if json_file:
+        _write_json(figures, json_file)
+
+
+def _profile_screen(hours: float, json_file: Path | None) -> None:
+    reason = why_no_window()
+    if reason:
+        raise InputError(f"there is no window to time: {reason}")
+    if not has_display():
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from gui.screen_profile import profile_screen
+
+    figures = profile_screen(hours)
+    out.print_json(data=figures)
     if json_file:
         _write_json(figures, json_file)
 

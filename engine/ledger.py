@@ -59,6 +59,17 @@ class Histogram:
         """The longest, exactly; NaN when there are none."""
         return self.max_ns / 1e6 if self.count else float("nan")
 
+    def since(self, earlier: "Histogram") -> "Histogram":
+        """What was added after `earlier` was copied from this; its minimum and maximum to 1 %."""
+        later = Histogram()
+        later._counts = self._counts - earlier._counts
+        later.count = self.count - earlier.count
+        used = np.flatnonzero(later._counts)
+        if used.size:
+            low, high = self._LOWEST_NS * np.exp(np.array([used[0], used[-1] + 1]) * self._STEP)
+            later.min_ns, later.max_ns = max(float(low), self.min_ns), min(float(high), self.max_ns)
+        return later
+
     def bars(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Bin edges in ms (one more than counts) and counts, empty bins at both ends left out."""
         used = np.flatnonzero(self._counts)
@@ -78,7 +89,7 @@ class Ledger:
     """
 
     def __init__(self, hop_ns: float) -> None:
-        self._hop_ns = hop_ns
+        self.hop_ns = hop_ns
         self._noted: list[tuple[Emitted, int]] = []
         self.stages = {stage: Histogram() for stage in STAGES}
         self.total = Histogram()
@@ -92,7 +103,7 @@ class Ledger:
         self._noted.append((message, handed_ns))
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
-        if self._hop_ns and handed_ns - hop.newest_arrived_ns > self._hop_ns:
+        if self.hop_ns and handed_ns - hop.newest_arrived_ns > self.hop_ns:
             self.deadline_misses += 1
         if len(self._noted) >= BLOCK:
             self.settle()

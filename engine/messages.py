@@ -50,6 +50,9 @@ class Hop:
         Emitted samples from this index on had a full window of context.
     fresh
         First hop of a segment: overlap-add forgets what it held.
+    missing_ahead
+        Like `missing`, for the samples of the window that are not emitted yet, shape (leads, up to
+        look-ahead). Empty where the window holds something that only stands in for the future.
     window
         Input of the network, (leads, window).
     ready_ns
@@ -70,6 +73,7 @@ class Hop:
     warm: bool
     fresh: bool
     annotations: tuple[Annotation, ...]
+    missing_ahead: NDArray[np.bool_]
     window: Samples
     ready_ns: int
     started_ns: int = field(init=False)
@@ -150,6 +154,46 @@ class Emitted(Cleaned):
             self.source_time.copy(),
             self.annotations,
         )
+
+    def preview(self) -> "Preview":
+        """What the last window says of the samples that are still inside the look-ahead."""
+        hop = self.hop
+        missing = hop.missing_ahead
+        count = missing.shape[1]
+        ahead = slice(hop.window.shape[1] - count, None)
+        nothing = np.float32(np.nan)
+        cleaned = hop.predicted[:, ahead]
+        return Preview(
+            self.stream,
+            self.stop,
+            np.where(missing, nothing, hop.window[:, ahead]),
+            np.where(missing | ~np.isfinite(cleaned), nothing, cleaned),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """Samples that the engine knows and has not released: raw as it came, and a first guess.
+
+    Parameters
+    ----------
+    start
+        Absolute index of the first of them.
+    raw
+        Millivolts, shape (leads, up to look-ahead): nothing has delayed it but the hop.
+    cleaned
+        The newest window's prediction alone. What is released is the mean of many, and differs.
+    """
+
+    stream: str
+    start: int
+    raw: Samples
+    cleaned: Samples
+
+    @property
+    def stop(self) -> int:
+        """Absolute index of the first sample after these."""
+        return self.start + self.raw.shape[1]
 
 
 Message = Cleaned | Gap

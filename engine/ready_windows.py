@@ -158,6 +158,8 @@ class _Stream:
         start = max(regular_start, self._first)
         stop = max(start, min(end - config.lookahead, self._expected))
         self._emitted = stop
+        # A flush has the past standing in for the future: that is no news of it.
+        known = end if end <= self._expected else stop
         out = slice(start - base, stop - base)
         marks: tuple[Annotation, ...] = ()
         if self._marks:
@@ -176,6 +178,7 @@ class _Stream:
             warm=end - self._first >= config.window,
             fresh=end - self._first == config.hop,
             annotations=marks,
+            missing_ahead=self._missing[:, stop - base : known - base],
             window=self._data[:, newest - config.window : newest],
             ready_ns=now,
         )

@@ -24,10 +24,11 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-from engine.messages import Emitted, Gap, Message
-from engine.session import Job, Outcome, Session, Status
+from engine.messages import Emitted, Gap, Message, Preview
+from engine.session import Job, Outcome, Retune, Session, Status
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
@@ -47,6 +48,32 @@ class Started:
     lookahead_ms: float
     hop_ms: float
     algorithmic_delay_ms: float
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Hold a played signal, or let it go on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record into a folder; None ends the recording."""
+
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A command that could not be followed, and why; everything goes on as before."""
+
+    reason: str
+
+
+Command = NoiseSettings | Retune | Pause | Record
+Frame = Message | Preview | Status | Refused
+"""What the engine tells a screen."""
 
 
 class EngineFailure(RuntimeError):
@@ -78,6 +105,10 @@ class EngineProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the engine and wait for its end; one that hangs is ended by force."""
         self.stop()
         self._process.join(10)
         if self._process.is_alive():
@@ -99,10 +130,12 @@ class EngineProcess:
 
     def finished(self, timeout_s: float = 0.0) -> Outcome | None:
         """The outcome, once there is one; None before. Raises what ended the engine."""
-        if not self._control.poll(timeout_s):
-            return None
-        answer = self._receive()
+        answer = self.heard(timeout_s)
         return answer if isinstance(answer, Outcome) else None
+
+    def heard(self, timeout_s: float = 0.0) -> Started | Outcome | None:
+        """The next word of the engine, if one comes in time. Raises what ended the engine."""
+        return self._receive() if self._control.poll(timeout_s) else None
 
     def _receive(self) -> Started | Outcome:
         try:
@@ -117,7 +150,7 @@ class EngineProcess:
         result: Started | Outcome = answer
         return result
 
-    def frames(self) -> Iterator[Message | Status]:
+    def frames(self) -> Iterator[Frame]:
         """Everything that waits for the screen; returns when nothing does."""
         while True:
             try:
@@ -133,7 +166,19 @@ class EngineProcess:
         """Change the noise while it plays."""
         self._send(settings)
 
-    def _send(self, command: NoiseSettings | None) -> None:
+    def retune(self, wanted: Retune) -> None:
+        """Change network, backend, look-ahead or hop while it plays."""
+        self._send(wanted)
+
+    def pause(self, paused: bool) -> None:
+        """Hold a played signal, or let it go on; a live one goes on."""
+        self._send(Pause(paused))
+
+    def record(self, folder: Path | None) -> None:
+        """Record into a folder from now on; None ends the recording."""
+        self._send(Record(folder))
+
+    def _send(self, command: Command | None) -> None:
         # A pipe that is closed means that the engine has ended; `finished` says how.
         with contextlib.suppress(OSError):
             self._control.send(command)
@@ -147,7 +192,8 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
     try:
         session = Session(job)
         stopped = threading.Event()
-        threading.Thread(target=_obey, args=(control, session, stopped), daemon=True).start()
+        screen = _Screen(session, frames)
+        threading.Thread(target=_obey, args=(control, session, screen, stopped), daemon=True).start()
         config = session.config
         control.send(
             Started(
@@ -158,7 +204,7 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
                 1000 * session.algorithmic_delay_s,
             )
         )
-        control.send(session.run(stopped.is_set, _Screen(session, frames)))
+        control.send(session.run(stopped.is_set, screen))
     except InputError as error:
         control.send(error)
     except OSError as error:
@@ -167,16 +213,27 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
         control.send(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
 
 
-def _obey(control: Connection, session: Session, stopped: threading.Event) -> None:
+def _obey(control: Connection, session: Session, screen: "_Screen", stopped: threading.Event) -> None:
     while not stopped.is_set():
         try:
-            command = control.recv()
+            command: Command | None = control.recv()
         except (EOFError, OSError):
             command = None
-        if command is None:
-            stopped.set()
-        else:
-            session.set_noise(command)
+        try:
+            if command is None:
+                stopped.set()
+                # A held player would never ask whether it should stop.
+                session.pause(False)
+            elif isinstance(command, Retune):
+                session.retune(command)
+            elif isinstance(command, Pause):
+                session.pause(command.paused)
+            elif isinstance(command, Record):
+                session.record(command.folder)
+            else:
+                session.set_noise(command)
+        except (InputError, OSError) as error:
+            screen.put([Refused(str(error))])
 
 
 class _Screen:
@@ -184,7 +241,7 @@ class _Screen:
 
     def __init__(self, session: Session, frames: Any) -> None:
         self._session, self._frames = session, frames
-        self._bundle: list[Message | Status] = []
+        self._bundle: list[Frame] = []
         self._sent = self._status_sent = 0.0
 
     def __call__(self, message: Emitted | Gap) -> None:
@@ -196,10 +253,13 @@ class _Screen:
         if now - self._status_sent >= STATUS_S:
             self._status_sent = now
             self._bundle.append(self._session.status())
-        self._put(self._bundle)
+        if isinstance(message, Emitted):
+            self._bundle.append(message.preview())
+        self.put(self._bundle)
         self._bundle = []
 
-    def _put(self, bundle: list[Message | Status]) -> None:
+    def put(self, bundle: list[Frame]) -> None:
+        """Send, from any thread; a screen that does not read loses its oldest bundle."""
         for _ in range(2):
             try:
                 self._frames.put_nowait(bundle)

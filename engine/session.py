@@ -1,10 +1,11 @@
 """One run: open what the job names, clean until it ends, and account for every sample."""
 
 import gc
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 import psutil
 
 from engine.backends import open_backend
+from engine.backends.base import Backend
 from engine.config import EngineConfig
+from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.ledger import STAGES, Ledger
 from engine.messages import Cleaned, Emitted, Gap, Mark
 from engine.pipeline import clean
@@ -21,9 +24,11 @@ from engine.scorer import Scorer
 from models.metrics import Moments
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import Chunk
+from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings, open_source
 from streamer.resample import Resampler, ratio, resample, resampled_info
+from streamer.source import Player
 
 KEPT_S = 10.0
 """Seconds of the run's end that are kept for its picture."""
@@ -55,8 +60,39 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Retune:
+    """What can change while a stream plays; every field as in `Job`."""
+
+    model: str
+    backend: str
+    lookahead_ms: float
+    hop_ms: float
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The settings in force: `backend` is the one that runs, lengths of time are whole samples."""
+
+    model: str = ""
+    backend: str = ""
+    lookahead_ms: float = 0.0
+    hop_ms: float = 0.0
+    algorithmic_delay_ms: float = 0.0
+
+
+@dataclass(frozen=True)
 class Status:
-    """How the run is doing, for a screen; figures as in the summary."""
+    """How the run is doing, for a screen; figures as in the summary.
+
+    Parameters
+    ----------
+    setup, delays
+        The settings in force, and the delays since they are.
+    recording
+        Record that is being written, without extension; None where none is.
+    state, effective_fs_hz, ppm, sample_age_s
+        What a live source says of itself.
+    """
 
     seconds: float
     samples_in: int
@@ -67,6 +103,13 @@ class Status:
     delay_p50_ms: float
     delay_p99_ms: float
     deadline_misses: int
+    setup: Setup = Setup()
+    delays: Delays = NO_DELAYS
+    recording: str | None = None
+    state: str = "LIVE"
+    effective_fs_hz: float | None = None
+    ppm: float | None = None
+    sample_age_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,22 +133,24 @@ class Session:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        card = load_card(job.model)
-        self.config = EngineConfig.from_ms(card.spec.fs, card.spec.window, job.lookahead_ms, job.hop_ms)
+        self.config = _config(job)
         self.source = open_source(job.source)
-        self.backend = open_backend(job.backend, card, job.threads)
+        self.backend = open_backend(job.backend, load_card(job.model), job.threads)
         self.info = resampled_info(self.source.info, self.config.fs)
         up, down = ratio(self.source.info.fs, self.config.fs)
-        resampling_s = 0.0 if up == down else Resampler(self.source.info.fs, self.config.fs).delay_s
-        self.algorithmic_delay_s = self.config.delay_s + resampling_s
+        self._resampling_s = 0.0 if up == down else Resampler(self.source.info.fs, self.config.fs).delay_s
         leads = len(self.info.leads)
-        zeros = np.zeros((leads, card.spec.leads, card.spec.window), np.float32)
-        for _ in range(_WARMUP_CALLS):
-            self.backend.infer(zeros)
+        self._warm_up(self.backend, self.config)
         self.recorder = Recorder(job.save, self.info) if job.save else None
+        # The control thread changes the recorder and the settings, the main thread uses them.
+        self._recording = threading.Lock()
+        self._changing = threading.Lock()
+        self._last_recorder = self.recorder
+        self._pending: tuple[Job, EngineConfig, Backend] | None = None
+        self._resumed_s = 0.0
         self.scorer = Scorer(self.config.fs, leads)
-        speed = self.source.speed
-        self.ledger = Ledger(1e9 * self.config.hop / self.config.fs / speed if speed else 0.0)
+        self.ledger = Ledger(self._hop_ns())
+        self.delays = DelayWatch(self.ledger, self.config.fs)
         self._noise = job.source.noise_settings
         self._source_samples = self._samples_in = self._samples_out = 0
         self._gaps = self._gap_samples = 0
@@ -113,10 +158,74 @@ class Session:
         self._first_ns = self._last_ns = 0
         self._settled_mb: float | None = None
 
+    @property
+    def algorithmic_delay_s(self) -> float:
+        """Look-ahead + hop + the delay of the resampler."""
+        return self.config.delay_s + self._resampling_s
+
+    def _hop_ns(self) -> float:
+        speed = self.source.speed
+        return 1e9 * self.config.hop / self.config.fs / speed if speed else 0.0
+
+    def _warm_up(self, backend: Backend, config: EngineConfig) -> None:
+        zeros = np.zeros((len(self.info.leads), 1, config.window), np.float32)
+        for _ in range(_WARMUP_CALLS):
+            backend.infer(zeros)
+
+    # The following may be called from another thread while `run` plays.
+
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while playing."""
-        self._noise = settings
         self.source.set_noise(settings)
+        self._noise = settings
+
+    def retune(self, wanted: Retune) -> None:
+        """Go on with another network, backend, look-ahead or hop, from the next sample on.
+
+        The new network is loaded and warmed up first, while the old one goes on cleaning.
+
+        Raises
+        ------
+        InputError
+            If it cannot be used; the old one then goes on.
+        """
+        job = replace(
+            self.job,
+            model=wanted.model,
+            backend=wanted.backend,
+            lookahead_ms=wanted.lookahead_ms,
+            hop_ms=wanted.hop_ms,
+        )
+        config = _config(job)
+        if config.fs != self.config.fs:
+            raise InputError(
+                f"model {job.model!r} works at {config.fs:g} Hz and this run at {self.config.fs:g} Hz; "
+                "stop, and start again with it"
+            )
+        backend = open_backend(job.backend, load_card(job.model), job.threads)
+        self._warm_up(backend, config)
+        with self._changing:
+            replaced, self._pending = self._pending, (job, config, backend)
+        if replaced:
+            replaced[2].close()
+
+    def pause(self, paused: bool) -> None:
+        """Hold a played signal; a live one cannot be held and goes on."""
+        if not isinstance(self.source, Player):
+            return
+        if not paused:
+            self._resumed_s = time.perf_counter()
+        self.source.pause(paused)
+
+    def record(self, folder: Path | None) -> None:
+        """Record into a folder from now on; None ends the recording."""
+        recorder = Recorder(folder, self.info) if folder else None
+        with self._recording:
+            before, self.recorder = self.recorder, recorder
+        if recorder:
+            self._last_recorder = recorder
+        if before:
+            before.close()
 
     def run(
         self,
@@ -137,12 +246,13 @@ class Session:
         gc.collect()
         gc.freeze()
         try:
-            for message in clean(self._rounds(stopped), self.config, self.backend):
+            for message in self._cleaned(self._rounds(stopped)):
                 if not self._first_ns:
                     self._first_ns = time.perf_counter_ns()
                 show(message)
-                if self.recorder:
-                    self.recorder.push(message)
+                with self._recording:
+                    if self.recorder:
+                        self.recorder.push(message)
                 if isinstance(message, Gap):
                     self._gaps += 1
                     self._gap_samples += message.stop - message.start
@@ -151,17 +261,45 @@ class Session:
                 kept.append(message)
                 self._samples_out += message.raw.shape[1]
                 self._marks += np.bincount(message.marks.ravel(), minlength=len(Mark))
-                self.ledger.note(message, time.perf_counter_ns())
+                # What was on its way when the user paused waited for the user, not for the engine.
+                if message.source_time[0] >= self._resumed_s:
+                    self.ledger.note(message, time.perf_counter_ns())
                 if self.ledger.hops == _SETTLED_HOPS:
                     self._settled_mb = _memory_mb()
         finally:
             self._last_ns = time.perf_counter_ns()
             gc.unfreeze()
-            if self.recorder:
-                self.recorder.close()
+            self.record(None)
             self.backend.close()
+            if self._pending:
+                self._pending[2].close()
         traces = [message.released() for message in kept]
         return Outcome(self.summary(), traces, *self.ledger.total.bars())
+
+    def _cleaned(self, rounds: Iterator[list[Chunk]]) -> Iterator[Emitted | Gap]:
+        """Clean to the end, with a new pipeline wherever the settings change.
+
+        The old pipeline's flush releases every sample that still waits, with the last value as
+        its future; the new one begins at the next sample. So none is lost, and there is no gap.
+        """
+
+        def until_retuned() -> Iterator[list[Chunk]]:
+            for chunks in rounds:
+                yield chunks
+                if self._pending:
+                    return
+
+        while True:
+            yield from clean(until_retuned(), self.config, self.backend)
+            with self._changing:
+                pending, self._pending = self._pending, None
+            if pending is None:
+                return
+            before = self.backend
+            self.job, self.config, self.backend = pending
+            before.close()
+            self.ledger.hop_ns = self._hop_ns()
+            self.delays.restart()
 
     def _rounds(self, stopped: Callable[[], bool]) -> Iterator[list[Chunk]]:
         """Count what the source sends, bring it to the network's rate, and stop when asked."""
@@ -192,12 +330,27 @@ class Session:
             delay_p50_ms=total.percentile_ms(50),
             delay_p99_ms=total.percentile_ms(99),
             deadline_misses=self.ledger.deadline_misses,
+            setup=self.setup(),
+            delays=self.delays.snapshot(),
+            recording=str(self.recorder.path) if self.recorder else None,
+        )
+
+    def setup(self) -> Setup:
+        """The settings in force."""
+        config = self.config
+        return Setup(
+            self.job.model,
+            self.backend.name,
+            1000 * config.lookahead / config.fs,
+            1000 * config.hop / config.fs,
+            1000 * self.algorithmic_delay_s,
         )
 
     def summary(self) -> dict[str, Any]:
         """Everything that the run can say of itself, ready for JSON; NaN is null."""
         self.ledger.settle()
         job, config, total = self.job, self.config, self.ledger.total
+        recorder = self._last_recorder
         before, after = self.scorer.result()
         scored = self.info.has_reference and after.count.max() > 0
         signal_s = self._samples_out / config.fs
@@ -248,8 +401,8 @@ class Session:
             "cold_start_s": (self._first_ns - job.launched_ns) / 1e9 if self._first_ns else None,
             "wall_s": (self._last_ns - job.launched_ns) / 1e9,
             "memory_mb": {f"after_{_SETTLED_HOPS}_hops": self._settled_mb, "end": _memory_mb()},
-            "recording": str(self.recorder.path) if self.recorder else None,
-            "recording_clipped": self.recorder.clipped if self.recorder else None,
+            "recording": str(recorder.path) if recorder else None,
+            "recording_clipped": recorder.clipped if recorder else None,
         }
 
     def _per_lead(self, before: Moments, after: Moments) -> dict[str, dict[str, float | None]]:
@@ -263,6 +416,11 @@ class Session:
 def _memory_mb() -> float:
     """What this process holds in memory."""
     return float(psutil.Process().memory_info().rss) / 1e6
+
+
+def _config(job: Job) -> EngineConfig:
+    spec = load_card(job.model).spec
+    return EngineConfig.from_ms(spec.fs, spec.window, job.lookahead_ms, job.hop_ms)
 
 
 def _number(value: float) -> float | None:

@@ -1,5 +1,6 @@
 """Sources: what hands chunks to the engine, and the pace at which recorded or made signals do."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -91,6 +92,18 @@ class Player:
         self._noise = noise
         ends = [end for end in (stop, signal.length) if end is not None]
         self._stop = min(ends) if ends else None
+        self._playing = threading.Event()
+        self._playing.set()
+
+    def pause(self, paused: bool) -> None:
+        """Hand out nothing more, or go on with the very next sample; from any thread.
+
+        Later samples become due later by the length of the pause.
+        """
+        if paused:
+            self._playing.clear()
+        else:
+            self._playing.set()
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change kind or level of the noise from the next chunk on."""
@@ -108,6 +121,10 @@ class Player:
         started = time.perf_counter()
         start = 0
         while self._stop is None or start < self._stop:
+            if not self._playing.is_set():
+                held = time.perf_counter()
+                self._playing.wait()
+                started += time.perf_counter() - held
             count = size if self._stop is None else min(size, self._stop - start)
             block = self._signal.read(start, count)
             data = block.data + self._noise.read(start, count)

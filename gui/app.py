@@ -1,0 +1,145 @@
+"""Build the window, run it to its end, and let nothing of it outlive that."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QApplication
+
+from engine.session import Job, Outcome
+from gui.bridge import Life
+from gui.display import has_display
+from gui.main_window import MainWindow
+from gui.settings import Settings
+from gui.theme import THEMES
+from streamer.errors import InputError
+from streamer.found import Finder
+
+SCREENSHOT_S = 12.0
+_SWITCH_S = 0.001
+
+
+@dataclass(frozen=True)
+class Screen:
+    """How the window opens.
+
+    Parameters
+    ----------
+    screenshot, seconds
+        Save the window here, so long after the engine began to play, and close it.
+    size
+        Width and height in px; None is as last time.
+    theme
+        ``dark`` or ``light``; None is as last time.
+    range_mv
+        The amplifier takes −range_mv … +range_mv; for the saturation alarm.
+    """
+
+    screenshot: Path | None = None
+    seconds: float = SCREENSHOT_S
+    size: tuple[int, int] | None = None
+    theme: str | None = None
+    range_mv: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not self.range_mv > 0:
+            raise InputError(f"range must be a positive number of mV, got {self.range_mv}")
+        if self.theme is not None and self.theme not in THEMES:
+            raise InputError(f"theme {self.theme!r} is unknown; allowed: {', '.join(THEMES)}")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height from ``1280x720``."""
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdigit() and height.isdigit() and int(width) >= 640 and int(height) >= 480):
+        raise InputError(f"size {text!r} is no size such as 1280x720; 640x480 is the smallest")
+    return int(width), int(height)
+
+
+def run_window(
+    job: Job | None, base: Job, finders: Sequence[Finder], screen: Screen, settings: Settings | None = None
+) -> Outcome | None:
+    """Open the window and wait until it is closed.
+
+    Parameters
+    ----------
+    job
+        What to play at once; None opens the start screen.
+    base
+        What the start screen does not ask for.
+    finders
+        What the start screen lists.
+
+    Returns
+    -------
+    Outcome or None
+        Of the last run, if there was one.
+
+    Raises
+    ------
+    InputError, EngineFailure
+        What kept a screenshot from being made. Otherwise the window shows it.
+    """
+    if screen.screenshot and not has_display():
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    # Searching beats must not hold the interpreter for a third of a frame.
+    sys.setswitchinterval(_SWITCH_S)
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    if settings is None:
+        settings = Settings() if screen.screenshot else Settings.of_user()
+    if screen.theme:
+        settings.theme = screen.theme
+    window = MainWindow(job, base, finders, settings, screen.range_mv)
+    if screen.size:
+        window.resize(*screen.size)
+    failures: list[BaseException] = []
+
+    def fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """An error inside the event loop: Qt would abort the process, and orphan nothing but sense."""
+        failures.append(error)
+        window.close()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        window.close()
+
+    hook, sys.excepthook = sys.excepthook, fail
+    # The paint timer runs Python often enough for this to be heard.
+    handler = signal.signal(signal.SIGINT, interrupt)
+    if screen.screenshot:
+        _take_screenshot(window, screen.screenshot, screen.seconds)
+    try:
+        window.show()
+        application.exec()
+    finally:
+        sys.excepthook = hook
+        signal.signal(signal.SIGINT, handler)
+        window.close()
+    if failures:
+        raise failures[0]
+    return window.outcome
+
+
+def _take_screenshot(window: MainWindow, path: Path, seconds: float) -> None:
+    """Wait for the engine, then `seconds`, save the window, close it."""
+
+    def save() -> None:
+        window.grab_to(path)
+        window.close()
+
+    def wait() -> None:
+        bridge = window.bridge
+        if bridge is None or bridge.life is Life.STARTING:
+            return
+        waiting.stop()
+        if bridge.failure:
+            raise bridge.failure
+        QTimer.singleShot(round(1000 * seconds), save)
+
+    waiting = QTimer(window)
+    waiting.timeout.connect(wait)
+    waiting.start(20)

@@ -1,0 +1,111 @@
+"""The only crossing between engine and screen.
+
+The screen asks when it likes; nothing here blocks it, and nothing here can slow the engine.
+"""
+
+import signal
+from enum import Enum
+from pathlib import Path
+
+from engine.runner import EngineFailure, EngineProcess, Frame, Started
+from engine.session import Job, Outcome, Retune
+from streamer.errors import InputError
+from streamer.noise import NoiseSettings
+
+
+class Life(Enum):
+    """Where the engine stands."""
+
+    STARTING = "STARTING"
+    PLAYING = "PLAYING"
+    ENDED = "ENDED"
+    DEAD = "ENGINE STOPPED"
+
+
+class Bridge:
+    """One engine process, seen from the screen.
+
+    Parameters
+    ----------
+    job
+        What it is to play.
+
+    Attributes
+    ----------
+    started
+        What it plays, once it does.
+    outcome
+        What the run came to, once it has ended.
+    failure
+        What the engine died of, or could not start for.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.life = Life.STARTING
+        self.started: Started | None = None
+        self.outcome: Outcome | None = None
+        self.failure: InputError | EngineFailure | None = None
+        # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._engine = EngineProcess(job)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine."""
+        return self._engine.pid
+
+    @property
+    def reason(self) -> str:
+        """Why the engine died or could not start; empty where it did not."""
+        return str(self.failure or "")
+
+    def poll(self) -> list[Frame]:
+        """Everything that came since the last call; `life` is up to date afterwards."""
+        frames = list(self._engine.frames())
+        if self.life in (Life.STARTING, Life.PLAYING):
+            try:
+                word = self._engine.heard()
+            except (InputError, EngineFailure) as error:
+                self.life, self.failure = Life.DEAD, error
+                return frames
+            if isinstance(word, Started):
+                self.started, self.life = word, Life.PLAYING
+            elif isinstance(word, Outcome):
+                self.outcome, self.life = word, Life.ENDED
+                frames += self._engine.frames()
+        return frames
+
+    def set_noise(self, settings: NoiseSettings) -> None:
+        """Change the noise while it plays."""
+        self._engine.set_noise(settings)
+
+    def retune(self, wanted: Retune) -> None:
+        """Change network, backend, look-ahead or hop while it plays."""
+        self._engine.retune(wanted)
+
+    def pause(self, paused: bool) -> None:
+        """Hold a played signal, or let it go on."""
+        self._engine.pause(paused)
+
+    def record(self, folder: Path | None) -> None:
+        """Record into a folder; None ends the recording."""
+        self._engine.record(folder)
+
+    def close(self, wait_s: float = 10.0) -> None:
+        """End the engine and wait for it; its outcome is kept where it still comes."""
+        self._engine.stop()
+        if self.life in (Life.STARTING, Life.PLAYING):
+            try:
+                while self.outcome is None:
+                    word = self._engine.heard(wait_s)
+                    if word is None:
+                        break
+                    if isinstance(word, Outcome):
+                        self.outcome, self.life = word, Life.ENDED
+            except (InputError, EngineFailure) as error:
+                self.life, self.failure = Life.DEAD, error
+        self._engine.close()

@@ -1,0 +1,79 @@
+"""A labelled list of which one is chosen, by mouse or by a key that steps through it."""
+
+from collections.abc import Sequence
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QStandardItemModel
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+
+
+class Choice(QWidget):
+    """Label and list in a row; `chosen` tells the value that a person took.
+
+    Parameters
+    ----------
+    items
+        Values and what they are called.
+    why_not
+        Values that cannot be taken, and why.
+    """
+
+    chosen = pyqtSignal(str)
+
+    def __init__(
+        self, label: str, items: Sequence[tuple[str, str]], why_not: dict[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        name = QLabel(label)
+        name.setObjectName("quiet")
+        self.box = QComboBox()
+        # Keys belong to the window: a list with the focus would take them.
+        self.box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        if label:
+            row.addWidget(name)
+        row.addWidget(self.box, 1)
+        for value, text in items:
+            self._add(value, text)
+        model = self.box.model()
+        for value, reason in (why_not or {}).items():
+            index = self.box.findData(value)
+            item = model.item(index) if isinstance(model, QStandardItemModel) else None
+            if item:
+                item.setEnabled(False)
+                item.setToolTip(reason)
+        self.box.activated.connect(lambda index: self.chosen.emit(self.value))
+
+    def _add(self, value: str, text: str) -> None:
+        self.box.addItem(text, value)
+
+    @property
+    def value(self) -> str:
+        """What is chosen."""
+        return str(self.box.currentData())
+
+    def show_value(self, value: str, text: str = "") -> None:
+        """Show a value without telling anybody; one that is not in the list joins it."""
+        index = self.box.findData(value)
+        if index < 0:
+            self._add(value, text or value)
+            index = self.box.count() - 1
+        self.box.setCurrentIndex(index)
+
+    def step(self, by: int, *, wrap: bool = True) -> None:
+        """Take the next value that can be taken, or one before."""
+        count, index = self.box.count(), self.box.currentIndex()
+        model = self.box.model()
+        for _ in range(count):
+            index += by
+            if not wrap and not 0 <= index < count:
+                return
+            index %= count
+            item = model.item(index) if isinstance(model, QStandardItemModel) else None
+            if item is None or item.isEnabled():
+                break
+        if index != self.box.currentIndex():
+            self.box.setCurrentIndex(index)
+            self.chosen.emit(self.value)

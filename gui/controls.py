@@ -1,0 +1,191 @@
+"""Everything that can be changed while a run plays."""
+
+from dataclasses import replace
+
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QAction
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+
+from engine.choices import backends, networks
+from engine.session import Job, Retune, Setup
+from gui.calibration import GAINS, SPEEDS
+from gui.choice import Choice
+from gui.lanes import LAYOUTS
+from gui.view_options import ViewOptions
+from streamer.noise import NoiseSettings, parse_noise
+
+NOISES = (
+    ("none", "none"),
+    ("bw", "baseline wander"),
+    ("em", "electrode motion"),
+    ("ma", "muscle"),
+    ("emb", "all three"),
+)
+LOOKAHEADS_MS = (0, 50, 100, 150, 200, 300, 400, 500, 750, 1000)
+LOWEST_DB, HIGHEST_DB = -6, 24
+_SETTLE_MS = 120
+
+
+def choice_of(label: str, reasons: dict[str, str | None], *more: str) -> Choice:
+    """A list of names, those that cannot be taken greyed, with the reason as their tip."""
+    names = (*more, *reasons)
+    return Choice(
+        label,
+        [(name, name) for name in names],
+        {name: reason for name, reason in reasons.items() if reason},
+    )
+
+
+class Controls(QWidget):
+    """Two rows: what the engine does, and how the screen shows it.
+
+    Parameters
+    ----------
+    engine_actions, screen_actions
+        Buttons at the end of each row.
+    """
+
+    noise_asked = pyqtSignal(object)
+    """A `NoiseSettings`."""
+    retune_asked = pyqtSignal(object)
+    """A `Retune`."""
+    options_asked = pyqtSignal(object)
+    """A `ViewOptions`."""
+
+    def __init__(
+        self, options: ViewOptions, engine_actions: list[QAction], screen_actions: list[QAction]
+    ) -> None:
+        super().__init__()
+        self._options = options
+        self._noise: NoiseSettings | None = None
+        self._setup: Setup | None = None
+        self._hop_ms = 40.0
+        self.noise = Choice("Noise N", NOISES)
+        self.snr = QSlider(Qt.Orientation.Horizontal)
+        self.snr.setRange(LOWEST_DB, HIGHEST_DB)
+        self.snr.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.snr.setMinimumWidth(90)
+        self._snr_text = QLabel()
+        self._snr_text.setFixedWidth(46)
+        self.network = choice_of("Network W", networks())
+        self.lookahead = Choice("Look-ahead [ ]", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
+        self.backend = choice_of("Backend K", backends())
+        self.speed = Choice("Speed , .", [(f"{s:g}", f"{s:g} mm/s") for s in SPEEDS])
+        self.gain = Choice("Gain - +", [("0", "auto"), *((f"{g:g}", f"{g:g} mm/mV") for g in GAINS)])
+        self.lanes = Choice("Lanes V", [(name, name) for name in LAYOUTS])
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(8, 4, 8, 4)
+        rows.setSpacing(4)
+        slider_name = QLabel("SNR ↓ ↑")
+        slider_name.setObjectName("quiet")
+        rows.addLayout(
+            _row(
+                [
+                    self.noise,
+                    slider_name,
+                    self.snr,
+                    self._snr_text,
+                    self.network,
+                    self.lookahead,
+                    self.backend,
+                ],
+                engine_actions,
+            )
+        )
+        rows.addLayout(_row([self.speed, self.gain, self.lanes], screen_actions))
+        # A slider that is dragged must not send a command for every pixel.
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(_SETTLE_MS)
+        self._settle.timeout.connect(self._ask_noise)
+        self.snr.valueChanged.connect(self._show_snr)
+        self.snr.valueChanged.connect(lambda value: self._settle.start())
+        self.noise.chosen.connect(lambda value: self._ask_noise())
+        for choice in (self.network, self.lookahead, self.backend):
+            choice.chosen.connect(lambda value: self._ask_retune())
+        self.speed.chosen.connect(lambda value: self.change(speed=float(value)))
+        self.gain.chosen.connect(lambda value: self.change(gain=float(value)))
+        self.lanes.chosen.connect(lambda value: self.change(layout=value))
+        self.show_options(options)
+        self._show_snr(self.snr.value())
+
+    def show_job(self, job: Job) -> None:
+        """Show what a run began with."""
+        source = job.source
+        self._noise = source.noise_settings
+        self._hop_ms = job.hop_ms
+        self._setup = None
+        self.noise.show_value(source.noise)
+        self.snr.blockSignals(True)
+        self.snr.setValue(round(source.snr))
+        self.snr.blockSignals(False)
+        self._show_snr(self.snr.value())
+        self.network.show_value(job.model)
+        self._show_lookahead(job.lookahead_ms)
+        played = source.kind in ("synthetic", "replay")
+        for control in (self.noise, self.snr):
+            control.setEnabled(played)
+
+    def show_setup(self, setup: Setup) -> None:
+        """Show the settings in force, where they have changed."""
+        if setup != self._setup:
+            self._setup = setup
+            self.network.show_value(setup.model)
+            self.backend.show_value(setup.backend)
+            self._show_lookahead(setup.lookahead_ms)
+
+    def _show_lookahead(self, ms: float) -> None:
+        nearest = min(LOOKAHEADS_MS, key=lambda each: abs(each - ms))
+        # Whole samples seldom make whole milliseconds.
+        text = f"{nearest}" if abs(nearest - ms) < 3 else f"{ms:.0f}"
+        self.lookahead.show_value(text, f"{text} ms")
+
+    def show_refused(self, setup: Setup | None) -> None:
+        """Go back to what is in force, after a command was refused."""
+        self._setup = None
+        if setup:
+            self.show_setup(setup)
+
+    def show_options(self, options: ViewOptions) -> None:
+        """Show how the traces are shown."""
+        self._options = options
+        self.speed.show_value(f"{options.speed:g}")
+        self.gain.show_value(f"{options.gain:g}")
+        self.lanes.show_value(options.layout)
+
+    def change(self, **changes: object) -> None:
+        """Ask for other options of the view."""
+        self.options_asked.emit(replace(self._options, **changes))  # type: ignore[arg-type]
+
+    def step_snr(self, db: int) -> None:
+        """Move the slider."""
+        self.snr.setValue(self.snr.value() + db)
+
+    def _show_snr(self, value: int) -> None:
+        self._snr_text.setText(f"{value:+d} dB")
+
+    def _ask_noise(self) -> None:
+        if self._noise is None:
+            return
+        weights = parse_noise(self.noise.value)
+        self._noise = replace(self._noise, weights=weights, snr_db=float(self.snr.value()))
+        self.noise_asked.emit(self._noise)
+
+    def _ask_retune(self) -> None:
+        self.retune_asked.emit(
+            Retune(self.network.value, self.backend.value, float(self.lookahead.value), self._hop_ms)
+        )
+
+
+def _row(widgets: list[QWidget], actions: list[QAction]) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(5)
+    for widget in widgets:
+        row.addWidget(widget)
+    row.addStretch(1)
+    for action in actions:
+        button = QToolButton()
+        button.setDefaultAction(action)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        row.addWidget(button)
+    return row

@@ -1,0 +1,96 @@
+"""The line above the traces: state, source, how it is cleaned, how late it is, what was lost."""
+
+import math
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
+
+from engine.session import Job
+from gui.bridge import Life
+from gui.monitor import Level, Monitor
+from gui.style import chip
+from gui.theme import Theme
+
+
+class Header(QWidget):
+    """Brought up to date by `refresh`."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setFixedHeight(42)
+        self._theme = theme
+        self.state = QLabel("STARTING")
+        self.source = QLabel()
+        self.source.setObjectName("title")
+        # The one text that may be cut where there is no room.
+        self.source.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.network = QLabel()
+        self.badge = QLabel()
+        self.badge.setObjectName("badge")
+        self.badge.setToolTip("measured delay of a cleaned sample: median, and what 99 % stay below")
+        self.rate = QLabel()
+        self.lost = QLabel()
+        self.recording = QLabel()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 4, 12, 4)
+        row.setSpacing(10)
+        row.addWidget(self.state)
+        row.addWidget(self.source, 1)
+        for label in (self.recording, self.network, self.badge, self.rate, self.lost):
+            row.addWidget(_line())
+            row.addWidget(label)
+        self.recording.setTextFormat(Qt.TextFormat.PlainText)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use other colours."""
+        self._theme = theme
+
+    def refresh(self, monitor: Monitor | None, job: Job, life: Life, frozen: bool) -> None:
+        """Show the figures of this moment."""
+        text, level = monitor.state(life, frozen) if monitor else (life.value, _level(life))
+        self.state.setText(text)
+        self.state.setStyleSheet(chip(getattr(self._theme, level.value)))
+        source = job.source
+        name = monitor.info.name if monitor else f"{source.kind} …"
+        self.source.setText(name)
+        self.source.setToolTip(name)
+        status = monitor.status if monitor else None
+        if monitor is None or status is None:
+            for label in (self.network, self.badge, self.rate, self.lost):
+                label.setText("--")
+            self.recording.setText("not recording")
+            return
+        setup, delays = status.setup, status.delays
+        self.network.setText(
+            f"{setup.model} · look-ahead {setup.lookahead_ms:.0f} + hop {setup.hop_ms:.0f} ms · "
+            f"{setup.backend}"
+        )
+        self.badge.setText(
+            f"Δ {delays.p50_ms:.0f} ms · p99 {delays.p99_ms:.0f}" if math.isfinite(delays.p50_ms) else "Δ --"
+        )
+        fs = status.effective_fs_hz
+        self.rate.setText(f"{monitor.info.fs:g} Hz" if fs is None else f"{fs:.2f} Hz {_ppm(status.ppm)}")
+        self.lost.setText(f"lost {status.gap_samples}")
+        self.lost.setStyleSheet(f"color: {self._theme.bad};" if status.gap_samples else "")
+        self.recording.setText("● REC" if status.recording else "not recording")
+        self.recording.setStyleSheet(
+            f"color: {self._theme.bad}; font-weight: bold;"
+            if status.recording
+            else f"color: {self._theme.quiet};"
+        )
+        self.recording.setToolTip(status.recording or "")
+
+
+def _ppm(ppm: float | None) -> str:
+    return "" if ppm is None else f"{ppm:+.0f} ppm"
+
+
+def _level(life: Life) -> Level:
+    return Level.BAD if life is Life.DEAD else Level.WARN
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setObjectName("line")
+    line.setFixedSize(1, 22)
+    return line

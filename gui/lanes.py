@@ -1,0 +1,63 @@
+"""Which traces stand on the screen, and where."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Layout = Literal["auto", "stacked", "overlay"]
+LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "overlay")
+_SHORTEST_PX = 90
+"""Lanes lower than this are worth less than one lane that holds raw and cleaned."""
+
+
+ZERO = 0.58
+"""Where in a lane 0 mV is, from its top."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A strip of the screen: one lead, the traces in it (the last one on top), and its rows."""
+
+    lead: int
+    kinds: tuple[str, ...]
+    top: int
+    bottom: int
+
+    @property
+    def zero(self) -> int:
+        """Row of 0 mV, below the centre: most QRS complexes point up."""
+        return self.top + round(ZERO * (self.bottom - self.top))
+
+    @property
+    def main(self) -> str:
+        """The trace that the lane is about."""
+        return self.kinds[-1]
+
+
+def arrange(
+    leads: tuple[int, ...], height: int, *, layout: Layout = "auto", reference: bool, residual: bool
+) -> list[Lane]:
+    """Lanes from the top for the leads shown.
+
+    Parameters
+    ----------
+    layout
+        ``stacked`` gives every trace a lane of its own, ``overlay`` draws the cleaned over the
+        raw; ``auto`` stacks where there is room.
+    reference, residual
+        Whether the clean reference, and raw less cleaned, have lanes.
+    """
+    extra = ([("clean",)] if reference else []) + ([("residual",)] if residual else [])
+    stacked: list[tuple[str, ...]] = [("raw",), ("cleaned",), *extra]
+    if layout == "auto":
+        layout = "stacked" if height / max(1, len(leads) * len(stacked)) >= _SHORTEST_PX else "overlay"
+    if layout == "stacked":
+        groups = stacked
+    else:
+        over: tuple[str, ...] = ("clean", "raw", "cleaned") if reference else ("raw", "cleaned")
+        groups = [over, *([("residual",)] if residual else [])]
+    wanted = [(lead, kinds) for lead in leads for kinds in groups]
+    edges = [round(index * height / len(wanted)) for index in range(len(wanted) + 1)]
+    return [
+        Lane(lead, kinds, top, bottom)
+        for (lead, kinds), top, bottom in zip(wanted, edges, edges[1:], strict=False)
+    ]

@@ -1,0 +1,174 @@
+"""What the screen knows of a run, without a pixel of it."""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from enum import Enum
+
+import numpy as np
+
+from engine.delays import Delays
+from engine.messages import Cleaned, Mark
+from engine.runner import Frame, Refused, Started
+from engine.session import Setup, Status
+from gui.bridge import Life
+from gui.trace_buffer import TraceBuffer
+from gui.vitals import Ticks, Vitals, alarm, disagree
+
+STALE_S = 1.0
+"""Without a frame for longer, the trace on the screen is old."""
+LOST_S = 5.0
+RANGE_MV = 5.0
+"""Input range that an ECG amplifier must have (IEC 60601-2-27: ±5 mV)."""
+_MINUTE = 120  # statuses
+_SCORED_S = 10.0
+
+
+class Level(Enum):
+    """How a person should take a state."""
+
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+
+
+class Monitor:
+    """One run as a bedside monitor sees it; fed by `take`, read by whatever draws.
+
+    Parameters
+    ----------
+    started
+        What the engine plays.
+    range_mv
+        The amplifier takes −range_mv … +range_mv.
+    """
+
+    def __init__(self, started: Started, range_mv: float = RANGE_MV) -> None:
+        self.info = started.info
+        self.buffer = TraceBuffer(started.info)
+        self.status: Status | None = None
+        self.vitals: Vitals | None = None
+        self.ticks = {"raw": Ticks(), "cleaned": Ticks()}
+        self.refused = ""
+        self.range_mv = range_mv
+        self.latest_ms: deque[tuple[float, float]] = deque(maxlen=_MINUTE)
+        self.paused = False
+        self._seen = time.perf_counter()
+        self._undrawn: list[tuple[float, float]] = []
+        self._drawn_ms: deque[float] = deque(maxlen=500)
+
+    def take(self, frames: Iterable[Frame]) -> None:
+        """Take what the bridge polled."""
+        for frame in frames:
+            self._seen = time.perf_counter()
+            if isinstance(frame, Status):
+                self.status = frame
+                if np.isfinite(frame.delays.latest_p50_ms):
+                    self.latest_ms.append((frame.delays.latest_p50_ms, frame.delays.latest_max_ms))
+            elif isinstance(frame, Refused):
+                self.refused = frame.reason
+            else:
+                self.buffer.push(frame)
+                if isinstance(frame, Cleaned):
+                    self._undrawn.append((float(frame.source_time[0]), float(frame.source_time[-1])))
+
+    def drawn(self) -> None:
+        """Note that everything taken so far is on the screen."""
+        now = time.perf_counter()
+        self._drawn_ms.extend(1000 * (now - (first + last) / 2) for first, last in self._undrawn)
+        self._undrawn.clear()
+
+    def take_vitals(self, found: Vitals) -> None:
+        """Take what the beat finder found; the ticks of new beats are drawn next time."""
+        self.vitals = found
+        fs = self.info.fs
+        for kind, beats, newest in (
+            ("raw", found.raw_beats, self.buffer.newest),
+            ("cleaned", found.cleaned_beats, self.buffer.final),
+        ):
+            first = self.ticks[kind].add(beats, newest, fs)
+            if first is not None:
+                self.buffer.touch(first)
+
+    @property
+    def painted_ms(self) -> float:
+        """Median time from the engine's last sink to the screen; NaN before it is known."""
+        delays = self.delays
+        if delays is None or not self._drawn_ms:
+            return float("nan")
+        return max(0.0, float(np.median(self._drawn_ms)) - delays.latest_p50_ms)
+
+    @property
+    def delays(self) -> Delays | None:
+        """The engine's delays, once it has sent them."""
+        return self.status.delays if self.status else None
+
+    @property
+    def age_s(self) -> float:
+        """How old the newest released sample on the screen is."""
+        return time.perf_counter() - self.buffer.final_time
+
+    def state(self, life: Life, frozen: bool) -> tuple[str, Level]:
+        """Text of the state chip, and how to take it."""
+        if life is Life.DEAD:
+            return life.value, Level.BAD
+        if life is Life.ENDED:
+            return "ENDED", Level.WARN
+        if frozen:
+            return "FROZEN", Level.WARN
+        if self.paused:
+            return "PAUSED", Level.WARN
+        silent = time.perf_counter() - self._seen
+        if self.status and self.status.state != "LIVE":
+            age = max(self.status.sample_age_s, silent)
+            level = Level.GOOD if self.status.state == "RECOVERED" else Level.WARN
+            if self.status.state == "LOST":
+                level = Level.BAD
+            text = (
+                self.status.state if self.status.state == "RECOVERED" else f"{self.status.state} {age:.0f} s"
+            )
+            return text, level
+        if silent > LOST_S:
+            return f"LOST {silent:.0f} s", Level.BAD
+        if silent > STALE_S:
+            return f"STALE {silent:.0f} s", Level.WARN
+        if self.status and self.status.delays.latest_p50_ms > _late_ms(self.status.setup):
+            return f"LATE {self.status.delays.latest_p50_ms / 1000:.1f} s", Level.BAD
+        if self._recent(Mark.BYPASSED):
+            return "BYPASS (network output unusable)", Level.BAD
+        if self._recent(Mark.WARMUP):
+            return "LIVE · warming up", Level.GOOD
+        return "LIVE", Level.GOOD
+
+    def _recent(self, mark: Mark) -> bool:
+        """Whether any lead's last half second carries a mark."""
+        buffer = self.buffer
+        start = max(buffer.oldest, buffer.final - round(0.5 * buffer.fs))
+        leads = range(len(self.info.leads))
+        return any((buffer.marks(lead, start, buffer.final) == mark).any() for lead in leads)
+
+    def alarms(self) -> list[str]:
+        """Technical alarm of each lead, empty where there is none."""
+        buffer = self.buffer
+        start = max(buffer.oldest, buffer.newest - round(buffer.fs))
+        return [
+            alarm(buffer.read("raw", lead, start, buffer.newest), self.range_mv)
+            for lead in range(len(self.info.leads))
+        ]
+
+    def rmse_mv(self) -> float:
+        """Root mean square of cleaned less reference over the last 10 s, mean removed; NaN without."""
+        if not self.info.has_reference or self.buffer.empty:
+            return float("nan")
+        error = self.buffer.last("cleaned", _SCORED_S) - self.buffer.last("clean", _SCORED_S)
+        known = np.isfinite(error).any(axis=1)
+        return float(np.mean(np.nanstd(error[known], axis=1))) if known.any() else float("nan")
+
+    def rates_disagree(self) -> bool:
+        """Whether raw and cleaned tell different heart rates."""
+        return self.vitals is not None and disagree(self.vitals.raw_bpm, self.vitals.cleaned_bpm)
+
+
+def _late_ms(setup: Setup) -> float:
+    """Beyond this the machine does not keep up: twice what the settings ask for, and 100 ms."""
+    return 2 * setup.algorithmic_delay_ms + 100

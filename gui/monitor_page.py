@@ -1,0 +1,132 @@
+"""What is seen of a run: header, labels, traces, figures, controls, in one page."""
+
+from collections.abc import Callable
+
+from PyQt6.QtGui import QAction
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from engine.session import Job
+from gui.bridge import Life
+from gui.controls import Controls
+from gui.header import Header
+from gui.lane_labels import LaneLabels
+from gui.latency_panel import LatencyPanel
+from gui.monitor import Monitor
+from gui.numerics import Numerics
+from gui.terminal import WARNING
+from gui.theme import Theme
+from gui.trace_view import TraceView
+from gui.view_options import ViewOptions
+
+_SIDE_PX = 248
+
+
+class MonitorPage(QWidget):
+    """Lays out the parts, and keeps their labels up to date.
+
+    Parameters
+    ----------
+    engine_actions, screen_actions
+        Buttons of the controls' two rows.
+    restart, choose_source
+        What the buttons do that appear when a run is over.
+    """
+
+    def __init__(
+        self,
+        theme: Theme,
+        options: ViewOptions,
+        px_per_mm: float,
+        engine_actions: list[QAction],
+        screen_actions: list[QAction],
+        restart: Callable[[], None],
+        choose_source: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.view = TraceView(theme, options, px_per_mm)
+        self.labels = LaneLabels(self.view, theme)
+        self.header = Header(theme)
+        self.numerics = Numerics(theme)
+        self.latency = LatencyPanel(theme)
+        self.controls = Controls(options, engine_actions, screen_actions)
+        self.side = QWidget()
+        self.side.setFixedWidth(_SIDE_PX)
+        column = QVBoxLayout(self.side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(1)
+        column.addWidget(self.numerics)
+        column.addWidget(self.latency, 1)
+        middle = QHBoxLayout()
+        middle.setContentsMargins(0, 0, 0, 0)
+        middle.setSpacing(0)
+        middle.addWidget(self.labels)
+        middle.addWidget(self.view, 1)
+        middle.addWidget(self.side)
+
+        self.banner = QFrame()
+        self.banner.setObjectName("banner")
+        self.reason = QLabel()
+        self.reason.setWordWrap(True)
+        self.restart_button = QPushButton("Restart  F5")
+        self.restart_button.clicked.connect(lambda: restart())
+        self.source_button = QPushButton("Choose another source  O")
+        self.source_button.clicked.connect(lambda: choose_source())
+        row = QHBoxLayout(self.banner)
+        row.addWidget(self.reason, 1)
+        row.addWidget(self.restart_button)
+        row.addWidget(self.source_button)
+        self.banner.hide()
+
+        warning = QLabel(WARNING)
+        self.scale = QLabel()
+        self.note = QLabel()
+        for quiet in (warning, self.scale):
+            quiet.setObjectName("quiet")
+        footer = QHBoxLayout()
+        footer.setContentsMargins(10, 2, 12, 4)
+        footer.setSpacing(16)
+        footer.addWidget(self.scale)
+        footer.addWidget(self.note, 1)
+        footer.addWidget(warning)
+
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self.header)
+        rows.addWidget(self.banner)
+        rows.addLayout(middle, 1)
+        rows.addWidget(self.controls)
+        rows.addLayout(footer)
+
+    def show_monitor(self, monitor: Monitor) -> None:
+        """Show a run from its first sample on."""
+        self.view.show_monitor(monitor)
+        self.labels.show_monitor(monitor)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use other colours."""
+        for part in (self.view, self.labels, self.header, self.numerics, self.latency):
+            part.set_theme(theme)
+
+    def show_over(self, reason: str) -> None:
+        """Say that a run is over, and offer what can be done."""
+        self.reason.setText(reason)
+        self.banner.show()
+
+    def refresh_labels(self, monitor: Monitor | None, job: Job, life: Life) -> None:
+        """Bring everything but traces and heart rates up to date; a few times a second."""
+        self.header.refresh(monitor, job, life, self.view.frozen)
+        scale = self.view.calibration
+        automatic = "" if self.view.options.gain else " (auto)"
+        self.scale.setText(f"{scale.speed:g} mm/s · {scale.gain:g} mm/mV{automatic}")
+        if monitor is None:
+            return
+        self.labels.set_alarms(monitor.alarms())
+        if self.side.isVisible():
+            self.latency.refresh(monitor)
+
+    def refresh_figures(self, monitor: Monitor) -> None:
+        """Bring heart rates and the like up to date; once a second."""
+        self.view.settle()
+        self.numerics.refresh(monitor)
+        self.labels.update()

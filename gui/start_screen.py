@@ -1,0 +1,203 @@
+"""What is shown when nothing was chosen: the sources that were found, and how to clean them."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.choices import backends, networks
+from engine.session import Job
+from gui.choice import Choice
+from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
+from gui.terminal import WARNING
+from streamer.found import Finder, FoundSource, find_sources
+
+_LOOK_MS = 100
+_COLUMNS_PX = (200, 330, 120)
+
+
+class StartScreen(QWidget):
+    """Lists sources; `chosen` hands over the `Job` that a person started.
+
+    Sources are looked for on a thread: a network answers in seconds, and the screen must not wait.
+
+    Parameters
+    ----------
+    finders
+        Each returns the sources that it knows of.
+    job
+        Everything that a person does not choose here.
+    """
+
+    chosen = pyqtSignal(object)
+
+    def __init__(self, finders: Sequence[Finder], job: Job) -> None:
+        super().__init__()
+        self._finders, self._job = tuple(finders), job
+        self._found: list[FoundSource] | None = None
+        self._failure: Exception | None = None
+        self._thread: threading.Thread | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self._look)
+
+        headline = QLabel("Which ECG?")
+        headline.setObjectName("headline")
+        self.state = QLabel()
+        self.state.setObjectName("quiet")
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("filter by name: 100, ludb, synthetic …")
+        self.filter.setClearButtonEnabled(True)
+        self.list = QTreeWidget()
+        self.list.setHeaderHidden(True)
+        self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.setColumnCount(len(_COLUMNS_PX))
+        for column, width in enumerate(_COLUMNS_PX):
+            self.list.setColumnWidth(column, width)
+        self.again = QPushButton("Look again  F5")
+        self.again.setShortcut("F5")
+        left = QVBoxLayout()
+        left.setSpacing(10)
+        left.addWidget(headline)
+        left.addWidget(self.filter)
+        left.addWidget(self.list, 1)
+        below = QHBoxLayout()
+        below.addWidget(self.state, 1)
+        below.addWidget(self.again)
+        left.addLayout(below)
+
+        self.noise = Choice("", [("default", "as usual for the source"), *NOISES])
+        self.snr = QSpinBox()
+        self.snr.setRange(LOWEST_DB, HIGHEST_DB)
+        self.snr.setSuffix(" dB")
+        self.snr.setValue(round(job.source.snr))
+        self.leads = QLineEdit()
+        self.leads.setPlaceholderText("all; or names: MLII,V1")
+        self.network = choice_of("", networks())
+        self.network.show_value(job.model)
+        self.lookahead = Choice("", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
+        self.lookahead.show_value(f"{job.lookahead_ms:g}", f"{job.lookahead_ms:g} ms")
+        self.backend = choice_of("", backends(), "auto")
+        self.backend.show_value(job.backend)
+        self.start = QPushButton("Start  Enter")
+        self.start.setDefault(True)
+        self.start.setMinimumHeight(36)
+        self.error = QLabel()
+        self.error.setObjectName("error")
+        self.error.setWordWrap(True)
+        form = QFormLayout()
+        form.setVerticalSpacing(10)
+        for label, field in (
+            ("Added noise", self.noise),
+            ("SNR", self.snr),
+            ("Leads", self.leads),
+            ("Network", self.network),
+            ("Look-ahead", self.lookahead),
+            ("Backend", self.backend),
+        ):
+            form.addRow(label, field)
+        warning = QLabel(WARNING)
+        warning.setObjectName("quiet")
+        warning.setWordWrap(True)
+        right = QVBoxLayout()
+        right.addSpacing(38)
+        right.addLayout(form)
+        right.addSpacing(8)
+        right.addWidget(self.start)
+        right.addWidget(self.error)
+        right.addStretch(1)
+        right.addWidget(warning)
+
+        page = QHBoxLayout(self)
+        page.setContentsMargins(28, 22, 28, 22)
+        page.setSpacing(28)
+        page.addLayout(left, 3)
+        page.addLayout(right, 2)
+
+        self.filter.textChanged.connect(self._fill)
+        self.filter.returnPressed.connect(self.choose)
+        self.list.itemActivated.connect(lambda item, column: self.choose())
+        self.list.currentItemChanged.connect(lambda now, before: self.start.setEnabled(now is not None))
+        self.start.clicked.connect(lambda: self.choose())
+        self.again.clicked.connect(lambda: self.look())
+
+    def look(self) -> None:
+        """Look for sources anew."""
+        if self._thread is not None:
+            return
+        self.state.setText("looking for sources …")
+        self._thread = threading.Thread(target=self._find, name="source finder", daemon=True)
+        self._thread.start()
+        self._timer.start()
+
+    def _find(self) -> None:
+        try:
+            self._found = find_sources(self._finders)
+        except Exception as error:  # noqa: BLE001 - handed over to the thread that asked
+            self._failure = error
+
+    def _look(self) -> None:
+        if self._thread is None or self._thread.is_alive():
+            return
+        self._thread = None
+        self._timer.stop()
+        if self._failure:
+            failure, self._failure = self._failure, None
+            raise failure
+        self._fill()
+
+    def _fill(self) -> None:
+        wanted = self.filter.text().lower().split()
+        self.list.clear()
+        shown = 0
+        for source in self._found or ():
+            columns = [source.title, source.detail, source.group]
+            text = " ".join(columns).lower()
+            if all(word in text for word in wanted):
+                item = QTreeWidgetItem(columns)
+                item.setData(0, Qt.ItemDataRole.UserRole, source)
+                self.list.addTopLevelItem(item)
+                shown += 1
+        self.list.setCurrentItem(self.list.topLevelItem(0))
+        self.state.setText(f"{shown} of {len(self._found or ())} sources")
+
+    def show_error(self, text: str) -> None:
+        """Say why a source could not be started."""
+        self.error.setText(text)
+
+    def choose(self) -> None:
+        """Start what is chosen."""
+        item = self.list.currentItem()
+        if item is None:
+            return
+        source: FoundSource = item.data(0, Qt.ItemDataRole.UserRole)
+        settings = source.settings
+        noise = self.noise.value
+        if noise == "default":
+            noise = "em" if settings.kind == "synthetic" else "none"
+        names = tuple(name.strip() for name in self.leads.text().split(",") if name.strip())
+        settings = replace(settings, noise=noise, snr=float(self.snr.value()), leads=names or settings.leads)
+        self.error.clear()
+        self.chosen.emit(
+            replace(
+                self._job,
+                source=settings,
+                model=self.network.value,
+                backend=self.backend.value,
+                lookahead_ms=float(self.lookahead.value),
+            )
+        )

@@ -1,0 +1,41 @@
+"""How Qt's own widgets look in a theme."""
+
+from gui.theme import Theme
+
+
+def style_sheet(theme: Theme) -> str:
+    """Qt style sheet of the whole window."""
+    return f"""
+QWidget {{ background: {theme.panel}; color: {theme.text}; font-size: 12px; }}
+QLabel {{ background: transparent; }}
+QLabel#quiet {{ color: {theme.quiet}; font-size: 11px; }}
+QLabel#title {{ font-size: 16px; font-weight: bold; }}
+QLabel#headline {{ font-size: 22px; font-weight: bold; }}
+QLabel#badge {{ color: {theme.cleaned}; font-size: 15px; font-weight: bold; }}
+QLabel#error {{ color: {theme.bad}; font-size: 12px; }}
+QFrame#line {{ background: {theme.line}; border: none; }}
+QFrame#banner {{ background: {theme.raised}; border: 1px solid {theme.bad}; border-radius: 4px; }}
+QComboBox, QLineEdit, QTreeWidget, QDoubleSpinBox, QSpinBox {{
+    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 2px 4px;
+}}
+QComboBox QAbstractItemView {{ background: {theme.raised}; selection-background-color: {theme.line}; }}
+QComboBox:disabled, QToolButton:disabled, QPushButton:disabled {{ color: {theme.quiet}; }}
+QTreeWidget::item {{ padding: 3px; }}
+QTreeWidget::item:selected {{ background: {theme.line}; color: {theme.text}; }}
+QToolButton, QPushButton {{
+    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 3px 5px;
+}}
+QToolButton:checked {{ border-color: {theme.cleaned}; color: {theme.cleaned}; }}
+QToolButton:hover, QPushButton:hover {{ border-color: {theme.quiet}; }}
+QPushButton:default {{ border-color: {theme.good}; }}
+QSlider::groove:horizontal {{ height: 4px; background: {theme.line}; border-radius: 2px; }}
+QSlider::handle:horizontal {{
+    width: 12px; margin: -5px 0; background: {theme.text}; border-radius: 6px;
+}}
+QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; }}
+"""
+
+
+def chip(colour: str) -> str:
+    """Style sheet of the state chip in a colour."""
+    return f"background: {colour}; color: #05080b; border-radius: 4px; padding: 3px 9px; font-weight: bold;"

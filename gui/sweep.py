@@ -1,0 +1,83 @@
+"""Where a sample stands on the screen, and which points of many draw the same picture."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Piece(NamedTuple):
+    """Columns start … stop-1, counted from the stream's beginning, and the x of the first."""
+
+    start: int
+    stop: int
+    x: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A page that time fills from the left, again and again.
+
+    Column c of the stream always stands at c modulo `width`. Scrolling is the same page, turned so
+    that the newest column is at the right.
+
+    Parameters
+    ----------
+    width
+        Columns of the page, px.
+    columns_per_sample
+        Pixels per second over samples per second.
+    """
+
+    width: int
+    columns_per_sample: float
+
+    def column(self, sample: float) -> int:
+        """Column, counted from the stream's beginning, in which a sample falls."""
+        return floor(sample * self.columns_per_sample)
+
+    def samples(self, start: int, stop: int) -> tuple[int, int]:
+        """First sample, and first after the last, of columns start … stop-1; rather one too many."""
+        return floor(start / self.columns_per_sample), ceil(stop / self.columns_per_sample) + 1
+
+    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
+        """Cut columns start … stop-1 where the page ends; of more than a page, the last page."""
+        start = max(start, stop - self.width)
+        while start < stop:
+            x = start % self.width
+            end = min(stop, start + self.width - x)
+            yield Piece(start, end, x)
+            start = end
+
+
+def points(
+    values: NDArray[np.float32], first: int, columns_per_sample: float
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Points to draw for samples `first` …: x in columns from the stream's beginning, and mV.
+
+    Up to two samples a column are all drawn. Of more, each column keeps its lowest and its highest
+    (a mean would flatten the QRS complex), in the order that its first and last sample suggest.
+    Columns do not depend on where the stretch begins, so that pieces join into one picture.
+    """
+    x = np.arange(first, first + values.size, dtype=np.float64) * columns_per_sample
+    if columns_per_sample >= 0.5 or values.size == 0:
+        return x, values
+    column = np.floor(x)
+    begins = np.flatnonzero(np.diff(column, prepend=column[0] - 1))
+    low = np.fmin.reduceat(values, begins)
+    high = np.fmax.reduceat(values, begins)
+    last = values[np.append(begins[1:], values.size) - 1]
+    rising = ~(last < values[begins])
+    pairs = np.empty(2 * begins.size, np.float32)
+    pairs[::2] = np.where(rising, low, high)
+    pairs[1::2] = np.where(rising, high, low)
+    return np.repeat(column[begins] + 0.5, 2), pairs
+
+
+def runs(values: NDArray[np.float32]) -> list[slice]:
+    """The stretches that hold no NaN: nothing is drawn across one that does."""
+    edges = np.flatnonzero(np.diff(np.isfinite(values), prepend=False, append=False))
+    return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,0 +1,157 @@
+"""The last seconds of one stream, every lead and every kind of trace, by absolute sample index."""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.messages import Cleaned, Gap, Mark, Preview
+from streamer.chunk import Annotation, Samples, StreamInfo
+
+KEPT_S = 90.0
+"""Seconds that are kept: the slowest sweep over a wide screen."""
+KINDS = ("raw", "cleaned", "spread", "clean")
+_KEPT_MARKS = 4000
+
+
+class TraceBuffer:
+    """Rings of float32 mV, written in place: nothing is allocated or moved as time goes on.
+
+    Cleaned samples before `final` are what the engine released; from there to `newest` they are
+    its first guess. Raw samples reach to `newest`. A gap, and what the screen never got, is NaN.
+
+    Parameters
+    ----------
+    info
+        Stream as the engine sends it.
+    seconds
+        How far back it reaches.
+    """
+
+    def __init__(self, info: StreamInfo, seconds: float = KEPT_S) -> None:
+        self.info = info
+        self.fs = info.fs
+        self.capacity = round(seconds * info.fs)
+        shape = (len(info.leads), self.capacity)
+        self._rings = {kind: np.full(shape, np.nan, np.float32) for kind in KINDS}
+        self._marks = np.full(shape, Mark.MISSING, np.uint8)
+        self.first = self.final = self.newest = 0
+        self.empty = True
+        self.final_time = float("nan")
+        self.gaps: deque[tuple[int, int]] = deque(maxlen=_KEPT_MARKS)
+        self.annotations: deque[Annotation] = deque(maxlen=_KEPT_MARKS)
+        self._changed: int | None = None
+
+    @property
+    def oldest(self) -> int:
+        """Absolute index of the oldest sample that is still there."""
+        return max(self.first, self.newest - self.capacity)
+
+    def push(self, message: Cleaned | Gap | Preview) -> None:
+        """Take what the engine sent; what it sent and nobody read is a gap too."""
+        if self.empty:
+            self.first = self.final = self.newest = message.start
+            self.empty = False
+        if isinstance(message, Preview):
+            self._take_preview(message)
+            return
+        if message.start > self.final:
+            self._blank(self.final, message.start)
+        if isinstance(message, Gap):
+            self._blank(message.start, message.stop)
+        else:
+            self._reach(message.stop)
+            for kind in KINDS:
+                values = getattr(message, kind)
+                if values is not None:
+                    self._write(self._rings[kind], message.start, values)
+            self._write(self._marks, message.start, message.marks)
+            self.annotations += message.annotations
+            self.final_time = float(message.source_time[-1])
+        self._touch(message.start)
+        self.final = message.stop
+
+    def _take_preview(self, preview: Preview) -> None:
+        if preview.stop <= self.final:
+            return
+        skip = max(0, self.final - preview.start)
+        start = preview.start + skip
+        self._reach(preview.stop)
+        self._write(self._rings["raw"], start, preview.raw[:, skip:])
+        self._write(self._rings["cleaned"], start, preview.cleaned[:, skip:])
+        for kind in ("spread", "clean"):
+            self._write(self._rings[kind], start, np.float32(np.nan), preview.stop - start)
+        self._touch(start)
+
+    def _blank(self, start: int, stop: int) -> None:
+        """Samples that never came."""
+        self._reach(stop)
+        for ring in self._rings.values():
+            self._write(ring, start, np.float32(np.nan), stop - start)
+        self._write(self._marks, start, np.uint8(Mark.MISSING), stop - start)
+        self.gaps.append((start, stop))
+        self._touch(start)
+
+    def _reach(self, stop: int) -> None:
+        """Move `newest` on; what the rings held there a lap ago must not show."""
+        if stop > self.newest:
+            for ring in self._rings.values():
+                self._write(ring, self.newest, np.float32(np.nan), stop - self.newest)
+            self.newest = stop
+
+    def _write(
+        self, ring: NDArray[np.generic], start: int, values: NDArray[np.generic] | np.generic, count: int = -1
+    ) -> None:
+        width = values.shape[1] if isinstance(values, np.ndarray) else count
+        if width > self.capacity:
+            start, width = start + width - self.capacity, self.capacity
+            if isinstance(values, np.ndarray):
+                values = values[:, -width:]
+        at = start % self.capacity
+        head = min(width, self.capacity - at)
+        if isinstance(values, np.ndarray):
+            ring[:, at : at + head] = values[:, :head]
+            ring[:, : width - head] = values[:, head:]
+        else:
+            ring[:, at : at + head] = values
+            ring[:, : width - head] = values
+
+    def _touch(self, start: int) -> None:
+        self._changed = start if self._changed is None else min(self._changed, start)
+
+    def touch(self, start: int) -> None:
+        """Have everything from a sample on drawn again."""
+        self._touch(max(start, self.oldest))
+
+    def take_changed(self) -> int | None:
+        """Index from which samples changed since the last call; None where none did."""
+        changed, self._changed = self._changed, None
+        return changed
+
+    def read(self, kind: str, lead: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples start … stop-1 of one lead in mV; NaN where there are none.
+
+        Parameters
+        ----------
+        kind
+            One of `KINDS`, or ``residual``: raw less cleaned.
+        """
+        if kind == "residual":
+            return self.read("raw", lead, start, stop) - self.read("cleaned", lead, start, stop)
+        index = np.arange(start, stop)
+        values: NDArray[np.float32] = self._rings[kind][lead].take(index % self.capacity)
+        values[(index < self.oldest) | (index >= self.newest)] = np.nan
+        return values
+
+    def marks(self, lead: int, start: int, stop: int) -> NDArray[np.uint8]:
+        """What became of released samples start … stop-1 of one lead; see `engine.messages.Mark`."""
+        index = np.arange(start, stop)
+        marks: NDArray[np.uint8] = self._marks[lead].take(index % self.capacity)
+        marks[(index < self.oldest) | (index >= self.final)] = Mark.MISSING
+        return marks
+
+    def last(self, kind: str, seconds: float) -> Samples:
+        """Released samples of the last seconds, (leads, samples); raw reaches to the newest."""
+        stop = self.newest if kind == "raw" else self.final
+        start = max(self.oldest, stop - round(seconds * self.fs))
+        return np.stack([self.read(kind, lead, start, stop) for lead in range(len(self.info.leads))])

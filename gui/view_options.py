@@ -1,0 +1,49 @@
+"""How a person wants to see the traces; remembered from run to run."""
+
+from dataclasses import dataclass
+
+from gui.calibration import GAINS, SPEEDS
+from gui.lanes import LAYOUTS, Layout
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """Settings of the trace view.
+
+    Parameters
+    ----------
+    speed
+        Paper speed in mm/s.
+    gain
+        mm/mV; 0 takes the standard 10, or 5 where the signal would not fit its lanes.
+    scroll
+        Move the paper, rather than an erase bar over it.
+    layout
+        See `gui.lanes.arrange`.
+    reference, residual
+        Show the clean reference, and raw less cleaned, where there are such.
+    band
+        Show the spread of the overlapping predictions round the cleaned trace.
+    align
+        Draw raw as late as cleaned.
+    marks
+        Show annotations and beats.
+    """
+
+    speed: float = 25.0
+    gain: float = 0.0
+    scroll: bool = False
+    layout: Layout = "auto"
+    reference: bool = True
+    residual: bool = False
+    band: bool = True
+    align: bool = False
+    marks: bool = True
+
+    def __post_init__(self) -> None:
+        if self.speed not in SPEEDS:
+            raise ValueError(f"speed must be one of {SPEEDS}, got {self.speed}")
+        if self.gain not in (0.0, *GAINS):
+            raise ValueError(f"gain must be 0 or one of {GAINS}, got {self.gain}")
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout must be one of {LAYOUTS}, got {self.layout!r}")

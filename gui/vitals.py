@@ -1,0 +1,172 @@
+"""Numbers that a person reads off a trace: heart rate, beats, and what is wrong with a lead."""
+
+import queue
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gui.trace_buffer import TraceBuffer
+from streamer.beats import find_beats
+
+AVERAGED = 12
+"""RR intervals in a heart rate."""
+LOWEST_BPM, HIGHEST_BPM = 30.0, 300.0
+LISTENED_S = 10.0
+WARN, ERROR = 0.75, 0.9
+"""Shares of the input range at which a lead is called near its limit, and saturated."""
+_SILENT_S = 4.0
+_EDGE_S = 0.3
+_REFRACTORY_S = 0.2
+_FLAT_MV = 1e-3
+
+
+def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float | None:
+    """Beats per minute from the mean of the last `AVERAGED` intervals.
+
+    An interval in which samples are missing tells nothing and is left out. None where there is no
+    interval, where no beat came for 4 s, and outside 30 to 300.
+
+    Parameters
+    ----------
+    beats
+        Where in the trace the beats are, oldest first.
+    trace
+        What was searched, (samples,) mV.
+    """
+    if beats.size < 2 or trace.size - beats[-1] > _SILENT_S * fs:
+        return None
+    lost = np.cumsum(np.isnan(trace))[beats]
+    intervals = np.diff(beats)[np.diff(lost) == 0][-AVERAGED:]
+    if intervals.size == 0:
+        return None
+    rate = 60 * fs / float(intervals.mean())
+    return rate if LOWEST_BPM <= rate <= HIGHEST_BPM else None
+
+
+def disagree(first: float | None, second: float | None) -> bool:
+    """Whether two heart rates differ by more than 5 bpm or 10 %, whichever is more."""
+    if first is None or second is None:
+        return first is not second
+    return abs(first - second) > max(5.0, 0.1 * max(first, second))
+
+
+def alarm(raw: NDArray[np.float32], range_mv: float) -> str:
+    """What is technically wrong with a lead in its last second of raw; empty where nothing is.
+
+    Parameters
+    ----------
+    range_mv
+        The amplifier takes −range_mv … +range_mv.
+    """
+    if raw.size == 0:
+        return ""
+    known = raw[np.isfinite(raw)]
+    if known.size < raw.size / 2:
+        return "LEAD OFF"
+    highest = float(np.abs(known).max())
+    if highest >= ERROR * range_mv:
+        return "SATURATED"
+    if float(np.ptp(known)) < _FLAT_MV:
+        return "FLAT: electrode?"
+    return "near its limit" if highest >= WARN * range_mv else ""
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """Beats (sample indices) in raw and in cleaned of a buffer, and the heart rates, bpm."""
+
+    buffer: TraceBuffer
+    raw_beats: NDArray[np.int64]
+    cleaned_beats: NDArray[np.int64]
+    raw_bpm: float | None
+    cleaned_bpm: float | None
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    raw: NDArray[np.float32]
+    cleaned: NDArray[np.float32]
+    start: int
+    raw_start: int
+    buffer: TraceBuffer
+
+
+class BeatFinder:
+    """Finds beats on a thread of its own: a search takes 30 ms and more, a frame has 16.
+
+    The thread blocks on the next stretch; while it searches, newer stretches replace each other,
+    so that it never falls behind. What it raises is raised by the next `take`.
+    """
+
+    def __init__(self) -> None:
+        self._asked: queue.Queue[_Stretch | None] = queue.Queue(1)
+        self._found: deque[Vitals | Exception] = deque(maxlen=1)
+        self._thread = threading.Thread(target=self._search, name="beat finder", daemon=True)
+        self._thread.start()
+
+    def ask(self, buffer: TraceBuffer, lead: int) -> None:
+        """Search the last seconds of a lead; returns at once."""
+        reach = round(LISTENED_S * buffer.fs)
+        raw_start = max(buffer.oldest, buffer.newest - reach)
+        start = max(buffer.oldest, buffer.final - reach)
+        if self._asked.empty():
+            self._asked.put(
+                _Stretch(
+                    buffer.read("raw", lead, raw_start, buffer.newest),
+                    buffer.read("cleaned", lead, start, buffer.final),
+                    start,
+                    raw_start,
+                    buffer,
+                )
+            )
+
+    def take(self) -> Vitals | None:
+        """What was found since the last call, if anything."""
+        if not self._found:
+            return None
+        found = self._found.popleft()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread.is_alive():
+            self._asked.put(None)
+            self._thread.join()
+
+    def _search(self) -> None:
+        while (stretch := self._asked.get()) is not None:
+            try:
+                self._found.append(_vitals(stretch))
+            except Exception as error:  # noqa: BLE001 - handed over to the thread that asked
+                self._found.append(error)
+
+
+def _vitals(stretch: _Stretch) -> Vitals:
+    beats, rates, fs = [], [], stretch.buffer.fs
+    for trace, start in ((stretch.raw, stretch.raw_start), (stretch.cleaned, stretch.start)):
+        found = np.sort(find_beats(trace, fs))
+        beats.append(found + start)
+        rates.append(heart_rate(found, trace, fs))
+    return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1])
+
+
+@dataclass
+class Ticks:
+    """Beats that were found, each once, though every search sees ten seconds again."""
+
+    found: deque[int] = field(default_factory=lambda: deque(maxlen=400))
+    _until: int = 0
+
+    def add(self, beats: NDArray[np.int64], newest: int, fs: float) -> int | None:
+        """Take beats of one search; returns the first new one. Those at the edge wait for the next."""
+        stop = newest - round(_EDGE_S * fs)
+        new = beats[(beats >= self._until) & (beats < stop)]
+        if new.size:
+            self._until = int(new[-1]) + round(_REFRACTORY_S * fs)
+            self.found += new.tolist()
+        return int(new[0]) if new.size else None

@@ -1,0 +1,97 @@
+"""Sources that could be played: what a start screen offers."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import platformdirs
+
+from streamer.open_source import SourceSettings
+from streamer.records import DATA_VARIABLE
+
+_NOT_ECG = ("nstdb",)
+
+
+@dataclass(frozen=True)
+class FoundSource:
+    """One source: what a person calls it, what is known of it, and the settings that play it."""
+
+    group: str
+    title: str
+    detail: str
+    settings: SourceSettings
+
+
+Finder = Callable[[], Iterable[FoundSource]]
+
+
+def find_sources(finders: Iterable[Finder]) -> list[FoundSource]:
+    """Everything that the finders find, in their order."""
+    return [source for finder in finders for source in finder()]
+
+
+def synthetic_patients(base: SourceSettings) -> list[FoundSource]:
+    """The synthetic patient in its rhythms.
+
+    Parameters
+    ----------
+    base
+        Everything that is not said by the source itself.
+    """
+    names = {"sinus": "sinus rhythm", "afib": "atrial fibrillation", "pvc": "ventricular ectopic beats"}
+    return [
+        FoundSource(
+            "Synthetic patient",
+            title,
+            f"{base.heart_rate:g} bpm, made noise",
+            replace(base, kind="synthetic", rhythm=rhythm, leads=None),
+        )
+        for rhythm, title in names.items()
+    ]
+
+
+def find_records(base: SourceSettings) -> list[FoundSource]:
+    """Records on disk, where `streamer.records.find_record` would look for them; noise tapes left out."""
+    if base.data_dir is not None:
+        folders = [base.data_dir]
+    else:
+        variable = os.environ.get(DATA_VARIABLE)
+        folders = [Path(variable)] if variable else []
+        folders.append(Path(platformdirs.user_cache_dir("ecg-stream")) / "physionet")
+    found: dict[tuple[str, str], FoundSource] = {}
+    for folder in folders:
+        for database, header in _headers(folder):
+            detail = _describe(header)
+            if detail and database not in _NOT_ECG:
+                settings = replace(base, kind="replay", database=database, record=header.stem, leads=None)
+                title = f"{database}/{header.stem}"
+                found.setdefault((database, header.stem), FoundSource("Records", title, detail, settings))
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], len(key[1]), key[1]))]
+
+
+def _headers(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Headers in a folder, in the databases in it, and in their folder of data."""
+    for header in folder.glob("*.hea"):
+        yield folder.name, header
+    for pattern in ("*/*.hea", "*/data/*.hea"):
+        for header in folder.glob(pattern):
+            yield header.relative_to(folder).parts[0], header
+
+
+def _describe(header: Path) -> str:
+    """Leads, rate and length from a WFDB header; empty where it is none that can be read."""
+    try:
+        lines = header.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = [line for line in lines if line.strip() and not line.startswith("#")]
+        words = lines[0].split()
+        signals, fs, samples = int(words[1]), float(words[2].split("/")[0]), int(words[3])
+    except (OSError, ValueError, IndexError):
+        return ""
+    leads = [line.split()[-1] for line in lines[1 : 1 + signals]]
+    shown = ", ".join(leads[:3]) + (f" … {signals} leads" if signals > 3 else "")
+    return f"{shown} · {fs:g} Hz · {_length(samples / fs)}"
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

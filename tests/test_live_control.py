@@ -1,0 +1,219 @@
+"""Settings, pause and recording change while a stream plays, and not one sample is lost."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import wfdb
+
+from engine.messages import Cleaned, Emitted, Gap, Mark
+from engine.runner import EngineProcess, Refused
+from engine.session import Job, Retune, Session, Status
+from streamer.errors import InputError
+from streamer.noise import NoiseSettings
+from streamer.open_source import SourceSettings
+
+
+def session(**source):
+    return Session(Job(SourceSettings(**{"noise": "em", "seconds": 12.0, "speed": 0.0, **source})))
+
+
+def play(running, at):
+    """Run; `at` maps the number of samples out to what is done then."""
+    messages, out = [], 0
+    waiting = dict(sorted(at.items()))
+
+    def show(message):
+        nonlocal out
+        messages.append(message)
+        out += message.raw.shape[1] if isinstance(message, Emitted) else 0
+        for when in [when for when in waiting if when <= out]:
+            waiting.pop(when)()
+
+    return running.run(show=show), messages
+
+
+def assert_each_once(messages, count):
+    assert not [m for m in messages if isinstance(m, Gap)]
+    index = np.concatenate([np.arange(m.start, m.stop) for m in messages])
+    np.testing.assert_array_equal(index, np.arange(count))
+
+
+@pytest.mark.parametrize("lookahead", [0.0, 100.0, 1000.0])
+def test_a_retuned_stream_has_every_sample_once_and_in_order(lookahead):
+    running = session()
+    outcome, messages = play(
+        running,
+        {
+            1000: lambda: running.retune(Retune("unet", "onnx", lookahead, 40.0)),
+            2500: lambda: running.retune(Retune("unet", "onnx", 300.0, 25.0)),
+        },
+    )
+    assert_each_once(messages, 12 * 360)
+    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
+    assert outcome.summary["lookahead_ms"] == 300.0
+    assert outcome.summary["hop_ms"] == 25.0
+    # Raw is the source's own signal, whatever pipeline carried it.
+    whole = np.concatenate([m.raw for m in messages], axis=1)
+    _, untouched = play(session(), {})
+    np.testing.assert_array_equal(whole, np.concatenate([m.raw for m in untouched], axis=1))
+
+
+def test_the_first_window_after_a_change_is_marked():
+    running = session()
+    _, messages = play(running, {2000: lambda: running.retune(Retune("unet", "onnx", 100.0, 40.0))})
+    marks = np.concatenate([m.marks[0] for m in messages])
+    warming = np.flatnonzero(marks == Mark.WARMUP)
+    later = warming[warming > 1500]
+    assert later.size
+    # It begins with the first sample after those that the old pipeline still held.
+    assert 2000 <= later[0] <= 2000 + 108 + 3 * 14
+    assert later[-1] - later[0] < 720
+
+
+def test_a_change_restarts_the_delays_of_the_screen_but_not_the_summary():
+    running = session(speed=1.0, seconds=6.0)
+    statuses = []
+    outcome, _ = play(
+        running,
+        {
+            700: lambda: (
+                statuses.append(running.status()),
+                running.retune(Retune("unet", "onnx", 0.0, 40.0)),
+            ),
+            1500: lambda: statuses.append(running.status()),
+        },
+    )
+    before, after = statuses
+    assert before.delays.p50_ms > 300
+    assert after.delays.p50_ms < 150
+    assert after.setup.lookahead_ms == 0.0
+    assert after.setup.algorithmic_delay_ms == pytest.approx(1000 * 14 / 360)
+    assert sum(after.delays.counts) < 1500
+    assert outcome.summary["samples_lost"] == 0
+    assert len(after.delays.stages_ms) == 9
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Retune("unet", "onnx", 5000.0, 40.0), "look-ahead of 5000.0 ms is not possible"),
+        (Retune("other", "onnx", 300.0, 40.0), "model 'other' is unknown"),
+        (Retune("unet", "abacus", 300.0, 40.0), "backend 'abacus' cannot be used"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_the_old_goes_on(wanted, message):
+    running = session()
+
+    def refuse():
+        with pytest.raises(InputError, match=message):
+            running.retune(wanted)
+
+    outcome, messages = play(running, {1000: refuse})
+    assert_each_once(messages, 12 * 360)
+    assert outcome.summary["lookahead_ms"] == 300.0
+
+
+def test_a_pause_holds_the_signal_and_loses_nothing():
+    running = session(speed=1.0, seconds=3.0)
+    held = 0.8
+
+    def pause():
+        running.pause(True)
+        threading.Timer(held, running.pause, [False]).start()
+
+    begun = time.perf_counter()
+    outcome, messages = play(running, {400: pause})
+    assert time.perf_counter() - begun > 3.0 + held - 0.1
+    assert_each_once(messages, 3 * 360)
+    stamps = np.concatenate([m.source_time for m in messages])
+    steps = np.diff(stamps)
+    # One step as long as the pause; everywhere else the rate is the source's.
+    assert steps.max() == pytest.approx(held, abs=0.1)
+    assert np.sort(steps)[-2] == pytest.approx(1 / 360, rel=1e-3)
+    # The user's pause is no delay of the engine's.
+    assert outcome.summary["delay_ms"]["max"] < 1000 * held
+
+
+def test_the_screen_sees_raw_that_the_look_ahead_holds_back():
+    running = session()
+    _, messages = play(running, {})
+    whole = np.concatenate([m.raw for m in messages], axis=1)
+    previews = [m.preview() for m in messages]
+    ahead = [p for p in previews if p.raw.shape[1]]
+    assert len(ahead) > 0.9 * len(previews)
+    for preview in ahead:
+        assert preview.raw.shape[1] == 108
+        np.testing.assert_array_equal(preview.raw, whole[:, preview.start : preview.stop])
+    # The guess is no better than it can be, but it is of that stretch.
+    middle = ahead[len(ahead) // 2]
+    released = np.concatenate([m.cleaned for m in messages], axis=1)[:, middle.start : middle.stop]
+    assert np.corrcoef(middle.cleaned[0, :50], released[0, :50])[0, 1] > 0.9
+
+
+def test_recording_begins_and_ends_while_it_plays(tmp_path):
+    running = session()
+    states = []
+    outcome, messages = play(
+        running,
+        {
+            1000: lambda: running.record(tmp_path),
+            1500: lambda: states.append(running.status().recording),
+            3000: lambda: running.record(None),
+            3500: lambda: states.append(running.status().recording),
+        },
+    )
+    assert states[0] is not None
+    assert states[1] is None
+    path = outcome.summary["recording"]
+    record = wfdb.rdrecord(path)
+    cleaned = np.concatenate([m.cleaned for m in messages], axis=1)[0]
+    length = record.sig_len
+    assert 1900 < length < 2100
+    matches = [
+        offset
+        for offset in range(900, 1100)
+        if np.allclose(cleaned[offset : offset + length], record.p_signal[:, 1], atol=0.00051)
+    ]
+    assert len(matches) == 1
+
+
+def collect(engine, until, timeout=30.0):
+    frames, ends = [], time.monotonic() + timeout
+    while time.monotonic() < ends:
+        outcome = engine.finished(0.02)
+        frames += engine.frames()
+        if until(frames) or outcome:
+            return frames, outcome
+    raise TimeoutError(f"not seen in {timeout} s")
+
+
+def test_the_engine_process_follows_every_command_and_survives_bad_ones(tmp_path):
+    job = Job(SourceSettings(noise="em", speed=1.0))
+    with EngineProcess(job) as engine:
+        engine.wait_started()
+
+        def has(kind, test):
+            return lambda frames: any(isinstance(f, kind) and test(f) for f in frames)
+
+        engine.retune(Retune("unet", "onnx", 9999.0, 40.0))
+        collect(engine, has(Refused, lambda f: "look-ahead" in f.reason))
+        engine.retune(Retune("unet", "onnx", 100.0, 40.0))
+        collect(engine, has(Status, lambda f: f.setup.lookahead_ms == 100.0))
+        engine.record(tmp_path)
+        collect(engine, has(Status, lambda f: f.recording is not None))
+        engine.record(None)
+        collect(engine, has(Status, lambda f: f.recording is None))
+        engine.set_noise(NoiseSettings({"ma": 1.0}, 20.0))
+        engine.pause(True)
+        time.sleep(0.5)
+        list(engine.frames())
+        time.sleep(0.3)
+        assert not [f for f in engine.frames() if isinstance(f, Cleaned)]
+        # A held engine must still end when it is asked to.
+        engine.stop()
+        _, outcome = collect(engine, lambda frames: False)
+    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
+    assert outcome.summary["noise"] == {"ma": 1.0}
+    assert list(tmp_path.glob("*.dat"))
