@@ -112,7 +112,7 @@ class EngineProcess:
             raise EngineFailure(
                 f"the engine process ended without a word (exit code {self._process.exitcode})"
             ) from None
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         result: Started | Outcome = answer
         return result
@@ -144,10 +144,10 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A screen that is gone must not keep the engine from ending.
     frames.cancel_join_thread()
+    stopped, playing = threading.Event(), _Playing()
+    threading.Thread(target=_obey, args=(control, playing, stopped), daemon=True).start()
     try:
-        session = Session(job)
-        stopped = threading.Event()
-        threading.Thread(target=_obey, args=(control, session, stopped), daemon=True).start()
+        session = playing.session = Session(job, stopped.is_set)
         config = session.config
         control.send(
             Started(
@@ -158,8 +158,9 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
                 1000 * session.algorithmic_delay_s,
             )
         )
-        control.send(session.run(stopped.is_set, _Screen(session, frames)))
-    except InputError as error:
+        screen = _Screen(session, frames)
+        control.send(session.run(stopped.is_set, screen, screen.idle))
+    except (InputError, KeyboardInterrupt) as error:
         control.send(error)
     except OSError as error:
         control.send(EngineFailure(f"the engine stopped: {error}"))
@@ -167,7 +168,14 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
         control.send(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
 
 
-def _obey(control: Connection, session: Session, stopped: threading.Event) -> None:
+@dataclass
+class _Playing:
+    """The session, once it is open: it can be told to stop before."""
+
+    session: Session | None = None
+
+
+def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> None:
     while not stopped.is_set():
         try:
             command = control.recv()
@@ -175,8 +183,10 @@ def _obey(control: Connection, session: Session, stopped: threading.Event) -> No
             command = None
         if command is None:
             stopped.set()
-        else:
-            session.set_noise(command)
+        elif playing.session:
+            # A live stream takes no noise; that must not cost the control thread its life.
+            with contextlib.suppress(InputError):
+                playing.session.set_noise(command)
 
 
 class _Screen:
@@ -189,6 +199,10 @@ class _Screen:
 
     def __call__(self, message: Emitted | Gap) -> None:
         self._bundle.append(message if isinstance(message, Gap) else message.released())
+        self.idle()
+
+    def idle(self) -> None:
+        """Send what is due: a silent stream has a state too."""
         now = time.perf_counter()
         if now - self._sent < FRAME_S:
             return
@@ -196,8 +210,9 @@ class _Screen:
         if now - self._status_sent >= STATUS_S:
             self._status_sent = now
             self._bundle.append(self._session.status())
-        self._put(self._bundle)
-        self._bundle = []
+        if self._bundle:
+            self._put(self._bundle)
+            self._bundle = []
 
     def _put(self, bundle: list[Message | Status]) -> None:
         for _ in range(2):

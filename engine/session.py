@@ -4,7 +4,7 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.ledger import STAGES, Ledger
+from engine.lsl_outlet import LslOutlet
 from engine.messages import Cleaned, Emitted, Gap, Mark
 from engine.pipeline import clean
 from engine.recorder import Recorder
@@ -23,6 +24,7 @@ from streamer.chunk import Chunk
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings, open_source
 from streamer.resample import Resampler, ratio, resample, resampled_info
+from streamer.watchdog import StreamState
 
 KEPT_S = 10.0
 """Seconds of the run's end that are kept for its picture."""
@@ -37,6 +39,8 @@ class Job:
     ----------
     save
         Folder to record into; None records nothing.
+    lsl_out
+        Name of the LSL stream to publish the cleaned ECG as; None publishes nothing.
     launched_ns
         `time.perf_counter_ns` when the user asked for the run, for the cold start.
     """
@@ -48,6 +52,7 @@ class Job:
     lookahead_ms: float = 300.0
     hop_ms: float = 40.0
     save: Path | None = None
+    lsl_out: str | None = None
     launched_ns: int = field(default_factory=time.perf_counter_ns)
 
 
@@ -64,6 +69,11 @@ class Status:
     delay_p50_ms: float
     delay_p99_ms: float
     deadline_misses: int
+    state: str = "LIVE"
+    effective_fs_hz: float | None = None
+    ppm: float | None = None
+    sample_age_s: float = 0.0
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,17 +89,22 @@ class Outcome:
 class Session:
     """Everything that one run holds. Opening it reads, loads and warms up; `run` plays.
 
+    Parameters
+    ----------
+    stopped
+        Asked while opening waits for a live stream.
+
     Raises
     ------
     InputError
         If something that the job names cannot be used.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, stopped: Callable[[], bool] = lambda: False) -> None:
         self.job = job
         card = load_card(job.model)
         self.config = EngineConfig.from_ms(card.spec.fs, card.spec.window, job.lookahead_ms, job.hop_ms)
-        self.source = open_source(job.source)
+        self.source = open_source(job.source, stopped)
         self.backend = open_backend(job.backend, card, job.threads)
         self.info = resampled_info(self.source.info, self.config.fs)
         up, down = ratio(self.source.info.fs, self.config.fs)
@@ -100,6 +115,11 @@ class Session:
         for _ in range(_WARMUP_CALLS):
             self.backend.infer(zeros)
         self.recorder = Recorder(job.save, self.info) if job.save else None
+        self.outlet = (
+            LslOutlet(job.lsl_out, self.info, job.model, self.config, self.algorithmic_delay_s)
+            if job.lsl_out is not None
+            else None
+        )
         self.scorer = Scorer(self.config.fs, leads)
         speed = self.source.speed
         self.ledger = Ledger(1e9 * self.config.hop / self.config.fs / speed if speed else 0.0)
@@ -108,6 +128,7 @@ class Session:
         self._gaps = self._gap_samples = 0
         self._marks = np.zeros(len(Mark), np.int64)
         self._first_ns = self._last_ns = 0
+        self._state: StreamState | None = None
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while playing."""
@@ -118,6 +139,7 @@ class Session:
         self,
         stopped: Callable[[], bool] = lambda: False,
         show: Callable[[Emitted | Gap], None] = lambda message: None,
+        idle: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Play to the end, or until `stopped` says so, and close everything.
 
@@ -127,18 +149,22 @@ class Session:
             Asked before every chunk. What was read until then is still cleaned.
         show
             Gets every message first; must not block.
+        idle
+            Called every now and then while a live source is silent.
         """
         kept: deque[Cleaned] = deque(maxlen=max(1, round(KEPT_S * self.config.fs / self.config.hop)))
         # Everything made so far stays for good: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         try:
-            for message in clean(self._rounds(stopped), self.config, self.backend):
+            for message in clean(self._rounds(stopped, idle), self.config, self.backend):
                 if not self._first_ns:
                     self._first_ns = time.perf_counter_ns()
                 show(message)
                 if self.recorder:
                     self.recorder.push(message)
+                if self.outlet:
+                    self.outlet.push(message)
                 if isinstance(message, Gap):
                     self._gaps += 1
                     self._gap_samples += message.stop - message.start
@@ -153,16 +179,22 @@ class Session:
             gc.unfreeze()
             if self.recorder:
                 self.recorder.close()
+            if self.outlet:
+                self.outlet.close()
             self.backend.close()
         return Outcome(self.summary(), list(kept), *self.ledger.total.bars())
 
-    def _rounds(self, stopped: Callable[[], bool]) -> Iterator[list[Chunk]]:
+    def _rounds(self, stopped: Callable[[], bool], idle: Callable[[], None]) -> Iterator[list[Chunk]]:
         """Count what the source sends, bring it to the network's rate, and stop when asked."""
 
         def counted() -> Iterator[Chunk]:
             for chunk in self.source.chunks():
                 self._source_samples += chunk.data.shape[1]
-                yield chunk
+                self._note_state()
+                if chunk.data.shape[1] or chunk.ends_segment:
+                    yield chunk
+                if not chunk.data.shape[1]:
+                    idle()
                 if stopped():
                     return
 
@@ -170,8 +202,20 @@ class Session:
             self._samples_in += chunk.data.shape[1]
             yield [chunk]
 
+    def _note_state(self) -> None:
+        """Tell the sinks when the source's state has changed."""
+        state = self.source.health.state
+        if state is self._state:
+            return
+        self._state = state
+        if self.recorder:
+            self.recorder.note_state(state)
+        if self.outlet:
+            self.outlet.note_state(state)
+
     def status(self) -> Status:
         """Figures of this moment."""
+        health = self.source.health
         snr_in, snr_out = self.scorer.rolling_snr_db()
         self.ledger.settle()
         total = self.ledger.total
@@ -185,6 +229,11 @@ class Session:
             delay_p50_ms=total.percentile_ms(50),
             delay_p99_ms=total.percentile_ms(99),
             deadline_misses=self.ledger.deadline_misses,
+            state=health.state,
+            effective_fs_hz=health.effective_fs_hz,
+            ppm=health.ppm,
+            sample_age_s=health.sample_age_s,
+            problem=health.problem,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -202,7 +251,7 @@ class Session:
             "noise": self._noise.weights,
             "noise_snr_db": self._noise.snr_db if self._noise.weights else None,
             "snr_definition": self._noise.definition,
-            "noise_part": self._noise.part if job.source.kind == "replay" else "synthetic",
+            "noise_part": self._noise.part if job.source.kind == "replay" else job.source.kind,
             "own_drift": job.source.own_drift,
             "seed": job.source.seed,
             "speed": self.source.speed,
@@ -217,6 +266,7 @@ class Session:
             "samples_lost": self._samples_in - self._samples_out,
             "gaps": self._gaps,
             "gap_samples": self._gap_samples,
+            "stream": self._stream_summary() if job.source.kind == "lsl" else None,
             "marks": {mark.name.lower(): int(self._marks[mark]) for mark in Mark},
             "snr_in_db": _mean(before.snr_db) if scored else None,
             "snr_out_db": _mean(after.snr_db) if scored else None,
@@ -242,6 +292,20 @@ class Session:
             "wall_s": (self._last_ns - job.launched_ns) / 1e9,
             "recording": str(self.recorder.path) if self.recorder else None,
             "recording_clipped": self.recorder.clipped if self.recorder else None,
+            "lsl_out": job.lsl_out,
+        }
+
+    def _stream_summary(self) -> dict[str, Any]:
+        """What a live stream did, counted in its own samples."""
+        health = self.source.health
+        return {
+            "state": health.state,
+            "states": health.states,
+            "effective_rate_hz": health.effective_fs_hz,
+            "ppm": health.ppm,
+            **asdict(health.counts),
+            "notes": list(self.source.info.notes),
+            "problem": health.problem,
         }
 
     def _per_lead(self, before: Moments, after: Moments) -> dict[str, dict[str, float | None]]:

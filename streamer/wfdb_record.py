@@ -11,6 +11,9 @@ from streamer.chunk import Annotation, Samples
 from streamer.errors import InputError
 
 REFERENCE_CUTOFF_HZ = 0.5
+OWN_RECORDING = "cleaned by ecg-stream"
+"""In the comment of a record that this program wrote: its leads are there as raw and as cleaned."""
+_RAW = " raw"
 _MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "nv": 1e-6}
 # WFDB symbols that mark a QRS complex (the rest mark rhythm, noise, waves, comments).
 BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
@@ -65,6 +68,9 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
         for index, (name, unit) in enumerate(zip(record.sig_name, record.units, strict=True))
         if unit.lower() in _MILLIVOLTS
     }
+    if any(OWN_RECORDING in comment for comment in record.comments):
+        raw = {name: found for name, found in scale.items() if name.endswith(_RAW)}
+        scale = {name.removesuffix(_RAW): found for name, found in raw.items()}
     if not scale:
         raise InputError(f"record {path} has no voltage signal, only: {', '.join(record.sig_name)}")
     for lead in leads or ():
