@@ -122,7 +122,7 @@ class Regulariser:
         """
         out: list[Piece] = []
         if self._due is None:
-            self._due = self._finite(stamps, 0.0)[0]
+            self._due = float(self._finite(stamps, 0.0)[0])
             self._begun_ns = arrived_ns
         stamps = self._finite(stamps, self._due)
         if self._resumed:
@@ -191,7 +191,7 @@ class Regulariser:
 
     def _line(self, count: int) -> NDArray[np.float64]:
         """Stamps that the next `count` samples should have."""
-        line: NDArray[np.float64] = (self._due or 0.0) + np.arange(count) * self._period
+        line: NDArray[np.float64] = float(self._due or 0.0) + np.arange(count, dtype=np.float64) * self._period
         return line
 
     def _off(self, stamp: float) -> float:
