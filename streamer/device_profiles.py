@@ -52,7 +52,7 @@ def _polar_h10(fs: float, random: np.random.Generator) -> Iterator[Packet]:
     size, first, due = 73, 0, 0.0
     true_fs = fs * (1 - 120e-6)
     while True:
-        stamps = np.arange(first, first + size) / true_fs + random.normal(0, 0.0004)
+        stamps = np.arange(first, first + size) / true_fs + random.normal(0, 0.05 / fs)
         due = max(due, float(stamps[-1]) + min(0.02 + random.exponential(0.03), 0.3))
         if random.random() >= 0.01:
             yield Packet(first, due, stamps)
@@ -82,14 +82,14 @@ def _jittery(fs: float, random: np.random.Generator) -> Iterator[Packet]:
 
 
 def _dropping(fs: float, random: np.random.Generator) -> Iterator[Packet]:
-    """Loses from one sample to two seconds, about every four seconds, within and between packets."""
+    """Loses from one sample to two seconds, about every four seconds after the first, anywhere."""
     first = 0
     true_fs = fs * (1 + 30e-6)
     while True:
         size = max(1, round(random.uniform(0.01, 0.05) * fs))
         stamps = np.arange(first, first + size) / true_fs + random.normal(0, 0.02 / fs, size)
         due = float(stamps[-1]) + random.exponential(0.003)
-        if random.random() < 0.0075:
+        if random.random() < 0.0075 and first > fs:
             # The samples after `cut` are lost, in this packet and beyond it.
             cut = int(random.integers(0, size))
             if cut:

@@ -17,8 +17,9 @@ OUTRUN_S = 1.0
 
 _FOLLOW_S = 10.0  # the line of stamps is followed with this time constant, once it is known
 _LEARNT_S = 0.25
-_UNSURE_S = 0.003  # an unknown rate may take the line off by this much before it is learnt
+_UNSURE_S = 0.001  # an unknown rate may take the line off by this much before it is learnt
 _JITTER = 8  # mean deviations: 6.4 standard deviations of Gaussian jitter
+_WORST_S = 0.05  # mean deviation; a clock that strays more is not listened to
 _REMEMBERED_HOLES = 16
 
 
@@ -62,7 +63,8 @@ class Regulariser:
     `HOLD_S`, and then is one of: samples that lack their place in front of them, which come later
     (order restored); a stamp that was wrong (the next samples are where counting expects them);
     a gap, whose size is the median over what was held; or a clock that was set. Losses smaller
-    than the scatter cannot be seen.
+    than the scatter cannot be seen, nor, above 500 Hz, those of two samples in the first quarter
+    of a second, when the rate is not known yet.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ class Regulariser:
         self.next = 0
         """Index of the sample that is expected next."""
         self.counts = Counts()
-        self._period = 1 / fs
+        self._nominal = self._period = 1 / fs
         self._memory = max(512, round(fs))
         self._scatter = self._period / 8
         self._due: float | None = None  # stamp that sample `next` should have
@@ -82,8 +84,7 @@ class Regulariser:
         self._signal_s = 0.0
         self._begun_ns = self._arrived_ns = 0
         self._resumed = False
-        # What comes late at the very beginning belongs before the first sample.
-        self._holes = deque([(-self._memory, 0)], maxlen=_REMEMBERED_HOLES)
+        self._holes: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_HOLES)
         self._held: list[Piece] = []
         self._forget()
 
@@ -121,10 +122,13 @@ class Regulariser:
             In order, none overlapping, never going back; may be empty.
         """
         out: list[Piece] = []
+        known = np.flatnonzero(np.isfinite(stamps))
         if self._due is None:
-            self._due = float(self._finite(stamps, 0.0)[0])
+            self._due = float(stamps[known[0]] - known[0] * self._period) if known.size else 0.0
             self._begun_ns = arrived_ns
-        stamps = self._finite(stamps, self._due)
+        if known.size < len(stamps):
+            # A stamp that is no number says nothing: counting stands in for it.
+            stamps = np.where(np.isfinite(stamps), stamps, self._line(len(stamps)))
         if self._resumed:
             self._resume(float(stamps[0]), arrived_ns)
         fresh = self._fresh(stamps, rows)
@@ -157,13 +161,6 @@ class Regulariser:
         """Expect the next samples from a new connection: a gap of at least one lies before them."""
         self._resumed = self._due is not None
 
-    def _finite(self, stamps: NDArray[np.float64], fallback: float) -> NDArray[np.float64]:
-        """A stamp that is no number says nothing: counting stands in for it."""
-        bad = ~np.isfinite(stamps)
-        if not bad.any():
-            return stamps
-        return np.where(bad, fallback + np.arange(len(stamps)) * self._period, stamps)
-
     def _fresh(self, stamps: NDArray[np.float64], rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Which samples have not come before."""
         fresh = np.ones(len(stamps), np.bool_)
@@ -191,7 +188,9 @@ class Regulariser:
 
     def _line(self, count: int) -> NDArray[np.float64]:
         """Stamps that the next `count` samples should have."""
-        line: NDArray[np.float64] = float(self._due or 0.0) + np.arange(count, dtype=np.float64) * self._period
+        line: NDArray[np.float64] = (
+            float(self._due or 0.0) + np.arange(count, dtype=np.float64) * self._period
+        )
         return line
 
     def _off(self, stamp: float) -> float:
@@ -218,6 +217,8 @@ class Regulariser:
             "goes on": abs(off - offset - held * self._period),
             "counted": abs(off - held * self._period),
             "fills": abs(off) if offset > 0 and room_s > -self.tolerance_s else np.inf,
+            # In doubt a sample stays: only this verdict drops any.
+            "passes": abs(off) + self._period / 4 if offset < 0 else np.inf,
         }
         verdict = min(verdicts, key=lambda name: verdicts[name])
         if verdicts[verdict] > self.tolerance_s:
@@ -230,6 +231,11 @@ class Regulariser:
             self._held.append(run)
         elif verdict == "counted":
             self._let_go(out, follow=False)
+            self._accept(run, out)
+        elif verdict == "passes":
+            # The stream goes on as if what is held had never come: it was old.
+            self.counts.late += held
+            self._held = []
             self._accept(run, out)
         else:
             self.counts.reordered += len(run.rows)
@@ -289,22 +295,24 @@ class Regulariser:
             self._accept(piece, out, follow=follow)
 
     def _accept(self, run: Piece, out: list[Piece], *, follow: bool = True) -> None:
-        """Number a run by counting, and learn from its stamps."""
+        """Number a run by counting, and learn from its stamps: their line, or only how they stray."""
         count = len(run.rows)
         out.append(Piece(self.next, run.rows, run.stamps, run.arrived_ns))
         off = run.stamps - self._line(count)
         self._advance(count)
-        if not follow or self._due is None:
-            return
         span = count * self._period
         # Quick at first: with a quarter of what was followed the error falls faster than time grows.
         known_s = min(max(self._followed_s / 4, 0.1), _FOLLOW_S)
         gain = 1 - np.exp(-span / known_s)
-        middle = float(np.median(off))
-        self._scatter += gain * (float(np.minimum(np.abs(off), self.tolerance_s).mean()) - self._scatter)
-        self._due += gain * middle
-        self._period += gain**2 / 4 * middle / count
-        self._followed_s += span
+        limit = self.tolerance_s
+        strays = float(np.minimum(np.abs(off), limit).mean())
+        self._scatter += gain * (min(strays, _WORST_S) - self._scatter)
+        if follow:
+            middle = min(max(float(np.median(off)), -limit), limit)
+            self._due = (self._due or 0.0) + gain * middle
+            period = self._period + gain**2 / 4 * middle / count
+            self._period = min(max(period, 0.95 * self._nominal), 1.05 * self._nominal)
+            self._followed_s += span
 
     def _advance(self, count: int) -> None:
         self.next += count
