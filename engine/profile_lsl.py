@@ -10,7 +10,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.session import Job, Session
 from streamer.broadcast import Broadcast, BroadcastSettings
@@ -70,9 +69,10 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
 
 
 def compare_delay(seconds: float, model: str) -> dict[str, Any]:
-    """Stamp → arrival of the engine's path and of a bare `pull_chunk` loop on the same outlet, in ms.
+    """Stamp → arrival of a packet's newest sample, in ms: the engine's path and a bare `pull_chunk` loop.
 
-    Both listen at the same time, each in a process of its own; the engine cleans meanwhile.
+    Both listen to the same outlet at the same time, each in a process of its own; the engine cleans
+    meanwhile.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -86,10 +86,9 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
         session.run()
         bare_ms = here.recv()
         bare.join()
-    ours_ms = np.concatenate(tap.delays_ms)
     figures = {
-        name: {f"p{p}": float(np.percentile(delays, p)) for p in (50, 99)} | {"samples": len(delays)}
-        for name, delays in (("ours", ours_ms), ("bare", bare_ms))
+        name: {f"p{p}": float(np.percentile(delays, p)) for p in (50, 99)} | {"packets": len(delays)}
+        for name, delays in (("ours", tap.delays_ms), ("bare", bare_ms))
     }
     return {
         "seconds": seconds,
@@ -139,7 +138,8 @@ class Tap:
     stop: int = 0
     first: int = 0
     last: int = 0
-    delays_ms: list[NDArray[np.float64]] = field(default_factory=list)
+    delays_ms: list[float] = field(default_factory=list)
+    """Of the newest sample of each chunk: the older ones waited in the device for their packet."""
 
     @property
     def info(self) -> StreamInfo:
@@ -180,7 +180,7 @@ class Tap:
         self.misplaced += int((counter != places).sum())
         self.samples += len(counter)
         self.last, self.stop = int(counter[-1]), chunk.stop
-        self.delays_ms.append(chunk.arrived_ns / 1e6 - 1e3 * chunk.source_time)
+        self.delays_ms.append(chunk.arrived_ns / 1e6 - 1e3 * float(chunk.source_time[-1]))
 
 
 @contextmanager
@@ -208,10 +208,11 @@ def _bare_loop(seconds: float, answer: Connection) -> None:
     inlet = pylsl.StreamInlet(stream.handle, max_buflen=5, as_numpy=True)
     inlet.open_stream()
     answer.send("ready")
-    delays = []
-    end = pylsl.local_clock() + seconds
-    while (now := pylsl.local_clock()) < end:
+    delays: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
         _, stamps = inlet.pull_chunk(timeout=1.0, max_samples=4096, min_samples=1)
         now = pylsl.local_clock()
-        delays.append(1e3 * (now - stamps))
-    answer.send(np.concatenate(delays))
+        if len(stamps):
+            delays.append(1e3 * (now - float(stamps[-1])))
+    answer.send(delays)

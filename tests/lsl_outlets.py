@@ -4,6 +4,7 @@ Importing this file isolates the test run: no LSL call may come before it.
 """
 
 import multiprocessing
+import os
 import tempfile
 import time
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from streamer.broadcast import Broadcast, BroadcastSettings
 from streamer.lsl_network import keep_to_this_machine, load_pylsl
 from streamer.open_source import SourceSettings
 
-if multiprocessing.parent_process() is None:
+_MARK = "ECG_STREAM_TEST_LSL"
+if _MARK not in os.environ:  # children inherit both the mark and the configuration
+    os.environ[_MARK] = "isolated"
     _FOLDER = tempfile.TemporaryDirectory(prefix="ecg-stream-lsl-")
     keep_to_this_machine(Path(_FOLDER.name))
 
