@@ -9,7 +9,7 @@ from engine.config import EngineConfig
 from engine.messages import Cleaned, Gap
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
-from streamer.lsl import lsl_clock_offset_s
+from streamer.lsl_inlet import lsl_clock_offset_s
 from streamer.lsl_network import load_pylsl
 from streamer.watchdog import StreamState
 

@@ -10,10 +10,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.session import Job, Session
 from streamer.broadcast import Broadcast, BroadcastSettings
 from streamer.chunk import Chunk, StreamInfo
+from streamer.device_profiles import SMOOTH_PACKET_S
 from streamer.health import StreamHealth
 from streamer.lsl import LslSettings, LslSource
 from streamer.lsl_network import Wanted, find_stream, load_pylsl
@@ -84,11 +86,12 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
         tap = session.source = Tap(session.source)
         here.recv()
         session.run()
-        bare_ms = here.recv()
+        bare_pulls = here.recv()
         bare.join()
+    fs = tap.info.fs
     figures = {
         name: {f"p{p}": float(np.percentile(delays, p)) for p in (50, 99)} | {"packets": len(delays)}
-        for name, delays in (("ours", tap.delays_ms), ("bare", bare_ms))
+        for name, delays in (("ours", _delays_ms(tap.pulls, fs)), ("bare", _delays_ms(bare_pulls, fs)))
     }
     return {
         "seconds": seconds,
@@ -125,6 +128,24 @@ def many_streams(streams: int, seconds: float, *, leads: int = 3, fs: float = 50
     }
 
 
+Pull = tuple[NDArray[np.float64], float]
+"""Stamps of samples that came together, and when they came, in seconds of one clock."""
+
+
+def _delays_ms(pulls: list[Pull], fs: float) -> NDArray[np.float64]:
+    """Stamp → arrival of the last sample of each packet: the others waited in the device for it.
+
+    A pull ends with a packet but may hold several, so that the first one's end tells all ends.
+    """
+    stamps = np.concatenate([stamps for stamps, _ in pulls])
+    arrivals = np.concatenate([np.full(len(stamps), arrival) for stamps, arrival in pulls])
+    packet = max(1, round(SMOOTH_PACKET_S * fs))
+    place = np.rint((stamps - pulls[0][0][-1]) * fs).astype(np.int64)
+    last = place % packet == 0
+    delays: NDArray[np.float64] = 1e3 * (arrivals - stamps)[last]
+    return delays
+
+
 @dataclass
 class Tap:
     """A `Source` that notes of another one's samples where they lie and when they came.
@@ -138,8 +159,7 @@ class Tap:
     stop: int = 0
     first: int = 0
     last: int = 0
-    delays_ms: list[float] = field(default_factory=list)
-    """Of the newest sample of each chunk: the older ones waited in the device for their packet."""
+    pulls: list[Pull] = field(default_factory=list)
 
     @property
     def info(self) -> StreamInfo:
@@ -180,7 +200,7 @@ class Tap:
         self.misplaced += int((counter != places).sum())
         self.samples += len(counter)
         self.last, self.stop = int(counter[-1]), chunk.stop
-        self.delays_ms.append(chunk.arrived_ns / 1e6 - 1e3 * float(chunk.source_time[-1]))
+        self.pulls.append((chunk.source_time, chunk.arrived_ns / 1e9))
 
 
 @contextmanager
@@ -208,11 +228,11 @@ def _bare_loop(seconds: float, answer: Connection) -> None:
     inlet = pylsl.StreamInlet(stream.handle, max_buflen=5, as_numpy=True)
     inlet.open_stream()
     answer.send("ready")
-    delays: list[float] = []
+    pulls: list[Pull] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         _, stamps = inlet.pull_chunk(timeout=1.0, max_samples=4096, min_samples=1)
         now = pylsl.local_clock()
         if len(stamps):
-            delays.append(1e3 * (now - float(stamps[-1])))
-    answer.send(delays)
+            pulls.append((stamps, now))
+    answer.send(pulls)

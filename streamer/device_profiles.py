@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from streamer.errors import InputError
 
 
+SMOOTH_PACKET_S = 0.01
+
+
 class Packet(NamedTuple):
     """Samples first … first+len(stamps)-1, handed over together.
 
@@ -40,7 +43,7 @@ class DeviceProfile:
 
 
 def _smooth(fs: float, random: np.random.Generator) -> Iterator[Packet]:
-    size, first = max(1, round(0.01 * fs)), 0
+    size, first = max(1, round(SMOOTH_PACKET_S * fs)), 0
     while True:
         stamps = np.arange(first, first + size) / fs
         yield Packet(first, float(stamps[-1]), stamps)

@@ -258,3 +258,32 @@ def test_two_terminals():
 def test_a_live_stream_refuses_what_only_a_record_can_do(options):
     with pytest.raises(InputError, match="ecg-stream broadcast"):
         SourceSettings(kind="lsl", **options)
+
+
+def test_a_broadcast_carries_its_reference_and_its_beats():
+    signal, beats = {}, {}
+    clients = [
+        threading.Thread(target=receive, args=(name, 5, into))
+        for name, into in (("patient", signal), ("patient-annotations", beats))
+    ]
+    with running(BroadcastSettings("patient", unit="uV", rate=250, reference=True, counter=True)):
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+    assert signal["info"].nominal_srate() == 250
+    assert signal["info"].get_channel_labels() == ["II", "V1", "II clean", "V1 clean", "counter"]
+    assert signal["info"].get_channel_units() == ["microvolts"] * 4 + ["samples"]
+    samples, stamps = np.array(signal["samples"]), np.array(signal["stamps"])
+    # No noise was asked for: the signal is its own reference.
+    np.testing.assert_allclose(samples[:, :2], samples[:, 2:4], atol=1e-3)
+    assert np.ptp(samples[:, 0]) > 500
+    np.testing.assert_array_equal(np.diff(samples[:, 4]), 1)
+    np.testing.assert_allclose(np.diff(stamps), 1 / 250, atol=1e-6)
+    # Every beat is marked where lead II peaks.
+    marked = [stamp for stamp in beats["stamps"] if stamps[25] < stamp < stamps[-25]]
+    assert len(marked) >= 3
+    for stamp in marked:
+        place = int(np.abs(stamps - stamp).argmin())
+        peak = place - 25 + int(samples[place - 25 : place + 25, 0].argmax())
+        assert abs(peak - place) <= 2
