@@ -135,15 +135,14 @@ Pull = tuple[NDArray[np.float64], float]
 def _delays_ms(pulls: list[Pull], fs: float) -> NDArray[np.float64]:
     """Stamp → arrival of the last sample of each packet: the others waited in the device for it.
 
-    A pull ends with a packet but may hold several, so that the first one's end tells all ends.
+    A pull may hold several packets, or end within one; the last of a packet is the one that is least late.
     """
     stamps = np.concatenate([stamps for stamps, _ in pulls])
     arrivals = np.concatenate([np.full(len(stamps), arrival) for stamps, arrival in pulls])
     packet = max(1, round(SMOOTH_PACKET_S * fs))
-    place = np.rint((stamps - pulls[0][0][-1]) * fs).astype(np.int64)
-    last = place % packet == 0
-    delays: NDArray[np.float64] = 1e3 * (arrivals - stamps)[last]
-    return delays
+    place = np.rint((stamps - stamps[0]) * fs).astype(np.int64) % packet
+    delays = [1e3 * (arrivals - stamps)[place == phase] for phase in range(packet)]
+    return min(delays, key=lambda of_phase: float(np.median(of_phase)))
 
 
 @dataclass

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from streamer.errors import InputError
 
-
 SMOOTH_PACKET_S = 0.01
 
 
