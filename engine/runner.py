@@ -6,6 +6,8 @@ Concurrent activities, what each may block on, and what happens then:
   on the source (waiting for its next chunk is its pace) and on the disk. Never on the screen.
 - *engine process, control thread*: blocks on the control pipe. It hands over commands, and stops
   the run when the pipe closes, so that an engine never outlives the process that started it.
+- *engine process, threads of liblsl* (with a live source or an LSL outlet): fill the inlet's buffer
+  of a few seconds and send what the outlet was given. What overflows them is found as a gap.
 - *engine process, queue feeder* (of `multiprocessing.Queue`): blocks when the screen does not read;
   the queue is bounded and latest-only, so the main thread then drops the oldest frame.
 - *parent*: reads frames when it likes, and waits for the outcome. Ctrl-C reaches the parent alone,
