@@ -183,10 +183,12 @@ def find_stream(
         if found and first_seen is not None and now - first_seen >= _SETTLE_S:
             if len(found) == 1:
                 return found[0]
-            listed = "; ".join(map(str, found))
+            alike = len({(stream.name, stream.source_id) for stream in found}) == 1
+            advice = (
+                "they cannot be told apart: end one" if alike else "choose by --stream-name or --source-id"
+            )
             raise InputError(
-                f"{len(found)} LSL streams have {wanted}: {listed}; choose one with --source-id "
-                "(or --stream-name)"
+                f"{len(found)} LSL streams have {wanted}: {'; '.join(map(str, found))}; {advice}"
             )
         if not found and timeout_s is not None and now - begun >= timeout_s:
             raise InputError(_nothing(wanted, streams, timeout_s))
