@@ -68,15 +68,17 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
         for index, (name, unit) in enumerate(zip(record.sig_name, record.units, strict=True))
         if unit.lower() in _MILLIVOLTS
     }
+    ours = {}
     if any(OWN_RECORDING in comment for comment in record.comments):
-        raw = {name: found for name, found in scale.items() if name.endswith(_RAW)}
-        scale = {name.removesuffix(_RAW): found for name, found in raw.items()}
+        ours = {n.removesuffix(_RAW): found for n, found in scale.items() if n.endswith(_RAW)}
     if not scale:
         raise InputError(f"record {path} has no voltage signal, only: {', '.join(record.sig_name)}")
+    usual = tuple(ours or scale)
+    scale |= ours
     for lead in leads or ():
         if lead not in scale:
             raise InputError(f"record {path} has no lead {lead!r}; it has: {', '.join(scale)}")
-    chosen = leads or tuple(scale)
+    chosen = leads or usual
     data = np.stack([record.p_signal[:, scale[n][0]] * np.float32(scale[n][1]) for n in chosen])
     return WfdbRecord(path.name, float(record.fs), chosen, data, _read_annotations(path))
 
