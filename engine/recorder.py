@@ -30,7 +30,7 @@ class Recorder:
     length until `close`, so that a reader takes it from the file's size. Beside the record,
     ``<name>.events.jsonl`` has a line for each gap and each change of mark or state, and
     ``<name>.stamps`` the source's time of every frame, as little-endian float64 seconds of the
-    machine's monotonic clock, of which the first event says the time of day; the source's
+    machine's monotonic clock, of which every state says the time of day; the source's
     annotations become ``<name>.atr`` at the end. A gap is written as missing samples, so that
     positions in the record stay true to time.
 
@@ -58,7 +58,6 @@ class Recorder:
             ) from error
         self._events = self.path.with_suffix(".events.jsonl").open("a", encoding="utf-8", buffering=1)
         self._stamps = self.path.with_suffix(".stamps").open("ab", buffering=0)
-        self._note(0, "clock", monotonic=time.perf_counter(), utc=datetime.now(UTC).isoformat())
         kinds = ["raw", "cleaned"] + (["reference"] if info.has_reference else [])
         self._signals = [f"{lead} {kind}" for kind in kinds for lead in info.leads]
         self._first: int | None = None
@@ -122,7 +121,8 @@ class Recorder:
 
     def note_state(self, state: StreamState) -> None:
         """Write a new state of the source down, at the frame that is next."""
-        self._note(self.frames, "state", state=str(state))
+        now = datetime.now(UTC).isoformat()
+        self._note(self.frames, "state", state=str(state), monotonic=time.perf_counter(), utc=now)
 
     def _note(self, sample: int, event: str, **more: float | str) -> None:
         self._events.write(json.dumps({"sample": sample, "event": event, **more}) + "\n")
