@@ -20,7 +20,8 @@ endif
 
 run: $(VENV)/.run
 	@mkdir -p out
-	$(BIN)/ecg-stream --seconds 30 --json out/run.json --plot out/run.png
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/ecg-stream; \
+	else $(BIN)/ecg-stream --seconds 30 --json out/run.json --plot out/run.png; fi
 
 test: $(VENV)/.test
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -52,12 +53,12 @@ $(BIN)/python: | system
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable ".[gui]"
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable ".[train,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,gui,dev]"
 	@touch $@ $(VENV)/.run
 
 clean:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -29,9 +31,11 @@ from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe
+from gui.terminal import TerminalView, describe, describe_stream
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
+from streamer.lsl import LslSettings
 from streamer.open_source import SourceSettings
 from streamer.records import DATA_VARIABLE
 
@@ -78,7 +82,10 @@ def play(
     context: typer.Context,
     source: Annotated[
         str | None,
-        typer.Option(help="synthetic (a made patient) or replay (a WFDB record; implied by --record)."),
+        typer.Option(
+            help="synthetic (a made patient), replay (a WFDB record; implied by --record) or lsl (a live "
+            "Lab Streaming Layer stream; implied by --stream-name, --stream-type, --source-id)."
+        ),
     ] = None,
     record: Annotated[str | None, typer.Option(help="Record to replay [default: 100].")] = None,
     database: Annotated[str, typer.Option(help="PhysioNet database of the record.")] = "mitdb",
@@ -114,11 +121,28 @@ def play(
     seconds: Annotated[
         float | None, typer.Option(help="How much signal to play. [default: to the end, or Ctrl-C]")
     ] = None,
+    stream_name: Annotated[str | None, typer.Option(help="Name of the LSL stream.")] = None,
+    stream_type: Annotated[
+        str | None, typer.Option(help="Its type. [default: ECG, or else ExG or EEG]")
+    ] = None,
+    source_id: Annotated[str | None, typer.Option(help="Its source id, where names do not tell.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for it without end, at first and after a loss.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to look for it without --wait.")] = 10.0,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of its values: V, mV, uV, counts. [default: as it says]")
+    ] = None,
+    scale: Annotated[float | None, typer.Option(help="mV of one count of its values.")] = None,
     model: Model = DEFAULT_NETWORK,
     lookahead: Lookahead = 300.0,
     hop: Hop = 40.0,
     backend: Backend = "auto",
     threads: Threads = 1,
+    lsl_out: Annotated[
+        str | None,
+        typer.Option(help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events."),
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
     ] = False,
@@ -150,14 +174,14 @@ def play(
     - `ecg-stream --record 100 --noise em --snr 0` replays MIT-BIH record 100 with electrode motion
     - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
     - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
+    - `ecg-stream --source lsl --wait --lsl-out cleaned` cleans a live stream and publishes the result
 
     Research prototype: not for diagnosis, alarms or cardioversion timing.
     """
     if context.invoked_subcommand:
         return
-    kind = source or ("replay" if record else "synthetic")
-    if kind == "lsl":
-        raise InputError("source 'lsl' is not part of this version yet; use synthetic or replay")
+    named = stream_name or stream_type or source_id
+    kind = source or ("replay" if record else "lsl" if named else "synthetic")
     settings = SourceSettings(
         kind=_literal(kind),
         record=record or "100",
@@ -177,10 +201,11 @@ def play(
         snr_definition=_literal(snr_definition),
         noise_part=_literal(noise_part),
         seed=seed,
+        lsl=LslSettings(stream_name, stream_type, source_id, wait, timeout, unit, scale),
     )
     for file in (json_file, plot, screenshot):
         _check_writable(file)
-    job = Job(settings, model, backend, threads, lookahead, hop, save, _LAUNCHED_NS)
+    job = Job(settings, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS)
     if screenshot or (not headless and has_display() and why_no_window() is None):
         chosen = source is not None or record is not None or screenshot is not None
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
@@ -237,6 +262,8 @@ def _show_window(
 
 def _play(job: Job, *, live: bool) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
+    if job.source.kind == "lsl":
+        err.print("looking for the LSL stream … · Ctrl-C ends")
     # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -265,9 +292,12 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
         f"{started.info.name}: {', '.join(started.info.leads)} at {started.info.fs:g} Hz · {model} on "
         f"{started.backend} · look-ahead {started.lookahead_ms:.0f} ms + hop {started.hop_ms:.0f} ms · "
         f"algorithmic delay {started.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )
+    for note in started.info.notes:
+        err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     view = TerminalView(started, model, out) if live else None
     reported = time.monotonic()
     status: Status | None = None
@@ -293,7 +323,7 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
 def _report(summary: dict[str, Any]) -> None:
     """Print what a run came to."""
     table = Table(
-        title=f"{summary['source']} · {summary['model']} on {summary['backend']}", show_header=False
+        title=f"{escape(summary['source'])} · {summary['model']} on {summary['backend']}", show_header=False
     )
     delay = summary["delay_ms"]
     table.add_row(
@@ -301,6 +331,8 @@ def _report(summary: dict[str, Any]) -> None:
         f"{summary['samples_in']} in, {summary['samples_out']} out, {summary['samples_lost']} lost",
     )
     table.add_row("gaps", f"{summary['gaps']} ({summary['gap_samples']} samples)")
+    if summary["stream"]:
+        table.add_row("stream", describe_stream(summary["stream"]))
     if summary["snr_out_db"] is not None and summary["snr_in_db"] is not None:
         table.add_row(
             "SNR",
@@ -338,6 +370,100 @@ def _check_writable(file: Path | None) -> None:
 def _write_json(content: Any, file: Path) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     err.print(f"summary: {file}")
+
+
+@app.command()
+def broadcast(
+    record: Annotated[
+        str | None, typer.Option(help="Record to publish [default: the synthetic patient].")
+    ] = None,
+    database: Annotated[str, typer.Option(help="PhysioNet database of the record.")] = "mitdb",
+    data_dir: DataDir = None,
+    leads: Annotated[str | None, typer.Option(help="Leads by name, comma-separated.")] = None,
+    start: Annotated[float, typer.Option(help="Second of the record to begin at.")] = 0.0,
+    rhythm: Annotated[str, typer.Option(help="Rhythm of the synthetic patient: sinus, afib, pvc.")] = "sinus",
+    heart_rate: Annotated[float, typer.Option(help="Its heart rate in bpm.")] = 70.0,
+    noise: Annotated[str, typer.Option(help="Noise to add, as for playing.")] = "none",
+    snr: Annotated[float, typer.Option(help="SNR in dB that the noise is scaled to.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides patient, noise and device.")] = 0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again when the record ends.")] = False,
+    seconds: Annotated[float | None, typer.Option(help="How much to publish. [default: all]")] = None,
+    name: Annotated[str, typer.Option(help="Name of the stream.")] = "ecg-stream",
+    stream_type: Annotated[str, typer.Option(help="Its type.")] = "ECG",
+    source_id: Annotated[str | None, typer.Option(help="Its source id [default: made of the name].")] = None,
+    profile: Annotated[str, typer.Option(help=f"How the device behaves: {', '.join(PROFILES)}.")] = "smooth",
+    unit: Annotated[str, typer.Option(help="Unit of its values: V, mV, uV.")] = "mV",
+    rate: Annotated[
+        float | None, typer.Option(help="Rate in Hz [default: the device's, or the signal's].")
+    ] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Add the clean reference as further channels.")
+    ] = False,
+    counter: Annotated[
+        bool, typer.Option("--counter", help="Add a channel that counts the samples.")
+    ] = False,
+    copies: Annotated[int, typer.Option(min=1, help="Streams to publish, numbered.")] = 1,
+) -> None:
+    """Publish a record or the synthetic patient as an LSL device; its beats are a marker stream.
+
+    `ecg-stream --source lsl` in another terminal listens.
+    """
+    from streamer.broadcast import Broadcast, BroadcastSettings
+
+    source = SourceSettings(
+        kind="replay" if record else "synthetic",
+        record=record or "100",
+        database=database,
+        data_dir=data_dir,
+        leads=tuple(_list(leads)) if leads else None,
+        start=start,
+        seconds=seconds,
+        loop=loop,
+        rhythm=rhythm,
+        heart_rate=heart_rate,
+        noise=noise,
+        snr=snr,
+        seed=seed,
+    )
+    settings = BroadcastSettings(
+        name, stream_type, source_id, profile, unit, rate, reference, counter, copies
+    )
+    sender = Broadcast(source, settings)
+    err.print(
+        f"publishing {name}: {', '.join(sender.leads)} at {sender.fs:g} Hz, profile {profile} · Ctrl-C ends",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    try:
+        sender.run()
+    except KeyboardInterrupt:
+        err.print("stopped")
+    out.print(f"{sender.sent} samples sent")
+
+
+@app.command()
+def streams(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the list here.")] = None,
+) -> None:
+    """List what is on the Lab Streaming Layer network, and how fast it really runs."""
+    from streamer.lsl_survey import survey
+
+    _check_writable(json_file)
+    found = survey()
+    table = Table("name", "type", "rate", "measured", "leads", "unit", "source id", "host")
+    for stream in found:
+        rate = f"{stream.fs:g} Hz" if stream.fs else "irregular"
+        measured = "--" if stream.measured_hz is None else f"{stream.measured_hz:.2f} Hz"
+        leads = ", ".join(stream.leads[:12]) + (" …" if len(stream.leads) > 12 else "")
+        row = (stream.name, stream.type, rate, measured, leads, stream.unit, stream.source_id, stream.host)
+        table.add_row(*(escape(cell) for cell in row))
+    if found:
+        out.print(table)
+    else:
+        out.print("no LSL stream answers; `ecg-stream broadcast` publishes one")
+    if json_file:
+        _write_json([asdict(stream) for stream in found], json_file)
 
 
 @app.command()
@@ -534,11 +660,49 @@ def _profile_screen(hours: float, json_file: Path | None) -> None:
 
 
 @app.command()
+def profile_lsl(
+    what: Annotated[
+        Literal["delay", "account", "streams"],
+        typer.Argument(
+            help="delay: beside a bare pull_chunk loop; account: every sample of a device, against its "
+            "own count; streams: many at once."
+        ),
+    ],
+    device: Annotated[
+        str, typer.Option("--profile", help=f"Device to account for: {', '.join(PROFILES)}.")
+    ] = "dropping",
+    seconds: Annotated[float, typer.Option(min=1, help="How long, at real speed.")] = 60.0,
+    streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Decides patient and device.")] = 0,
+    model: Model = DEFAULT_NETWORK,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+) -> None:
+    """Measure the LSL path against real outlets in other processes, on this machine alone."""
+    from tempfile import TemporaryDirectory
+
+    from engine.profile_lsl import account, compare_delay, many_streams
+    from streamer.lsl_network import keep_to_this_machine
+
+    _check_writable(json_file)
+    with TemporaryDirectory() as folder:
+        keep_to_this_machine(Path(folder))
+        if what == "delay":
+            figures = compare_delay(seconds, model)
+        elif what == "account":
+            figures = account(device, seconds, model, seed=seed)
+        else:
+            figures = many_streams(streams, seconds)
+    out.print_json(json.dumps(figures))
+    if json_file:
+        _write_json(figures, json_file)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which backends work here, and why the others do not."""
     table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
-    for package in ("numpy", "scipy", "onnxruntime", "wfdb", "torch", "onnx", "tensorrt-rtx"):
+    for package in ("numpy", "scipy", "onnxruntime", "wfdb", "pylsl", "torch", "onnx", "tensorrt-rtx"):
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:

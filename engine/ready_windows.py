@@ -21,8 +21,9 @@ def ready_windows(
 
     A stream's first window is there after one hop: what lies before its first sample is filled
     with that sample's value. A gap flushes what waits for look-ahead, with the last value standing
-    in for the future, is reported, and begins a new segment. So does the end of the rounds, but
-    for the new segment. No window ever holds samples from both sides of a gap.
+    in for the future, is reported, and begins a new segment. So does the end of a segment, but for
+    the report, and the end of the rounds, but for the new segment. No window ever holds samples
+    from both sides of a gap.
 
     Parameters
     ----------
@@ -34,6 +35,10 @@ def ready_windows(
         ready: list[Hop | Gap] = []
         for chunk in chunks:
             stream = streams.get(chunk.stream)
+            if chunk.ends_segment:
+                if stream is not None:
+                    stream.end_segment(ready)
+                continue
             if stream is None:
                 stream = streams[chunk.stream] = _Stream(chunk, config, clock)
             stream.push(chunk, ready)
@@ -63,6 +68,7 @@ class _Stream:
     def _begin(self, chunk: Chunk) -> None:
         """Start a segment at a chunk; column 0 lies one window before its first sample."""
         window = self._config.window
+        self._ended = False
         self._first = self._expected = self._emitted = chunk.start
         self._next_end = chunk.start + self._config.hop
         self._base = chunk.start - window
@@ -97,9 +103,16 @@ class _Stream:
             target[..., : self._filled] = source[..., kept]
         self._any_missing = bool(self._missing.any())
 
+    def end_segment(self, ready: list[Hop | Gap]) -> None:
+        """Append what still waits: nothing is known to follow, and what does begins afresh."""
+        self.flush(ready)
+        self._ended = True
+
     def push(self, chunk: Chunk, ready: list[Hop | Gap]) -> None:
         """Take a chunk; append the hops, and the gap before them, that it makes ready."""
-        if chunk.start != self._expected:
+        if chunk.start == self._expected and self._ended:
+            self._begin(chunk)
+        elif chunk.start != self._expected:
             if chunk.start < self._expected:
                 raise ValueError(
                     f"stream {chunk.stream}: chunk starts at sample {chunk.start} but {self._expected} "

@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from engine.messages import Cleaned, Gap, Mark
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
+from streamer.watchdog import StreamState
+from streamer.wfdb_record import OWN_RECORDING
 
 GAIN = 1000.0
 """ADC units per mV: format 16 then reaches ±32.7 mV in steps of 1 µV."""
@@ -25,7 +28,9 @@ class Recorder:
 
     Every frame goes to the system with one unbuffered write, and the header says nothing of the
     length until `close`, so that a reader takes it from the file's size. Beside the record,
-    ``<name>.events.jsonl`` has a line for each gap and each change of mark, and the source's
+    ``<name>.events.jsonl`` has a line for each gap and each change of mark or state, and
+    ``<name>.stamps`` the source's time of every frame, as little-endian float64 seconds of the
+    machine's monotonic clock, of which every state says the time of day; the source's
     annotations become ``<name>.atr`` at the end. A gap is written as missing samples, so that
     positions in the record stay true to time.
 
@@ -52,6 +57,7 @@ class Recorder:
                 f"cannot record into {folder}: {error.strerror}; give a folder that can be written"
             ) from error
         self._events = self.path.with_suffix(".events.jsonl").open("a", encoding="utf-8", buffering=1)
+        self._stamps = self.path.with_suffix(".stamps").open("ab", buffering=0)
         kinds = ["raw", "cleaned"] + (["reference"] if info.has_reference else [])
         self._signals = [f"{lead} {kind}" for kind in kinds for lead in info.leads]
         self._first: int | None = None
@@ -84,6 +90,7 @@ class Recorder:
             units = np.clip(units, -_LIMIT, _LIMIT)
         units[missing] = _MISSING
         self._append(units.T.astype("<i2"))
+        self._stamps.write(message.source_time.astype("<f8").tobytes())
         mark = int(message.marks.max())
         if mark != self._mark:
             self._mark = mark
@@ -110,8 +117,14 @@ class Recorder:
         block = np.full((min(count, _GAP_BLOCK), len(self._signals)), _MISSING, "<i2")
         for start in range(0, count, _GAP_BLOCK):
             self._append(block[: count - start])
+            self._stamps.write(np.full(min(count - start, len(block)), np.nan, "<f8").tobytes())
 
-    def _note(self, sample: int, event: str, **more: int) -> None:
+    def note_state(self, state: StreamState) -> None:
+        """Write a new state of the source down, at the frame that is next."""
+        now = datetime.now(UTC).isoformat()
+        self._note(self.frames, "state", state=str(state), monotonic=time.perf_counter(), utc=now)
+
+    def _note(self, sample: int, event: str, **more: float | str) -> None:
         self._events.write(json.dumps({"sample": sample, "event": event, **more}) + "\n")
 
     def _write_header(self, *, closed: bool) -> None:
@@ -122,7 +135,7 @@ class Recorder:
         for signal, first, total in zip(self._signals, self._initial, self._checksum, strict=True):
             check = ((int(total) + 0x8000) % 0x10000) - 0x8000
             lines.append(f"{name}.dat 16 {GAIN:g}(0)/mV 16 0 {first} {check} 0 {signal}")
-        lines.append(f"# {self._info.name}, cleaned by ecg-stream; missing samples are gaps")
+        lines.append(f"# {self._info.name}, {OWN_RECORDING}; missing samples are gaps")
         temporary = self.path.with_suffix(".hea.tmp")
         temporary.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
         os.replace(temporary, self.path.with_suffix(".hea"))
@@ -131,6 +144,7 @@ class Recorder:
         """Write the final header and the annotations."""
         os.close(self._file)
         self._events.close()
+        self._stamps.close()
         self._write_header(closed=True)
         if self._annotations and self._first is not None:
             import wfdb

@@ -6,6 +6,8 @@ Concurrent activities, what each may block on, and what happens then:
   on the source (waiting for its next chunk is its pace) and on the disk. Never on the screen.
 - *engine process, control thread*: blocks on the control pipe. It hands over commands, and stops
   the run when the pipe closes, so that an engine never outlives the process that started it.
+- *engine process, threads of liblsl* (with a live source or an LSL outlet): fill the inlet's buffer
+  of a few seconds and send what the outlet was given. What overflows them is found as a gap.
 - *engine process, queue feeder* (of `multiprocessing.Queue`): blocks when the screen does not read;
   the queue is bounded and latest-only, so the main thread then drops the oldest frame.
 - *parent*: reads frames when it likes, and waits for the outcome. Ctrl-C reaches the parent alone,
@@ -145,7 +147,7 @@ class EngineProcess:
             raise EngineFailure(
                 f"the engine process ended without a word (exit code {self._process.exitcode})"
             ) from None
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         result: Started | Outcome = answer
         return result
@@ -189,11 +191,12 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A screen that is gone must not keep the engine from ending.
     frames.cancel_join_thread()
+    stopped, playing = threading.Event(), _Playing()
+    threading.Thread(target=_obey, args=(control, playing, stopped), daemon=True).start()
     try:
-        session = Session(job)
-        stopped = threading.Event()
+        session = Session(job, stopped.is_set)
         screen = _Screen(session, frames)
-        threading.Thread(target=_obey, args=(control, session, screen, stopped), daemon=True).start()
+        playing.session, playing.screen = session, screen
         config = session.config
         control.send(
             Started(
@@ -204,8 +207,8 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
                 1000 * session.algorithmic_delay_s,
             )
         )
-        control.send(session.run(stopped.is_set, screen))
-    except InputError as error:
+        control.send(session.run(stopped.is_set, screen, screen.idle))
+    except (InputError, KeyboardInterrupt) as error:
         control.send(error)
     except OSError as error:
         control.send(EngineFailure(f"the engine stopped: {error}"))
@@ -213,15 +216,27 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
         control.send(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
 
 
-def _obey(control: Connection, session: Session, screen: "_Screen", stopped: threading.Event) -> None:
+@dataclass
+class _Playing:
+    """The session and its screen, once they are there: it can be told to stop before."""
+
+    session: Session | None = None
+    screen: "_Screen | None" = None
+
+
+def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> None:
     while not stopped.is_set():
         try:
             command: Command | None = control.recv()
         except (EOFError, OSError):
             command = None
+        session, screen = playing.session, playing.screen
+        if command is None:
+            stopped.set()
+        if session is None or screen is None:
+            continue
         try:
             if command is None:
-                stopped.set()
                 # A held player would never ask whether it should stop.
                 session.pause(False)
             elif isinstance(command, Retune):
@@ -242,10 +257,19 @@ class _Screen:
     def __init__(self, session: Session, frames: Any) -> None:
         self._session, self._frames = session, frames
         self._bundle: list[Frame] = []
+        self._newest: Emitted | None = None
         self._sent = self._status_sent = 0.0
 
     def __call__(self, message: Emitted | Gap) -> None:
-        self._bundle.append(message if isinstance(message, Gap) else message.released())
+        if isinstance(message, Gap):
+            self._bundle.append(message)
+        else:
+            self._bundle.append(message.released())
+            self._newest = message
+        self.idle()
+
+    def idle(self) -> None:
+        """Send what is due: a silent stream has a state too."""
         now = time.perf_counter()
         if now - self._sent < FRAME_S:
             return
@@ -253,10 +277,12 @@ class _Screen:
         if now - self._status_sent >= STATUS_S:
             self._status_sent = now
             self._bundle.append(self._session.status())
-        if isinstance(message, Emitted):
-            self._bundle.append(message.preview())
-        self.put(self._bundle)
-        self._bundle = []
+        if self._newest:
+            self._bundle.append(self._newest.preview())
+            self._newest = None
+        if self._bundle:
+            self.put(self._bundle)
+            self._bundle = []
 
     def put(self, bundle: list[Frame]) -> None:
         """Send, from any thread; a screen that does not read loses its oldest bundle."""

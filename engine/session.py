@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from engine.backends.base import Backend
 from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.ledger import STAGES, Ledger
+from engine.lsl_outlet import LslOutlet
 from engine.messages import Cleaned, Emitted, Gap, Mark
 from engine.pipeline import clean
 from engine.recorder import Recorder
@@ -29,6 +30,7 @@ from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings, open_source
 from streamer.resample import Resampler, ratio, resample, resampled_info
 from streamer.source import Player
+from streamer.watchdog import StreamState
 
 KEPT_S = 10.0
 """Seconds of the run's end that are kept for its picture."""
@@ -45,6 +47,8 @@ class Job:
     ----------
     save
         Folder to record into; None records nothing.
+    lsl_out
+        Name of the LSL stream to publish the cleaned ECG as; None publishes nothing.
     launched_ns
         `time.perf_counter_ns` when the user asked for the run, for the cold start.
     """
@@ -56,6 +60,7 @@ class Job:
     lookahead_ms: float = 300.0
     hop_ms: float = 40.0
     save: Path | None = None
+    lsl_out: str | None = None
     launched_ns: int = field(default_factory=time.perf_counter_ns)
 
 
@@ -110,6 +115,7 @@ class Status:
     effective_fs_hz: float | None = None
     ppm: float | None = None
     sample_age_s: float = 0.0
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,16 +131,21 @@ class Outcome:
 class Session:
     """Everything that one run holds. Opening it reads, loads and warms up; `run` plays.
 
+    Parameters
+    ----------
+    stopped
+        Asked while opening waits for a live stream.
+
     Raises
     ------
     InputError
         If something that the job names cannot be used.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, stopped: Callable[[], bool] = lambda: False) -> None:
         self.job = job
         self.config = _config(job)
-        self.source = open_source(job.source)
+        self.source = open_source(job.source, stopped)
         self.backend = open_backend(job.backend, load_card(job.model), job.threads)
         self.info = resampled_info(self.source.info, self.config.fs)
         up, down = ratio(self.source.info.fs, self.config.fs)
@@ -148,6 +159,11 @@ class Session:
         self._last_recorder = self.recorder
         self._pending: tuple[Job, EngineConfig, Backend] | None = None
         self._resumed_s = 0.0
+        self.outlet = (
+            LslOutlet(job.lsl_out, self.info, job.model, self.config, self.algorithmic_delay_s)
+            if job.lsl_out is not None
+            else None
+        )
         self.scorer = Scorer(self.config.fs, leads)
         self.ledger = Ledger(self._hop_ns())
         self.delays = DelayWatch(self.ledger, self.config.fs)
@@ -156,6 +172,7 @@ class Session:
         self._gaps = self._gap_samples = 0
         self._marks = np.zeros(len(Mark), np.int64)
         self._first_ns = self._last_ns = 0
+        self._state: StreamState | None = None
         self._settled_mb: float | None = None
 
     @property
@@ -231,6 +248,7 @@ class Session:
         self,
         stopped: Callable[[], bool] = lambda: False,
         show: Callable[[Emitted | Gap], None] = lambda message: None,
+        idle: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Play to the end, or until `stopped` says so, and close everything.
 
@@ -240,19 +258,23 @@ class Session:
             Asked before every chunk. What was read until then is still cleaned.
         show
             Gets every message first; must not block.
+        idle
+            Called every now and then while a live source is silent.
         """
         kept: deque[Emitted] = deque(maxlen=max(1, round(KEPT_S * self.config.fs / self.config.hop)))
         # Everything made so far stays for good: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         try:
-            for message in self._cleaned(self._rounds(stopped)):
+            for message in self._cleaned(self._rounds(stopped, idle)):
                 if not self._first_ns:
                     self._first_ns = time.perf_counter_ns()
                 show(message)
                 with self._recording:
                     if self.recorder:
                         self.recorder.push(message)
+                if self.outlet:
+                    self.outlet.push(message)
                 if isinstance(message, Gap):
                     self._gaps += 1
                     self._gap_samples += message.stop - message.start
@@ -270,6 +292,8 @@ class Session:
             self._last_ns = time.perf_counter_ns()
             gc.unfreeze()
             self.record(None)
+            if self.outlet:
+                self.outlet.close()
             self.backend.close()
             if self._pending:
                 self._pending[2].close()
@@ -301,13 +325,17 @@ class Session:
             self.ledger.hop_ns = self._hop_ns()
             self.delays.restart()
 
-    def _rounds(self, stopped: Callable[[], bool]) -> Iterator[list[Chunk]]:
+    def _rounds(self, stopped: Callable[[], bool], idle: Callable[[], None]) -> Iterator[list[Chunk]]:
         """Count what the source sends, bring it to the network's rate, and stop when asked."""
 
         def counted() -> Iterator[Chunk]:
             for chunk in self.source.chunks():
                 self._source_samples += chunk.data.shape[1]
-                yield chunk
+                self._note_state()
+                if chunk.data.shape[1] or chunk.ends_segment:
+                    yield chunk
+                if not chunk.data.shape[1]:
+                    idle()
                 if stopped():
                     return
 
@@ -315,8 +343,21 @@ class Session:
             self._samples_in += chunk.data.shape[1]
             yield [chunk]
 
+    def _note_state(self) -> None:
+        """Tell the sinks when the source's state has changed."""
+        state = self.source.health.state
+        if state is self._state:
+            return
+        self._state = state
+        with self._recording:
+            if self.recorder:
+                self.recorder.note_state(state)
+        if self.outlet:
+            self.outlet.note_state(state)
+
     def status(self) -> Status:
         """Figures of this moment."""
+        health = self.source.health
         snr_in, snr_out = self.scorer.rolling_snr_db()
         self.ledger.settle()
         total = self.ledger.total
@@ -333,6 +374,11 @@ class Session:
             setup=self.setup(),
             delays=self.delays.snapshot(),
             recording=str(self.recorder.path) if self.recorder else None,
+            state=health.state,
+            effective_fs_hz=health.effective_fs_hz,
+            ppm=health.ppm,
+            sample_age_s=health.sample_age_s,
+            problem=health.problem,
         )
 
     def setup(self) -> Setup:
@@ -362,7 +408,7 @@ class Session:
             "noise": self._noise.weights,
             "noise_snr_db": self._noise.snr_db if self._noise.weights else None,
             "snr_definition": self._noise.definition,
-            "noise_part": self._noise.part if job.source.kind == "replay" else "synthetic",
+            "noise_part": self._noise.part if job.source.kind == "replay" else job.source.kind,
             "own_drift": job.source.own_drift,
             "seed": job.source.seed,
             "speed": self.source.speed,
@@ -377,6 +423,7 @@ class Session:
             "samples_lost": self._samples_in - self._samples_out,
             "gaps": self._gaps,
             "gap_samples": self._gap_samples,
+            "stream": self._stream_summary() if job.source.kind == "lsl" else None,
             "marks": {mark.name.lower(): int(self._marks[mark]) for mark in Mark},
             "snr_in_db": _mean(before.snr_db) if scored else None,
             "snr_out_db": _mean(after.snr_db) if scored else None,
@@ -403,6 +450,20 @@ class Session:
             "memory_mb": {f"after_{_SETTLED_HOPS}_hops": self._settled_mb, "end": _memory_mb()},
             "recording": str(recorder.path) if recorder else None,
             "recording_clipped": recorder.clipped if recorder else None,
+            "lsl_out": job.lsl_out,
+        }
+
+    def _stream_summary(self) -> dict[str, Any]:
+        """What a live stream did, counted in its own samples."""
+        health = self.source.health
+        return {
+            "state": health.state,
+            "states": health.states,
+            "effective_rate_hz": health.effective_fs_hz,
+            "ppm": health.ppm,
+            **asdict(health.counts),
+            "notes": list(self.source.info.notes),
+            "problem": health.problem,
         }
 
     def _per_lead(self, before: Moments, after: Moments) -> dict[str, dict[str, float | None]]:

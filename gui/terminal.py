@@ -2,6 +2,7 @@
 
 import time
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -91,18 +92,36 @@ class TerminalView:
         if status is None:
             table.add_row(rate, "waiting for the first samples …")
             return table
+        if status.ppm is not None:
+            rate += f" ({status.ppm:+.0f} ppm)"
         table.add_row(f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm", describe(status), rate)
         return table
 
 
 def describe(status: Status) -> str:
-    """One line of figures: SNR, delay, missed deadlines, loss."""
+    """One line of figures: state of a stream that is not live, SNR, delay, missed deadlines, loss."""
+    state = ""
+    if status.state != "LIVE":
+        problem = f" ({status.problem})" if status.problem else ""
+        state = f"{status.state}, newest sample {status.sample_age_s:.1f} s ago{problem} · "
     snr = (
         f"SNR in {status.snr_in_db:+.1f} → out {status.snr_out_db:+.1f} dB (last 10 s)"
         if np.isfinite(status.snr_in_db)
         else "no reference"
     )
     return (
-        f"{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
+        f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
         f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples)"
     )
+
+
+def describe_stream(stream: dict[str, Any]) -> str:
+    """One line of what a live stream did, from the summary of its run."""
+    rate = stream["effective_rate_hz"]
+    measured = "rate not known yet" if rate is None else f"{rate:.3f} Hz ({stream['ppm']:+.0f} ppm)"
+    counts = " · ".join(
+        f"{stream[what]} {what.replace('_', ' ')}"
+        for what in ("duplicates", "reordered", "late", "clock_jumps")
+        if stream[what]
+    )
+    return " · ".join(filter(None, (stream["state"], measured, counts, stream["problem"])))

@@ -26,6 +26,8 @@ class StreamInfo:
         Identifies the stream among all those in one run.
     has_reference
         Whether its chunks carry the clean reference.
+    notes
+        What a person should know before trusting it, a sentence each.
     """
 
     fs: float
@@ -34,6 +36,7 @@ class StreamInfo:
     source_id: str
     has_reference: bool = False
     unit: str = "mV"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fs) and self.fs > 0):
@@ -71,6 +74,9 @@ class Chunk:
         The aligned clean reference in mV, shape of `data`, where the source knows it.
     annotations
         Marks on samples of this chunk.
+    ends_segment
+        Nothing follows soon: what waits for look-ahead leaves now, and what comes next begins
+        afresh, with or without a gap. Such a chunk has no samples.
     """
 
     stream: str
@@ -80,6 +86,7 @@ class Chunk:
     arrived_ns: int
     clean: Samples | None = None
     annotations: tuple[Annotation, ...] = ()
+    ends_segment: bool = False
 
     @property
     def stop(self) -> int:

@@ -1,6 +1,7 @@
 """From what the user asked for to a source that is ready to play."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamer.beats import find_beats
 from streamer.errors import InputError
+from streamer.lsl import LslSettings, LslSource
 from streamer.noise import (
     NoiseMixer,
     NoisePart,
@@ -27,7 +29,7 @@ from streamer.source import Player, Signal, Source
 from streamer.synthetic import SyntheticPatient, synthetic_tape
 from streamer.wfdb_record import BEAT_SYMBOLS, read_record
 
-SourceKind = Literal["synthetic", "replay"]
+SourceKind = Literal["synthetic", "replay", "lsl"]
 ENDLESS_SPAN_S = 300.0
 """Seconds of an endless signal over which its noise is calibrated, where no fewer are played."""
 
@@ -42,6 +44,8 @@ class SourceSettings:
         Where in the record to begin, and how long to play; None plays to the end.
     own_drift
         ``keep`` plays the record as it is, ``remove`` plays its clean reference.
+    lsl
+        Which stream, for kind ``lsl``.
     """
 
     kind: SourceKind = "synthetic"
@@ -61,6 +65,7 @@ class SourceSettings:
     snr_definition: SnrDefinition = "ac"
     noise_part: NoisePart = "test"
     seed: int = 0
+    lsl: LslSettings = field(default_factory=LslSettings)
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(SourceKind):
@@ -71,6 +76,11 @@ class SourceSettings:
             raise InputError(f"start must be a number of seconds ≥ 0, got {self.start}")
         if self.own_drift not in ("keep", "remove"):
             raise InputError(f"own drift {self.own_drift!r} is unknown; allowed: keep, remove")
+        if self.kind == "lsl" and (self.noise != "none" or self.speed != 1 or self.loop or self.start > 0):
+            raise InputError(
+                "a live stream takes no --noise, --speed, --loop or --start; `ecg-stream broadcast` "
+                "publishes a record with all of them"
+            )
 
     @property
     def noise_settings(self) -> NoiseSettings:
@@ -80,8 +90,14 @@ class SourceSettings:
         )
 
 
-def open_source(settings: SourceSettings) -> Source:
-    """Find, load and calibrate; raises `InputError` where what was asked for cannot be played."""
+def open_source(settings: SourceSettings, stopped: Callable[[], bool] = lambda: False) -> Source:
+    """Find, load and calibrate; raises `InputError` where what was asked for cannot be played.
+
+    Finding a live stream may take as long as its sender does to appear; `stopped` is asked
+    meanwhile, and ends it with KeyboardInterrupt.
+    """
+    if settings.kind == "lsl":
+        return LslSource(settings.lsl, settings.leads, settings.seconds, stopped)
     return play(open_signal(settings), settings)
 
 

@@ -87,10 +87,10 @@ def resampled_info(info: StreamInfo, fs: float) -> StreamInfo:
 def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[Chunk]:
     """Chunks of one stream at another rate; at its own rate they pass untouched.
 
-    A gap or the end flushes what the filter still holds, its edge value standing in for the
-    future; after a gap the filter starts afresh. A gap that falls between two outputs takes the
-    next one with it, so that it stays a gap. Missing samples (NaN) spread over the filter's
-    length, so that nothing is interpolated silently.
+    A gap, or the end of a segment or of the stream, flushes what the filter still holds, its edge
+    value standing in for the future; then the filter starts afresh. A gap that falls between two
+    outputs takes the next one with it, so that it stays a gap. Missing samples (NaN) spread over the
+    filter's length, so that nothing is interpolated silently.
 
     Parameters
     ----------
@@ -106,7 +106,11 @@ def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[C
     for chunk in chunks:
         if stage.expected is not None and chunk.start != stage.expected:
             yield from stage.flush()
-        yield from stage.push(chunk)
+        if chunk.ends_segment:
+            yield from stage.flush()
+            yield replace(chunk, start=stage.outputs_before(chunk.start))
+        else:
+            yield from stage.push(chunk)
     yield from stage.flush()
 
 
@@ -117,6 +121,7 @@ class _StreamResampler:
         self._resampler = resampler
         self._fs_in = fs_in
         self.expected: int | None = None
+        self.outputs_before = resampler.outputs_before
         self._last: Chunk
         self._earliest = 0
 

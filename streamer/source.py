@@ -9,6 +9,7 @@ import numpy as np
 
 from streamer.chunk import Annotation, Chunk, Samples, StreamInfo
 from streamer.errors import InputError
+from streamer.health import StreamHealth
 from streamer.noise import NoiseMixer, NoiseSettings
 
 CHUNK_S = 0.01
@@ -28,8 +29,17 @@ class Source(Protocol):
         """Seconds of signal per second; 0 is as fast as possible; a live source has 1."""
         ...
 
+    @property
+    def health(self) -> StreamHealth:
+        """How it is doing at this moment."""
+        ...
+
     def chunks(self) -> Iterator[Chunk]:
-        """Hand out chunks as they become due. Closing the iterator stops the source."""
+        """Hand out chunks as they become due. Closing the iterator stops the source.
+
+        A live source that is silent hands out empty chunks now and then, so that whoever listens
+        can look after other things.
+        """
         ...
 
     def set_noise(self, settings: NoiseSettings) -> None:
@@ -88,6 +98,7 @@ class Player:
             raise InputError(f"speed must be a number ≥ 0 (0 is as fast as possible), got {speed}")
         self.info = signal.info
         self.speed = speed
+        self.health = StreamHealth()
         self._signal = signal
         self._noise = noise
         ends = [end for end in (stop, signal.length) if end is not None]

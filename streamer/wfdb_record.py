@@ -12,6 +12,9 @@ from streamer.chunk import Annotation, Samples
 from streamer.errors import InputError
 
 REFERENCE_CUTOFF_HZ = 0.5
+OWN_RECORDING = "cleaned by ecg-stream"
+"""In the comment of a record that this program wrote: its leads are there as raw and as cleaned."""
+_RAW = " raw"
 _MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "nv": 1e-6}
 # "µV" in Latin-1 and both of its spellings in UTF-8. wfdb drops what is not ASCII and reads volts.
 _MICRO = re.compile(rb"[\xb5\xbc][Vv]")
@@ -77,12 +80,17 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
         for index, (name, unit) in enumerate(zip(names, record.units, strict=True))
         if unit.lower() in _MILLIVOLTS
     }
+    ours = {}
+    if any(OWN_RECORDING in comment for comment in record.comments):
+        ours = {n.removesuffix(_RAW): found for n, found in scale.items() if n.endswith(_RAW)}
     if not scale:
         raise InputError(f"record {path} has no voltage signal, only: {', '.join(names)}")
+    usual = tuple(ours or scale)
+    scale |= ours
     for lead in leads or ():
         if lead not in scale:
             raise InputError(f"record {path} has no lead {lead!r}; it has: {', '.join(scale)}")
-    chosen = leads or tuple(scale)
+    chosen = leads or usual
     data = np.stack([record.p_signal[:, scale[n][0]] * np.float32(scale[n][1]) for n in chosen])
     return WfdbRecord(path.name, float(record.fs), chosen, data, _read_annotations(path))
 

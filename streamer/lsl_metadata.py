@@ -1,0 +1,157 @@
+"""From a stream's metadata to its ECG leads in mV. What it says comes from others: believe little."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import InputError
+from streamer.lsl_network import plain
+
+UNITS = ("V", "mV", "uV", "counts")
+"""Units that a user may state; counts need a scale."""
+
+_MILLIVOLTS = {
+    **dict.fromkeys(("v", "volt", "volts"), 1e3),
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1.0),
+    **dict.fromkeys(("uv", "µv", "μv", "microvolt", "microvolts"), 1e-3),
+    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-6),
+}
+_ECG_TYPES = {"ecg", "ekg"}
+_MAYBE_ECG_TYPES = {"", "exg", "eeg", "bio", "biosignal"}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel as its stream describes it; empty where it says nothing."""
+
+    label: str
+    type: str
+    unit: str
+    factor: float = 1.0
+    """`scaling_factor` of the XDF metadata: what a value must be multiplied by to have `unit`."""
+
+    @property
+    def millivolts(self) -> float | None:
+        """What makes mV of a value; None where the unit is no voltage."""
+        scale = _MILLIVOLTS.get(self.unit.casefold())
+        return None if scale is None else scale * self.factor
+
+
+@dataclass(frozen=True)
+class Leads:
+    """Which channels are leads: names, positions among the channels, and mV per unit of each."""
+
+    names: tuple[str, ...]
+    columns: tuple[int, ...]
+    millivolts: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+
+def read_channels(info: Any) -> list[Channel]:
+    """Channels of a full `pylsl.StreamInfo`, in the layout of the XDF metadata.
+
+    Always as many as the stream has: missing descriptions are empty, needless ones ignored, and
+    no two labels are alike.
+    """
+    count = info.channel_count()
+    channels: list[Channel] = []
+    element = info.desc().child("channels").child("channel")
+    labels: set[str] = set()
+    for position in range(count):
+        fields = dict.fromkeys(("label", "type", "unit", "scaling_factor"), "")
+        if not element.empty():
+            fields = {name: plain(element.child_value(name)) for name in fields}
+            element = element.next_sibling("channel")
+        label = fields["label"] or f"ch{position + 1}"
+        if label in labels:
+            label = f"{label}#{position + 1}"
+        labels.add(label)
+        factor = _positive(fields["scaling_factor"])
+        channels.append(Channel(label, fields["type"], fields["unit"], factor))
+    return channels
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 1.0
+    return value if np.isfinite(value) and value > 0 else 1.0
+
+
+def check_scale(unit: str | None, scale: float | None) -> None:
+    """Refuse what a user stated of units, before any network is asked."""
+    if unit is not None and unit not in UNITS:
+        raise InputError(f"unit {unit!r} is unknown; allowed: {', '.join(UNITS)}")
+    if scale is not None and not (np.isfinite(scale) and scale != 0):
+        raise InputError(f"scale must be a number other than 0, the mV of one count, got {scale}")
+    if scale is not None and unit not in (None, "counts"):
+        raise InputError(f"unit {unit!r} says it all; give --scale with counts or alone")
+    if unit == "counts" and scale is None:
+        raise InputError("counts have no size of their own; say with --scale how many mV one count is")
+
+
+def pick_leads(
+    channels: Sequence[Channel],
+    wanted: tuple[str, ...] | None = None,
+    unit: str | None = None,
+    scale: float | None = None,
+) -> Leads:
+    """Choose the channels that hold ECG, and what turns their values into mV.
+
+    Without `wanted` these are the channels of type ECG; where there are none, those that do not
+    say that they are something else. A channel whose unit is no voltage is then left out.
+
+    Parameters
+    ----------
+    wanted
+        Labels, in the order wanted; taken whatever their type.
+    unit
+        One of `UNITS`, instead of what the metadata say.
+    scale
+        mV of one unit, instead of `unit`.
+
+    Raises
+    ------
+    InputError
+        If there is no such lead, no lead at all, or no telling its unit.
+    """
+    check_scale(unit, scale)
+    labels = [channel.label for channel in channels]
+    for lead in wanted or ():
+        if lead not in labels:
+            raise InputError(f"the LSL stream has no lead {lead!r}; it has: {', '.join(labels)}")
+    columns = [labels.index(lead) for lead in wanted] if wanted else _ecg_columns(channels)
+    stated = scale if scale is not None else None if unit is None else _MILLIVOLTS[unit.casefold()]
+    if stated is not None:
+        factors = dict.fromkeys(columns, stated)
+    else:
+        factors = {c: mv for c in columns if (mv := channels[c].millivolts) is not None}
+    lacking = [column for column in columns if column not in factors]
+    if not factors or (wanted and lacking):
+        said = ", ".join(f"{channels[c].label} {channels[c].unit or 'no unit'}" for c in lacking[:8])
+        raise InputError(
+            f"the LSL stream does not say its voltage ({said or 'no ECG channel'}); state it with "
+            f"--unit V, mV or uV, or with --scale, the mV of one count (and the leads with --leads)"
+        )
+    chosen = tuple(column for column in columns if column in factors)
+    left = [f"{channels[c].label} ({channels[c].unit or 'no unit'})" for c in lacking]
+    notes = (f"left out, being no voltage: {', '.join(left)}",) if left else ()
+    return Leads(
+        tuple(labels[column] for column in chosen),
+        chosen,
+        np.array([factors[column] for column in chosen]),
+        notes,
+    )
+
+
+def _ecg_columns(channels: Sequence[Channel]) -> list[int]:
+    for types in (_ECG_TYPES, _MAYBE_ECG_TYPES):
+        columns = [i for i, channel in enumerate(channels) if channel.type.casefold() in types]
+        if columns:
+            return columns
+    kinds = ", ".join(f"{channel.label} ({channel.type})" for channel in channels[:12])
+    raise InputError(f"the LSL stream has no ECG channel, only: {kinds}; choose with --leads")
