@@ -243,7 +243,7 @@ def _show_window(
     if reason:
         raise InputError(f"there is no window to take a picture of: {reason}")
     from gui.app import SCREENSHOT_S, Screen, parse_size, run_window
-    from streamer.found import find_records, synthetic_patients
+    from streamer.found import find_records, find_streams, synthetic_patients
 
     screen = Screen(
         screenshot,
@@ -253,7 +253,7 @@ def _show_window(
         range_mv,
     )
     base = job.source
-    finders = [partial(synthetic_patients, base), partial(find_records, base)]
+    finders = [partial(find, base) for find in (find_streams, synthetic_patients, find_records)]
     outcome = run_window(job if chosen else None, job, finders, screen)
     if screenshot:
         err.print(f"picture: {screenshot}")

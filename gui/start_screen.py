@@ -186,7 +186,8 @@ class StartScreen(QWidget):
             return
         source: FoundSource = item.data(0, Qt.ItemDataRole.UserRole)
         settings = source.settings
-        noise = self.noise.value
+        # A live stream brings its own noise.
+        noise = self.noise.value if settings.kind != "lsl" else "none"
         if noise == "default":
             noise = "em" if settings.kind == "synthetic" else "none"
         names = tuple(name.strip() for name in self.leads.text().split(",") if name.strip())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
+from streamer.lsl_network import look_around
 from streamer.open_source import SourceSettings
 from streamer.records import DATA_VARIABLE
 
@@ -48,6 +49,32 @@ def synthetic_patients(base: SourceSettings) -> list[FoundSource]:
             replace(base, kind="synthetic", rhythm=rhythm, leads=None),
         )
         for rhythm, title in names.items()
+    ]
+
+
+def find_streams(base: SourceSettings) -> list[FoundSource]:
+    """Streams of a regular rate that Lab Streaming Layer announces on the network now."""
+    return [
+        FoundSource(
+            "Live (LSL)",
+            stream.name,
+            f"{stream.type or 'no type'} · {stream.channels} channels · {stream.fs:g} Hz · on {stream.host}",
+            replace(
+                base,
+                kind="lsl",
+                leads=None,
+                lsl=replace(
+                    base.lsl,
+                    # A screen shows that a stream is lost, and goes on when it returns.
+                    wait=True,
+                    stream_name=stream.name,
+                    stream_type=stream.type or None,
+                    source_id=stream.source_id or None,
+                ),
+            ),
+        )
+        for stream in look_around()
+        if stream.fs > 0 and not stream.is_text
     ]
 
 

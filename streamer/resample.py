@@ -123,7 +123,8 @@ class _StreamResampler:
         self.expected: int | None = None
         self.outputs_before = resampler.outputs_before
         self._last: Chunk
-        self._earliest = 0
+        self._ended = 0
+        self._next = 0
 
     def push(self, chunk: Chunk) -> Iterator[Chunk]:
         rows = chunk.data if chunk.clean is None else np.concatenate([chunk.data, chunk.clean])
@@ -132,7 +133,9 @@ class _StreamResampler:
             self._first = chunk.start - reach
             self._rows = np.repeat(rows[:, :1], reach, axis=1)
             self._times = chunk.source_time[0] + np.arange(-reach, 0) / self._fs_in
-            self._next = max(self._resampler.outputs_before(chunk.start), self._earliest)
+            # A gap that no output lies in takes the next one with it.
+            lost = 1 if chunk.start > self._ended else 0
+            self._next = max(self._resampler.outputs_before(chunk.start), self._next + lost)
             self._marks: list[Annotation] = []
         self.expected = chunk.stop
         self._last = chunk
@@ -149,8 +152,7 @@ class _StreamResampler:
         ahead = self._times[-1] + np.arange(1, reach + 1) / self._fs_in
         self._times = np.concatenate([self._times, ahead])
         yield from self._emit(self.expected)
-        self.expected = None
-        self._earliest = self._next + 1
+        self._ended, self.expected = self.expected, None
 
     def _emit(self, before_input: int) -> Iterator[Chunk]:
         """Yield all outputs that lie before an input sample, and forget what is no longer needed."""
