@@ -29,7 +29,7 @@ from rich.table import Table
 from engine.backends import BACKENDS, why_not
 from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
-from engine.session import Job, Outcome, Status
+from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
 from gui.terminal import TerminalView, describe, describe_stream
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
@@ -252,6 +252,7 @@ def _show_window(
         theme,
         range_mv,
     )
+    check_job(job)
     base = job.source
     finders = [partial(find, base) for find in (find_streams, synthetic_patients, find_records)]
     outcome = run_window(job if chosen else None, job, finders, screen)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from engine.backends import open_backend
+from engine.backends import choose_backend, open_backend
 from engine.backends.base import Backend
 from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
@@ -477,6 +477,12 @@ class Session:
 def _memory_mb() -> float:
     """What this process holds in memory."""
     return float(psutil.Process().memory_info().rss) / 1e6
+
+
+def check_job(job: Job) -> None:
+    """Raise InputError for what can be refused before anything is opened."""
+    _config(job)
+    choose_backend(job.backend)
 
 
 def _config(job: Job) -> EngineConfig:

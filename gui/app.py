@@ -3,8 +3,9 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -83,7 +84,7 @@ def run_window(
     Raises
     ------
     InputError, EngineFailure
-        What kept a screenshot from being made. Otherwise the window shows it.
+        What kept `job` from being started. What happens later the window shows.
     """
     if screen.screenshot and not has_display():
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -110,8 +111,11 @@ def run_window(
     hook, sys.excepthook = sys.excepthook, fail
     # The paint timer runs Python often enough for this to be heard.
     handler = signal.signal(signal.SIGINT, interrupt)
-    if screen.screenshot:
-        _take_screenshot(window, screen.screenshot, screen.seconds)
+    if job:
+        # What was asked for on the command line and cannot be played ends the command.
+        path = screen.screenshot
+        then = partial(_take_screenshot, window, path, screen.seconds) if path else lambda: None
+        _once_started(window, then)
     try:
         window.show()
         application.exec()
@@ -124,22 +128,28 @@ def run_window(
     return window.outcome
 
 
-def _take_screenshot(window: MainWindow, path: Path, seconds: float) -> None:
-    """Wait for the engine, then `seconds`, save the window, close it."""
+def _once_started(window: MainWindow, then: Callable[[], None]) -> None:
+    """Wait for the engine; raise what kept it from starting."""
 
-    def save() -> None:
-        window.grab_to(path)
-        window.close()
-
-    def wait() -> None:
+    def look() -> None:
         bridge = window.bridge
         if bridge is None or bridge.life is Life.STARTING:
             return
         waiting.stop()
         if bridge.failure:
             raise bridge.failure
-        QTimer.singleShot(round(1000 * seconds), save)
+        then()
 
     waiting = QTimer(window)
-    waiting.timeout.connect(wait)
+    waiting.timeout.connect(look)
     waiting.start(20)
+
+
+def _take_screenshot(window: MainWindow, path: Path, seconds: float) -> None:
+    """Save the window after `seconds`, and close it."""
+
+    def save() -> None:
+        window.grab_to(path)
+        window.close()
+
+    QTimer.singleShot(round(1000 * seconds), save)

@@ -26,8 +26,8 @@ def why_not(name: str) -> str | None:
     return None
 
 
-def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
-    """Load a model into a backend; ``auto`` takes the first of `AUTO_ORDER` that runs here.
+def choose_backend(name: str) -> str:
+    """The backend that is meant; ``auto`` means the first of `AUTO_ORDER` that runs here.
 
     Raises
     ------
@@ -39,6 +39,12 @@ def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
     reason = why_not(name)
     if reason is not None:
         raise InputError(f"backend {name!r} cannot be used: {reason}")
+    return name
+
+
+def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
+    """Load a model into the backend that `choose_backend` says."""
+    name = choose_backend(name)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
 
