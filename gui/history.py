@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.messages import Cleaned, Message
-from streamer.beats import heart_rate
+from gui.vitals import heart_rate
+from streamer.beats import find_beats
 from streamer.chunk import StreamInfo
 
 
@@ -49,4 +50,5 @@ class History:
 
     def heart_rates(self) -> tuple[float | None, float | None]:
         """Beats per minute found in raw and in cleaned."""
-        return heart_rate(self.raw, self.fs), heart_rate(self.cleaned, self.fs)
+        raw, cleaned = (heart_rate(find_beats(trace, self.fs), trace, self.fs) for trace in self._rows)
+        return raw, cleaned

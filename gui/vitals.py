@@ -149,7 +149,7 @@ class BeatFinder:
 def _vitals(stretch: _Stretch) -> Vitals:
     beats, rates, fs = [], [], stretch.buffer.fs
     for trace, start in ((stretch.raw, stretch.raw_start), (stretch.cleaned, stretch.start)):
-        found = np.sort(find_beats(trace, fs))
+        found = find_beats(trace, fs)
         beats.append(found + start)
         rates.append(heart_rate(found, trace, fs))
     return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1])

@@ -8,7 +8,7 @@ SHORTEST_S = 2.0
 
 
 def find_beats(lead: NDArray[np.float32], fs: float) -> NDArray[np.int64]:
-    """Sample index of each QRS complex, by the wfdb package's XQRS detector.
+    """Sample index of each QRS complex, in order, by the wfdb package's XQRS detector.
 
     Missing samples (NaN) are taken as zero. A stretch that is flat or shorter than `SHORTEST_S`
     has no beats.
@@ -20,10 +20,4 @@ def find_beats(lead: NDArray[np.float32], fs: float) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     detector = XQRS(sig=lead.astype(np.float64), fs=fs)
     detector.detect(verbose=False)
-    return np.asarray(detector.qrs_inds, np.int64)
-
-
-def heart_rate(lead: NDArray[np.float32], fs: float) -> float | None:
-    """Beats per minute from the median interval; None with fewer than two beats."""
-    beats = find_beats(lead, fs)
-    return float(60 * fs / np.median(np.diff(beats))) if len(beats) > 1 else None
+    return np.sort(np.asarray(detector.qrs_inds, np.int64))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streamer.beats import SHORTEST_S, find_beats, heart_rate
+from streamer.beats import SHORTEST_S, find_beats
 from streamer.synthetic import SyntheticPatient
 
 
@@ -19,14 +19,13 @@ def test_every_beat_is_found_and_no_other(fs, bpm):
     inside = beats[(beats > 2 * fs) & (beats < data.size - fs)]
     away = np.abs(inside[:, None] - found).min(axis=1)
     assert away.max() <= 0.05 * fs
-    assert heart_rate(data, fs) == pytest.approx(bpm, rel=0.05)
+    assert 60 * fs / np.median(np.diff(found)) == pytest.approx(bpm, rel=0.05)
 
 
 @pytest.mark.parametrize("level", [0.0, 2.5])
 def test_a_flat_lead_has_no_beats(level):
     flat = np.full(10_000, level, dtype=np.float32)
     assert find_beats(flat, 360.0).size == 0
-    assert heart_rate(flat, 360.0) is None
 
 
 def test_a_lead_that_is_missing_has_no_beats():

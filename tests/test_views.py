@@ -87,6 +87,20 @@ def test_history_finds_the_heart_rate():
     assert cleaned == pytest.approx(84, abs=3)
 
 
+def test_history_counts_no_heart_rate_over_a_gap():
+    session = Session(Job(SourceSettings(heart_rate=70.0, seconds=15.0, speed=0)))
+    history = History(session.info)
+
+    def with_a_hole(message):
+        if not 3600 <= message.start < 4320:
+            history.push(message)
+
+    session.run(show=with_a_hole)
+    raw, cleaned = history.heart_rates()
+    assert raw == pytest.approx(70, abs=4)
+    assert cleaned == pytest.approx(70, abs=4)
+
+
 def status(**changes):
     figures = {
         "seconds": 9.0,
