@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from engine_tools import Identity
 
 from engine.config import EngineConfig
 from engine.messages import Gap
@@ -8,17 +9,6 @@ from streamer.chunk import Chunk, StreamInfo
 from streamer.resample import Resampler, resample
 
 CONFIG = EngineConfig(fs=100, window=64, hop=4, lookahead=20)
-
-
-class Identity:
-    name = "identity"
-    transfers_ns = (0, 0)
-
-    def infer(self, batch):
-        return batch.copy()
-
-    def close(self):
-        pass
 
 
 def chunk(start, count, *, ends_segment=False):
