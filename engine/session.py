@@ -10,19 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
+from engine.account import Account
 from engine.backends import choose_backend, open_backend
 from engine.backends.base import Backend
 from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
-from engine.ledger import STAGES, Ledger
 from engine.lsl_outlet import LslOutlet
-from engine.messages import Cleaned, Emitted, Gap, Mark
+from engine.messages import Cleaned, Emitted, Gap
 from engine.pipeline import clean
 from engine.recorder import Recorder
-from engine.scorer import Scorer
-from models.metrics import Moments
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import Chunk
 from streamer.errors import InputError
@@ -35,8 +32,6 @@ from streamer.watchdog import StreamState
 KEPT_S = 10.0
 """Seconds of the run's end that are kept for its picture."""
 _WARMUP_CALLS = 5
-_SETTLED_HOPS = 1500
-"""Hops after which memory should no longer grow: a minute of signal at the usual hop."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +145,6 @@ class Session:
         self.info = resampled_info(self.source.info, self.config.fs)
         up, down = ratio(self.source.info.fs, self.config.fs)
         self._resampling_s = 0.0 if up == down else Resampler(self.source.info.fs, self.config.fs).delay_s
-        leads = len(self.info.leads)
         self._warm_up(self.backend, self.config)
         self.recorder = Recorder(job.save, self.info) if job.save else None
         # The control thread changes the recorder and the settings, the main thread uses them.
@@ -164,16 +158,10 @@ class Session:
             if job.lsl_out is not None
             else None
         )
-        self.scorer = Scorer(self.config.fs, leads)
-        self.ledger = Ledger(self._hop_ns())
-        self.delays = DelayWatch(self.ledger, self.config.fs)
+        self.account = Account(self.info, self._hop_ns())
+        self.delays = DelayWatch(self.account.ledger, self.config.fs)
         self._noise = job.source.noise_settings
-        self._source_samples = self._samples_in = self._samples_out = 0
-        self._gaps = self._gap_samples = 0
-        self._marks = np.zeros(len(Mark), np.int64)
-        self._first_ns = self._last_ns = 0
         self._state: StreamState | None = None
-        self._settled_mb: float | None = None
 
     @property
     def algorithmic_delay_s(self) -> float:
@@ -267,8 +255,6 @@ class Session:
         gc.freeze()
         try:
             for message in self._cleaned(self._rounds(stopped, idle)):
-                if not self._first_ns:
-                    self._first_ns = time.perf_counter_ns()
                 show(message)
                 with self._recording:
                     if self.recorder:
@@ -276,20 +262,12 @@ class Session:
                 if self.outlet:
                     self.outlet.push(message)
                 if isinstance(message, Gap):
-                    self._gaps += 1
-                    self._gap_samples += message.stop - message.start
+                    self.account.take(message)
                     continue
-                self.scorer.push(message)
                 kept.append(message)
-                self._samples_out += message.raw.shape[1]
-                self._marks += np.bincount(message.marks.ravel(), minlength=len(Mark))
                 # What was on its way when the user paused waited for the user, not for the engine.
-                if message.source_time[0] >= self._resumed_s:
-                    self.ledger.note(message, time.perf_counter_ns())
-                if self.ledger.hops == _SETTLED_HOPS:
-                    self._settled_mb = _memory_mb()
+                self.account.take(message, timed=bool(message.source_time[0] >= self._resumed_s))
         finally:
-            self._last_ns = time.perf_counter_ns()
             gc.unfreeze()
             self.record(None)
             if self.outlet:
@@ -298,7 +276,7 @@ class Session:
             if self._pending:
                 self._pending[2].close()
         traces = [message.released() for message in kept]
-        return Outcome(self.summary(), traces, *self.ledger.total.bars())
+        return Outcome(self.summary(), traces, *self.account.ledger.total.bars())
 
     def _cleaned(self, rounds: Iterator[list[Chunk]]) -> Iterator[Emitted | Gap]:
         """Clean to the end, with a new pipeline wherever the settings change.
@@ -322,7 +300,7 @@ class Session:
             before = self.backend
             self.job, self.config, self.backend = pending
             before.close()
-            self.ledger.hop_ns = self._hop_ns()
+            self.account.ledger.hop_ns = self._hop_ns()
             self.delays.restart()
 
     def _rounds(self, stopped: Callable[[], bool], idle: Callable[[], None]) -> Iterator[list[Chunk]]:
@@ -330,7 +308,7 @@ class Session:
 
         def counted() -> Iterator[Chunk]:
             for chunk in self.source.chunks():
-                self._source_samples += chunk.data.shape[1]
+                self.account.source_samples += chunk.data.shape[1]
                 self._note_state()
                 if chunk.data.shape[1] or chunk.ends_segment:
                     yield chunk
@@ -340,7 +318,7 @@ class Session:
                     return
 
         for chunk in resample(counted(), self.source.info, self.config.fs):
-            self._samples_in += chunk.data.shape[1]
+            self.account.samples_in += chunk.data.shape[1]
             yield [chunk]
 
     def _note_state(self) -> None:
@@ -357,20 +335,20 @@ class Session:
 
     def status(self) -> Status:
         """Figures of this moment."""
-        health = self.source.health
-        snr_in, snr_out = self.scorer.rolling_snr_db()
-        self.ledger.settle()
-        total = self.ledger.total
+        health, account = self.source.health, self.account
+        snr_in, snr_out = account.scorer.rolling_snr_db()
+        account.ledger.settle()
+        total = account.ledger.total
         return Status(
-            seconds=self._samples_out / self.config.fs,
-            samples_in=self._samples_in,
-            gaps=self._gaps,
-            gap_samples=self._gap_samples,
+            seconds=account.samples_out / self.config.fs,
+            samples_in=account.samples_in,
+            gaps=account.gaps,
+            gap_samples=account.gap_samples,
             snr_in_db=snr_in,
             snr_out_db=snr_out,
             delay_p50_ms=total.percentile_ms(50),
             delay_p99_ms=total.percentile_ms(99),
-            deadline_misses=self.ledger.deadline_misses,
+            deadline_misses=account.ledger.deadline_misses,
             setup=self.setup(),
             delays=self.delays.snapshot(),
             recording=str(self.recorder.path) if self.recorder else None,
@@ -394,12 +372,7 @@ class Session:
 
     def summary(self) -> dict[str, Any]:
         """Everything that the run can say of itself, ready for JSON; NaN is null."""
-        self.ledger.settle()
-        job, config, total = self.job, self.config, self.ledger.total
-        recorder = self._last_recorder
-        before, after = self.scorer.result()
-        scored = self.info.has_reference and after.count.max() > 0
-        signal_s = self._samples_out / config.fs
+        job, config, recorder = self.job, self.config, self._last_recorder
         return {
             "source": self.source.info.name,
             "leads": list(self.info.leads),
@@ -416,38 +389,8 @@ class Session:
             "backend": self.backend.name,
             "lookahead_ms": 1000 * config.lookahead / config.fs,
             "hop_ms": 1000 * config.hop / config.fs,
-            "seconds": signal_s,
-            "source_samples": self._source_samples,
-            "samples_in": self._samples_in,
-            "samples_out": self._samples_out,
-            "samples_lost": self._samples_in - self._samples_out,
-            "gaps": self._gaps,
-            "gap_samples": self._gap_samples,
+            **self.account.figures(job.launched_ns, self.algorithmic_delay_s),
             "stream": self._stream_summary() if job.source.kind == "lsl" else None,
-            "marks": {mark.name.lower(): int(self._marks[mark]) for mark in Mark},
-            "snr_in_db": _mean(before.snr_db) if scored else None,
-            "snr_out_db": _mean(after.snr_db) if scored else None,
-            "rmse_mv": _mean(after.rmse_mv) if scored else None,
-            "per_lead": self._per_lead(before, after) if scored else None,
-            "delay_ms": {
-                "algorithmic": 1000 * self.algorithmic_delay_s,
-                **{f"p{percent}": _number(total.percentile_ms(percent)) for percent in (50, 95, 99)},
-                "max": _number(total.max_ms),
-            },
-            "ledger_ms": {
-                stage: {
-                    "p50": _number(histogram.percentile_ms(50)),
-                    "p99": _number(histogram.percentile_ms(99)),
-                    "max": _number(histogram.max_ms),
-                }
-                for stage, histogram in ((stage, self.ledger.stages[stage]) for stage in STAGES)
-            },
-            "hops": self.ledger.hops,
-            "deadline_misses": self.ledger.deadline_misses,
-            "realtime_factor": _number(self.ledger.busy_ns / 1e9 / signal_s if signal_s else np.nan),
-            "cold_start_s": (self._first_ns - job.launched_ns) / 1e9 if self._first_ns else None,
-            "wall_s": (self._last_ns - job.launched_ns) / 1e9,
-            "memory_mb": {f"after_{_SETTLED_HOPS}_hops": self._settled_mb, "end": _memory_mb()},
             "recording": str(recorder.path) if recorder else None,
             "recording_clipped": recorder.clipped if recorder else None,
             "lsl_out": job.lsl_out,
@@ -466,18 +409,6 @@ class Session:
             "problem": health.problem,
         }
 
-    def _per_lead(self, before: Moments, after: Moments) -> dict[str, dict[str, float | None]]:
-        columns = zip(self.info.leads, before.snr_db, after.snr_db, after.rmse_mv, strict=True)
-        return {
-            lead: {"snr_in_db": _number(i), "snr_out_db": _number(o), "rmse_mv": _number(r)}
-            for lead, i, o, r in columns
-        }
-
-
-def _memory_mb() -> float:
-    """What this process holds in memory."""
-    return float(psutil.Process().memory_info().rss) / 1e6
-
 
 def check_job(job: Job) -> None:
     """Raise InputError for what can be refused before anything is opened."""
@@ -488,12 +419,3 @@ def check_job(job: Job) -> None:
 def _config(job: Job) -> EngineConfig:
     spec = load_card(job.model).spec
     return EngineConfig.from_ms(spec.fs, spec.window, job.lookahead_ms, job.hop_ms)
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return _number(np.nanmean(values)) if np.isfinite(values).any() else None
