@@ -142,8 +142,8 @@ def _fetch(record: str, database: str, folder: Path, physionet: str) -> Path:
         raise
     except requests.RequestException as error:
         raise InputError(
-            f"record {record!r} of {database!r} is not on disk, and PhysioNet cannot be reached "
-            f"({type(error).__name__}); {by_hand}"
+            f"record {record!r} of {database!r} is not on disk and could not be fetched "
+            f"(no connection: {type(error).__name__}); {by_hand}"
         ) from error
     except (OSError, ValueError) as error:
         # The cache cannot be written, or what came does not match PhysioNet's own hash.
