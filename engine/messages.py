@@ -48,6 +48,8 @@ class Hop:
         When the newest sample of the window arrived.
     warm
         Emitted samples from this index on had a full window of context.
+    flushed
+        Part of its window never came: the stream or the segment had ended.
     fresh
         First hop of a segment: overlap-add forgets what it held.
     missing_ahead
@@ -71,6 +73,7 @@ class Hop:
     arrived_ready_ns: NDArray[np.int64]
     newest_arrived_ns: int
     warm: bool
+    flushed: bool
     fresh: bool
     annotations: tuple[Annotation, ...]
     missing_ahead: NDArray[np.bool_]

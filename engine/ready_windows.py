@@ -189,6 +189,7 @@ class _Stream:
             arrived_ready_ns=self._arrived_ready[:, out],
             newest_arrived_ns=int(self._arrived_ready[0, newest - 1]),
             warm=end - self._first >= config.window,
+            flushed=end > self._expected,
             fresh=end - self._first == config.hop,
             annotations=marks,
             missing_ahead=self._missing[:, stop - base : known - base],

@@ -84,7 +84,8 @@ def test_a_hop_that_takes_longer_than_a_hop_is_late():
             ledger.note(message, clock())
         late[hop_ns] = (ledger.deadline_misses, ledger.hops)
     assert late[1e9][0] == 0
-    assert late[1e6][0] == late[1e6][1] > 5
+    # Ten windows of which the first two emit nothing, then the flush: that is never late.
+    assert late[1e6] == (8, 11)
 
 
 def test_more_samples_than_a_block_are_all_counted():
