@@ -152,9 +152,9 @@ def test_ctrl_c_while_starting_ends_without_a_traceback(tmp_path, after_s):
     time.sleep(after_s)
     os.killpg(child.pid, signal.SIGINT)
     _, errors = child.communicate(timeout=30)
-    # Before our first line runs, Python itself answers.
+    # Before our first line runs, Python itself answers, in its own words and with its own status.
     assert "Traceback" not in errors or "ecg_stream.py" not in errors, errors
-    assert child.returncode in (0, 130, -signal.SIGINT)
+    assert child.returncode in (0, 130, -signal.SIGINT) or "init_import_site" in errors, errors
 
 
 def test_the_live_view_draws_both_traces_and_the_figures(tmp_path):
