@@ -124,17 +124,37 @@ def test_help_teaches():
         assert word in ran.stdout
 
 
+def start(*arguments, cwd):
+    """The command in a group of its own, where Ctrl-C is heard even if this run was told to ignore it."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def finish(child):
+    """Its errors, once it has ended; it does not outlive the test."""
+    try:
+        return child.communicate(timeout=60)[1]
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+
+
 def test_ctrl_c_loses_nothing(tmp_path):
-    child = subprocess.Popen(
-        [*COMMAND, "--headless", "--json", "out.json", "--save", "rec"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+    child = start("--headless", "--json", "out.json", "--save", "rec", cwd=tmp_path)
     assert child.stderr is not None
     assert "algorithmic delay" in child.stderr.readline()
     time.sleep(1.5)
     # A terminal sends it to the whole group, the engine included.
     os.killpg(child.pid, signal.SIGINT)
-    _, errors = child.communicate(timeout=30)
+    errors = finish(child)
     assert child.returncode == 0, errors
     assert "Traceback" not in errors
     summary = json.loads((tmp_path / "out.json").read_text())
@@ -145,13 +165,10 @@ def test_ctrl_c_loses_nothing(tmp_path):
 
 @pytest.mark.parametrize("after_s", [0.1, 0.4, 0.8])
 def test_ctrl_c_while_starting_ends_without_a_traceback(tmp_path, after_s):
-    child = subprocess.Popen(
-        [*COMMAND, "--headless"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+    child = start("--headless", cwd=tmp_path)
     time.sleep(after_s)
     os.killpg(child.pid, signal.SIGINT)
-    _, errors = child.communicate(timeout=30)
+    errors = finish(child)
     # Before our first line runs, Python itself answers, in its own words and with its own status.
     assert "Traceback" not in errors or "ecg_stream.py" not in errors, errors
     assert child.returncode in (0, 130, -signal.SIGINT) or "init_import_site" in errors, errors
