@@ -1,6 +1,7 @@
 """The picture that a run leaves: its last seconds, and how long its samples took."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +30,9 @@ def save_picture(outcome: Outcome, path: Path) -> None:
         def lead(name: str) -> np.ndarray:
             return np.concatenate([getattr(m, name)[0] for m in outcome.traces])
 
-        def draw(axes: object, name: str, **style: object) -> None:
+        def draw(axes: Any, name: str, **style: object) -> None:
             values = np.insert(lead(name).astype(float), breaks, np.nan)
-            axes.plot(np.insert(time_s, breaks, np.nan), values, **style)  # type: ignore[attr-defined]
+            axes.plot(np.insert(time_s, breaks, np.nan), values, **style)
 
         draw(raw_axes, "raw", color="0.45", lw=0.7, label="raw")
         if outcome.traces[0].clean is not None:
