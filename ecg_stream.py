@@ -563,9 +563,11 @@ def evaluate(
     """Score networks and filters on Track F: unseen patients, unseen noise, through the engine."""
     from engine.evaluate import EvaluateSettings, write_report
     from engine.evaluate import evaluate as run
+    from models.track_f import TEST_RECORDS
 
     settings = EvaluateSettings(
         models=tuple(_list(model)),
+        records=tuple(_list(records)) if records else TEST_RECORDS,
         noises=tuple(_list(noises)),
         snrs=tuple(_numbers("snrs", snrs)),
         lookaheads_ms=tuple(_numbers("lookahead", lookahead)),
@@ -576,10 +578,6 @@ def evaluate(
         threads=threads,
         data_dir=data_dir,
     )
-    if records:
-        from dataclasses import replace
-
-        settings = replace(settings, records=tuple(_list(records)))
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
