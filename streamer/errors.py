@@ -7,3 +7,9 @@ class InputError(ValueError):
     The front door prints it as one line and exits with status 2. Everything else that is
     raised is a defect of the program or a failure of the machine.
     """
+
+
+def one_line(error: Exception) -> str:
+    """What another program's error says, fit for an `InputError`: its first line, and not long."""
+    said = str(error).strip().splitlines()
+    return said[0][:160] if said else type(error).__name__

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from streamer.chunk import Annotation, Samples
-from streamer.errors import InputError
+from streamer.errors import InputError, one_line
+from streamer.wfdb_header import check_header
 
 REFERENCE_CUTOFF_HZ = 0.5
 OWN_RECORDING = "cleaned by ecg-stream"
@@ -60,11 +61,14 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
     """
     import wfdb
 
+    check_header(path)
     try:
         record = wfdb.rdrecord(str(path), return_res=32)
         micro = _MICRO.search(path.with_name(path.name + ".hea").read_bytes())
-    except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"record {path} cannot be read as WFDB: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"record {path} is too large for the memory of this machine") from error
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"record {path} cannot be read as WFDB: {one_line(error)}") from error
     # A record without signals, or one whose header promises more than the file holds.
     if record.p_signal is None or record.p_signal.size == 0:
         raise InputError(f"record {path} holds no signal")
@@ -110,8 +114,8 @@ def _read_annotations(path: Path) -> tuple[Annotation, ...]:
         return ()
     try:
         marks = wfdb.rdann(str(path), "atr")
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"annotations {path}.atr cannot be read: {error}") from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"annotations {path}.atr cannot be read: {one_line(error)}") from error
     return tuple(
         Annotation(int(sample), symbol, note.rstrip("\0"))
         for sample, symbol, note in zip(marks.sample, marks.symbol, marks.aux_note, strict=True)

@@ -43,8 +43,15 @@ def choose_backend(name: str) -> str:
 
 
 def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
-    """Load a model into the backend that `choose_backend` says."""
+    """Load a model into the backend that `choose_backend` says.
+
+    Raises
+    ------
+    InputError
+        If the backend cannot run here, or the model's file is not the one that its card says.
+    """
     name = choose_backend(name)
+    card.check_file(card.weights_path if name == "torch" else card.onnx_path)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
 
