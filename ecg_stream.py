@@ -36,6 +36,7 @@ from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.lsl import LslSettings
+from streamer.lsl_network import plain
 from streamer.open_source import SourceSettings
 from streamer.records import DATA_VARIABLE
 
@@ -221,7 +222,7 @@ def play(
         from gui.picture import save_picture
 
         save_picture(outcome, plot)
-        err.print(f"picture: {plot}")
+        err.print(f"picture: {plot}", markup=False)
 
 
 def _literal(text: str) -> Any:
@@ -257,7 +258,7 @@ def _show_window(
     finders = [partial(find, base) for find in (find_streams, synthetic_patients, find_records)]
     outcome = run_window(job if chosen else None, job, finders, screen)
     if screenshot:
-        err.print(f"picture: {screenshot}")
+        err.print(f"picture: {screenshot}", markup=False)
     return outcome
 
 
@@ -318,7 +319,12 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
                 view.draw()
             elif status and time.monotonic() - reported >= _HEADLESS_REPORT_S:
                 reported = time.monotonic()
-                err.print(f"{status.seconds:7.1f} s · {describe(status)}", highlight=False, soft_wrap=True)
+                err.print(
+                    f"{status.seconds:7.1f} s · {describe(status)}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
 
 def _report(summary: dict[str, Any]) -> None:
@@ -333,7 +339,7 @@ def _report(summary: dict[str, Any]) -> None:
     )
     table.add_row("gaps", f"{summary['gaps']} ({summary['gap_samples']} samples)")
     if summary["stream"]:
-        table.add_row("stream", describe_stream(summary["stream"]))
+        table.add_row("stream", escape(describe_stream(summary["stream"])))
     if summary["snr_out_db"] is not None and summary["snr_in_db"] is not None:
         table.add_row(
             "SNR",
@@ -355,7 +361,7 @@ def _report(summary: dict[str, Any]) -> None:
         )
         table.add_row("cold start", f"{summary['cold_start_s']:.2f} s to the first cleaned sample")
     if summary["recording"]:
-        table.add_row("recording", f"{summary['recording']}.hea")
+        table.add_row("recording", escape(f"{summary['recording']}.hea"))
     out.print(table)
 
 
@@ -370,7 +376,7 @@ def _check_writable(file: Path | None) -> None:
 
 def _write_json(content: Any, file: Path) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    err.print(f"summary: {file}")
+    err.print(f"summary: {file}", markup=False)
 
 
 @app.command()
@@ -458,7 +464,7 @@ def streams(
         measured = "--" if stream.measured_hz is None else f"{stream.measured_hz:.2f} Hz"
         leads = ", ".join(stream.leads[:12]) + (" …" if len(stream.leads) > 12 else "")
         row = (stream.name, stream.type, rate, measured, leads, stream.unit, stream.source_id, stream.host)
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(escape(plain(cell)) for cell in row))
     if found:
         out.print(table)
     else:
@@ -509,9 +515,11 @@ def train(
     try:
         run(name, folder, settings, data_dir=data_dir, device=device, threads=threads)
     except KeyboardInterrupt:
-        err.print(f"stopped; the same command goes on from {folder / 'checkpoint.pt'}")
+        err.print(f"stopped; the same command goes on from {folder / 'checkpoint.pt'}", markup=False)
         raise typer.Exit(130) from None
-    out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+    out.print(
+        f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`", markup=False
+    )
 
 
 @app.command()
@@ -542,7 +550,7 @@ def export(
     _check_writable(target)
     weights = run / "weights.safetensors" if run else load_card(name).weights_path
     difference = export_onnx(spec, weights, target)
-    out.print(f"{target}: differs from torch by {difference:.1e} mV")
+    out.print(f"{target}: differs from torch by {difference:.1e} mV", markup=False)
 
 
 @app.command()
@@ -594,7 +602,7 @@ def evaluate(
         scores = run(settings, show)
     write_report(scores, settings, out_dir)
     out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
-    err.print(f"report: {out_dir}")
+    err.print(f"report: {out_dir}", markup=False)
 
 
 def _list(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 from engine.session import Job
 from gui.bridge import Life
 from gui.monitor import Level, Monitor
-from gui.style import chip
+from gui.style import chip, tip
 from gui.theme import Theme
 
 
@@ -39,7 +39,9 @@ class Header(QWidget):
         for label in (self.recording, self.network, self.badge, self.rate, self.lost):
             row.addWidget(_line())
             row.addWidget(label)
-        self.recording.setTextFormat(Qt.TextFormat.PlainText)
+        # What a stream calls itself is text, and never markup.
+        for label in (self.source, self.network, self.recording):
+            label.setTextFormat(Qt.TextFormat.PlainText)
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -53,7 +55,7 @@ class Header(QWidget):
         source = job.source
         name = monitor.info.name if monitor else f"{source.kind} …"
         self.source.setText(name)
-        self.source.setToolTip(name)
+        self.source.setToolTip(tip(name))
         status = monitor.status if monitor else None
         if monitor is None or status is None:
             for label in (self.network, self.badge, self.rate, self.lost):
@@ -78,7 +80,7 @@ class Header(QWidget):
             if status.recording
             else f"color: {self._theme.quiet};"
         )
-        self.recording.setToolTip(status.recording or "")
+        self.recording.setToolTip(tip(status.recording or ""))
 
 
 def _ppm(ppm: float | None) -> str:

@@ -70,8 +70,8 @@ class TerminalView:
             f"hop {started.hop_ms:.0f} ms · {started.backend}"
         )
         return Group(
-            Panel(self._trace(raw, columns, "yellow"), title=f"{lead} raw", title_align="left"),
-            Panel(self._trace(cleaned, columns, "green"), title=f"{lead} cleaned", title_align="left"),
+            Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
+            Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
             self._figures(),
             Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
         )
@@ -94,7 +94,9 @@ class TerminalView:
             return table
         if status.ppm is not None:
             rate += f" ({status.ppm:+.0f} ppm)"
-        table.add_row(f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm", describe(status), rate)
+        pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
+        # What a stream says of itself is text, and never markup.
+        table.add_row(pulse, Text(describe(status)), rate)
         return table
 
 

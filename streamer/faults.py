@@ -48,11 +48,24 @@ KINDS = {
 
 @dataclass(frozen=True)
 class FaultSettings:
-    """Which of `KINDS`, in that order, the seed that decides where they happen, and how early."""
+    """What goes wrong.
+
+    Parameters
+    ----------
+    kinds
+        Some of `KINDS`, in that order.
+    seed
+        Decides where they happen.
+    first_s
+        Second before which nothing happens.
+    often
+        How many times as often as usual.
+    """
 
     kinds: tuple[str, ...] = ()
     seed: int = 0
     first_s: float = FIRST_S
+    often: float = 1.0
 
 
 def parse_faults(text: str) -> FaultSettings:
@@ -96,7 +109,7 @@ def events(kind: str, fs: float, settings: FaultSettings) -> Iterator[Event]:
     random = np.random.default_rng([settings.seed, list(KINDS).index(kind)])
     at = settings.first_s
     while True:
-        at += random.exponential(fault.every_s)
+        at += random.exponential(fault.every_s / settings.often)
         lasts = random.uniform(*fault.lasts_s)
         start = round(at * fs)
         yield Event(kind, start, start + max(1, round(lasts * fs)), float(random.random()))

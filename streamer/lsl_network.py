@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from streamer.errors import InputError
+from streamer.errors import InputError, some
 
 PREFERRED_TYPES = ("ECG", "EKG")
 ACCEPTED_TYPES = ("ExG", "EEG")
@@ -188,7 +188,7 @@ def find_stream(
                 "they cannot be told apart: end one" if alike else "choose by --stream-name or --source-id"
             )
             raise InputError(
-                f"{len(found)} LSL streams have {wanted}: {'; '.join(map(str, found))}; {advice}"
+                f"{len(found)} LSL streams have {wanted}: {some([str(stream) for stream in found])}; {advice}"
             )
         if not found and timeout_s is not None and now - begun >= timeout_s:
             raise InputError(_nothing(wanted, streams, timeout_s))
@@ -210,7 +210,7 @@ def best_match(wanted: Wanted, streams: Sequence[LslStream]) -> list[LslStream]:
 
 
 def _nothing(wanted: Wanted, streams: list[LslStream], timeout_s: float) -> str:
-    there = "; ".join(sorted(map(str, streams))) or "no stream at all"
+    there = some(sorted(map(str, streams))) or "no stream at all"
     return (
         f"no LSL stream with {wanted} within {timeout_s:g} s; on the network: {there}. "
         "Choose with --stream-name, --stream-type or --source-id, or wait for it with --wait"

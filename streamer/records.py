@@ -29,7 +29,7 @@ _KNOWN = {
     "aami-ec13": ("1.0.0", ""),
 }
 _SUM = re.compile(r"^([0-9a-f]{64})\s+(\S.*?)\s*$", re.MULTILINE)
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{,199}")
 
 
 def find_record(

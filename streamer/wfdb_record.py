@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from streamer.chunk import Annotation, Samples
-from streamer.errors import InputError, one_line
+from streamer.errors import InputError, one_line, some
 from streamer.wfdb_header import check_header
 
 REFERENCE_CUTOFF_HZ = 0.5
@@ -88,12 +88,12 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
     if any(OWN_RECORDING in comment for comment in record.comments):
         ours = {n.removesuffix(_RAW): found for n, found in scale.items() if n.endswith(_RAW)}
     if not scale:
-        raise InputError(f"record {path} has no voltage signal, only: {', '.join(names)}")
+        raise InputError(f"record {path} has no voltage signal, only: {some(names)}")
     usual = tuple(ours or scale)
     scale |= ours
     for lead in leads or ():
         if lead not in scale:
-            raise InputError(f"record {path} has no lead {lead!r}; it has: {', '.join(scale)}")
+            raise InputError(f"record {path} has no lead {lead!r}; it has: {some(list(scale))}")
     chosen = leads or usual
     data = np.stack([record.p_signal[:, scale[n][0]] * np.float32(scale[n][1]) for n in chosen])
     return WfdbRecord(path.name, float(record.fs), chosen, data, _read_annotations(path))
