@@ -57,7 +57,7 @@ class Recorder:
     def __init__(self, folder: Path, info: StreamInfo, name: str | None = None) -> None:
         self._info = info
         kinds = ["raw", "cleaned"] + (["reference"] if info.has_reference else [])
-        self._signals = [f"{lead} {kind}" for kind in kinds for lead in info.leads]
+        self._signals = [f"{_flat(lead)} {kind}" for kind in kinds for lead in info.leads]
         self._first: int | None = None
         self.frames = 0
         self.clipped = 0
@@ -141,7 +141,7 @@ class Recorder:
         for signal, first, total in zip(self._signals, self._initial, self._checksum, strict=True):
             check = ((int(total) + 0x8000) % 0x10000) - 0x8000
             lines.append(f"{name}.dat 16 {GAIN:g}(0)/mV 16 0 {first} {check} 0 {signal}")
-        lines.append(f"# {self._info.name}, {OWN_RECORDING}; missing samples are gaps")
+        lines.append(f"# {_flat(self._info.name)}, {OWN_RECORDING}; missing samples are gaps")
         temporary = self.path.with_suffix(".hea.tmp")
         try:
             temporary.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
@@ -174,6 +174,11 @@ class Recorder:
             fs=self._info.fs,
             write_dir=str(self.path.parent),
         )
+
+
+def _flat(text: str) -> str:
+    """Text on one line of a header."""
+    return " ".join(text.split())
 
 
 def record_name(info: StreamInfo) -> str:
