@@ -35,6 +35,7 @@ from gui.terminal import TerminalView, describe, describe_stream
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
+from streamer.faults import KINDS as FAULT_KINDS
 from streamer.lsl import LslSettings
 from streamer.lsl_network import plain
 from streamer.open_source import SourceSettings
@@ -117,6 +118,13 @@ def play(
         typer.Option(help="keep: play the record as it is; remove: play its clean reference instead."),
     ] = "keep",
     seed: Annotated[int, typer.Option(min=0, help="Decides the patient and where the noise begins.")] = 0,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="What goes wrong on purpose, with any source: none, all, or some of "
+            f"{', '.join(FAULT_KINDS)}; gaps,nan:7 has the seed 7. The summary counts them."
+        ),
+    ] = "none",
     speed: Annotated[float, typer.Option(help="1 is real time, 0 as fast as possible.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again when the record ends.")] = False,
     seconds: Annotated[
@@ -203,6 +211,7 @@ def play(
         noise_part=_literal(noise_part),
         seed=seed,
         lsl=LslSettings(stream_name, stream_type, source_id, wait, timeout, unit, scale),
+        faults=faults,
     )
     for file in (json_file, plot, screenshot):
         _check_writable(file)

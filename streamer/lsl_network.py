@@ -89,7 +89,7 @@ class LslStream:
 
     def __str__(self) -> str:
         rate = f"{self.fs:g} Hz" if self.fs > 0 else "irregular rate"
-        source = f"source id {self.source_id!r}" if self.source_id else "no source id"
+        source = f"source id {plain(self.source_id)!r}" if self.source_id else "no source id"
         return f"{self.name!r} (type {self.type or 'none'}, {rate}, {source}, on {self.host})"
 
 

@@ -1,6 +1,7 @@
 """Faults on demand: what was asked for happens, is counted, and nothing else changes."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_a_kind_happens_where_it_does_whatever_else_there_is():
     alone = Schedule("gaps", FS, settings("gaps", seed=4)).within(0, 10**6)
     assert Schedule("gaps", FS, settings(*KINDS, seed=4)).within(0, 10**6) == alone
     assert Schedule("gaps", FS, settings("gaps", seed=5)).within(0, 10**6) != alone
-    assert all(0 < b.start - a.stop for a, b in zip(alone, alone[1:], strict=False))
+    assert all(0 < b.start - a.stop for a, b in pairwise(alone))
     shortest, longest = KINDS["gaps"].lasts_s
     assert all(shortest - 0.01 <= (e.stop - e.start) / FS <= longest + 0.01 for e in alone)
     assert alone[0].start >= 20 * FS
