@@ -74,13 +74,14 @@ class Header(QWidget):
         self.rate.setText(f"{monitor.info.fs:g} Hz" if fs is None else f"{fs:.2f} Hz {_ppm(status.ppm)}")
         self.lost.setText(f"lost {status.gap_samples}")
         self.lost.setStyleSheet(f"color: {self._theme.bad};" if status.gap_samples else "")
-        self.recording.setText("● REC" if status.recording else "not recording")
+        ended = status.recording_problem
+        self.recording.setText("● REC" if status.recording else "REC ENDED" if ended else "not recording")
         self.recording.setStyleSheet(
             f"color: {self._theme.bad}; font-weight: bold;"
-            if status.recording
+            if status.recording or ended
             else f"color: {self._theme.quiet};"
         )
-        self.recording.setToolTip(tip(status.recording or ""))
+        self.recording.setToolTip(tip(status.recording or ended))
 
 
 def _ppm(ppm: float | None) -> str:

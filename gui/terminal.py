@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -111,9 +112,10 @@ def describe(status: Status) -> str:
         if np.isfinite(status.snr_in_db)
         else "no reference"
     )
+    ended = f" · {status.recording_problem}" if status.recording_problem else ""
     return (
         f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
-        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples)"
+        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples){ended}"
     )
 
 
@@ -127,3 +129,40 @@ def describe_stream(stream: dict[str, Any]) -> str:
         if stream[what]
     )
     return " · ".join(filter(None, (stream["state"], measured, counts, stream["problem"])))
+
+
+def describe_faults(faults: dict[str, Any]) -> str:
+    """One line of what went wrong on purpose, from the summary of a run."""
+    counts = " · ".join(f"{kind} {made['count']}" for kind, made in faults["injected"].items())
+    misplaced = faults["misplaced_samples"]
+    return f"{counts} (seed {faults['seed']})" + (f" · {misplaced} samples misplaced" if misplaced else "")
+
+
+def table_of_streams(summary: dict[str, Any]) -> Table:
+    """What a run of several streams came to: a row each, and the totals."""
+    title = f"{len(summary['streams'])} streams · {summary['model']} on {summary['backend']}"
+    table = Table("stream", "in", "out", "lost", "gaps (samples)", "SNR dB", "delay ms", "late", title=title)
+    for one in summary["streams"]:
+        state = f" · {one['stream']['state']}" if one["stream"] else ""
+        delay, snr = one["delay_ms"], "--"
+        if one["snr_in_db"] is not None and one["snr_out_db"] is not None:
+            snr = f"{one['snr_in_db']:+.1f} → {one['snr_out_db']:+.1f}"
+        measured = "--" if delay["p50"] is None else f"p50 {delay['p50']:.0f} · p99 {delay['p99']:.0f}"
+        table.add_row(
+            escape(one["source"] + state),
+            *(str(one[f"samples_{what}"]) for what in ("in", "out", "lost")),
+            f"{one['gaps']} ({one['gap_samples']})",
+            snr,
+            measured,
+            f"{one['deadline_misses']} of {one['hops']}",
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        *(str(summary[f"samples_{what}"]) for what in ("in", "out", "lost")),
+        f"{summary['gaps']} ({summary['gap_samples']})",
+        "",
+        "",
+        f"{summary['deadline_misses']} of {summary['hops']}",
+    )
+    return table

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -60,12 +61,15 @@ class FaultSettings:
         Second before which nothing happens.
     often
         How many times as often as usual.
+    stream
+        Which stream they happen to: those that play side by side do not fail together.
     """
 
     kinds: tuple[str, ...] = ()
     seed: int = 0
     first_s: float = FIRST_S
     often: float = 1.0
+    stream: str = ""
 
 
 def parse_faults(text: str) -> FaultSettings:
@@ -106,7 +110,7 @@ def events(kind: str, fs: float, settings: FaultSettings) -> Iterator[Event]:
     if not fault.every_s:
         yield Event(kind, 0, np.iinfo(np.int64).max, 0.0)
         return
-    random = np.random.default_rng([settings.seed, list(KINDS).index(kind)])
+    random = np.random.default_rng([settings.seed, list(KINDS).index(kind), crc32(settings.stream.encode())])
     at = settings.first_s
     while True:
         at += random.exponential(fault.every_s / settings.often)

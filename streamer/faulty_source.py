@@ -14,11 +14,17 @@ from streamer.health import StreamHealth
 from streamer.noise import NoiseSettings
 from streamer.regularise import Piece, Regulariser
 from streamer.signal_faults import SignalFaults
-from streamer.source import Source
+from streamer.source import Player, Source
 from streamer.watchdog import StreamState, Watchdog
 
 _ON_THE_WAY = ("gaps", "bursts", "duplicates", "reordered", "disconnect", "leads")
 _LEADS_CHANGED = "the stream has come back with another number of leads, which is refused"
+
+
+def player_of(source: Source) -> Player | None:
+    """The player that a source is, or that its faults are put on; None for a live source."""
+    inner = source.inner if isinstance(source, FaultySource) else source
+    return inner if isinstance(inner, Player) else None
 
 
 class FaultySource:
@@ -95,19 +101,26 @@ class FaultySource:
         try:
             for chunk in coming:
                 self._newest = chunk
-                if chunk.data.shape[1]:
-                    yield from self._chunks(self._order.release(self._now_ns))
-                    yield from self._through(chunk)
-                elif chunk.ends_segment:
-                    yield from self._break_off()
-                else:
-                    # The silence of a live source has outlasted anything that could still come.
-                    yield from self._chunks(self._order.flush())
-                yield self._empty()
+                silent = True
+                for through in self._pass(chunk):
+                    yield through
+                    silent = False
+                if silent:
+                    yield self._empty()
             yield from self._chunks([*self._let_go(), *self._order.flush()])
         finally:
             if isinstance(coming, Generator):
                 coming.close()
+
+    def _pass(self, chunk: Chunk) -> Iterator[Chunk]:
+        if chunk.data.shape[1]:
+            yield from self._chunks(self._order.release(self._now_ns))
+            yield from self._through(chunk)
+        elif chunk.ends_segment:
+            yield from self._break_off()
+        else:
+            # The silence of a live source has outlasted anything that could still come.
+            yield from self._chunks(self._order.flush())
 
     @property
     def _now_ns(self) -> int:

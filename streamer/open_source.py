@@ -1,7 +1,7 @@
 """From what the user asked for to a source that is ready to play."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -107,7 +107,7 @@ def open_source(settings: SourceSettings, stopped: Callable[[], bool] = lambda: 
         source = LslSource(settings.lsl, settings.leads, settings.seconds, stopped)
     else:
         source = play(open_signal(settings), settings)
-    faults = parse_faults(settings.faults)
+    faults = replace(parse_faults(settings.faults), stream=source.info.source_id)
     return FaultySource(source, faults) if faults.kinds else source
 
 
