@@ -18,7 +18,7 @@ _SIGNAL = re.compile(
     r"[ \t]*(?P<file>[^ \t]+)[ \t]+\d+(?:x(?P<frame>\d+))?(?::(?P<skew>\d+))?(?:\+\d+)?(?:[ \t(/].*)?"
 )
 _SEGMENT = re.compile(r"[ \t]*(?P<name>[^ \t]+)[ \t]+(?P<samples>\d+)[ \t]*")
-_FILE_NAME = re.compile(r"~|[A-Za-z0-9_-]+(\.[A-Za-z0-9_]+)?")
+_FILE_NAME = re.compile(r"~|[A-Za-z0-9_-]{1,120}(\.[A-Za-z0-9_]{1,20})?")
 
 
 def check_header(path: Path) -> None:

@@ -186,6 +186,7 @@ def test_a_header_cannot_lead_out_of_its_folder(tmp_path, file):
         ("r 1 360 20\nr.dat 16:99999999 200/mV\n", "samples of skew; allowed"),
         ("r/2 1 360 20\nr 10\nr 10\n", "a segment is made of segments again"),
         ("r/1 1 360 20\n../r 20\n", "lie beside its header"),
+        (f"r/1 1 360 20\n{'x' * 3000} 20\n", "lie beside its header"),
         ("", "no line of the record"),
         ("# only a comment\n", "no line of the record"),
     ],
