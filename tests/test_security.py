@@ -7,6 +7,9 @@ import shutil
 import time
 from pathlib import Path
 
+# Before Qt is loaded.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
 import lsl_outlets  # noqa: F401 - keeps liblsl on this machine
 import numpy as np
 import psutil
@@ -136,6 +139,24 @@ def test_the_line_of_a_stream_is_no_markup():
         }
     )  # fmt: skip
     assert "[/x] is back" in line
+
+
+def test_a_window_shows_a_name_as_it_is(qtbot):
+    from PyQt6.QtCore import Qt
+
+    from gui.bridge import Life
+    from gui.header import Header
+    from gui.monitor import Monitor
+    from gui.theme import DARK
+
+    name = "<b>bed</b> & <img src=/etc/passwd>"
+    header = Header(DARK)
+    qtbot.addWidget(header)
+    monitor = Monitor(Started(StreamInfo(360.0, ("II",), name, "id"), "onnx", 300.0, 40.0, 340.0))
+    header.refresh(monitor, Job(SourceSettings()), Life.PLAYING, False)
+    assert header.source.text() == name
+    assert header.source.textFormat() is Qt.TextFormat.PlainText
+    assert header.source.toolTip() == "<qt>&lt;b&gt;bed&lt;/b&gt; &amp; &lt;img src=/etc/passwd&gt;</qt>"
 
 
 # Records and their paths
