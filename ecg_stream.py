@@ -12,8 +12,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -41,6 +41,7 @@ from streamer.records import DATA_VARIABLE
 
 _LAUNCHED_NS = time.perf_counter_ns()
 _HEADLESS_REPORT_S = 5.0
+PICTURES = (".png", ".pdf", ".svg")
 
 out = Console()
 """Results."""
@@ -368,6 +369,13 @@ def _check_writable(file: Path | None) -> None:
         raise InputError(f"cannot write {file}: its folder must exist and be writable, and it a file")
 
 
+def _check_picture(file: Path | None) -> None:
+    """Refuse a picture that cannot be written before the run, not after it."""
+    _check_writable(file)
+    if file is not None and file.suffix.lower() not in PICTURES:
+        raise InputError(f"cannot draw {file}: a picture ends in {', '.join(PICTURES)}")
+
+
 def _write_json(content: Any, file: Path) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     err.print(f"summary: {file}")
@@ -578,23 +586,31 @@ def evaluate(
         threads=threads,
         data_dir=data_dir,
     )
+    with _progress() as show:
+        scores = run(settings, show)
+    write_report(scores, settings, out_dir)
+    out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
+    err.print(f"report: {out_dir}")
+
+
+@contextmanager
+def _progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar; without a thread of its own where one would disturb what is measured."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=err,
+        auto_refresh=threaded,
     )
     with bar:
         task = bar.add_task("loading")
 
         def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+            bar.update(task, description=what, completed=done, total=total, refresh=not threaded)
 
-        scores = run(settings, show)
-    write_report(scores, settings, out_dir)
-    out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
-    err.print(f"report: {out_dir}")
+        yield show
 
 
 def _list(text: str) -> list[str]:
@@ -611,35 +627,81 @@ def _numbers(option: str, text: str) -> list[float]:
 @app.command()
 def profile(
     model: Model = DEFAULT_NETWORK,
-    backend: Backend = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(help=f"Runtime: {', '.join(BACKENDS)}; or all: every one that runs here, side by side."),
+    ] = "auto",
     lookahead: Lookahead = 300.0,
     hop: Hop = 40.0,
-    hops: Annotated[int, typer.Option(min=200, help="Hops to time.")] = 2000,
+    hops: Annotated[
+        int | None,
+        typer.Option(min=200, help="Hops to time [default: 4000, paced 1500, and 3000 a trial of a sweep]."),
+    ] = None,
     threads: Threads = 1,
+    streams: Annotated[int, typer.Option(min=1, help="Streams in step, all ready at the same time.")] = 1,
+    paced: Annotated[
+        bool, typer.Option("--paced", help="At the real cadence, a call each hop, instead of back to back.")
+    ] = False,
+    baseline: Annotated[
+        bool, typer.Option(help="Time the bare runtime call too, on the same windows.")
+    ] = True,
+    cpu_time: Annotated[
+        bool, typer.Option("--cpu-time", help="Count CPU time, not wall time: for a busy machine.")
+    ] = False,
+    find_most: Annotated[
+        bool, typer.Option("--sweep", help="Find how many streams are held within a hop. Takes minutes.")
+    ] = False,
     screen: Annotated[
         bool, typer.Option("--screen", help="Time the window instead: frames, memory, engine beside it.")
     ] = False,
     hours: Annotated[float, typer.Option(min=0.0, help="Hours of signal that --screen simulates.")] = 4.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw stages and histogram here (.png, .pdf, .svg).")
+    ] = None,
 ) -> None:
-    """Time the engine beside the bare runtime call, on the same windows in one run."""
-    from engine.profile import ProfileSettings
-    from engine.profile import profile as run
-
+    """Time the engine beside the bare runtime call, and backends beside each other, in one run."""
     _check_writable(json_file)
+    _check_picture(plot)
     if screen:
+        if find_most or paced or cpu_time or streams > 1 or plot or hops or backend != "auto":
+            raise InputError("--screen times the window: it takes --hours and --json alone")
         _profile_screen(hours, json_file)
         return
-    figures = run(ProfileSettings(model, backend, lookahead, hop, hops, threads))
-    table = Table("µs a hop", *next(iter(figures["us"].values())))
-    for name, percentiles in figures["us"].items():
-        table.add_row(name, *(f"{value:.1f}" for value in percentiles.values()))
-    out.print(table)
-    overhead = figures["overhead_percent_of_bare"]
-    out.print(
-        f"{figures['hops']} hops of {figures['hop_ms']:.1f} ms, one lead, {figures['model']} on "
-        f"{figures['backend']}: overhead is {overhead:.1f} % of the bare call (p50)"
+    from engine.profile import ProfileSettings
+    from engine.profile import profile as run
+    from engine.profile_sweep import check_sweep, sweep
+    from gui import profile_table as tables
+    from gui.profile_picture import save_profile, save_sweep
+
+    default = 3000 if find_most else 1500 if paced else 4000
+    settings = ProfileSettings(
+        model, backend, lookahead, hop, hops or default, threads, streams, paced, baseline, cpu_time
     )
+    if find_most:
+        check_sweep(settings)
+        with _progress(threaded=False) as show:
+            figures = sweep(settings, show)
+        out.print(tables.sweep_table(figures))
+        notes = tables.sweep_notes(figures)
+    else:
+        with _progress(threaded=False) as show:
+            measured = run(settings, show)
+        figures = measured.figures
+        out.print(tables.cost_table(figures))
+        out.print(tables.ledger_table(figures))
+        notes = tables.profile_notes(figures)
+    for note in notes:
+        out.print(note, markup=False, highlight=False)
+    warning = tables.busy_warning(figures)
+    if warning:
+        err.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    if plot:
+        if find_most:
+            save_sweep(figures, plot)
+        else:
+            save_profile(measured, plot)
+        err.print(f"picture: {plot}")
     if json_file:
         _write_json(figures, json_file)
 
