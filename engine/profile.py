@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from engine.backends import BACKENDS, open_backend, why_not
+from engine.backends import BACKENDS, choose_backend, open_backend, why_not
 from engine.backends.base import Backend
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
@@ -123,6 +123,8 @@ def profile(settings: ProfileSettings, show: Show = lambda what, done, total: No
     InputError
         If the backend that is named, or with `ALL` every one, cannot run here.
     """
+    if settings.backend != ALL:
+        choose_backend(settings.backend)
     card = load_card(settings.model)
     config = settings.config(card)
     chunks = make_chunks(card)

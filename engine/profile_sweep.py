@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from engine.backends import choose_backend
 from engine.backends.base import Backend
 from engine.config import EngineConfig
 from engine.machine import Others, describe_machine, measure_others
@@ -37,6 +38,7 @@ def sweep(settings: ProfileSettings, show: Show = lambda what, done, total: None
         If the settings ask for what a sweep cannot do.
     """
     check_sweep(settings)
+    choose_backend(settings.backend)
     card = load_card(settings.model)
     config = settings.config(card)
     chunks = make_chunks(card)
