@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.messages import Cleaned
 from models.metrics import Moments
+from streamer.chunk import Samples
 
 WARMUP_S = 10.0
 """Left out of runs longer than twice this: network and mixing have not settled."""
@@ -49,11 +50,15 @@ class Scorer:
         clean = np.concatenate([m.clean for m in self._pending if m.clean is not None], axis=1)
         raw = np.concatenate([m.raw for m in self._pending], axis=1)
         cleaned = np.concatenate([m.cleaned for m in self._pending], axis=1)
+        block = _moments(clean, raw, cleaned)
         cut = min(max(round(WARMUP_S * self._fs) - self._scored, 0), clean.shape[1])
-        early, late = slice(0, cut), slice(cut, None)
-        self._warmup = _joined(self._warmup, clean[:, early], raw[:, early], cleaned[:, early])
-        self._settled = _joined(self._settled, clean[:, late], raw[:, late], cleaned[:, late])
-        self._rolling.append((Moments.of(clean, raw), Moments.of(clean, cleaned)))
+        if cut == 0:
+            self._settled = _joined(self._settled, block)
+        else:
+            early, late = slice(0, cut), slice(cut, None)
+            self._warmup = _joined(self._warmup, _moments(clean[:, early], raw[:, early], cleaned[:, early]))
+            self._settled = _joined(self._settled, _moments(clean[:, late], raw[:, late], cleaned[:, late]))
+        self._rolling.append(block)
         self._scored += clean.shape[1]
         self._pending, self._waiting = [], 0
 
@@ -73,7 +78,10 @@ class Scorer:
         return float(np.mean(before.snr_db)), float(np.mean(after.snr_db))
 
 
-def _joined(
-    before: tuple[Moments, Moments], clean: np.ndarray, raw: np.ndarray, cleaned: np.ndarray
-) -> tuple[Moments, Moments]:
-    return before[0] + Moments.of(clean, raw), before[1] + Moments.of(clean, cleaned)
+def _moments(clean: Samples, raw: Samples, cleaned: Samples) -> tuple[Moments, Moments]:
+    """Of input and output."""
+    return Moments.of(clean, raw), Moments.of(clean, cleaned)
+
+
+def _joined(one: tuple[Moments, Moments], other: tuple[Moments, Moments]) -> tuple[Moments, Moments]:
+    return one[0] + other[0], one[1] + other[1]
