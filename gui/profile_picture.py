@@ -23,7 +23,7 @@ def save_profile(profile: Profile, path: Path) -> None:
         Its ending chooses the format; ``.png`` is usual.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import ScalarFormatter
+    from matplotlib.ticker import LogFormatter
 
     figures = profile.figures
     backends = figures["backends"]
@@ -50,7 +50,8 @@ def save_profile(profile: Profile, path: Path) -> None:
         spread_axes.stairs(np.histogram(took, edges)[0], edges, color=color, ls=style, label=label)
     spread_axes.axvline(figures["hop_ms"], color="k", ls="--", lw=0.8, label="a hop lasts")
     spread_axes.set(xscale="log", yscale="log", xlabel="what a hop took (ms)", ylabel="hops")
-    spread_axes.xaxis.set_major_formatter(ScalarFormatter())
+    spread_axes.xaxis.set_major_formatter(LogFormatter())
+    spread_axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
     spread_axes.grid(alpha=0.3, which="both")
     spread_axes.legend(loc="upper right")
     figure.savefig(path, dpi=110)
