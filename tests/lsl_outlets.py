@@ -4,6 +4,7 @@ Importing this file isolates the test run: no LSL call may come before it. Worke
 time (pytest -n) are isolated from each other as well, by a session and by ports of their own.
 """
 
+import atexit
 import multiprocessing
 import os
 import tempfile
@@ -22,6 +23,8 @@ _MARK = "ECG_STREAM_TEST_LSL"
 if _MARK not in os.environ:  # children inherit both the mark and the configuration
     os.environ[_MARK] = "isolated"
     _FOLDER = tempfile.TemporaryDirectory(prefix="ecg-stream-lsl-")
+    # An interrupted worker would complain that nobody had cleaned up.
+    atexit.register(_FOLDER.cleanup)
     _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     keep_to_this_machine(Path(_FOLDER.name), BASE_PORT + PORTS * _WORKER)
 
