@@ -1,4 +1,6 @@
 # Two commands: `make run` and `make test`. Both set everything up first, in .venv.
+# `make gpu-check` measures the GPU backends and runs the tests that need a GPU; GPU_PYTHON names a
+# python that already has torch with CUDA, where none can or shall be installed.
 # TORCH: what pip installs for training and tests. Where pip sees only PyPI this is the CUDA build
 # (several GB); point PIP_EXTRA_INDEX_URL at PyTorch's CPU index for the small one.
 
@@ -16,7 +18,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test lint types check system clean
+.PHONY: run test gpu-check lint types check system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -25,6 +27,11 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)
+	@mkdir -p out
+	$(or $(GPU_PYTHON),$(BIN)/python) -m ecg_stream profile --gpu-check --json out/gpu-check.json
+	$(or $(GPU_PYTHON),$(BIN)/python) -m pytest -m gpu $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check $(SOURCES)

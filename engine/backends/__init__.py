@@ -112,6 +112,28 @@ def open_backend(
     return _open(choose_backend(name), card, threads, progress)
 
 
+def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
+    """Build ahead what opening would build, a TensorRT plan, while somebody watches how far it is.
+
+    Raises
+    ------
+    InputError
+        If a backend that was named cannot take this network; ``auto`` then opens another.
+    """
+    chosen, *options = choose_backend(name).split(":")
+    if chosen != "tensorrt":
+        return
+    from engine.backends.rows import FIXED_ROWS
+    from engine.backends.trt import prepare_plan
+
+    precision = "fp16" if "fp16" in options else "fp32"
+    try:
+        prepare_plan(card, precision, FIXED_ROWS, progress, bytes)
+    except InputError:
+        if name != "auto":
+            raise
+
+
 def _open(name: str, card: ModelCard, threads: int, progress: Progress) -> Backend:
     name, *options = name.split(":")
     if name == "onnx":

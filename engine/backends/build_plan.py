@@ -142,6 +142,7 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             return self._tell(phase_name, step + 1)
 
         def phase_finish(self, phase_name: str) -> None:
-            self.steps.pop(phase_name, None)
+            # The last step of a phase is not always reported.
+            self._tell(phase_name, self.steps[phase_name])
 
     return Monitor()

@@ -6,7 +6,7 @@ and to pinned memory. ``cuda:fp16`` runs convolutions in half precision, and ``c
 compiles the network first (225 µs), which takes a minute and a C compiler at the start.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from engine.backends.parity import check_parity
 from engine.backends.rows import FIXED_ROWS, check_rows, pieces
 from models.registry import ModelCard
 from streamer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _WARMUP_RUNS = 3
 
@@ -61,6 +64,7 @@ class CudaBackend:
         self._leads, self._window = card.spec.leads, card.spec.window
         network = card.spec.build().eval()
         network.load_state_dict(load_file(card.weights_path))
+        fold_batch_norms(network)
         self._network: Any = network.cuda()
         if self._half:
             # Autocast would convert the weights again in every replay.
@@ -128,3 +132,17 @@ class CudaBackend:
         """Free graphs, network and memory."""
         self._lanes.clear()
         del self._network, self._on_device
+
+
+def fold_batch_norms(network: "nn.Module") -> None:
+    """Put each batch norm that directly follows a convolution into its weights: a kernel less each."""
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for index in range(len(module) - 1):
+            layer, norm = module[index], module[index + 1]
+            if isinstance(layer, nn.Conv1d) and isinstance(norm, nn.BatchNorm1d):
+                module[index], module[index + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()

@@ -65,7 +65,7 @@ class Driver:
         for name, arguments in _ARGUMENTS.items():
             function = getattr(library, name, None)
             if function is None:
-                raise OSError(f"{LIBRARY} has no {name}: the driver is older than CUDA 11.4")
+                raise RuntimeError(f"{LIBRARY} has no {name}: the driver is older than CUDA 11.4")
             function.argtypes, function.restype = arguments, c_int
             self._functions[name] = function
 
@@ -87,7 +87,10 @@ def load_driver() -> Driver:
     OSError
         If there is none.
     """
-    return Driver(ctypes.CDLL(LIBRARY))
+    try:
+        return Driver(ctypes.CDLL(LIBRARY))
+    except OSError:
+        raise OSError(f"{LIBRARY} cannot be loaded") from None
 
 
 class Event:

@@ -7,11 +7,11 @@ cards. What we use of them has the same names in both; `engine.backends.trt` run
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
 from engine.backends.gpu import Gpu, dotted
 
 Capability = tuple[int, int]
+_CUDAS = (12, 13, 14)
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,8 @@ class Flavour:
     @property
     def version(self) -> str | None:
         """Version that is installed; None where it is not."""
-        if find_spec(self.module) is None:
-            return None
-        try:
-            return version(self.package)
-        except PackageNotFoundError:
-            return "of unknown version"
+        # The package itself only names the one of a CUDA version, which may stand alone.
+        return next(filter(None, (_version(name) for name in (self.package, *self._wheels))), None)
 
     @property
     def served(self) -> str:
@@ -62,8 +58,8 @@ class Flavour:
             return f"{self.package} is not installed: pip install 'ecg-stream[{self.extra}]'"
         if not self.serves(gpu.capability):
             return f"{self.package} {self.version} serves compute capability {self.served}"
-        needed = self._cuda()
-        if needed and gpu.cuda[0] < needed:
+        needed = next((cuda for cuda, wheel in zip(_CUDAS, self._wheels, strict=True) if _version(wheel)), 0)
+        if gpu.cuda[0] < needed:
             # Older drivers crash the process instead of refusing.
             return (
                 f"{self.package} {self.version} needs a driver for CUDA {needed}, and this one serves "
@@ -71,14 +67,15 @@ class Flavour:
             )
         return None
 
-    def _cuda(self) -> int | None:
-        """CUDA version that the installed wheel was built for; None where its name does not say."""
-        for cuda in (12, 13, 14):
-            try:
-                version(f"{self.package}-cu{cuda}")
-            except PackageNotFoundError:
-                continue
-            return cuda
+    @property
+    def _wheels(self) -> tuple[str, ...]:
+        return tuple(f"{self.package}-cu{cuda}" for cuda in _CUDAS)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
         return None
 
 

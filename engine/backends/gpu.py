@@ -51,7 +51,7 @@ def why_no_gpu() -> str:
 def _look() -> Gpu | str:
     try:
         driver = load_driver()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         return f"no driver: {error}"
     number, version, device, major, minor = (c_int() for _ in range(5))
     name = create_string_buffer(128)

@@ -92,13 +92,13 @@ def find_or_build(
         If the library refuses what it has just built.
     """
     path = (folder or plans_folder()) / key.file_name
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         try:
             loaded = load(read_plan(path, key))
             if loaded is not None:
                 return loaded
             reason = f"{key.flavour} {key.version} refuses it"
-        except (Unfit, PermissionError) as error:
+        except (Unfit, PermissionError, IsADirectoryError) as error:
             reason = str(error)
         _logger.warning("plan %s is built anew: %s", path, reason)
     plan = build()
