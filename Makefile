@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Both set everything up first, in .venv.
 # `make gpu-check` measures the GPU backends and runs the tests that need a GPU; GPU_PYTHON names a
-# python that already has torch with CUDA, where none can or shall be installed.
+# python that already has torch with CUDA, where none can be installed: it needs no test plugin.
 # TORCH: what pip installs for training and tests. Where pip sees only PyPI this is the CUDA build
 # (several GB); point PIP_EXTRA_INDEX_URL at PyTorch's CPU index for the small one.
 
@@ -31,7 +31,8 @@ test: $(VENV)/.test
 gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)
 	@mkdir -p out
 	$(or $(GPU_PYTHON),$(BIN)/python) -m ecg_stream profile --gpu-check --json out/gpu-check.json
-	$(or $(GPU_PYTHON),$(BIN)/python) -m pytest -m gpu $(PYTEST_ARGS)
+	$(or $(GPU_PYTHON),$(BIN)/python) -m pytest -m gpu --noconftest -o addopts= -o filterwarnings=default \
+		tests/test_gpu.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check $(SOURCES)

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from platformdirs import user_cache_path
+
 T = TypeVar("T")
 FOLDER_VARIABLE = "ECG_STREAM_PLANS"
 """Environment variable that names another folder of plans than the user's cache."""
@@ -68,8 +70,6 @@ def plans_folder() -> Path:
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
-    from platformdirs import user_cache_path
-
     return user_cache_path("ecg-stream") / "plans"
 
 
