@@ -273,6 +273,9 @@ def fake_tensorrt(name, library):
             self.addresses[name] = address
             return self._said("set_tensor_address", name)
 
+        def is_stream_capturable(self):
+            return self._said("is_stream_capturable")
+
         def execute_async_v3(self, stream):
             assert library.objects[stream] == "stream"
             noisy, cleaned = (self._array(name) for name in ("noisy", "cleaned"))

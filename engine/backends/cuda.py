@@ -95,7 +95,8 @@ class CudaBackend:
                 for _ in range(_WARMUP_RUNS):
                     self._run(noisy)
             stream.synchronize()
-            with torch.cuda.graph(graph, stream=stream):
+            # Another network may be running in another thread meanwhile.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 events[0].record()
                 noisy.copy_(self._noisy[:count], non_blocking=True)
                 events[1].record()

@@ -54,6 +54,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
 }
 _NON_BLOCKING = 1
 _CAPTURE_THREAD_LOCAL = 1
+# Without it an event in a graph only orders its nodes and cannot be read.
 _RECORD_EXTERNAL = 1
 
 
@@ -94,7 +95,7 @@ def load_driver() -> Driver:
 
 
 class Event:
-    """A moment in the work of a stream; it can lie inside a captured graph."""
+    """A moment in a captured graph, noted anew by each launch."""
 
     def __init__(self, driver: Driver, stream: c_void_p) -> None:
         self._call, self._stream = driver, stream
@@ -102,11 +103,11 @@ class Event:
         driver("cuEventCreate", byref(self.handle), 0)
 
     def record(self) -> None:
-        """Note the moment when the stream gets here, also each time that a graph does."""
+        """Put the moment into the graph that is being captured."""
         self._call("cuEventRecordWithFlags", self.handle, self._stream, _RECORD_EXTERNAL)
 
     def since(self, earlier: "Event") -> int:
-        """Nanoseconds since an earlier event; resolution 0.5 µs. The stream must have passed both."""
+        """Nanoseconds since an earlier event of a launch that is done; resolution 0.5 µs."""
         milliseconds = c_float()
         self._call("cuEventElapsedTime", byref(milliseconds), earlier.handle, self.handle)
         return round(1e6 * milliseconds.value)

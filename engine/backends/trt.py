@@ -117,15 +117,13 @@ class TrtBackend:
         largest = self.fixed_rows[-1], self._leads, self._window
         self._noisy, self._cleaned = self._stream.pinned(largest), self._stream.pinned(largest)
         addresses = self._stream.memory(self._noisy.nbytes), self._stream.memory(self._cleaned.nbytes)
-        self._lanes = {
-            count: _Lane(
-                self._engine, profile, self._stream, self._noisy[:count], self._cleaned[:count], addresses
-            )
-            for profile, count in enumerate(self.fixed_rows)
-        }
+        self._lanes: dict[int, _Lane] = {}
         try:
+            for profile, count in enumerate(self.fixed_rows):
+                noisy, cleaned = self._noisy[:count], self._cleaned[:count]
+                self._lanes[count] = _Lane(self._engine, profile, self._stream, noisy, cleaned, addresses)
             check_parity(card, precision, self.fixed_rows, self.infer)
-        except InputError:
+        except (InputError, RuntimeError):
             self.close()
             raise
 
@@ -150,6 +148,7 @@ class TrtBackend:
 
     def close(self) -> None:
         """Free contexts and engine, then the memory that they used."""
+        self._stream.use()
         self._lanes.clear()
         del self._engine, self._runtime
         self._stream.close()
@@ -188,6 +187,8 @@ class _Lane:
         # The first run compiles and allocates what is missing, which no graph can hold.
         _check(self.context.execute_async_v3(stream.handle), "the first run")
         stream.synchronize()
+        if hasattr(self.context, "is_stream_capturable"):
+            _check(self.context.is_stream_capturable(), "to be captured")
         with stream.capture() as self.graph:
             self._events[0].record()
             stream.to_device(addresses[0], noisy)
