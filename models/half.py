@@ -67,9 +67,9 @@ class _Halver:
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
         used = {name for node in self._nodes for name in node.input}
-        unused = [tensor for tensor in self._graph.initializer if tensor.name not in used]
-        for tensor in unused:
-            self._graph.initializer.remove(tensor)
+        weights = [tensor for tensor in self._graph.initializer if tensor.name in used]
+        del self._graph.initializer[:]
+        self._graph.initializer.extend(weights)
 
     def _is_half(self, node: Any) -> bool:
         limit = np.finfo(np.float16).max
