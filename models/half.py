@@ -14,7 +14,7 @@ import numpy as np
 _HEAVY = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 _PASSING = frozenset(
     "Add AveragePool Clip Concat Elu Expand Flatten Gather Gelu GlobalMaxPool "
-    "HardSigmoid Identity LeakyRelu MaxPool Mul PRelu Pad Relu Reshape Selu Sigmoid Slice Split "
+    "HardSigmoid Identity LeakyRelu MaxPool Mul PRelu Pad ReduceMax Relu Reshape Selu Sigmoid Slice Split "
     "Squeeze Sub Tanh Tile Transpose Unsqueeze".split()
 )
 
