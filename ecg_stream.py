@@ -26,7 +26,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from engine.backends import BACKENDS, why_not
+from engine.backends import BACKENDS, OPTIONS, choose_backend, explain_auto, prepare_backend, why_not
+from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.plans import FOLDER_VARIABLE, plans_folder
+from engine.backends.rows import FIXED_ROWS
 from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
@@ -65,7 +68,12 @@ DataDir = Annotated[
 ]
 Model = Annotated[str, typer.Option(help="Network by name; `ecg-stream models` lists them.")]
 Backend = Annotated[
-    str, typer.Option(help=f"Runtime: {', '.join(BACKENDS)}. `auto` takes the first that works.")
+    str,
+    typer.Option(
+        help=f"Runtime: {', '.join(BACKENDS)}, and with an option "
+        f"{', '.join(f'{name}:{word}' for name, words in OPTIONS.items() for word in words)}. `auto` takes "
+        "the fastest that works."
+    ),
 ]
 Lookahead = Annotated[
     float,
@@ -264,6 +272,8 @@ def _show_window(
 
 def _play(job: Job, *, live: bool) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
+    with _progress() as show:
+        prepare_backend(job.backend, load_card(job.model), show)
     if job.source.kind == "lsl":
         err.print("looking for the LSL stream … · Ctrl-C ends")
     # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
@@ -275,6 +285,8 @@ def _play(job: Job, *, live: bool) -> Outcome:
     with engine:
         try:
             started = engine.wait_started()
+            if job.backend == "auto":
+                err.print(explain_auto(started.backend), markup=False, highlight=False, soft_wrap=True)
             return _watch(engine, started, job.model, live)
         except KeyboardInterrupt:
             engine.stop()
@@ -525,18 +537,43 @@ def train(
 @app.command()
 def export(
     name: Annotated[str, typer.Argument(help="Network to export.")],
-    format: Annotated[Literal["onnx"], typer.Option(help="onnx.")] = "onnx",
+    format: Annotated[
+        Literal["onnx", "tensorrt"], typer.Option(help="onnx, or tensorrt: a plan for one kind of GPU.")
+    ] = "onnx",
     run: Annotated[
         Path | None, typer.Option(help="Folder of a training run [default: the shipped weights].")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="File to write [default: NAME.onnx].")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write [default: NAME.onnx], or for a plan also a folder: it then gets the name "
+            f"that runs look for in the folder that {FOLDER_VARIABLE} names."
+        ),
+    ] = None,
     install: Annotated[
         bool,
         typer.Option("--install", help="Make the run's weights the ones that the package ships."),
     ] = False,
+    precision: Annotated[
+        Literal["fp32", "fp16"], typer.Option(help="fp32, or fp16: convolutions in half precision.")
+    ] = "fp32",
+    flavour: Annotated[
+        str,
+        typer.Option(help="Library for a plan: rtx (needs no GPU here) or classic (builds on the GPU)."),
+    ] = "rtx",
+    compute_capability: Annotated[
+        str | None, typer.Option(help="GPU that a plan is for, such as 8.9 [default: the one here].")
+    ] = None,
+    rows: Annotated[str, typer.Option(help="Batch sizes of a plan; runs look for the default.")] = ",".join(
+        str(count) for count in FIXED_ROWS
+    ),
 ) -> None:
-    """Turn weights into the graph that runtimes load, and check it against the network."""
+    """Turn weights into what runtimes load: an ONNX graph, checked against the network, or a plan."""
     spec = find_network(name)
+    target = output or Path(f"{name}.onnx" if format == "onnx" else ".")
+    if format == "tensorrt":
+        _export_plan(name, target, run, flavour, compute_capability, precision, rows)
+        return
     _needs_torch()
     from models.export import export_onnx, install_run
 
@@ -546,11 +583,65 @@ def export(
         difference = install_run(spec, run)
         out.print(f"installed {name}; differs from torch by {difference:.1e} mV")
         return
-    target = output or Path(f"{name}.onnx")
     _check_writable(target)
     weights = run / "weights.safetensors" if run else load_card(name).weights_path
-    difference = export_onnx(spec, weights, target)
+    difference = export_onnx(spec, weights, target, precision)
     out.print(f"{target}: differs from torch by {difference:.1e} mV")
+
+
+def _export_plan(
+    name: str,
+    target: Path,
+    run: Path | None,
+    flavour: str,
+    capability: str | None,
+    precision: str,
+    rows: str,
+) -> None:
+    from tempfile import TemporaryDirectory
+
+    from engine.backends.export_plan import export_plan
+    from engine.backends.onnxrt import graph_of
+
+    _check_writable(target / "plan" if target.is_dir() else target)
+    if run:
+        _needs_torch()
+        from models.export import export_onnx
+
+        with TemporaryDirectory() as folder:
+            export_onnx(find_network(name), run / "weights.safetensors", Path(folder, "graph.onnx"))
+            graph = Path(folder, "graph.onnx").read_bytes()
+    else:
+        graph = graph_of(load_card(name))
+    begun = time.perf_counter()
+    with _progress() as show:
+        file = export_plan(
+            name,
+            graph,
+            target,
+            flavour=flavour,
+            capability=_capability(capability) if capability else None,
+            precision=precision,
+            rows=_counts(rows),
+            progress=show,
+        )
+    out.print(
+        f"{file}: {file.stat().st_size / 1e6:.1f} MB, built in {time.perf_counter() - begun:.1f} s",
+        soft_wrap=True,
+    )
+
+
+def _capability(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    if not (major.isdecimal() and minor.isdecimal()):
+        raise InputError(f"--compute-capability {text!r} is none; give it as in 8.9")
+    return int(major), int(minor)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    if not all(part.isdecimal() for part in _list(text)):
+        raise InputError(f"--rows {text!r} is no list of batch sizes such as 1,8,64")
+    return tuple(int(part) for part in _list(text))
 
 
 @app.command()
@@ -595,22 +686,30 @@ def evaluate(
 
 @contextmanager
 def _progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar; without a thread of its own where one would disturb what is measured."""
+    """A bar, from the first word until it is left; what it gives is told what is done, how far, of what.
+
+    Not `threaded` where a thread of its own would disturb what is measured.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=err,
+        transient=True,
         auto_refresh=threaded,
     )
-    with bar:
-        task = bar.add_task("loading")
+    task = bar.add_task("loading")
 
-        def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total, refresh=not threaded)
+    def show(what: str, done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, description=escape(what), completed=done, total=total, refresh=not threaded)
 
+    try:
         yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _list(text: str) -> list[str]:
@@ -655,6 +754,9 @@ def profile(
         bool, typer.Option("--screen", help="Time the window instead: frames, memory, engine beside it.")
     ] = False,
     hours: Annotated[float, typer.Option(min=0.0, help="Hours of signal that --screen simulates.")] = 4.0,
+    gpu_check: Annotated[
+        bool, typer.Option("--gpu-check", help="Measure all GPU backends instead, against their goals.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw stages and histogram here (.png, .pdf, .svg).")
@@ -667,6 +769,9 @@ def profile(
         if find_most or paced or cpu_time or streams > 1 or plot or hops or backend != "auto":
             raise InputError("--screen times the window: it takes --hours and --json alone")
         _profile_screen(hours, json_file)
+        return
+    if gpu_check:
+        _check_gpu(json_file)
         return
     from engine.profile import ProfileSettings
     from engine.profile import profile as run
@@ -702,6 +807,43 @@ def profile(
         else:
             save_profile(measured, plot)
         err.print(f"picture: {plot}")
+    if json_file:
+        _write_json(figures, json_file)
+
+
+def _check_gpu(json_file: Path | None) -> None:
+    from engine.gpu_check import check_gpu, most_streams
+
+    with _progress() as show:
+        figures = check_gpu(show)
+    libraries = ", ".join(
+        f"{name} {version or 'not installed'}" for name, version in figures["libraries"].items()
+    )
+    out.print(
+        f"{figures['date']}: {figures['gpu']} (compute capability {figures['compute_capability']}), torch "
+        f"{figures['torch']}, {', '.join(libraries)}; U-Net of {figures['parameters']:,} parameters, one "
+        f"window of {figures['window']} samples, host to host",
+        soft_wrap=True,
+    )
+    table = Table("µs", "back to back p50", "p99", "paced p99", "with heartbeat p99", "after idle", "streams")
+    for name, each in figures["backends"].items():
+        if "refused" in each:
+            table.add_row(name, "–")
+            continue
+        table.add_row(
+            name,
+            *(f"{each['back_to_back_us'][percentile]:.0f}" for percentile in ("p50", "p99")),
+            *(f"{each[pace]['p99']:.0f}" for pace in ("paced_us", "paced_heartbeat_us")),
+            f"{each['after_idle_us']:.0f}",
+            str(most_streams(each)),
+        )
+    out.print(table)
+    for name, each in figures["backends"].items():
+        if "refused" in each:
+            out.print(f"not run: {name}: {each['refused']}", markup=False, highlight=False, soft_wrap=True)
+    for name, goal in figures["goals"].items():
+        reached = "not measured" if goal["reached"] is None else f"{goal['reached']:.4g} by {goal['by']}"
+        out.print(f"{'met' if goal['met'] else 'MISSED'}: {name} {goal['goal']:g}: {reached}")
     if json_file:
         _write_json(figures, json_file)
 
@@ -763,13 +905,26 @@ def doctor() -> None:
     """Say what is installed, which backends work here, and why the others do not."""
     table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
-    for package in ("numpy", "scipy", "onnxruntime", "wfdb", "pylsl", "torch", "onnx", "tensorrt-rtx"):
+    for package in (
+        "numpy",
+        "scipy",
+        "onnxruntime",
+        "wfdb",
+        "pylsl",
+        "torch",
+        "onnx",
+        "tensorrt",
+        "tensorrt-rtx",
+    ):
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:
             table.add_row(package, "not installed")
+    table.add_row("GPU", str(find_gpu() or why_no_gpu()))
     for name in BACKENDS[1:]:
         table.add_row(f"backend {name}", _try_backend(name))
+    table.add_row("backend auto", explain_auto(choose_backend("auto")))
+    table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
     for name in NETWORKS:
         table.add_row(f"model {name}", _state(partial(load_card, name)))
     data = os.environ.get(DATA_VARIABLE)

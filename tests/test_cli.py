@@ -90,7 +90,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["--lookahead", "-20"], "look-ahead"),
         (["--hop", "0"], "hop of 0.0 ms is not possible"),
         (["--backend", "tensorrt"], "'tensorrt' cannot be used"),
-        (["--backend", "abacus"], "allowed: auto, onnx, torch, tensorrt"),
+        (["--backend", "abacus"], "allowed: auto, onnx, torch, cuda, tensorrt"),
         (["--model", "oracle"], "'oracle' is unknown; there are: unet"),
         (["--source", "radio"], "source 'radio' is unknown"),
         (["--speed", "-1"], "speed"),
