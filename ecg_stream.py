@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -485,33 +485,115 @@ def models() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="Network to train.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Train every network.")] = False,
+    track: Annotated[
+        Literal["f", "s"],
+        typer.Option(help="f: unseen patients and noise. s: as the seed table was made, to compare with it."),
+    ] = "f",
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the run [default: out/train-NAME].")
-    ] = None,
+        Path, typer.Option("--out", help="Holds a folder for each run, train-NAME on Track F.")
+    ] = Path("out"),
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 16_000,
+    minutes: Annotated[float | None, typer.Option(help="Minutes per network, in place of --steps.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes for all networks together; one of sixteen times the arithmetic gets twice the "
+            "time. Networks with a finished run in --out are left out."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and examples.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and examples.")] = None,
+    noise: Annotated[str, typer.Option(help="Track S: noises, comma-separated: bw, em, ma, emb.")] = "emb",
+    snr: Annotated[str, typer.Option(help="Track S: SNRs in dB, comma-separated.")] = "-4",
+    mixing: Annotated[str, typer.Option(help="Track S: how emb is made, new or old.")] = "new",
+    epochs: Annotated[int, typer.Option(min=1, help="Track S: passes over the training windows.")] = 100,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
 ) -> None:
-    """Train a network on Track F (unseen patients, unseen noise). Stopped runs go on where they were."""
-    find_network(name)
+    """Train networks. Ctrl-C loses nothing: the same command goes on where it was.
+
+    Examples
+    --------
+    - `ecg-stream train unet` the full run on Track F
+    - `ecg-stream train --all --budget 600` all of them in ten hours
+    - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
+    """
+    chosen = names or (list(NETWORKS) if every else [])
+    if not chosen or (names and every):
+        raise InputError("name the networks to train, or give --all for every one of them")
+    for name in chosen:
+        find_network(name)
     _needs_torch()
+    where: dict[str, Any] = {"data_dir": data_dir, "device": device, "threads": threads}
+    try:
+        if track == "s":
+            _train_s(chosen, out_dir, noise, snr, mixing, epochs, seed, where)
+        else:
+            _train_f(chosen, out_dir, steps, minutes, budget, batch, rate, validate_every, seed, where)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {out_dir}")
+        raise typer.Exit(130) from None
+
+
+def _train_f(
+    names: list[str],
+    out_dir: Path,
+    steps: int,
+    minutes: float | None,
+    budget: float | None,
+    batch: int,
+    rate: float,
+    validate_every: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.macs import macs
     from models.train import TrainSettings
     from models.train import train as run
+    from models.train_all import train_all
 
-    settings = TrainSettings(steps=steps, batch=batch, rate=rate, seed=seed, validate_every=validate_every)
-    folder = out_dir or Path("out") / f"train-{name}"
-    try:
-        run(name, folder, settings, data_dir=data_dir, device=device, threads=threads)
-    except KeyboardInterrupt:
-        err.print(f"stopped; the same command goes on from {folder / 'checkpoint.pt'}")
-        raise typer.Exit(130) from None
-    out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+    settings = TrainSettings(
+        steps=steps, minutes=minutes, batch=batch, rate=rate, seed=seed or 0, validate_every=validate_every
+    )
+    if budget is None:
+        folders = [run(name, out_dir / f"train-{name}", settings, **where) for name in names]
+    else:
+        work = {name: float(macs(find_network(name))) for name in names}
+
+        def note(name: str, given: float) -> None:
+            err.print(f"{name}: {given:.1f} of {budget:g} minutes")
+
+        folders = train_all(work, out_dir, settings, budget, note, **where)
+    for name, folder in zip(names, folders, strict=False):
+        out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+
+
+def _train_s(
+    names: list[str],
+    out_dir: Path,
+    noise: str,
+    snr: str,
+    mixing: str,
+    epochs: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.track_s import Condition
+    from models.train_s import TrackSSettings, train_s
+
+    for kind in _list(noise):
+        for level in _numbers("snr", snr):
+            settings = TrackSSettings(Condition(kind, level, _literal(mixing)), epochs)
+            if seed is not None:
+                settings = replace(settings, seed=seed)
+            for name in names:
+                row = train_s(name, out_dir, settings, **where)
+                out.print(f"{name}, {kind} at {level:g} dB: {row['snr_out_db']:.2f} dB", highlight=False)
 
 
 @app.command()
