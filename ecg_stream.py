@@ -12,8 +12,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -553,6 +553,7 @@ def _train_f(
     where: dict[str, Any],
 ) -> None:
     from models.macs import macs
+
     from models.train import TrainSettings
     from models.train import train as run
     from models.train_all import train_all
@@ -629,37 +630,112 @@ def export(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option("--models", help="Networks, comma-separated.")] = DEFAULT_NETWORK,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("out/evaluate"),
+    track: Annotated[
+        Literal["f", "s", "stress"],
+        typer.Option(
+            help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
+            "stress: beats found in the official Noise Stress Test records."
+        ),
+    ] = "f",
+    model: Annotated[
+        str | None, typer.Option("--models", help="Comma-separated [default: all that can run].")
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the report [default: out/evaluate-TRACK].")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Compute nothing: print the tables of a folder of results, docs/results."),
+    ] = None,
     noises: Annotated[str, typer.Option(help="Noises, comma-separated.")] = "bw,em,ma,emb",
     snrs: Annotated[str, typer.Option(help="SNRs in dB, comma-separated.")] = "-4,0,4,12",
     lookahead: Annotated[str, typer.Option(help="Look-aheads in ms, comma-separated.")] = "300",
     hop: Hop = 40.0,
-    records: Annotated[str | None, typer.Option(help="Records [default: all of DS2].")] = None,
-    start: Annotated[float, typer.Option(help="Second of every record to begin at.")] = 300.0,
-    seconds: Annotated[float, typer.Option(help="Seconds of every record.")] = 60.0,
+    records: Annotated[str | None, typer.Option(help="Records of track f [default: all of DS2].")] = None,
+    start: Annotated[float, typer.Option(help="Second of every record of track f to begin at.")] = 300.0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Seconds of every record [default: 60; stress: to the end].")
+    ] = None,
+    qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
-    threads: Threads = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
     data_dir: DataDir = None,
 ) -> None:
-    """Score networks and filters on Track F: unseen patients, unseen noise, through the engine."""
-    from engine.evaluate import EvaluateSettings, write_report
-    from engine.evaluate import evaluate as run
-    from models.track_f import TEST_RECORDS
+    """Score networks and filters. Ctrl-C loses nothing: the same command goes on where it was."""
+    if report is not None:
+        from engine.evaluate_tables import tables
 
-    settings = EvaluateSettings(
-        models=tuple(_list(model)),
-        records=tuple(_list(records)) if records else TEST_RECORDS,
-        noises=tuple(_list(noises)),
-        snrs=tuple(_numbers("snrs", snrs)),
-        lookaheads_ms=tuple(_numbers("lookahead", lookahead)),
-        hop_ms=hop,
-        start=start,
-        seconds=seconds,
-        backend=backend,
-        threads=threads,
-        data_dir=data_dir,
-    )
+        out.print(tables(report), markup=False, highlight=False, soft_wrap=True)
+        return
+    folder = out_dir or Path("out") / f"evaluate-{track}"
+    systems = tuple(_list(model)) if model else None
+    shared: dict[str, Any] = {
+        "models": systems or _can_run(),
+        "lookaheads_ms": tuple(_numbers("lookahead", lookahead)),
+        "hop_ms": hop,
+        "backend": backend,
+        "jobs": jobs,
+        "data_dir": data_dir,
+    }
+    levels = tuple(_numbers("snrs", snrs))
+    try:
+        if track == "s":
+            text = _evaluate_s(folder, _list(noises), levels, data_dir)
+        elif track == "stress":
+            text = _evaluate_stress(folder, {**shared, "seconds": seconds})
+        else:
+            tested = {"records": tuple(_list(records))} if records else {}
+            more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
+            text = _evaluate_f(folder, {**shared, **more, **tested, "seconds": seconds or 60.0})
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {folder}")
+        raise typer.Exit(130) from None
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    err.print(f"report: {folder}")
+
+
+def _can_run() -> tuple[str, ...]:
+    """Every system that is shipped with its weights, or needs none."""
+    return tuple(name for name in NETWORKS if _state(partial(load_card, name)) == "works")
+
+
+def _evaluate_f(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate import EvaluateSettings
+    from engine.evaluate import evaluate as run
+    from engine.evaluate_report import write_report
+
+    settings = EvaluateSettings(**options)
+    with _progress() as show:
+        results = run(settings, folder, show)
+    write_report(results, settings, folder)
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+def _evaluate_s(folder: Path, noises: list[str], snrs: tuple[float, ...], data_dir: Path | None) -> str:
+    from models.track_s import Condition
+    from models.track_s_results import markdown, read_results, score_filters
+
+    for noise in noises:
+        for level in snrs:
+            for mixing in ("new", "old") if noise == "emb" else ("new",):
+                score_filters(folder, Condition(noise, level, _literal(mixing)), data_dir)
+    text = markdown(read_results(folder))
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_stress import StressSettings, evaluate_stress
+    from engine.evaluate_tables import write_stress
+
+    settings = StressSettings(**options)
+    with _progress() as show:
+        rows = evaluate_stress(settings, folder, show)
+    return write_stress(rows, settings, folder)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -673,10 +749,7 @@ def evaluate(
         def show(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        scores = run(settings, show)
-    write_report(scores, settings, out_dir)
-    out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
-    err.print(f"report: {out_dir}")
+        yield show
 
 
 def _list(text: str) -> list[str]:

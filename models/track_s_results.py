@@ -1,11 +1,11 @@
 """Results of Track S: one line per run in a file that is committed, and the table made from it."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from models.track_s import Condition, Windows, rmse_mv, snr_db
+from models.track_s import Condition, Windows, load_examples, rmse_mv, snr_db
+from models.track_s_filters import FILTERS
 
 RESULTS = "track-s.jsonl"
 _SNRS = (-4.0, -2.0, 0.0, 2.0, 4.0)
@@ -40,6 +40,16 @@ def result_row(
         "snr_out_db": round(snr_db(clean, output), 4),
         "rmse_mv": round(rmse_mv(clean, output), 4),
     }
+
+
+def score_filters(folder: Path, condition: Condition, data_dir: Path | None = None) -> None:
+    """Add the rows of what learns nothing: the input, and the seed table's filters."""
+    test = load_examples(condition, data_dir=data_dir).test
+    known = read_results(folder)
+    for name, clean in FILTERS.items():
+        row = result_row(name, condition, test, clean(test[0]))
+        if row not in known:
+            append_result(folder, row)
 
 
 def append_result(folder: Path, row: dict[str, Any]) -> None:

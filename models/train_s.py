@@ -7,7 +7,7 @@ network of the last epoch is scored. One network per noise and SNR.
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,8 @@ def train_s(
             state.save(folder / "checkpoint.pt")
             bar.update(task, completed=state.step, loss=loss)
 
-    test_noisy, test_clean = examples.test
-    output = _run(state.network, torch.from_numpy((test_noisy - mean) / sd).to(where)) * sd + mean
+    unseen = torch.from_numpy((examples.test[0] - mean) / sd).to(where)
+    output = _run(state.network, unseen) * sd + mean
     row = result_row(name, settings.condition, examples.test, output) | {
         "epochs": settings.epochs,
         "seed": settings.seed,
