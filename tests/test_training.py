@@ -20,9 +20,10 @@ from models.data import (
 from models.registry import find_network
 from models.run_state import Plan, RunState
 from models.train import VALIDATIONS, TrainSettings, denoising_loss, plan_steps, rate_at, train
+from models.track_f import TEST_RECORDS
 from models.train_all import share, train_all
 from streamer.errors import InputError
-from streamer.noise import KINDS
+from streamer.noise import KINDS, noise_blocks
 from streamer.nstdb import load_tape
 from streamer.wfdb_record import clean_reference, read_record
 
@@ -433,6 +434,37 @@ def test_a_corpus_is_made_of_its_part(small_track):
             np.testing.assert_allclose(
                 loaded.noise[kind].numpy() * tape.std(axis=1, keepdims=True), tape, atol=1e-5
             )
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("leads", [1, 2])
+def test_training_opens_no_record_of_the_test(physionet, monkeypatch, leads):
+    """Neither its patients, nor the stress records' ones, nor 201, who is also 202."""
+    opened = []
+
+    def spy(path, *given):
+        opened.append(path.name)
+        return read_record(path, *given)
+
+    monkeypatch.setattr(training_data, "read_record", spy)
+    for part in ("train", "validation"):
+        corpus = load_corpus(part, physionet, leads)
+        assert len(corpus.clean) % leads == 0
+    assert len(opened) == len(set(opened)) == 19
+    assert not set(opened) & {*TEST_RECORDS, "118", "119", "201"}
+    # MLII comes first, though in record 114 it is the second signal.
+    second = "V5"
+    both = read_record(physionet / "mitdb" / "114", ("MLII", second)[:leads]).data
+    np.testing.assert_array_equal(corpus.clean[:leads], clean_reference(both, 360.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_noise_lies_ten_seconds_from_test_noise(kind):
+    duration_s = 650_000 / 360
+    test = noise_blocks(kind, "test", duration_s)
+    for part in ("train", "validation"):
+        for start, stop in noise_blocks(kind, part, duration_s):
+            assert all(stop + 10 <= first or last + 10 <= start for first, last in test)
 
 
 def test_a_corpus_can_move_to_a_device():
