@@ -19,8 +19,8 @@ from models.data import (
 )
 from models.registry import find_network
 from models.run_state import Plan, RunState
-from models.train import VALIDATIONS, TrainSettings, denoising_loss, plan_steps, rate_at, train
 from models.track_f import TEST_RECORDS
+from models.train import VALIDATIONS, TrainSettings, denoising_loss, plan_steps, rate_at, train
 from models.train_all import share, train_all
 from streamer.errors import InputError
 from streamer.noise import KINDS, noise_blocks
