@@ -1,7 +1,8 @@
 """The figures of one system on one lead of one record."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,24 +85,25 @@ class Heard:
     reference: Samples
     beats: Beats
 
-    _cache: dict[str, Beats] = field(default_factory=dict)
-
     @cached_property
     def snr_in_db(self) -> float:
         """SNR of the raw signal."""
         return float(Moments.of(self.reference[None], self.raw[None]).snr_db[0])
 
-    def _found(self, what: str) -> Beats:
-        if what not in self._cache:
-            self._cache[what] = find_beats(getattr(self, what), self.fs)
-        return self._cache[what]
+    @cached_property
+    def _found_in_raw(self) -> Beats:
+        return find_beats(self.raw, self.fs)
 
-    def figures(self, output: Samples, *, qrs: bool) -> dict[str, float | None]:
+    @cached_property
+    def _found_in_reference(self) -> Beats:
+        return find_beats(self.reference, self.fs)
+
+    def figures(self, output: Samples, *, qrs: bool) -> dict[str, Any]:
         """Figures of `Score` for a system's output, (samples,) in mV."""
         fs, error = self.fs, output - self.reference
         moments = Moments.of(self.reference[None], output[None])
         fine = [_filtered(x, _FINE_HZ, "highpass", fs) for x in (self.reference, output)]
-        figures: dict[str, float | None] = {
+        figures: dict[str, Any] = {
             "snr_in_db": self.snr_in_db,
             "snr_out_db": float(moments.snr_db[0]),
             "snr_out_above_2hz_db": float(Moments.of(fine[0][None], fine[1][None]).snr_db[0]),
@@ -124,14 +126,14 @@ class Heard:
         error = _st_level(output, beats, self.fs) - _st_level(self.reference, beats, self.fs)
         return 1000 * float(np.mean(np.abs(error)))
 
-    def _qrs(self, output: Samples) -> dict[str, float | None]:
+    def _qrs(self, output: Samples) -> dict[str, Any]:
         tolerance = round(TOLERANCE_S * self.fs)
-        found, known = find_beats(output, self.fs), self._found("reference")
+        found, known = find_beats(output, self.fs), self._found_in_reference
         count = count_beats(self.beats, found, tolerance)
         theirs, ours = match_beats(known, found, tolerance)
         moved = np.abs(found[ours] - known[theirs])
         return {
-            "qrs_f1_raw": count_beats(self.beats, self._found("raw"), tolerance).f1,
+            "qrs_f1_raw": count_beats(self.beats, self._found_in_raw, tolerance).f1,
             "qrs_f1": count.f1,
             "qrs_sensitivity": count.sensitivity,
             "qrs_predictivity": count.predictivity,
@@ -151,7 +153,7 @@ def _mean_around(lead: Samples, beats: Beats, fs: float, span: tuple[float, floa
     return mean
 
 
-def _filtered(x: Samples, cutoff_hz: float, kind: str, fs: float) -> Samples:
+def _filtered(x: Samples, cutoff_hz: float, kind: Literal["highpass", "lowpass"], fs: float) -> Samples:
     sos = signal.butter(4, cutoff_hz, kind, fs=fs, output="sos")
     filtered: Samples = signal.sosfiltfilt(sos, x).astype(np.float32)
     return filtered
