@@ -86,8 +86,11 @@ def _mean(values: list[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -> None:
-    """Write ``scores.csv``, ``summary.json``, ``report.md``, ``snr.png`` and ``examples.png``."""
+def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -> dict[str, Any]:
+    """Write ``scores.csv``, ``summary.json``, ``report.md``, ``snr.png`` and ``examples.png``.
+
+    Returns what ``summary.json`` holds.
+    """
     out.mkdir(parents=True, exist_ok=True)
     scores = [score for result in results for score in result["scores"]]
     with (out / "scores.csv").open("w", newline="", encoding="utf-8") as file:
@@ -101,6 +104,7 @@ def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -
     (out / "report.md").write_text(markdown(report), encoding="utf-8")
     plot_snr(rows, out / "snr.png")
     plot_examples([result["example"] | _about(result) for result in results if "example" in result], out)
+    return report
 
 
 def _about(result: Result) -> dict[str, Any]:

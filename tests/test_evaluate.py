@@ -11,6 +11,8 @@ from engine.evaluate import EvaluateSettings, evaluate
 from engine.evaluate_report import interval, markdown, summarise, write_report
 from engine.evaluate_scores import Heard, Score
 from engine.evaluate_tables import tables
+from models import registry
+from models.card_figures import add_figures
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 
@@ -182,6 +184,26 @@ def test_tables_are_made_from_result_files_alone(results, settings, tmp_path):
     assert "| identity | 400 ms | +0.0 (+0.0 … +0.0) | +0.0 (+0.0 … +0.0) |" in text
     with pytest.raises(InputError, match="holds no results"):
         tables(tmp_path / "track-f")
+
+
+def test_cards_get_the_figures_of_their_own_weights(results, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    path = tmp_path / "weights" / "unet.json"
+    report = write_report(results, settings, tmp_path / "track-f")
+    own = report["manifest"]["weights_sha256"]["unet"]
+    path.write_text(json.dumps({"onnx_sha256": "of other weights"}))
+    assert add_figures(report) == []
+    path.write_text(json.dumps({"onnx_sha256": own, "data": "kept"}))
+    assert add_figures(report) == ["unet"]
+    card = json.loads(path.read_text())
+    assert card["data"] == "kept"
+    assert len(card["track_f"]) == 2 * 4  # two look-aheads, four conditions
+    row = next(
+        r for r in summarise(results) if (r["system"], r["delay_ms"], r["snr"]) == ("unet", 400.0, 0.0)
+    )
+    noted = next(f for f in card["track_f"] if (f["delay_ms"], f["snr"]) == (400.0, 0.0))
+    assert noted["improvement_db"] == round(row["improvement_db"], 2)
 
 
 # Figures
