@@ -91,7 +91,7 @@ class Bed:
         self.info = resampled_info(source.info, config.fs)
         up, down = ratio(source.info.fs, config.fs)
         self._resampling_s = 0.0 if up == down else Resampler(source.info.fs, config.fs).delay_s
-        self.account = Account(self.info, self._hop_ns())
+        self.account = Account(self.info, self.hop_ns)
         self.delays = DelayWatch(self.account.ledger, config.fs)
         self.recorder: Recorder | None = None
         self._last_recorder: Recorder | None = None
@@ -109,7 +109,9 @@ class Bed:
         """Look-ahead + hop + the delay of the resampler."""
         return self.config.delay_s + self._resampling_s
 
-    def _hop_ns(self) -> float:
+    @property
+    def hop_ns(self) -> float:
+        """Real time between two hops; 0 where there is no pace."""
         speed = self.source.speed
         return 1e9 * self.config.hop / self.config.fs / speed if speed else 0.0
 
@@ -118,7 +120,7 @@ class Bed:
     def retuned(self, config: EngineConfig) -> None:
         """Account for the samples that follow by other settings."""
         self.config = config
-        self.account.ledger.hop_ns = self._hop_ns()
+        self.account.ledger.hop_ns = self.hop_ns
         self.delays.restart()
 
     def set_noise(self, settings: NoiseSettings) -> None:
