@@ -23,6 +23,9 @@ BASE_PORT = 16572
 PORTS = 200
 """An outlet takes two; liblsl's own 32 are soon used up."""
 
+OWN_OUTPUT = "ecg-stream/cleaned/"
+"""Source ids of what an engine publishes begin so: nobody means to clean it again."""
+
 _SETTLE_S = 0.6  # streams of other processes take half a second to answer
 _POLL_S = 0.05
 _LONGEST_NAME = 80
