@@ -93,7 +93,7 @@ class Bed:
         self.info = resampled_info(source.info, config.fs)
         up, down = ratio(source.info.fs, config.fs)
         self._resampling_s = 0.0 if up == down else Resampler(source.info.fs, config.fs).delay_s
-        self.account = Account(self.info, self._hop_ns())
+        self.account = Account(self.info, self.hop_ns)
         self.delays = DelayWatch(self.account.ledger, config.fs)
         self.player = player_of(source)
         """What can be held, and given noise; None for a live source."""
@@ -113,7 +113,9 @@ class Bed:
         """Look-ahead + hop + the delay of the resampler."""
         return self.config.delay_s + self._resampling_s
 
-    def _hop_ns(self) -> float:
+    @property
+    def hop_ns(self) -> float:
+        """Real time between two hops; 0 where there is no pace."""
         speed = self.source.speed
         return 1e9 * self.config.hop / self.config.fs / speed if speed else 0.0
 
@@ -122,7 +124,7 @@ class Bed:
     def retuned(self, config: EngineConfig) -> None:
         """Account for the samples that follow by other settings."""
         self.config = config
-        self.account.ledger.hop_ns = self._hop_ns()
+        self.account.ledger.hop_ns = self.hop_ns
         self.delays.restart()
 
     def set_noise(self, settings: NoiseSettings) -> None:

@@ -29,6 +29,11 @@ def ready_windows(
     ----------
     rounds
         Chunks that arrived together, one round after the other. Empty ones are passed over.
+
+    Yields
+    ------
+    list
+        Of every round, what it made ready; often nothing.
     """
     streams: dict[str, _Stream] = {}
     for chunks in rounds:
@@ -42,8 +47,7 @@ def ready_windows(
             if stream is None:
                 stream = streams[chunk.stream] = _Stream(chunk, config, clock)
             stream.push(chunk, ready)
-        if ready:
-            yield ready
+        yield ready
     last: list[Hop | Gap] = []
     for stream in streams.values():
         stream.flush(last)

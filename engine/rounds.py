@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -19,7 +19,9 @@ def in_step(streams: Sequence[Iterator[Chunk]]) -> Iterator[list[Chunk]]:
 
 
 @contextmanager
-def as_they_come(streams: Sequence[Iterator[Chunk]]) -> Iterator[Iterator[list[Chunk]]]:
+def as_they_come(
+    streams: Sequence[Iterator[Chunk]], due_s: Callable[[], float | None] = lambda: None
+) -> Iterator[Iterator[list[Chunk]]]:
     """Play each stream on a thread of its own; what has come by the time of asking is a round.
 
     A stream that is silent, waits or ends holds up none of the others. Where cleaning does not keep
@@ -27,6 +29,11 @@ def as_they_come(streams: Sequence[Iterator[Chunk]]) -> Iterator[Iterator[list[C
     do alone. What ends a thread with an error is raised to who asks for the next round.
 
     Leaving ends the threads and waits for them; a player must not be paused then.
+
+    Parameters
+    ----------
+    due_s
+        Asked before every round: after so many seconds it comes empty, if nothing has.
     """
     arrived: queue.Queue[Chunk | Future[None]] = queue.Queue(_QUEUED * len(streams))
     left = threading.Event()
@@ -40,8 +47,12 @@ def as_they_come(streams: Sequence[Iterator[Chunk]]) -> Iterator[Iterator[list[C
     def rounds(playing: set[Future[None]]) -> Iterator[list[Chunk]]:
         while playing:
             chunks: list[Chunk] = []
-            for _ in range(max(1, arrived.qsize())):
-                item = arrived.get()
+            try:
+                items = [arrived.get(timeout=due_s())]
+            except queue.Empty:
+                items = []
+            items += [arrived.get() for _ in range(arrived.qsize())]
+            for item in items:
                 if isinstance(item, Chunk):
                     chunks.append(item)
                 else:

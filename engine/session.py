@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.backends import choose_backend, open_backend
 from engine.backends.base import Backend
+from engine.batch import HOLD_SHARE, Batcher
 from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
 from engine.messages import Cleaned, Emitted, Gap
@@ -127,6 +128,7 @@ class Session:
         # The control thread changes the settings, the main thread uses them.
         self._changing = threading.Lock()
         self._pending: tuple[Job, EngineConfig, Backend] | None = None
+        self._batcher: Batcher | None = None
         self.record(job.save)
         if job.lsl_out is not None:
             names = [job.lsl_out]
@@ -217,7 +219,7 @@ class Session:
         gc.collect()
         gc.freeze()
         try:
-            with nullcontext(in_step(streams)) if alone else as_they_come(streams) as rounds:
+            with nullcontext(in_step(streams)) if alone else as_they_come(streams, self._due_s) as rounds:
                 try:
                     for message in self._cleaned(_noted(rounds, beds, idle)):
                         show(message)
@@ -248,7 +250,8 @@ class Session:
                     return
 
         while True:
-            yield from clean(until_retuned(), self.config, self.backend)
+            self._batcher = self._new_batcher()
+            yield from clean(until_retuned(), self.config, self.backend, batcher=self._batcher)
             with self._changing:
                 pending, self._pending = self._pending, None
             if pending is None:
@@ -258,6 +261,15 @@ class Session:
             before.close()
             for bed in self.beds:
                 bed.retuned(self.config)
+
+    def _new_batcher(self) -> Batcher | None:
+        """One where several streams play at a pace, on a backend that gains by it."""
+        if len(self.beds) == 1 or not self.backend.fixed_rows:
+            return None
+        return Batcher(HOLD_SHARE * self.beds[0].hop_ns, len(self.beds))
+
+    def _due_s(self) -> float | None:
+        return self._batcher.due_s() if self._batcher else None
 
     def setup(self, bed: Bed) -> Setup:
         """The settings in force."""

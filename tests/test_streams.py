@@ -2,20 +2,18 @@
 
 import threading
 import time
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import wfdb
-from engine_tools import Identity, indices, joined
+from engine_tools import Counted, Identity, assert_counted, indices, joined
 
 import engine.session
-from engine.messages import Cleaned, Gap
+from engine.messages import Cleaned
 from engine.runner import EngineProcess
 from engine.session import Job, Retune, Session, Status
-from streamer.chunk import Chunk, StreamInfo
+from streamer.chunk import Chunk
 from streamer.errors import InputError
-from streamer.health import StreamHealth
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
 from streamer.several import open_sources, side_by_side
@@ -32,32 +30,6 @@ def job(count=3, **changes):
 def run(wanted, **hooks):
     messages = []
     return Session(wanted).run(show=messages.append, **hooks), messages
-
-
-class Counted:
-    """A source whose every sample is its own index, in mV; with gaps, silence, and an end."""
-
-    def __init__(self, name, segments, *, speed=1.0, size=4, fails=False):
-        self.info = StreamInfo(360.0, ("II",), name, name)
-        self.speed = speed
-        self.health = StreamHealth()
-        self._segments, self._size, self._fails = segments, size, fails
-
-    def chunks(self):
-        begun = time.perf_counter()
-        for start, stop in self._segments:
-            for at in range(start, stop, self._size):
-                count = min(self._size, stop - at)
-                data = np.arange(at, at + count, dtype=np.float32)[None]
-                if self.speed:
-                    time.sleep(max(0.0, begun + (at + count) / 360 / self.speed - time.perf_counter()))
-                stamps = begun + np.arange(at, at + count) / 360
-                yield Chunk(self.info.name, at, data, stamps, time.perf_counter_ns())
-        if self._fails:
-            raise RuntimeError("the source broke")
-
-    def set_noise(self, settings):
-        raise InputError("no noise")
 
 
 class Silent(Counted):
@@ -79,14 +51,6 @@ def opened(monkeypatch):
         return Session(job(len(sources)))
 
     return session
-
-
-def assert_counted(messages, name, segments):
-    expected = np.concatenate([np.arange(*segment) for segment in segments])
-    np.testing.assert_array_equal(indices(messages, name), expected)
-    np.testing.assert_allclose(joined(messages, "cleaned", name)[0], expected, atol=1e-3)
-    gaps = [(m.start, m.stop) for m in messages if isinstance(m, Gap) and m.stream == name]
-    assert gaps == [(before[1], after[0]) for before, after in pairwise(segments)]
 
 
 SEGMENTS = {
