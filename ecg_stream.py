@@ -40,8 +40,8 @@ from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.faults import KINDS as FAULT_KINDS
 from streamer.lsl import LslSettings
-from streamer.lsl_network import plain
 from streamer.open_source import SourceSettings
+from streamer.plain import plain
 from streamer.records import DATA_VARIABLE
 from streamer.several import side_by_side
 

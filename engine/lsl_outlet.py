@@ -10,7 +10,8 @@ from engine.messages import Cleaned, Gap
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl_inlet import lsl_clock_offset_s
-from streamer.lsl_network import OWN_OUTPUT, load_pylsl, plain
+from streamer.lsl_network import OWN_OUTPUT, load_pylsl
+from streamer.plain import plain
 from streamer.watchdog import StreamState
 
 EVENTS_SUFFIX = "-events"

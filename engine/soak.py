@@ -88,6 +88,7 @@ class IdentityBackend:
 
     name = IDENTITY
     transfers_ns = (0, 0)
+    fixed_rows: tuple[int, ...] = ()
 
     def infer(self, batch: Batch) -> Batch:
         """The windows themselves, in new memory."""

@@ -22,4 +22,6 @@ def some(names: Sequence[str]) -> str:
 def one_line(error: Exception) -> str:
     """What another program's error says, fit for an `InputError`: its first line, and not long."""
     said = str(error).strip().splitlines()
-    return said[0][:160] if said else type(error).__name__
+    return (
+        "".join(letter for letter in said[0] if letter.isprintable())[:160] if said else type(error).__name__
+    )

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from streamer.chunk import Samples
 from streamer.errors import InputError
 from streamer.lsl_metadata import pick_leads, read_channels
-from streamer.lsl_network import LslStream, full_info, load_pylsl, plain
+from streamer.lsl_network import LslStream, full_info, load_pylsl
+from streamer.plain import plain
 
 LOWEST_HZ, HIGHEST_HZ = 100.0, 2000.0
 MOST_CHANNELS = 1024

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import InputError, some
-from streamer.lsl_network import plain
+from streamer.plain import plain
 
 UNITS = ("V", "mV", "uV", "counts")
 """Units that a user may state; counts need a scale."""

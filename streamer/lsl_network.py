@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import InputError, some
+from streamer.plain import plain
 
 PREFERRED_TYPES = ("ECG", "EKG")
 ACCEPTED_TYPES = ("ExG", "EEG")
@@ -28,7 +29,6 @@ OWN_OUTPUT = "ecg-stream/cleaned/"
 
 _SETTLE_S = 0.6  # streams of other processes take half a second to answer
 _POLL_S = 0.05
-_LONGEST_NAME = 80
 _QUIET = "[log]\nlevel = -2\n"  # liblsl writes its progress to stderr, across any terminal view
 
 
@@ -153,11 +153,6 @@ def _announced(handle: Any) -> LslStream:
         handle.channel_format() == load_pylsl().cf_string,
         handle,
     )
-
-
-def plain(text: str) -> str:
-    """Text from the network, fit for a screen or a file: printable, and not long."""
-    return "".join(letter for letter in text if letter.isprintable()).strip()[:_LONGEST_NAME]
 
 
 def look_around() -> list[LslStream]:

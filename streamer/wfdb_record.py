@@ -10,6 +10,7 @@ from scipy import signal
 
 from streamer.chunk import Annotation, Samples
 from streamer.errors import InputError, one_line, some
+from streamer.plain import plain
 from streamer.wfdb_header import check_header
 
 REFERENCE_CUTOFF_HZ = 0.5
@@ -101,6 +102,7 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
 
 def _distinct(names: list[str | None]) -> list[str]:
     """Names by which every signal can be told from the others."""
+    names = [plain(name or "") for name in names]
     return [
         name if name and names.count(name) == 1 else f"{name or 'lead'} {place}"
         for place, name in enumerate(names, start=1)

@@ -19,7 +19,8 @@ from engine.session import Session
 from streamer.errors import InputError
 from streamer.lsl_inlet import _check_usable
 from streamer.lsl_metadata import pick_leads, read_channels
-from streamer.lsl_network import _announced, load_pylsl, plain
+from streamer.lsl_network import _announced, load_pylsl
+from streamer.plain import plain
 from streamer.wfdb_record import read_record
 
 EXAMPLES = 250

@@ -25,8 +25,9 @@ from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl_inlet import MOST_CHANNELS, Inlet
-from streamer.lsl_network import LslStream, plain
+from streamer.lsl_network import LslStream
 from streamer.open_source import SourceSettings
+from streamer.plain import plain
 from streamer.records import find_record
 from streamer.wfdb_header import MOST_VALUES, check_header
 from streamer.wfdb_record import read_record
@@ -219,6 +220,12 @@ def test_a_header_that_promises_too_much_is_refused_before_it_is_followed(tmp_pa
         read_record(tmp_path / "r")
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300 + len(str(tmp_path))
+
+
+def test_a_lead_of_a_record_sends_no_commands_to_a_terminal(tmp_path):
+    (tmp_path / "r.hea").write_text("r 1 360 20\nr.dat 16 200/mV 16 0 0 0 0 \x1b[31mII\x07\n")
+    (tmp_path / "r.dat").write_bytes(b"\1\0" * 20)
+    assert read_record(tmp_path / "r").leads == ("[31mII",)
 
 
 @pytest.mark.data
