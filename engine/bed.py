@@ -52,6 +52,8 @@ class Status:
         What a live source says of itself.
     stream
         Which one: its `StreamInfo.source_id`.
+    ended
+        Its source has nothing more, while others may go on.
     """
 
     seconds: float
@@ -72,6 +74,7 @@ class Status:
     sample_age_s: float = 0.0
     problem: str = ""
     stream: str = ""
+    ended: bool = False
 
 
 class Bed:
@@ -103,6 +106,7 @@ class Bed:
         self._noise = settings.noise_settings
         self._state: StreamState | None = None
         self._resumed_s = 0.0
+        self._ended = False
 
     @property
     def algorithmic_delay_s(self) -> float:
@@ -177,6 +181,7 @@ class Bed:
             self.account.samples_in += chunk.data.shape[1]
             end = chunk.stop
             yield chunk
+        self._ended = True
         nothing = np.empty((len(self.info.leads), 0), np.float32)
         now = time.perf_counter_ns()
         yield Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
@@ -245,6 +250,7 @@ class Bed:
             sample_age_s=health.sample_age_s,
             problem=health.problem,
             stream=self.info.source_id,
+            ended=self._ended,
         )
 
     def traces(self) -> list[Cleaned]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
 import numpy as np
@@ -114,6 +114,8 @@ class Monitor:
             return life.value, Level.BAD
         if life is Life.ENDED:
             return "ENDED", Level.WARN
+        if self.status and self.status.ended:
+            return "ENDED", Level.WARN
         if frozen:
             return "FROZEN", Level.WARN
         if self.paused:
@@ -167,6 +169,16 @@ class Monitor:
     def rates_disagree(self) -> bool:
         """Whether raw and cleaned tell different heart rates."""
         return self.vitals is not None and disagree(self.vitals.raw_bpm, self.vitals.cleaned_bpm)
+
+
+def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:
+    """Hand each stream's frames to its monitor; what is of no stream goes to the first."""
+    own: dict[str, list[Frame]] = {monitor.info.source_id: [] for monitor in monitors}
+    first = own[monitors[0].info.source_id]
+    for frame in frames:
+        (first if isinstance(frame, Refused) else own[frame.stream]).append(frame)
+    for monitor in monitors:
+        monitor.take(own[monitor.info.source_id])
 
 
 def _late_ms(setup: Setup) -> float:
