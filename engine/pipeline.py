@@ -18,6 +18,8 @@ def clean(
     config: EngineConfig,
     backend: Backend,
     clock: Clock = time.perf_counter_ns,
+    *,
+    guarded: bool = True,
 ) -> Iterator[Emitted | Gap]:
     """Clean streams of chunks; one patient is the ward of one.
 
@@ -25,6 +27,8 @@ def clean(
     ----------
     rounds
         Chunks that arrived together, of any streams, at rate `config.fs`, in mV.
+    guarded
+        False passes on what the network makes, whatever it is, to see what it does by itself.
 
     Yields
     ------
@@ -33,4 +37,4 @@ def clean(
         between them.
     """
     windows = ready_windows(rounds, config, clock)
-    return guard(overlap_add(infer(windows, backend, clock), config, clock))
+    return guard(overlap_add(infer(windows, backend, clock), config, clock), config, enabled=guarded)
