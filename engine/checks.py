@@ -4,6 +4,8 @@ Thresholds are in mV, s and shares; `ecg-stream`'s own `engine.tune_guard` print
 read off: the validation records of Track F.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,14 +64,23 @@ def ceiling_mv(message: Emitted) -> NDArray[np.float32]:
 class Checks:
     """Judges one stream, hop by hop; everything it knows is forgotten within seconds.
 
+    A network that answers a whole window is judged by its newest answer, up to `LEAD_S` before the
+    samples leave. One that keeps state says each sample once, as it leaves: it is judged by that.
+
     Parameters
     ----------
     leads
         Number of leads.
+    stateful
+        The network keeps state: `Hop.predicted` says nothing.
     """
 
-    def __init__(self, config: EngineConfig, leads: int) -> None:
+    def __init__(self, config: EngineConfig, leads: int, *, stateful: bool = False) -> None:
         fs = config.fs
+        self._said: Samples | None = None
+        if stateful:
+            config = replace(config, lookahead=0)
+            self._said = np.zeros((2, leads, config.window), np.float32)
         self._config, self._leads = config, leads
         self._evidence = QrsEvidence(config, leads)
         hop_s = config.hop / fs
@@ -102,16 +113,17 @@ class Checks:
     def judge(self, message: Emitted) -> list[int]:
         """The `Reason` of each lead for the hop that leaves; all 0 where nothing is wrong."""
         hop = message.hop
-        if message.begins:
-            self.forget()
         if hop.flushed:
             # Its window ends in a stand-in for the future, of which nothing follows.
             return self._slow
-        raw, cleaned = self._evidence.push(hop.window, hop.predicted).tolist()
+        window, predicted = hop.window, hop.predicted
+        if self._said is not None:
+            window, predicted = self._say(self._said, message)
+        raw, cleaned = self._evidence.push(window, predicted).tolist()
         self._since_look += 1
         if self._since_look == self._every:
             self._since_look = 0
-            self._look(message)
+            self._look(window, predicted)
         verdict = self._slow
         for lead in range(self._leads):
             found = self._compare(lead, raw[lead], cleaned[lead])
@@ -135,10 +147,17 @@ class Checks:
             self._erased[lead] = 0
         return 0
 
-    def _look(self, message: Emitted) -> None:
+    @staticmethod
+    def _say(said: Samples, message: Emitted) -> Samples:
+        """Add what leaves to the newest samples that left, raw and cleaned, (2, leads, window)."""
+        count = message.raw.shape[1]
+        said[:, :, :-count] = said[:, :, count:]
+        said[0, :, -count:], said[1, :, -count:] = message.raw, message.cleaned
+        return said
+
+    def _look(self, window: Samples, predicted: Samples) -> None:
         """Bring up to date what changes slowly."""
-        hop, config, evidence = message.hop, self._config, self._evidence
-        window, predicted = hop.window, hop.predicted
+        config, evidence = self._config, self._evidence
         evidence.settle()
         level, floor = evidence.level, evidence.floor
         trusted = evidence.known & (level[0] > TRUST * floor[0])

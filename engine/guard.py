@@ -34,29 +34,29 @@ def guard(
     enabled
         False only takes care of missing and non-finite samples, to see what a network does by itself.
     """
-    streams: dict[str, _Lane] = {}
+    beds: dict[str, _Bed] = {}
     for message in messages:
         if isinstance(message, Emitted):
-            lane = streams.get(message.stream)
-            if lane is None:
-                lane = streams[message.stream] = _Lane(config, len(message.raw), enabled)
-            message = lane.take(message)
+            bed = beds.get(message.stream)
+            if bed is None or bed.first != message.hop.first:
+                # Of the segment before, nothing is remembered.
+                bed = beds[message.stream] = _Bed(config, message, enabled)
+            message = bed.take(message)
         yield message
 
 
-class _Lane:
-    """The leads of one stream: how far each is on its way from cleaned (0) to raw (1)."""
+class _Bed:
+    """One segment of a stream: how far each of its leads is on its way from cleaned (0) to raw (1)."""
 
-    def __init__(self, config: EngineConfig, leads: int, enabled: bool) -> None:
+    def __init__(self, config: EngineConfig, message: Emitted, enabled: bool) -> None:
+        leads = len(message.raw)
+        self.first = message.hop.first
         fade = max(1, round(FADE_S * config.fs))
         self._ramp = np.arange(1, config.hop + 1, dtype=np.float32) / np.float32(fade)
         self._hold = round(HOLD_S * config.fs) if enabled else 0
-        self._checks = Checks(config, leads) if enabled else None
+        stateful = bool(np.isnan(message.hop.predicted).all())
+        self._checks = Checks(config, leads, stateful=stateful) if enabled else None
         self._good = [0] * leads
-        self._reset()
-
-    def _reset(self) -> None:
-        leads = len(self._good)
         self._raw_share = np.zeros((leads, 1), np.float32)
         self._reasons = [0] * leads
         self._held = [0] * leads  # samples for which raw still stays
@@ -68,8 +68,6 @@ class _Lane:
     def take(self, message: Emitted) -> Emitted:
         """The message as it may leave."""
         hop, cleaned = message.hop, message.cleaned
-        if message.begins:
-            self._reset()
         found = self._checks.judge(message) if self._checks else self._good
         high, low = np.maximum.reduce(cleaned, axis=None), np.minimum.reduce(cleaned, axis=None)
         # NaN fails both comparisons.

@@ -96,6 +96,8 @@ class Hop:
     ----------
     start
         Absolute index of the first sample that this hop emits.
+    first
+        Absolute index of the first sample of its segment.
     skip
         Leading samples of the regular emission (`hop` samples) that lie before the segment.
     raw, clean, missing
@@ -125,6 +127,7 @@ class Hop:
 
     stream: str
     start: int
+    first: int
     skip: int
     raw: Samples
     clean: Samples | None
@@ -202,17 +205,10 @@ class Cleaned:
 
 @dataclass(slots=True, eq=False)
 class Emitted(Cleaned):
-    """Cleaned samples still inside the engine, with the stamps that the ledger wants.
-
-    Parameters
-    ----------
-    begins
-        First samples of a segment.
-    """
+    """Cleaned samples still inside the engine, with the stamps that the ledger wants."""
 
     hop: Hop
     added_ns: int
-    begins: bool
 
     def released(self) -> Cleaned:
         """Copy that holds on to none of the engine's buffers."""

@@ -49,7 +49,6 @@ def overlap_add(
             fader = faders[item.stream] = _Fader(weights, config, item.window.shape[0])
         mean, mean_square = fader.add(item)
         count = item.raw.shape[1]
-        fader.begins = fader.begins or item.fresh
         if count == 0:
             continue
         emitted = slice(item.skip, item.skip + count)
@@ -66,9 +65,7 @@ def overlap_add(
             annotations=item.annotations,
             hop=item,
             added_ns=clock(),
-            begins=fader.begins,
         )
-        fader.begins = False
 
 
 class _Fader:
@@ -83,8 +80,6 @@ class _Fader:
         self._hop, self._tail = config.hop, config.tail
         self._old, self._new = np.zeros((2, 2, leads, config.tail + config.hop), np.float32)
         self._parts = np.empty((2, leads, config.tail), np.float32)
-        self.begins = False
-        """Nothing has been emitted since the segment began."""
         self.cleaned = np.full((leads, config.hop), Mark.CLEANED, np.uint8)
         self.warmup = np.full((leads, config.hop), Mark.WARMUP, np.uint8)
 
