@@ -29,10 +29,10 @@ BEAT_MV = 0.1
 PROMINENT = 0.5
 """A beat has at least this share of the typical strength."""
 INVENTED_SHARE = 0.33
-"""A cleaned beat that raw shows with less than this share of its strength is invented."""
+"""A cleaned beat is invented where nothing in raw is as steep as this share of it, up or down."""
 ERASED_SHARE = 0.3
 """A raw beat that cleaned shows with less than this share of its strength is erased."""
-TRUST = 12.0
+TRUST = 16.0
 """Beats of raw are believed where they stand this many times above what lies between them."""
 CONFIRM_S = 0.05
 """A beat is invented or erased if it was so for this long: raw and cleaned may differ by a few ms."""
@@ -119,21 +119,21 @@ class Checks:
         window, predicted = hop.window, hop.predicted
         if self._said is not None:
             window, predicted = self._say(self._said, message)
-        raw, cleaned = self._evidence.push(window, predicted).tolist()
+        raw, cleaned, steepest = self._evidence.push(window, predicted)
         self._since_look += 1
         if self._since_look == self._every:
             self._since_look = 0
             self._look(window, predicted)
         verdict = self._slow
         for lead in range(self._leads):
-            found = self._compare(lead, raw[lead], cleaned[lead])
+            found = self._compare(lead, raw[lead], cleaned[lead], steepest[lead])
             if found and not verdict[lead]:
                 verdict = [*verdict[:lead], found, *verdict[lead + 1 :]]
         return verdict
 
-    def _compare(self, lead: int, raw: float, cleaned: float) -> int:
+    def _compare(self, lead: int, raw: float, cleaned: float, steepest: float) -> int:
         """Whether this hop has a beat in one of raw and cleaned only."""
-        if cleaned > BEAT_MV and raw < INVENTED_SHARE * cleaned:
+        if cleaned > BEAT_MV and steepest < INVENTED_SHARE * cleaned:
             self._invented[lead] += 1
             if self._invented[lead] >= self._confirm:
                 return Reason.BEAT_INVENTED
@@ -206,5 +206,8 @@ class Checks:
         self._revised[at, 0] = np.square(revised, dtype=np.float64).mean(axis=1)
         self._revised[at, 1] = np.var(predicted, axis=1, dtype=np.float64)
         self._looked += 1
+        if self._looked < self._looks // 2:
+            # The first windows are filled up, and the network has yet to see a whole one.
+            return np.zeros(self._leads, np.bool_)
         changed, power = self._revised[: self._looked].sum(axis=0)
         return changed > self._limit**2 * power

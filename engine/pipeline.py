@@ -36,5 +36,15 @@ def clean(
         Every sample of every stream exactly once, in order within its stream, and the gaps
         between them.
     """
+    return guard(unguarded(rounds, config, backend, clock), config, enabled=guarded)
+
+
+def unguarded(
+    rounds: Iterable[Sequence[Chunk]],
+    config: EngineConfig,
+    backend: Backend,
+    clock: Clock = time.perf_counter_ns,
+) -> Iterator[Emitted | Gap]:
+    """Like `clean`, before the guard: for no one's eyes but a measurement's."""
     windows = ready_windows(rounds, config, clock)
-    return guard(overlap_add(infer(windows, backend, clock), config, clock), config, enabled=guarded)
+    return overlap_add(infer(windows, backend, clock), config, clock)

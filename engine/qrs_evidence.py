@@ -13,6 +13,8 @@ from streamer.chunk import Samples
 
 SLOPE_S = 0.022
 """A rise or fall is measured over this: half of a narrow QRS."""
+LASTING_S = 0.006
+"""A rise or fall goes on for longer than this: a pacemaker's spike lasts 2 ms."""
 REACH_S = 0.1
 """A QRS is looked for this far to either side: a wide ventricular one fits in."""
 LEAD_S = 0.15
@@ -46,6 +48,7 @@ class QrsEvidence:
         self._span = slice(start, stop)
         self._lag = min(round(SLOPE_S * fs), stop - start - 1)
         """Samples; 0 where the window is too short for a slope."""
+        self._lasting = min(round(LASTING_S * fs), stop - start - self._lag - 1)
         self._part = np.zeros((2, leads, stop - start), np.float32)
         self._slope = np.zeros((2, leads, stop - start - self._lag), np.float32)
         self._hop_s = config.hop / fs
@@ -67,17 +70,23 @@ class QrsEvidence:
         """Whether enough was seen for `level` and `floor`."""
         return self._count >= len(self._seen)
 
-    def push(self, window: Samples, predicted: Samples) -> NDArray[np.float32]:
-        """Strength in raw and in cleaned around the judged hop, mV, shape (2, leads)."""
+    def push(self, window: Samples, predicted: Samples) -> tuple[list[float], list[float], list[float]]:
+        """Around the judged hop: strength in raw, in cleaned, and the steepest of raw; by lead, mV."""
         part, slope, lag = self._part, self._slope, self._lag
         part[0] = window[:, self._span]
         part[1] = predicted[:, self._span]
         np.subtract(part[:, :, lag:], part[:, :, : part.shape[2] - lag], out=slope)
-        rise, fall = np.maximum.reduce(slope, axis=2), np.minimum.reduce(slope, axis=2)
+        # The spike of a pacemaker is steep both ways too, but not for long.
+        lasting = self._lasting
+        early, late = slope[:, :, : slope.shape[2] - lasting], slope[:, :, lasting:]
+        rise = np.maximum.reduce(np.minimum(early, late), axis=2)
+        fall = np.minimum.reduce(np.maximum(early, late), axis=2)
         strength: NDArray[np.float32] = np.minimum(rise, -fall)
         self._seen[self._count % len(self._seen)] = strength
         self._count += 1
-        return strength
+        raw, cleaned = strength.tolist()
+        steepest: list[float] = np.maximum(rise[0], -fall[0]).tolist()
+        return raw, cleaned, steepest
 
     def settle(self) -> None:
         """Bring `level`, `floor` and `bpm` up to date."""
