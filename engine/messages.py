@@ -194,6 +194,14 @@ class Cleaned:
         return self.start + self.raw.shape[1]
 
     @property
+    def verdict(self) -> "Verdict":
+        """What these samples are called as a whole, for whoever tells of a change."""
+        mark = Mark(int(self.marks.max()))
+        if self.reasons is None or not self.reasons.any():
+            return mark, ()
+        return mark, tuple(Reason(int(reason)) for reason in self.reasons.max(axis=1))
+
+    @property
     def spread(self) -> Samples:
         """Standard deviation of the overlapping predictions in mV: the uncertainty of a sample.
 
@@ -264,6 +272,16 @@ class Preview:
     def stop(self) -> int:
         """Absolute index of the first sample after these."""
         return self.start + self.raw.shape[1]
+
+
+Verdict = tuple[Mark, tuple[Reason, ...]]
+"""The mark that is furthest from `Mark.CLEANED`, and the reason for each lead; () without any."""
+
+
+def explain(verdict: Verdict, leads: tuple[str, ...]) -> dict[str, str]:
+    """Reason by lead, as a person reads it, for the leads that have one."""
+    _, reasons = verdict
+    return {lead: reason.text for lead, reason in zip(leads, reasons, strict=False) if reason}
 
 
 Message = Cleaned | Gap

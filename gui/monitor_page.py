@@ -122,6 +122,7 @@ class MonitorPage(QWidget):
         if monitor is None:
             return
         self.labels.set_alarms(monitor.alarms())
+        self.labels.set_reasons(monitor.reasons())
         if self.side.isVisible():
             self.latency.refresh(monitor)
 
