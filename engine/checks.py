@@ -45,7 +45,7 @@ UNSURE_AT_MS, UNSURE_SHARE = (0.0, 100.0, 300.0), (0.40, 0.30, 0.22)
 REVISED_S = 0.3
 """The newest that was said is compared with what is said of it a look later, over this."""
 LATE_S = 0.5
-"""An answer that comes later than this after its newest sample is late."""
+"""An answer that comes later than this after its window was full is late."""
 
 RATE_SHARE = 0.25
 """Heart rates of raw and cleaned that differ by more than this share are too far apart …"""

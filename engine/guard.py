@@ -74,7 +74,7 @@ class _Bed:
         within = high < self._ceiling and -low < self._ceiling
         if within and found == self._good and not self._fading and hop.missing is None:
             self._newest = message
-            if hop.finished_ns - hop.newest_arrived_ns > 1e9 * LATE_S and not hop.flushed:
+            if hop.finished_ns - hop.ready_ns > 1e9 * LATE_S:
                 message.reasons = np.full(message.marks.shape, Reason.LATE, np.uint8)
             return message
         return self._repair(message, found)
