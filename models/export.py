@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from models.registry import WEIGHTS, ModelCard, NetworkSpec, sha256
+from models import registry
+from models.registry import ModelCard, NetworkSpec, sha256
 from streamer.errors import InputError
 
 PARITY_MV = 1e-4
@@ -99,7 +100,7 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
     report = run / "training.json"
     if not report.is_file():
         raise InputError(f"{run} is no finished training run: it has no training.json")
-    WEIGHTS.mkdir(exist_ok=True)
+    registry.WEIGHTS.mkdir(exist_ok=True)
     card = ModelCard(spec, {})
     difference = export_onnx(spec, run / "weights.safetensors", card.onnx_path)
     shutil.copyfile(run / "weights.safetensors", card.weights_path)
@@ -118,6 +119,6 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
         "weights_sha256": sha256(card.weights_path),
         "onnx_sha256": sha256(card.onnx_path),
     }
-    path = WEIGHTS / f"{spec.name}.json"
+    path = registry.WEIGHTS / f"{spec.name}.json"
     path.write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
     return difference

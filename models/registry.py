@@ -6,11 +6,12 @@ time, machine) stands in the JSON card beside its weights.
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.published import PUBLISHED
+from models.spec import NetworkSpec
 from streamer.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,41 +19,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_NETWORK = "unet"
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """What a network expects and where it comes from.
-
-    Parameters
-    ----------
-    name
-        The word for ``--model``.
-    title, paper
-        What it is, and the publication that it follows.
-    fs
-        Sampling rate it was made for, Hz.
-    window
-        Samples that it sees at once.
-    leads
-        Leads that it takes together. A network of one lead cleans each lead by itself.
-    parameters
-        Number of trained numbers; a test counts them.
-    normalisation
-        What happens to the scale of the input, always inside the exported graph.
-    build
-        Makes the untrained ``torch.nn.Module``: (batch, leads, window) mV → the same shape.
-    """
-
-    name: str
-    title: str
-    paper: str
-    fs: float
-    window: int
-    leads: int
-    parameters: int
-    normalisation: str
-    build: Callable[[], "nn.Module"]
 
 
 def _build_unet() -> "nn.Module":
@@ -75,6 +41,7 @@ NETWORKS = {
             normalisation="each window by its own mean and standard deviation",
             build=_build_unet,
         ),
+        *PUBLISHED,
     )
 }
 
