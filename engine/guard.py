@@ -20,8 +20,16 @@ HOLD_S = 1.0
 """Raw stays for so long after the last reason for it: a trace that flickers cannot be read."""
 
 
+Instead = tuple[Mark, Reason]
+"""What all samples are called where something took the network's place, and why it did."""
+
+
 def guard(
-    messages: Iterable[Emitted | Gap], config: EngineConfig, *, enabled: bool = True
+    messages: Iterable[Emitted | Gap],
+    config: EngineConfig,
+    *,
+    enabled: bool = True,
+    instead: Instead | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Fade what `engine.checks` finds unusable to raw (`Mark.BYPASSED`); missing samples become NaN.
 
@@ -33,6 +41,8 @@ def guard(
     ----------
     enabled
         False only takes care of missing and non-finite samples, to see what a network does by itself.
+    instead
+        Something else took the network's place: no sample is called cleaned, and none is judged.
     """
     beds: dict[str, _Bed] = {}
     for message in messages:
@@ -40,9 +50,20 @@ def guard(
             bed = beds.get(message.stream)
             if bed is None or bed.first != message.hop.first:
                 # Of the segment before, nothing is remembered.
-                bed = beds[message.stream] = _Bed(config, message, enabled)
+                bed = beds[message.stream] = _Bed(config, message, enabled and instead is None)
             message = bed.take(message)
+            if instead:
+                message = _renamed(message, instead)
         yield message
+
+
+def _renamed(message: Emitted, instead: Instead) -> Emitted:
+    mark, reason = instead
+    passed = message.marks < Mark.BYPASSED
+    before = np.zeros_like(message.marks) if message.reasons is None else message.reasons
+    message.marks = np.where(passed, np.uint8(mark), message.marks)
+    message.reasons = np.where(passed, np.uint8(reason), before)
+    return message
 
 
 class _Bed:

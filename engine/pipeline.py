@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from engine.backends.base import Backend
 from engine.config import EngineConfig
-from engine.guard import guard
+from engine.guard import Instead, guard
 from engine.infer import infer
 from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
@@ -20,6 +20,7 @@ def clean(
     clock: Clock = time.perf_counter_ns,
     *,
     guarded: bool = True,
+    instead: Instead | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Clean streams of chunks; one patient is the ward of one.
 
@@ -29,6 +30,8 @@ def clean(
         Chunks that arrived together, of any streams, at rate `config.fs`, in mV.
     guarded
         False passes on what the network makes, whatever it is, to see what it does by itself.
+    instead
+        What to call every sample where `backend` only stands in for a network, and why it does.
 
     Yields
     ------
@@ -36,7 +39,7 @@ def clean(
         Every sample of every stream exactly once, in order within its stream, and the gaps
         between them.
     """
-    return guard(unguarded(rounds, config, backend, clock), config, enabled=guarded)
+    return guard(unguarded(rounds, config, backend, clock), config, enabled=guarded, instead=instead)
 
 
 def unguarded(
