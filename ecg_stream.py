@@ -31,13 +31,14 @@ from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe, describe_stream
+from gui.terminal import TerminalView, describe, describe_stream, table_of_streams
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.lsl import LslSettings
 from streamer.open_source import SourceSettings
 from streamer.records import DATA_VARIABLE
+from streamer.several import side_by_side
 
 _LAUNCHED_NS = time.perf_counter_ns()
 _HEADLESS_REPORT_S = 5.0
@@ -87,7 +88,13 @@ def play(
             "Lab Streaming Layer stream; implied by --stream-name, --stream-type, --source-id)."
         ),
     ] = None,
-    record: Annotated[str | None, typer.Option(help="Record to replay [default: 100].")] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(help="Record to replay; several side by side: 100,103,105. [default: 100]"),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option(min=1, help="Synthetic patients side by side, with seeds from --seed on.")
+    ] = 1,
     database: Annotated[str, typer.Option(help="PhysioNet database of the record.")] = "mitdb",
     data_dir: DataDir = None,
     leads: Annotated[
@@ -121,7 +128,12 @@ def play(
     seconds: Annotated[
         float | None, typer.Option(help="How much signal to play. [default: to the end, or Ctrl-C]")
     ] = None,
-    stream_name: Annotated[str | None, typer.Option(help="Name of the LSL stream.")] = None,
+    stream_name: Annotated[
+        str | None, typer.Option(help="Name of the LSL stream; several side by side: bed-1,bed-2.")
+    ] = None,
+    all_streams: Annotated[
+        bool, typer.Option("--all-streams", help="Take every ECG stream that is on the network now.")
+    ] = False,
     stream_type: Annotated[
         str | None, typer.Option(help="Its type. [default: ECG, or else ExG or EEG]")
     ] = None,
@@ -141,7 +153,10 @@ def play(
     threads: Threads = 1,
     lsl_out: Annotated[
         str | None,
-        typer.Option(help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events."),
+        typer.Option(
+            help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events. Of several "
+            "streams the first is NAME-1, and so on."
+        ),
     ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
@@ -161,7 +176,10 @@ def play(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary here.")] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the end of the run and its delays here (.png, .pdf, .svg)."),
+        typer.Option(
+            help="Draw the end of the run and its delays here (.png, .pdf, .svg). Of several streams "
+            "each has a file: run-1.png, …"
+        ),
     ] = None,
 ) -> None:
     """Clean an ECG while it plays, with a small, known, measured delay.
@@ -174,17 +192,17 @@ def play(
     - `ecg-stream --record 100 --noise em --snr 0` replays MIT-BIH record 100 with electrode motion
     - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
     - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
+    - `ecg-stream --record 100,103,105 --noise em` replays three records side by side
     - `ecg-stream --source lsl --wait --lsl-out cleaned` cleans a live stream and publishes the result
 
     Research prototype: not for diagnosis, alarms or cardioversion timing.
     """
     if context.invoked_subcommand:
         return
-    named = stream_name or stream_type or source_id
+    named = stream_name or stream_type or source_id or all_streams
     kind = source or ("replay" if record else "lsl" if named else "synthetic")
     settings = SourceSettings(
         kind=_literal(kind),
-        record=record or "100",
         database=database,
         data_dir=data_dir,
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
@@ -201,27 +219,28 @@ def play(
         snr_definition=_literal(snr_definition),
         noise_part=_literal(noise_part),
         seed=seed,
-        lsl=LslSettings(stream_name, stream_type, source_id, wait, timeout, unit, scale),
+        lsl=LslSettings(None, stream_type, source_id, wait, timeout, unit, scale),
     )
+    first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
     for file in (json_file, plot, screenshot):
         _check_writable(file)
-    job = Job(settings, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS)
+    job = Job(first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside))
     if screenshot or (not headless and has_display() and why_no_window() is None):
-        chosen = source is not None or record is not None or screenshot is not None
+        chosen = bool(source or record or beside or screenshot)
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
         if shown is None:
             return
         outcome = shown
     else:
         outcome = _play(job, live=not headless and out.is_terminal)
-    _report(outcome.summary)
+    _report(outcome)
     if json_file:
         _write_json(outcome.summary, json_file)
     if plot:
-        from gui.picture import save_picture
+        from gui.picture import save_pictures
 
-        save_picture(outcome, plot)
-        err.print(f"picture: {plot}")
+        for path in save_pictures(outcome, plot):
+            err.print(f"picture: {path}")
 
 
 def _literal(text: str) -> Any:
@@ -264,7 +283,7 @@ def _show_window(
 def _play(job: Job, *, live: bool) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
     if job.source.kind == "lsl":
-        err.print("looking for the LSL stream … · Ctrl-C ends")
+        err.print(f"looking for the LSL stream{'s' if job.beside else ''} … · Ctrl-C ends")
     # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -289,40 +308,53 @@ def _wait(engine: EngineProcess) -> Outcome:
 
 
 def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:
-    err.print(
-        f"{started.info.name}: {', '.join(started.info.leads)} at {started.info.fs:g} Hz · {model} on "
-        f"{started.backend} · look-ahead {started.lookahead_ms:.0f} ms + hop {started.hop_ms:.0f} ms · "
-        f"algorithmic delay {started.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    for note in started.info.notes:
-        err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    for each in started.streams:
+        err.print(
+            f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
+            f"{each.backend} · look-ahead {each.lookahead_ms:.0f} ms + hop {each.hop_ms:.0f} ms · "
+            f"algorithmic delay {each.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        for note in each.info.notes:
+            err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     view = TerminalView(started, model, out) if live else None
     reported = time.monotonic()
-    status: Status | None = None
+    statuses: dict[str, Status] = {}
     with view or nullcontext():
         while True:
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             outcome = engine.finished(0.1)
             for item in engine.frames():
                 if isinstance(item, Status):
-                    status = item
+                    statuses[item.stream] = item
                 elif view and isinstance(item, Cleaned | Gap):
                     view.history.push(item)
             if outcome:
                 return outcome
             if view:
-                view.status = status
+                view.status = statuses.get(started.info.source_id)
                 view.draw()
-            elif status and time.monotonic() - reported >= _HEADLESS_REPORT_S:
+            elif statuses and time.monotonic() - reported >= _HEADLESS_REPORT_S:
                 reported = time.monotonic()
-                err.print(f"{status.seconds:7.1f} s · {describe(status)}", highlight=False, soft_wrap=True)
+                for each in started.streams:
+                    status = statuses.get(each.info.source_id)
+                    if status:
+                        name = f" · {each.info.name}" if started.beside else ""
+                        line = f"{status.seconds:7.1f} s{name} · {describe(status)}"
+                        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(summary: dict[str, Any]) -> None:
+def _report(outcome: Outcome) -> None:
     """Print what a run came to."""
+    if outcome.streams:
+        out.print(table_of_streams(outcome.summary))
+    else:
+        _report_stream(outcome.summary)
+
+
+def _report_stream(summary: dict[str, Any]) -> None:
     table = Table(
         title=f"{escape(summary['source'])} · {summary['model']} on {summary['backend']}", show_header=False
     )

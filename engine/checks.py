@@ -39,8 +39,8 @@ CONFIRM_S = 0.05
 NO_ECG_SHARE = 0.4
 """Where cleaned has less than this share of raw's typical strength, the network hears only noise."""
 UNSURE_S = 4.0
-"""The network's change of mind is averaged over this."""
-UNSURE_AT_MS, UNSURE_SHARE = (0.0, 100.0, 300.0), (0.40, 0.30, 0.22)
+"""Of the network's changes of mind over this long the median counts: one artefact changes nothing."""
+UNSURE_AT_MS, UNSURE_SHARE = (0.0, 100.0, 300.0), (0.24, 0.20, 0.15)
 """Share of the output's RMS that may change within `LOOK_S`, by look-ahead."""
 REVISED_S = 0.3
 """The newest that was said is compared with what is said of it a look later, over this."""
@@ -49,6 +49,8 @@ LATE_S = 0.5
 
 RATE_SHARE = 0.25
 """Heart rates of raw and cleaned that differ by more than this share are too far apart …"""
+_SILENCE = 1e-8
+"""mV²: an output of less power says nothing that it could take back."""
 RATE_S = 3.0
 """… where they do so for this long."""
 
@@ -105,7 +107,7 @@ class Checks:
         self._newest: Samples = np.zeros(leads, np.float32)
         self._since_look = 0
         self._previous: NDArray[np.float32] | None = None
-        self._revised = np.zeros((self._looks, 2, leads))
+        self._revised = np.full((self._looks, leads), np.nan)
         self._looked = 0
         self._slow = [0] * leads
         self._believed = [float("inf")] * leads
@@ -202,12 +204,12 @@ class Checks:
         if previous is None or start >= stop:
             return np.zeros(self._leads, np.bool_)
         revised = previous[:, start:stop] - predicted[:, start - self._moved : stop - self._moved]
-        at = self._looked % self._looks
-        self._revised[at, 0] = np.square(revised, dtype=np.float64).mean(axis=1)
-        self._revised[at, 1] = np.var(predicted, axis=1, dtype=np.float64)
+        changed = np.square(revised, dtype=np.float64).mean(axis=1)
+        power = np.var(predicted, axis=1, dtype=np.float64)
+        self._revised[self._looked % self._looks] = np.sqrt(changed / np.maximum(power, _SILENCE))
         self._looked += 1
         if self._looked < self._looks // 2:
             # The first windows are filled up, and the network has yet to see a whole one.
             return np.zeros(self._leads, np.bool_)
-        changed, power = self._revised[: self._looked].sum(axis=0)
-        return changed > self._limit**2 * power
+        median = np.median(self._revised[: self._looked], axis=0)
+        return np.asarray(median > self._limit, np.bool_)

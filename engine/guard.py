@@ -110,8 +110,10 @@ class _Bed:
         usable = np.abs(cleaned) <= ceiling[:, None]
         finite = np.isfinite(cleaned)
         for lead, reason in enumerate(found):
-            if not reason and not usable[lead].all():
-                reason = Reason.OUT_OF_RANGE if finite[lead].all() else Reason.NOT_FINITE
+            if not finite[lead].all():
+                reason = Reason.NOT_FINITE
+            elif not reason and not usable[lead].all():
+                reason = Reason.OUT_OF_RANGE
             if reason:
                 self._reasons[lead], self._held[lead] = reason, self._hold + count
             else:

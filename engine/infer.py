@@ -38,8 +38,8 @@ def infer(
 
 
 def _run(hops: list[Hop], backend: Backend, clock: Clock) -> list[Hop]:
-    windows = hops[0].window if len(hops) == 1 else np.concatenate([hop.window for hop in hops])
-    batch = np.ascontiguousarray(windows[:, None])
+    # A copy even of one window: where a batch lies in memory decides over its last bit in some kernels.
+    batch = np.concatenate([hop.window for hop in hops])[:, None]
     started = clock()
     predicted = backend.infer(batch)
     finished = clock()

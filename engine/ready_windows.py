@@ -28,15 +28,15 @@ def ready_windows(
     Parameters
     ----------
     rounds
-        Chunks that arrived together, one round after the other.
+        Chunks that arrived together, one round after the other. Empty ones are passed over.
     """
     streams: dict[str, _Stream] = {}
     for chunks in rounds:
         ready: list[Hop | Gap] = []
         for chunk in chunks:
             stream = streams.get(chunk.stream)
-            if chunk.ends_segment:
-                if stream is not None:
+            if chunk.data.shape[1] == 0:
+                if chunk.ends_segment and stream is not None:
                     stream.end_segment(ready)
                 continue
             if stream is None:

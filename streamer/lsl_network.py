@@ -19,6 +19,9 @@ PREFERRED_TYPES = ("ECG", "EKG")
 ACCEPTED_TYPES = ("ExG", "EEG")
 """Types that amplifiers also give to an ECG; taken when there is nothing better, with a word."""
 
+OWN_OUTPUT = "ecg-stream/cleaned/"
+"""Source ids of what an engine publishes begin so: nobody means to clean it again."""
+
 _SETTLE_S = 0.6  # streams of other processes take half a second to answer
 _POLL_S = 0.05
 _LONGEST_NAME = 80
