@@ -51,8 +51,8 @@ RATE_SHARE = 0.25
 """Heart rates of raw and cleaned that differ by more than this share are too far apart …"""
 _SILENCE = 1e-8
 """mV²: an output of less power says nothing that it could take back."""
-RATE_S = 3.0
-"""… where they do so for this long."""
+RATE_S = 8.0
+"""… where they do so for this long: more than rates remember, so that one artefact is not enough."""
 
 
 def ceiling_mv(message: Emitted) -> NDArray[np.float32]:

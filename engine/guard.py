@@ -59,6 +59,8 @@ def guard(
 
 def _renamed(message: Emitted, instead: Instead) -> Emitted:
     mark, reason = instead
+    if mark is Mark.BYPASSED:
+        message.cleaned = message.raw  # to the last bit
     passed = message.marks < Mark.BYPASSED
     before = np.zeros_like(message.marks) if message.reasons is None else message.reasons
     message.marks = np.where(passed, np.uint8(mark), message.marks)

@@ -6,13 +6,14 @@ Pure logic: it is told of every hop, and says which step to take. What a step me
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Any
 
 WATCHED_S = 2.0
 """Misses are counted over this."""
-FEWEST_HOPS = 5
-"""Fewer hops than this tell nothing."""
-TOO_MANY = 0.2
-"""Share of hops that miss their deadline from which it goes a step down."""
+SETTLES_S = 2.0
+"""A step shows what it is worth only once the backlog before it is gone."""
+TOO_MANY, FEWEST = 0.2, 5
+"""Share of hops that miss their deadline from which it goes a step down, if they are so many."""
 CALM_S = 10.0
 """Without a miss for so long it goes a step up …"""
 LONGEST_CALM_S = 160.0
@@ -47,8 +48,8 @@ class Ladder:
     ----------
     step
         The step in force.
-    changes
-        Steps taken: time and step, oldest first; the newest 100.
+    taken
+        How often each step was taken.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -59,20 +60,21 @@ class Ladder:
         self._since = self._missed = clock()
         self._climbed = float("-inf")
         self.step = Step.NETWORK
-        self.changes: deque[tuple[float, Step]] = deque(maxlen=100)
         self.taken = dict.fromkeys(Step, 0)
-        """How often each step was taken."""
 
     def note(self, missed: bool) -> Step | None:
         """Take note of a hop; returns the step to take now, None to stay."""
         now = self._clock()
-        self._hops.append((now, missed))
-        self._misses += missed
         if missed:
             self._missed = now
+        if now - self._since < SETTLES_S:
+            return None
+        self._hops.append((now, missed))
+        self._misses += missed
         while now - self._hops[0][0] > WATCHED_S:
             self._misses -= self._hops.popleft()[1]
-        if self._misses and self._too_many(now):
+        too_many = self._misses >= max(FEWEST, TOO_MANY * len(self._hops))
+        if too_many and self.step is not Step.RAW:
             relapsed = now - self._climbed < CALM_S
             self._calm_s = min(2 * self._calm_s, LONGEST_CALM_S) if relapsed else CALM_S
             return self._take(Step(self.step + 1), now)
@@ -81,15 +83,19 @@ class Ladder:
             return self._take(Step(self.step - 1), now)
         return None
 
-    def _too_many(self, now: float) -> bool:
-        # A step shows what it is worth only once the backlog before it is gone.
-        settled = now - self._since >= WATCHED_S
-        enough = len(self._hops) >= FEWEST_HOPS and self._misses >= TOO_MANY * len(self._hops)
-        return settled and enough and self.step is not Step.RAW
+    def restart(self) -> None:
+        """Begin at the network again, as with other settings."""
+        self.step, self._since = Step.NETWORK, self._clock()
+        self._hops.clear()
+        self._misses = 0
+
+    def figures(self) -> dict[str, Any]:
+        """What was done, for a summary: the step in force, and how often each was taken."""
+        taken = {step.text.replace(" ", "_"): count for step, count in self.taken.items()}
+        return {"step": self.step.text, "steps_taken": taken}
 
     def _take(self, step: Step, now: float) -> Step:
         self.step, self._since = step, now
-        self.changes.append((now, step))
         self.taken[step] += 1
         self._hops.clear()
         self._misses = 0

@@ -106,6 +106,10 @@ class LslOutlet:
         """Publish a new state of the source, stamped with now."""
         self._tell(time.perf_counter(), event="state", state=str(state))
 
+    def note_step(self, step: str, why: str) -> None:
+        """Publish that something else cleans, stamped with now."""
+        self._tell(time.perf_counter(), event="step", step=step, why=why)
+
     def _tell(self, stamp: float, **event: str | int | dict[str, str]) -> None:
         self._events.push_sample([json.dumps(event)], stamp - self._offset_s)
 

@@ -124,6 +124,10 @@ class Recorder:
         now = datetime.now(UTC).isoformat()
         self._note(self.frames, "state", state=str(state), monotonic=time.perf_counter(), utc=now)
 
+    def note_step(self, step: str, why: str) -> None:
+        """Write down that something else cleans from the frame that is next."""
+        self._note(self.frames, "step", step=step, why=why)
+
     def _note(self, sample: int, event: str, **more: float | str | dict[str, str]) -> None:
         self._events.write(json.dumps({"sample": sample, "event": event, **more}) + "\n")
 

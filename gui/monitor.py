@@ -139,6 +139,8 @@ class Monitor:
             return f"BYPASS ({self._why() or 'network output unusable'})", Level.BAD
         if self._recent(Mark.FILTERED):
             return f"FILTER ({Reason.OVERLOAD.text})", Level.BAD
+        if self.status and self.status.setup.step:
+            return f"LIVE · {self.status.setup.step} ({Reason.OVERLOAD.text})", Level.WARN
         if self._recent(Mark.WARMUP):
             return "LIVE · warming up", Level.GOOD
         return "LIVE", Level.GOOD

@@ -97,3 +97,8 @@ class ReliableBackend:
         """Give back what the runtime holds, unless it hangs."""
         if not self.failures:
             self._backend.close()
+
+
+def reliable(backend: Backend, substitutes: Sequence[Callable[[], Backend]] = ()) -> Backend:
+    """Make a backend reliable; one that keeps state is returned as it is."""
+    return ReliableBackend(backend, substitutes) if hasattr(backend, "infer") else backend
