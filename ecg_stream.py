@@ -34,7 +34,7 @@ from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe, describe_stream, table_of_streams
+from gui.terminal import TerminalView, describe, describe_stream, describe_summary, table_of_streams
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
@@ -167,6 +167,13 @@ def play(
             "streams the first is NAME-1, and so on."
         ),
     ] = None,
+    ladder: Annotated[
+        bool,
+        typer.Option(
+            help="Where the machine does not keep up: larger hop, then a classical filter, then raw, and "
+            "back up. Every step is shown and recorded."
+        ),
+    ] = True,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
     ] = False,
@@ -233,7 +240,9 @@ def play(
     first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
     for file in (json_file, plot, screenshot):
         _check_writable(file)
-    job = Job(first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside))
+    job = Job(
+        first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside), ladder
+    )
     if screenshot or (not headless and has_display() and why_no_window() is None):
         chosen = bool(source or record or beside or screenshot)
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
@@ -399,6 +408,9 @@ def _report_stream(summary: dict[str, Any]) -> None:
             f"real-time factor {summary['realtime_factor']:.3f}",
         )
         table.add_row("cold start", f"{summary['cold_start_s']:.2f} s to the first cleaned sample")
+    guarded = describe_summary(summary)
+    if guarded:
+        table.add_row("guard", guarded)
     if summary["recording"]:
         table.add_row("recording", f"{summary['recording']}.hea")
     out.print(table)
@@ -762,10 +774,11 @@ def _counts(text: str) -> tuple[int, ...]:
 @app.command()
 def evaluate(
     track: Annotated[
-        Literal["f", "s", "stress"],
+        Literal["f", "s", "stress", "safety"],
         typer.Option(
             help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
-            "stress: beats found in the official Noise Stress Test records."
+            "stress: beats found in the official Noise Stress Test records. safety: beats invented, "
+            "erased and bent, with the guard off and on."
         ),
     ] = "f",
     model: Annotated[
@@ -785,7 +798,10 @@ def evaluate(
     records: Annotated[str | None, typer.Option(help="Records of track f [default: all of DS2].")] = None,
     start: Annotated[float, typer.Option(help="Second of every record of track f to begin at.")] = 300.0,
     seconds: Annotated[
-        float | None, typer.Option(help="Seconds of every record [default: 60; stress: to the end].")
+        float | None,
+        typer.Option(
+            help="Seconds of every record [default: 60; stress: to the end]; safety: of every noise [3600]."
+        ),
     ] = None,
     qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
@@ -817,6 +833,8 @@ def evaluate(
             text = _evaluate_s(folder, _list(noises), levels, data_dir)
         elif track == "stress":
             text = _evaluate_stress(folder, {**shared, "seconds": seconds})
+        elif track == "safety":
+            text = _evaluate_safety(folder, {**shared, "seconds": seconds or 3600.0})
         else:
             tested = {"records": tuple(_list(records))} if records else {}
             more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
@@ -870,6 +888,16 @@ def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
     with _progress() as show:
         rows = evaluate_stress(settings, folder, show)
     return write_stress(rows, settings, folder)
+
+
+def _evaluate_safety(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_safety import SafetySettings, evaluate_safety
+    from engine.safety_report import write_safety
+
+    settings = SafetySettings(**options)
+    with _progress() as show:
+        rows = evaluate_safety(settings, folder, show)
+    return write_safety(rows, settings, folder)
 
 
 @contextmanager

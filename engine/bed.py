@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.account import Account
 from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.lsl_outlet import LslOutlet
-from engine.messages import Cleaned, Emitted, Gap
+from engine.messages import Cleaned, Emitted, Gap, explain
 from engine.recorder import Recorder
 from streamer.chunk import Chunk
 from streamer.noise import NoiseSettings
@@ -29,13 +29,23 @@ KEPT_S = 10.0
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings in force: `backend` is the one that runs, lengths of time are whole samples."""
+    """The settings in force: `backend` is the one that runs, lengths of time are whole samples.
+
+    Parameters
+    ----------
+    step
+        What takes the network's place while the machine does not keep up; empty while it does.
+    failure
+        What runtimes failed of; empty where none did.
+    """
 
     model: str = ""
     backend: str = ""
     lookahead_ms: float = 0.0
     hop_ms: float = 0.0
     algorithmic_delay_ms: float = 0.0
+    step: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Status:
         Which one: its `StreamInfo.source_id`.
     ended
         Its source has nothing more, while others may go on.
+    reasons
+        Why leads are not the network's word at this moment, by lead.
     """
 
     seconds: float
@@ -75,6 +87,7 @@ class Status:
     problem: str = ""
     stream: str = ""
     ended: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 class Bed:
@@ -198,6 +211,14 @@ class Bed:
         if self.outlet:
             self.outlet.note_state(state)
 
+    def note_step(self, step: str, why: str) -> None:
+        """Tell the sinks what cleans from now on."""
+        with self._recording:
+            if self.recorder:
+                self.recorder.note_step(step, why)
+        if self.outlet:
+            self.outlet.note_step(step, why)
+
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
         with self._recording:
@@ -251,6 +272,7 @@ class Bed:
             problem=health.problem,
             stream=self.info.source_id,
             ended=self._ended,
+            reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
         )
 
     def traces(self) -> list[Cleaned]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned, Gap, Mark
+from engine.messages import Cleaned, Gap, Verdict, explain
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
 from streamer.watchdog import StreamState
@@ -28,7 +28,7 @@ class Recorder:
 
     Every frame goes to the system with one unbuffered write, and the header says nothing of the
     length until `close`, so that a reader takes it from the file's size. Beside the record,
-    ``<name>.events.jsonl`` has a line for each gap and each change of mark or state, and
+    ``<name>.events.jsonl`` has a line for each gap and each change of mark, reason or state, and
     ``<name>.stamps`` the source's time of every frame, as little-endian float64 seconds of the
     machine's monotonic clock, of which every state says the time of day; the source's
     annotations become ``<name>.atr`` at the end. A gap is written as missing samples, so that
@@ -65,7 +65,7 @@ class Recorder:
         self.clipped = 0
         self._initial = np.zeros(len(self._signals), np.int64)
         self._checksum = np.zeros(len(self._signals), np.int64)
-        self._mark = -1
+        self._verdict: Verdict | None = None
         self._annotations: list[Annotation] = []
         self._write_header(closed=False)
 
@@ -77,7 +77,7 @@ class Recorder:
         if isinstance(message, Gap):
             self._note(at, "gap", until=message.stop - self._first)
             self._skip(message.stop - message.start)
-            self._mark = -1
+            self._verdict = None
             return
         parts = [message.raw, message.cleaned]
         if message.clean is not None:
@@ -91,10 +91,10 @@ class Recorder:
         units[missing] = _MISSING
         self._append(units.T.astype("<i2"))
         self._stamps.write(message.source_time.astype("<f8").tobytes())
-        mark = int(message.marks.max())
-        if mark != self._mark:
-            self._mark = mark
-            self._note(at, Mark(mark).name.lower())
+        verdict = message.verdict
+        if verdict != self._verdict:
+            self._verdict = verdict
+            self._note(at, verdict[0].name.lower(), reasons=explain(verdict, self._info.leads))
         self._annotations += message.annotations
 
     def _append(self, frames: NDArray[np.int16]) -> None:
@@ -124,7 +124,11 @@ class Recorder:
         now = datetime.now(UTC).isoformat()
         self._note(self.frames, "state", state=str(state), monotonic=time.perf_counter(), utc=now)
 
-    def _note(self, sample: int, event: str, **more: float | str) -> None:
+    def note_step(self, step: str, why: str) -> None:
+        """Write down that something else cleans from the frame that is next."""
+        self._note(self.frames, "step", step=step, why=why)
+
+    def _note(self, sample: int, event: str, **more: float | str | dict[str, str]) -> None:
         self._events.write(json.dumps({"sample": sample, "event": event, **more}) + "\n")
 
     def _write_header(self, *, closed: bool) -> None:
