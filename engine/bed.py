@@ -15,12 +15,13 @@ from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.lsl_outlet import LslOutlet
 from engine.messages import Cleaned, Emitted, Gap, explain
-from engine.recorder import Recorder
+from engine.recording import Recording
 from streamer.chunk import Chunk
+from streamer.faulty_source import FaultySource, player_of
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
 from streamer.resample import Resampler, ratio, resample, resampled_info
-from streamer.source import Player, Source
+from streamer.source import Source
 from streamer.watchdog import StreamState
 
 KEPT_S = 10.0
@@ -56,8 +57,8 @@ class Status:
     ----------
     setup, delays
         The settings in force, and the delays since they are.
-    recording
-        Record that is being written, without extension; None where none is.
+    recording, recording_problem
+        Record that is being written, without extension; None where none is, and why it has ended.
     state, effective_fs_hz, ppm, sample_age_s
         What a live source says of itself.
     stream
@@ -88,6 +89,7 @@ class Status:
     stream: str = ""
     ended: bool = False
     reasons: dict[str, str] = field(default_factory=dict)
+    recording_problem: str = ""
 
 
 class Bed:
@@ -109,9 +111,11 @@ class Bed:
         self._resampling_s = 0.0 if up == down else Resampler(source.info.fs, config.fs).delay_s
         self.account = Account(self.info, self.hop_ns)
         self.delays = DelayWatch(self.account.ledger, config.fs)
-        self.recorder: Recorder | None = None
-        self._last_recorder: Recorder | None = None
-        # The control thread changes the recorder, the one that cleans uses it.
+        self.player = player_of(source)
+        """What can be held, and given noise; None for a live source."""
+        self.recording: Recording | None = None
+        self._last_recording: Recording | None = None
+        # The control thread changes the recording, the one that cleans uses it.
         self._recording = threading.Lock()
         self.outlet: LslOutlet | None = None
         self._published: str | None = None
@@ -147,19 +151,19 @@ class Bed:
 
     def pause(self, paused: bool) -> None:
         """Hold a played signal; a live one cannot be held and goes on."""
-        if not isinstance(self.source, Player):
+        if self.player is None:
             return
         if not paused:
             self._resumed_s = time.perf_counter()
-        self.source.pause(paused)
+        self.player.pause(paused)
 
-    def record(self, folder: Path | None) -> None:
-        """Record into a folder from now on; None ends the recording."""
-        recorder = Recorder(folder, self.info) if folder else None
+    def record(self, folder: Path | None, rotate_s: float | None = None) -> None:
+        """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
+        recording = Recording(folder, self.info, rotate_s) if folder else None
         with self._recording:
-            before, self.recorder = self.recorder, recorder
-        if recorder:
-            self._last_recorder = recorder
+            before, self.recording = self.recording, recording
+        if recording:
+            self._last_recording = recording
         if before:
             before.close()
 
@@ -206,24 +210,24 @@ class Bed:
             return
         self._state = state
         with self._recording:
-            if self.recorder:
-                self.recorder.note_state(state)
+            if self.recording:
+                self.recording.note_state(state)
         if self.outlet:
             self.outlet.note_state(state)
 
     def note_step(self, step: str, why: str) -> None:
         """Tell the sinks what cleans from now on."""
         with self._recording:
-            if self.recorder:
-                self.recorder.note_step(step, why)
+            if self.recording:
+                self.recording.note_step(step, why)
         if self.outlet:
             self.outlet.note_step(step, why)
 
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
         with self._recording:
-            if self.recorder:
-                self.recorder.push(message)
+            if self.recording:
+                self.recording.push(message)
         if self.outlet:
             self.outlet.push(message)
         if isinstance(message, Gap):
@@ -248,7 +252,7 @@ class Bed:
 
     def status(self, setup: Setup) -> Status:
         """Figures of this moment."""
-        health, account = self.source.health, self.account
+        health, account, recording = self.source.health, self.account, self.recording
         snr_in, snr_out = account.scorer.rolling_snr_db()
         account.ledger.settle()
         total = account.ledger.total
@@ -264,7 +268,8 @@ class Bed:
             deadline_misses=account.ledger.deadline_misses,
             setup=setup,
             delays=self.delays.snapshot(),
-            recording=str(self.recorder.path) if self.recorder else None,
+            recording=str(recording.path) if recording and not recording.problem else None,
+            recording_problem=recording.problem if recording else "",
             state=health.state,
             effective_fs_hz=health.effective_fs_hz,
             ppm=health.ppm,
@@ -281,7 +286,8 @@ class Bed:
 
     def summary(self, setup: Setup, launched_ns: int) -> dict[str, Any]:
         """Everything that can be said of it, ready for JSON; NaN is null."""
-        settings, recorder = self.settings, self._last_recorder
+        settings, source, recording = self.settings, self.source, self._last_recording
+        faults = source.log.figures() if isinstance(source, FaultySource) else None
         return {
             "source": self.source.info.name,
             "leads": list(self.info.leads),
@@ -299,9 +305,12 @@ class Bed:
             "lookahead_ms": setup.lookahead_ms,
             "hop_ms": setup.hop_ms,
             **self.account.figures(launched_ns, self.algorithmic_delay_s),
-            "stream": self._stream_summary() if settings.kind == "lsl" else None,
-            "recording": str(recorder.path) if recorder else None,
-            "recording_clipped": recorder.clipped if recorder else None,
+            "stream": self._stream_summary() if settings.kind == "lsl" or faults else None,
+            "faults": faults,
+            "recording": str(recording.path) if recording else None,
+            "recording_files": recording.files if recording else 0,
+            "recording_problem": recording.problem if recording else "",
+            "recording_clipped": recording.clipped if recording else None,
             "lsl_out": self._published,
         }
 

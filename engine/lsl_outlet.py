@@ -11,6 +11,7 @@ from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl_inlet import lsl_clock_offset_s
 from streamer.lsl_network import OWN_OUTPUT, load_pylsl
+from streamer.plain import plain
 from streamer.watchdog import StreamState
 
 EVENTS_SUFFIX = "-events"
@@ -45,8 +46,10 @@ class LslOutlet:
     def __init__(
         self, name: str, info: StreamInfo, model: str, config: EngineConfig, algorithmic_delay_s: float
     ) -> None:
-        if not name.strip():
-            raise InputError("--lsl-out needs a name for the cleaned stream, got an empty one")
+        if not name.strip() or plain(name) != name:
+            raise InputError(
+                f"--lsl-out {name!r} is no name for the cleaned stream; give 1 to 80 printable letters"
+            )
         pylsl = load_pylsl()
         self._fs, self._leads = info.fs, info.leads
         self._verdict: Verdict | None = None

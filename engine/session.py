@@ -30,7 +30,6 @@ from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
 from streamer.several import open_sources
-from streamer.source import Player
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +53,8 @@ class Job:
 
     Parameters
     ----------
-    save
-        Folder to record into; None records nothing.
+    save, rotate
+        Folder to record into; None records nothing. Minutes in a file; None begins no new one.
     lsl_out
         Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
         streams the first is ``NAME-1``, and so on.
@@ -78,6 +77,7 @@ class Job:
     launched_ns: int = field(default_factory=time.perf_counter_ns)
     beside: tuple[SourceSettings, ...] = ()
     ladder: bool = True
+    rotate: float | None = None
 
     @property
     def sources(self) -> tuple[SourceSettings, ...]:
@@ -161,7 +161,7 @@ class Session:
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while playing; live streams beside played ones stay as they are."""
-        played = [bed for bed in self.beds if isinstance(bed.source, Player)]
+        played = [bed for bed in self.beds if bed.player]
         for bed in played or self.beds:
             # Patients differ by their seeds, and keep them.
             seed = settings.seed + bed.settings.seed - self.job.source.seed
@@ -205,7 +205,7 @@ class Session:
     def record(self, folder: Path | None) -> None:
         """Record each stream into a folder from now on; None ends the recording."""
         for bed in self.beds:
-            bed.record(folder)
+            bed.record(folder, None if self.job.rotate is None else 60 * self.job.rotate)
 
     def run(
         self,

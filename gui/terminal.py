@@ -72,8 +72,8 @@ class TerminalView:
             f"hop {started.hop_ms:.0f} ms · {started.backend}"
         )
         return Group(
-            Panel(self._trace(raw, columns, "yellow"), title=f"{lead} raw", title_align="left"),
-            Panel(self._trace(cleaned, columns, "green"), title=f"{lead} cleaned", title_align="left"),
+            Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
+            Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
             self._figures(),
             Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
         )
@@ -96,7 +96,9 @@ class TerminalView:
             return table
         if status.ppm is not None:
             rate += f" ({status.ppm:+.0f} ppm)"
-        table.add_row(f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm", describe(status), rate)
+        pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
+        # What a stream says of itself is text, and never markup.
+        table.add_row(pulse, Text(describe(status)), rate)
         return table
 
 
@@ -112,9 +114,10 @@ def describe(status: Status) -> str:
         if np.isfinite(status.snr_in_db)
         else "no reference"
     )
+    ended = f" · {status.recording_problem}" if status.recording_problem else ""
     return (
         f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
-        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples)"
+        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples){ended}"
     )
 
 
@@ -140,6 +143,13 @@ def describe_stream(stream: dict[str, Any]) -> str:
         if stream[what]
     )
     return " · ".join(filter(None, (stream["state"], measured, counts, stream["problem"])))
+
+
+def describe_faults(faults: dict[str, Any]) -> str:
+    """One line of what went wrong on purpose, from the summary of a run."""
+    counts = " · ".join(f"{kind} {made['count']}" for kind, made in faults["injected"].items())
+    misplaced = faults["misplaced_samples"]
+    return f"{counts} (seed {faults['seed']})" + (f" · {misplaced} samples misplaced" if misplaced else "")
 
 
 def table_of_streams(summary: dict[str, Any]) -> Table:

@@ -199,6 +199,13 @@ def test_a_chunk_larger_than_any_batch_passes():
     np.testing.assert_allclose(joined(run(cut(data, [5000]), config), "cleaned"), data, atol=1e-6)
 
 
+@pytest.mark.parametrize("leads", [1, 3])
+def test_a_stream_whose_leads_change_is_a_defect_and_not_spread_over_all(leads):
+    chunks = [*cut(noise(2, 50), [10]), *cut(noise(leads, 50), [10], start=50)]
+    with pytest.raises(ValueError, match=f"a chunk has {leads} leads but the stream began with 2"):
+        run(chunks, EngineConfig(FS, 64, 8, 20))
+
+
 def test_messages_do_not_change_after_they_left():
     config = EngineConfig(FS, 32, 4, 10)
     data = noise(1, 3000)

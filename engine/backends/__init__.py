@@ -98,7 +98,8 @@ def open_backend(
     Raises
     ------
     InputError
-        As `choose_backend`, or if the backend cannot take this network.
+        As `choose_backend`, or if the backend cannot take this network, or the model's file is not
+        the one that its card says.
     """
     if name == "auto":
         # A GPU that is there may still refuse this network.
@@ -126,6 +127,7 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     from engine.backends.rows import FIXED_ROWS
     from engine.backends.trt import prepare_plan
 
+    card.check_file(card.onnx_path)
     precision = "fp16" if "fp16" in options else "fp32"
     try:
         prepare_plan(card, precision, FIXED_ROWS, progress, bytes)
@@ -136,6 +138,7 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
 
 def _open(name: str, card: ModelCard, threads: int, progress: Progress) -> Backend:
     name, *options = name.split(":")
+    card.check_file(card.weights_path if name in ("torch", "cuda") else card.onnx_path)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
 
