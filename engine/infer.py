@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from engine.backends.base import Backend
+from engine.lead_groups import lead_groups
 from engine.messages import Gap, Hop
 from engine.ready_windows import Clock
 
@@ -18,36 +19,36 @@ def infer(
 ) -> Iterator[Hop | Gap]:
     """Fill in `Hop.predicted` and when its call started and finished; gaps pass in their place.
 
-    Each lead is a row of the batch: the network sees one lead at a time.
+    A row of the batch holds the leads that the network takes together, as `lead_groups` says.
     """
     for ready in rounds:
         waiting: list[Hop] = []
         rows = 0
         for item in ready:
-            leads = 0 if isinstance(item, Gap) else len(item.window)
-            if waiting and (leads == 0 or rows + leads > MAX_ROWS):
+            new = 0 if isinstance(item, Gap) else -(-len(item.window) // backend.leads)
+            if waiting and (new == 0 or rows + new > MAX_ROWS):
                 yield from _run(waiting, backend, clock)
                 waiting, rows = [], 0
             if isinstance(item, Gap):
                 yield item
             else:
                 waiting.append(item)
-                rows += leads
+                rows += new
         if waiting:
             yield from _run(waiting, backend, clock)
 
 
 def _run(hops: list[Hop], backend: Backend, clock: Clock) -> list[Hop]:
-    windows = hops[0].window if len(hops) == 1 else np.concatenate([hop.window for hop in hops])
-    batch = np.ascontiguousarray(windows[:, None])
+    groups = [lead_groups(len(hop.window), backend.leads) for hop in hops]
+    # A copy even of one window: where a batch lies in memory decides over its last bit in some kernels.
+    batch = np.concatenate([hop.window[fed] for hop, (fed, _) in zip(hops, groups, strict=True)])
     started = clock()
     predicted = backend.infer(batch)
     finished = clock()
     row = 0
-    for hop in hops:
-        leads = len(hop.window)
-        hop.predicted = predicted[row : row + leads, 0]
-        row += leads
+    for hop, (fed, (rows, places)) in zip(hops, groups, strict=True):
+        hop.predicted = predicted[row + rows, places]
+        row += len(fed)
         hop.started_ns, hop.finished_ns = started, finished
         hop.host_to_device_ns, hop.device_to_host_ns = backend.transfers_ns
     return hops

@@ -14,6 +14,7 @@ class Identity:
     """Returns its input."""
 
     name = "identity"
+    leads = 1
     transfers_ns = (0, 0)
 
     def infer(self, batch):

@@ -31,11 +31,11 @@ class OnnxBackend:
                 f"`ecg-stream export {card.spec.name} --format onnx`"
             )
         self._session = ort.InferenceSession(str(card.onnx_path), options, providers=["CPUExecutionProvider"])
-        self._leads, self._window = card.spec.leads, card.spec.window
+        self.leads, self._window = card.spec.leads, card.spec.window
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         return cast(Batch, self._session.run(None, {"noisy": batch})[0])
 
     def close(self) -> None:
