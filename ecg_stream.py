@@ -12,9 +12,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -485,33 +485,116 @@ def models() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="Network to train.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Train every network.")] = False,
+    track: Annotated[
+        Literal["f", "s"],
+        typer.Option(help="f: unseen patients and noise. s: as the seed table was made, to compare with it."),
+    ] = "f",
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the run [default: out/train-NAME].")
-    ] = None,
+        Path, typer.Option("--out", help="Holds a folder for each run, train-NAME on Track F.")
+    ] = Path("out"),
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 16_000,
+    minutes: Annotated[float | None, typer.Option(help="Minutes per network, in place of --steps.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes for all networks together; one of sixteen times the arithmetic gets twice the "
+            "time. Networks with a finished run in --out are left out."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and examples.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and examples.")] = None,
+    noise: Annotated[str, typer.Option(help="Track S: noises, comma-separated: bw, em, ma, emb.")] = "emb",
+    snr: Annotated[str, typer.Option(help="Track S: SNRs in dB, comma-separated.")] = "-4",
+    mixing: Annotated[str, typer.Option(help="Track S: how emb is made, new or old.")] = "new",
+    epochs: Annotated[int, typer.Option(min=1, help="Track S: passes over the training windows.")] = 100,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
 ) -> None:
-    """Train a network on Track F (unseen patients, unseen noise). Stopped runs go on where they were."""
-    find_network(name)
+    """Train networks. Ctrl-C loses nothing: the same command goes on where it was.
+
+    Examples
+    --------
+    - `ecg-stream train unet` the full run on Track F
+    - `ecg-stream train --all --budget 600` all of them in ten hours
+    - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
+    """
+    chosen = names or (list(NETWORKS) if every else [])
+    if not chosen or (names and every):
+        raise InputError("name the networks to train, or give --all for every one of them")
+    for name in chosen:
+        find_network(name)
     _needs_torch()
+    where: dict[str, Any] = {"data_dir": data_dir, "device": device, "threads": threads}
+    try:
+        if track == "s":
+            _train_s(chosen, out_dir, noise, snr, mixing, epochs, seed, where)
+        else:
+            _train_f(chosen, out_dir, steps, minutes, budget, batch, rate, validate_every, seed, where)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {out_dir}")
+        raise typer.Exit(130) from None
+
+
+def _train_f(
+    names: list[str],
+    out_dir: Path,
+    steps: int,
+    minutes: float | None,
+    budget: float | None,
+    batch: int,
+    rate: float,
+    validate_every: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.macs import macs
+
     from models.train import TrainSettings
     from models.train import train as run
+    from models.train_all import train_all
 
-    settings = TrainSettings(steps=steps, batch=batch, rate=rate, seed=seed, validate_every=validate_every)
-    folder = out_dir or Path("out") / f"train-{name}"
-    try:
-        run(name, folder, settings, data_dir=data_dir, device=device, threads=threads)
-    except KeyboardInterrupt:
-        err.print(f"stopped; the same command goes on from {folder / 'checkpoint.pt'}")
-        raise typer.Exit(130) from None
-    out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+    settings = TrainSettings(
+        steps=steps, minutes=minutes, batch=batch, rate=rate, seed=seed or 0, validate_every=validate_every
+    )
+    if budget is None:
+        folders = [run(name, out_dir / f"train-{name}", settings, **where) for name in names]
+    else:
+        work = {name: float(macs(find_network(name))) for name in names}
+
+        def note(name: str, given: float) -> None:
+            err.print(f"{name}: {given:.1f} of {budget:g} minutes")
+
+        folders = train_all(work, out_dir, settings, budget, note, **where)
+    for name, folder in zip(names, folders, strict=False):
+        out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+
+
+def _train_s(
+    names: list[str],
+    out_dir: Path,
+    noise: str,
+    snr: str,
+    mixing: str,
+    epochs: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.track_s import Condition
+    from models.train_s import TrackSSettings, train_s
+
+    for kind in _list(noise):
+        for level in _numbers("snr", snr):
+            settings = TrackSSettings(Condition(kind, level, _literal(mixing)), epochs)
+            if seed is not None:
+                settings = replace(settings, seed=seed)
+            for name in names:
+                row = train_s(name, out_dir, settings, **where)
+                out.print(f"{name}, {kind} at {level:g} dB: {row['snr_out_db']:.2f} dB", highlight=False)
 
 
 @app.command()
@@ -547,37 +630,112 @@ def export(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option("--models", help="Networks, comma-separated.")] = DEFAULT_NETWORK,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("out/evaluate"),
+    track: Annotated[
+        Literal["f", "s", "stress"],
+        typer.Option(
+            help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
+            "stress: beats found in the official Noise Stress Test records."
+        ),
+    ] = "f",
+    model: Annotated[
+        str | None, typer.Option("--models", help="Comma-separated [default: all that can run].")
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the report [default: out/evaluate-TRACK].")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Compute nothing: print the tables of a folder of results, docs/results."),
+    ] = None,
     noises: Annotated[str, typer.Option(help="Noises, comma-separated.")] = "bw,em,ma,emb",
     snrs: Annotated[str, typer.Option(help="SNRs in dB, comma-separated.")] = "-4,0,4,12",
     lookahead: Annotated[str, typer.Option(help="Look-aheads in ms, comma-separated.")] = "300",
     hop: Hop = 40.0,
-    records: Annotated[str | None, typer.Option(help="Records [default: all of DS2].")] = None,
-    start: Annotated[float, typer.Option(help="Second of every record to begin at.")] = 300.0,
-    seconds: Annotated[float, typer.Option(help="Seconds of every record.")] = 60.0,
+    records: Annotated[str | None, typer.Option(help="Records of track f [default: all of DS2].")] = None,
+    start: Annotated[float, typer.Option(help="Second of every record of track f to begin at.")] = 300.0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Seconds of every record [default: 60; stress: to the end].")
+    ] = None,
+    qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
-    threads: Threads = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
     data_dir: DataDir = None,
 ) -> None:
-    """Score networks and filters on Track F: unseen patients, unseen noise, through the engine."""
-    from engine.evaluate import EvaluateSettings, write_report
-    from engine.evaluate import evaluate as run
-    from models.track_f import TEST_RECORDS
+    """Score networks and filters. Ctrl-C loses nothing: the same command goes on where it was."""
+    if report is not None:
+        from engine.evaluate_tables import tables
 
-    settings = EvaluateSettings(
-        models=tuple(_list(model)),
-        records=tuple(_list(records)) if records else TEST_RECORDS,
-        noises=tuple(_list(noises)),
-        snrs=tuple(_numbers("snrs", snrs)),
-        lookaheads_ms=tuple(_numbers("lookahead", lookahead)),
-        hop_ms=hop,
-        start=start,
-        seconds=seconds,
-        backend=backend,
-        threads=threads,
-        data_dir=data_dir,
-    )
+        out.print(tables(report), markup=False, highlight=False, soft_wrap=True)
+        return
+    folder = out_dir or Path("out") / f"evaluate-{track}"
+    systems = tuple(_list(model)) if model else None
+    shared: dict[str, Any] = {
+        "models": systems or _can_run(),
+        "lookaheads_ms": tuple(_numbers("lookahead", lookahead)),
+        "hop_ms": hop,
+        "backend": backend,
+        "jobs": jobs,
+        "data_dir": data_dir,
+    }
+    levels = tuple(_numbers("snrs", snrs))
+    try:
+        if track == "s":
+            text = _evaluate_s(folder, _list(noises), levels, data_dir)
+        elif track == "stress":
+            text = _evaluate_stress(folder, {**shared, "seconds": seconds})
+        else:
+            tested = {"records": tuple(_list(records))} if records else {}
+            more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
+            text = _evaluate_f(folder, {**shared, **more, **tested, "seconds": seconds or 60.0})
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {folder}")
+        raise typer.Exit(130) from None
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    err.print(f"report: {folder}")
+
+
+def _can_run() -> tuple[str, ...]:
+    """Every system that is shipped with its weights, or needs none."""
+    return tuple(name for name in NETWORKS if _state(partial(load_card, name)) == "works")
+
+
+def _evaluate_f(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate import EvaluateSettings
+    from engine.evaluate import evaluate as run
+    from engine.evaluate_report import write_report
+
+    settings = EvaluateSettings(**options)
+    with _progress() as show:
+        results = run(settings, folder, show)
+    write_report(results, settings, folder)
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+def _evaluate_s(folder: Path, noises: list[str], snrs: tuple[float, ...], data_dir: Path | None) -> str:
+    from models.track_s import Condition
+    from models.track_s_results import markdown, read_results, score_filters
+
+    for noise in noises:
+        for level in snrs:
+            for mixing in ("new", "old") if noise == "emb" else ("new",):
+                score_filters(folder, Condition(noise, level, _literal(mixing)), data_dir)
+    text = markdown(read_results(folder))
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_stress import StressSettings, evaluate_stress
+    from engine.evaluate_tables import write_stress
+
+    settings = StressSettings(**options)
+    with _progress() as show:
+        rows = evaluate_stress(settings, folder, show)
+    return write_stress(rows, settings, folder)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -591,10 +749,7 @@ def evaluate(
         def show(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        scores = run(settings, show)
-    write_report(scores, settings, out_dir)
-    out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
-    err.print(f"report: {out_dir}")
+        yield show
 
 
 def _list(text: str) -> list[str]:

@@ -104,10 +104,15 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
     card = ModelCard(spec, {})
     difference = export_onnx(spec, run / "weights.safetensors", card.onnx_path)
     shutil.copyfile(run / "weights.safetensors", card.weights_path)
+    training = json.loads(report.read_text(encoding="utf-8"))
     trained = {
-        "training": json.loads(report.read_text(encoding="utf-8")),
-        "training_command": f"ecg-stream train {spec.name}",
-        "protocol": "Track F: DS1 patients (both leads) and the training part of NSTDB noise",
+        "training": training,
+        "training_command": _command(spec.name, training["settings"]),
+        "full_training_command": f"ecg-stream train {spec.name}",
+        "protocol": (
+            "Track F: 15 DS1 patients (both leads, as single leads or, for a network of two, as pairs) "
+            "and the training part of NSTDB noise; 4 other DS1 patients choose the step that is kept"
+        ),
         "data": "MIT-BIH Arrhythmia Database 1.0.0 and MIT-BIH Noise Stress Test Database 1.0.0, PhysioNet",
         "data_licence": "Open Data Commons Attribution License v1.0",
         "attribution": (
@@ -122,3 +127,10 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
     path = registry.WEIGHTS / f"{spec.name}.json"
     path.write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
     return difference
+
+
+def _command(name: str, settings: dict[str, Any]) -> str:
+    """The command whose run this was."""
+    minutes = settings.get("minutes")
+    length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:.1f}"
+    return f"ecg-stream train {name} {length} --batch {settings['batch']} --seed {settings['seed']}"
