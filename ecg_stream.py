@@ -32,7 +32,7 @@ from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
 from gui.terminal import TerminalView, describe, describe_stream
-from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.lsl import LslSettings
@@ -696,7 +696,7 @@ def evaluate(
 
 def _can_run() -> tuple[str, ...]:
     """Every system that is shipped with its weights, or needs none."""
-    return tuple(name for name in NETWORKS if _state(partial(load_card, name)) == "works")
+    return tuple(name for name in SYSTEMS if _state(partial(load_card, name)) == "works")
 
 
 def _evaluate_f(folder: Path, options: dict[str, Any]) -> str:
@@ -863,7 +863,7 @@ def doctor() -> None:
             table.add_row(package, "not installed")
     for name in BACKENDS[1:]:
         table.add_row(f"backend {name}", _try_backend(name))
-    for name in NETWORKS:
+    for name in SYSTEMS:
         table.add_row(f"model {name}", _state(partial(load_card, name)))
     data = os.environ.get(DATA_VARIABLE)
     folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"

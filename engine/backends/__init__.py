@@ -4,10 +4,13 @@ from importlib.util import find_spec
 
 from engine.backends.base import Backend
 from models.registry import ModelCard
+from models.spec import ClassicalSpec
 from streamer.errors import InputError
 
 AUTO_ORDER = ("onnx", "torch")
 BACKENDS = ("auto", "onnx", "torch", "tensorrt")
+NUMPY = "numpy"
+"""What runs the classical systems, and nothing else."""
 
 
 def why_not(name: str) -> str | None:
@@ -43,7 +46,22 @@ def choose_backend(name: str) -> str:
 
 
 def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
-    """Load a model into the backend that `choose_backend` says."""
+    """Load a model into the backend that `choose_backend` says; a classical system runs in numpy.
+
+    Raises
+    ------
+    InputError
+        If that backend cannot run here, or cannot run this system.
+    """
+    spec = card.spec
+    if isinstance(spec, ClassicalSpec):
+        if name not in ("auto", NUMPY):
+            raise InputError(
+                f"model {spec.name!r} is no network and runs in numpy alone; leave out --backend {name}"
+            )
+        from engine.backends.filters import FilterBackend
+
+        return FilterBackend(spec)
     name = choose_backend(name)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
