@@ -658,6 +658,9 @@ def evaluate(
     ] = None,
     qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
+    cards: Annotated[
+        bool, typer.Option("--cards", help="Track f: write the figures onto the shipped networks' cards.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
     data_dir: DataDir = None,
 ) -> None:
@@ -686,7 +689,7 @@ def evaluate(
         else:
             tested = {"records": tuple(_list(records))} if records else {}
             more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
-            text = _evaluate_f(folder, {**shared, **more, **tested, "seconds": seconds or 60.0})
+            text = _evaluate_f(folder, {**shared, **more, **tested, "seconds": seconds or 60.0}, cards)
     except KeyboardInterrupt:
         err.print(f"stopped; the same command goes on from what is in {folder}")
         raise typer.Exit(130) from None
@@ -699,7 +702,7 @@ def _can_run() -> tuple[str, ...]:
     return tuple(name for name in SYSTEMS if _state(partial(load_card, name)) == "works")
 
 
-def _evaluate_f(folder: Path, options: dict[str, Any]) -> str:
+def _evaluate_f(folder: Path, options: dict[str, Any], cards: bool) -> str:
     from engine.evaluate import EvaluateSettings
     from engine.evaluate import evaluate as run
     from engine.evaluate_report import write_report
@@ -707,7 +710,11 @@ def _evaluate_f(folder: Path, options: dict[str, Any]) -> str:
     settings = EvaluateSettings(**options)
     with _progress() as show:
         results = run(settings, folder, show)
-    write_report(results, settings, folder)
+    report = write_report(results, settings, folder)
+    if cards:
+        from models.card_figures import add_figures
+
+        err.print(f"on the cards of: {', '.join(add_figures(report)) or 'none'}")
     return (folder / "report.md").read_text(encoding="utf-8")
 
 

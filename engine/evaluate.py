@@ -32,6 +32,8 @@ from streamer.wfdb_record import BEAT_SYMBOLS, read_record
 
 WARMUP_S = 10.0
 """Seconds at the start of every record that are not scored."""
+_CHUNK = 36
+"""Samples that arrive together: what a stream comes to does not depend on it."""
 EXAMPLE_S = 4.0
 """Seconds of the first record under the first condition that a part keeps to be drawn."""
 OFFLINE = {"butterworth-offline": butterworth_zero_phase}
@@ -147,8 +149,8 @@ def score_part(
         config = EngineConfig.from_ms(spec.fs, spec.window, lookahead_ms, settings.hop_ms)
         delay_ms = 1000 * config.delay_s
         played = _play(settings, condition, spec.leads)
-        beds = {record: _bed(settings, condition, record, spec.leads) for record in settings.records}
-        outputs = stream(beds, config, _backend(settings.backend, name))
+        raw = {record: one.raw for record, one in played.items()}
+        outputs = stream(raw, config, _backend(settings.backend, name))
     settled = slice(round(WARMUP_S * FS), None)
     scores = []
     for record, output in outputs.items():
@@ -229,16 +231,22 @@ def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[
     return played
 
 
-def stream(beds: dict[str, Player], config: EngineConfig, backend: Backend) -> dict[str, Samples]:
-    """Clean all beds at once, in step; returns each one's output, (leads, samples) in mV."""
-    names = {bed.info.source_id: name for name, bed in beds.items()}
-    parts: dict[str, list[Samples]] = {name: [] for name in beds}
+def stream(raw: dict[str, Samples], config: EngineConfig, backend: Backend) -> dict[str, Samples]:
+    """Clean signals of equal length, (leads, samples) in mV, in step as beds of a ward."""
+    parts: dict[str, list[Samples]] = {name: [] for name in raw}
 
     def rounds() -> Iterator[Sequence[Chunk]]:
-        yield from zip(*(bed.chunks() for bed in beds.values()), strict=True)
+        samples = min(signal.shape[1] for signal in raw.values())
+        for start in range(0, samples, _CHUNK):
+            yield [_chunk(name, start, signal) for name, signal in raw.items()]
 
     for message in clean(rounds(), config, backend):
         if isinstance(message, Gap):
             raise RuntimeError(f"{message.stream}: a record without gaps came out with one")
-        parts[names[message.stream]].append(message.cleaned)
+        parts[message.stream].append(message.cleaned)
     return {name: np.concatenate(pieces, axis=1) for name, pieces in parts.items()}
+
+
+def _chunk(name: str, start: int, signal: Samples) -> Chunk:
+    data = signal[:, start : start + _CHUNK]
+    return Chunk(name, start, data, (start + np.arange(data.shape[1])) / FS, 0)

@@ -18,6 +18,8 @@ from engine.evaluate_scores import Score
 from models.registry import load_card
 from models.track_f import LEAD
 
+NOISELESS_DB = 100.0
+"""Above this a difference is rounding."""
 _BOOTSTRAPS = 2000
 _MEANS = (
     "snr_in_db",
@@ -36,6 +38,11 @@ _MEANS = (
     "r_jitter_ms",
 )
 _GROUP = ("system", "delay_ms", "noise", "snr", "own_drift", "lead")
+
+
+def snr_text(value: float, digits: int = 1) -> str:
+    """An SNR for a table."""
+    return "∞" if value > NOISELESS_DB else f"{value:.{digits}f}"
 
 
 def interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
@@ -79,8 +86,11 @@ def _mean(values: list[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -> None:
-    """Write ``scores.csv``, ``summary.json``, ``report.md``, ``snr.png`` and ``examples.png``."""
+def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -> dict[str, Any]:
+    """Write ``scores.csv``, ``summary.json``, ``report.md``, ``snr.png`` and ``examples.png``.
+
+    Returns what ``summary.json`` holds.
+    """
     out.mkdir(parents=True, exist_ok=True)
     scores = [score for result in results for score in result["scores"]]
     with (out / "scores.csv").open("w", newline="", encoding="utf-8") as file:
@@ -94,6 +104,7 @@ def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -
     (out / "report.md").write_text(markdown(report), encoding="utf-8")
     plot_snr(rows, out / "snr.png")
     plot_examples([result["example"] | _about(result) for result in results if "example" in result], out)
+    return report
 
 
 def _about(result: Result) -> dict[str, Any]:
@@ -176,15 +187,14 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
         condition = row["noise"] if row["snr"] is not None else f"clean, own drift {row['own_drift']}"
         cells = [
             condition,
-            f"{row['snr_in_db']:.1f}",
+            snr_text(row["snr_in_db"]),
             row["system"],
             "offline" if row["delay_ms"] is None else f"{row['delay_ms']:.0f}",
-            f"{row['snr_out_db']:.2f}",
-            f"{row['snr_out_low_db']:.2f} … {row['snr_out_high_db']:.2f}",
-            f"{row['snr_out_p10_db']:.2f}",
-            f"{row['snr_out_above_2hz_db']:.2f}",
-            f"{row['improvement_db']:+.2f}",
-            f"{row['worst_improvement_db']:+.2f} ({row['worst_record']})",
+            snr_text(row["snr_out_db"], 2),
+            f"{snr_text(row['snr_out_low_db'], 2)} … {snr_text(row['snr_out_high_db'], 2)}",
+            snr_text(row["snr_out_p10_db"], 2),
+            snr_text(row["snr_out_above_2hz_db"], 2),
+            *_gain(row),
             f"{row['rmse_mv']:.4f}",
             f"{row['prd_percent']:.1f}",
             f"{row['correlation']:.4f}",
@@ -197,6 +207,13 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
             cells.append(_or_dash(row["r_jitter_ms"], ".1f"))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _gain(row: dict[str, Any]) -> tuple[str, str]:
+    """Mean gain and the worst record's; of an input that is the reference itself there is none."""
+    if row["snr_in_db"] > NOISELESS_DB:
+        return "–", f"{row['worst_record']}"
+    return f"{row['improvement_db']:+.2f}", f"{row['worst_improvement_db']:+.2f} ({row['worst_record']})"
 
 
 def _or_dash(value: float | None, form: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.evaluate_parts import Result, code_sha256, fingerprint
+from engine.evaluate_report import snr_text
 from engine.evaluate_stress import StressSettings, stress_data
 from models.track_s_results import RESULTS, read_results
 from models.track_s_results import markdown as track_s_markdown
@@ -84,27 +85,21 @@ def _track_f(report: dict[str, Any]) -> str:
         facts = report["systems"][system[0]]
         size = f"{facts['parameters']:,}" if facts.get("parameters") else ""
         work = f"{facts['macs_per_s'] / 1e6:.1f}" if facts.get("macs_per_s") else ""
-        undisturbed = clean[system]
-        kept, removed = (_snr(undisturbed.get(drift)) for drift in ("keep", "remove"))
+        kept, removed = (snr_text(clean[system][drift]) for drift in ("keep", "remove"))
         cells = [system[0], _delay(system[1]), size, work, f"{mean[system]:+.2f}", kept, removed]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def _gain(row: dict[str, Any]) -> str:
-    low, high = row["improvement_low_db"], row["improvement_high_db"]
-    return f"{row['improvement_db']:+.1f} ({low:+.1f} … {high:+.1f})"
+    names = ("improvement_db", "improvement_low_db", "improvement_high_db")
+    # Adding zero takes the sign from a rounded-away minus.
+    mean, low, high = (f"{round(row[name], 1) + 0.0:+.1f}" for name in names)
+    return f"{mean} ({low} … {high})"
 
 
 def _delay(delay_ms: float | None) -> str:
     return "offline" if delay_ms is None else f"{delay_ms:.0f} ms"
-
-
-def _snr(value: float | None) -> str:
-    if value is None:
-        return "–"
-    # Above this the difference is rounding.
-    return f"{value:.1f}" if value < 100 else "∞"
 
 
 def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> str:

@@ -107,7 +107,7 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
     training = json.loads(report.read_text(encoding="utf-8"))
     trained = {
         "training": training,
-        "training_command": _command(spec.name, training["settings"]),
+        "training_command": training.get("command", f"ecg-stream train {spec.name}"),
         "full_training_command": f"ecg-stream train {spec.name}",
         "protocol": (
             "Track F: 15 DS1 patients (both leads, as single leads or, for a network of two, as pairs) "
@@ -127,10 +127,3 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
     path = registry.WEIGHTS / f"{spec.name}.json"
     path.write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
     return difference
-
-
-def _command(name: str, settings: dict[str, Any]) -> str:
-    """The command whose run this was."""
-    minutes = settings.get("minutes")
-    length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:.1f}"
-    return f"ecg-stream train {name} {length} --batch {settings['batch']} --seed {settings['seed']}"

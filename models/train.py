@@ -158,6 +158,7 @@ def train(
     save_file(state.best_weights, weights)
     plot_losses(out / "log.jsonl", out / "loss.png", name)
     report = {
+        "command": command(name, settings),
         "settings": asdict(settings),
         "steps_planned": plan.steps,
         "steps_run": state.step,
@@ -169,6 +170,16 @@ def train(
     }
     (out / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return out
+
+
+def command(name: str, settings: TrainSettings) -> str:
+    """The command that makes such a run."""
+    options = {"batch": settings.batch, "rate": settings.rate, "seed": settings.seed}
+    if settings.minutes is None:
+        options |= {"steps": settings.steps, "validate-every": settings.validate_every}
+    else:
+        options |= {"minutes": round(settings.minutes, 2)}
+    return f"ecg-stream train {name} " + " ".join(f"--{key} {value:g}" for key, value in options.items())
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from engine.evaluate import EvaluateSettings, evaluate
 from engine.evaluate_report import interval, markdown, summarise, write_report
 from engine.evaluate_scores import Heard, Score
 from engine.evaluate_tables import tables
+from models import registry
+from models.card_figures import add_figures
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 
@@ -23,8 +25,9 @@ def settings(made_physionet):
         noises=("em",),
         snrs=(0.0, 12.0),
         lookaheads_ms=(50.0, 300.0),
+        hop_ms=100.0,
         start=5.0,
-        seconds=25.0,
+        seconds=20.0,
         data_dir=made_physionet,
     )
 
@@ -69,10 +72,10 @@ def test_identity_is_its_input(scores):
         assert row.improvement_db == pytest.approx(0, abs=1e-4)
     for snr in (0.0, 12.0):
         for row in rows_of(scores, system="identity", noise="em", snr=snr):
-            # Mixed to this level over all 25 s, scored without the first 10.
-            assert row.snr_in_db == pytest.approx(snr, abs=3)
+            # Mixed to this level over all 20 s, scored without the first 10.
+            assert row.snr_in_db == pytest.approx(snr, abs=4)
     for row in rows_of(scores, system="identity", snr=None, own_drift="remove"):
-        assert row.snr_out_db > 150
+        assert row.snr_out_db > 140
 
 
 def test_the_record_s_own_drift_is_noise_only_where_it_is_kept(scores):
@@ -171,16 +174,36 @@ def test_tables_are_made_from_result_files_alone(results, settings, tmp_path):
     write_report(results, settings, tmp_path / "track-f")
     text = tables(tmp_path)
     row = next(
-        r for r in summarise(results) if (r["system"], r["delay_ms"], r["snr"]) == ("unet", 340.0, 12.0)
+        r for r in summarise(results) if (r["system"], r["delay_ms"], r["snr"]) == ("unet", 400.0, 12.0)
     )
     gain = (
         f"{row['improvement_db']:+.1f} ({row['improvement_low_db']:+.1f} … {row['improvement_high_db']:+.1f})"
     )
-    line = next(line for line in text.splitlines() if line.startswith("| unet | 340 ms") and gain in line)
+    line = next(line for line in text.splitlines() if line.startswith("| unet | 400 ms") and gain in line)
     assert line.count("|") == 5
-    assert "| identity | 340 ms | +0.0 (+0.0 … +0.0) | +0.0 (+0.0 … +0.0) |" in text
+    assert "| identity | 400 ms | +0.0 (+0.0 … +0.0) | +0.0 (+0.0 … +0.0) |" in text
     with pytest.raises(InputError, match="holds no results"):
         tables(tmp_path / "track-f")
+
+
+def test_cards_get_the_figures_of_their_own_weights(results, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    path = tmp_path / "weights" / "unet.json"
+    report = write_report(results, settings, tmp_path / "track-f")
+    own = report["manifest"]["weights_sha256"]["unet"]
+    path.write_text(json.dumps({"onnx_sha256": "of other weights"}))
+    assert add_figures(report) == []
+    path.write_text(json.dumps({"onnx_sha256": own, "data": "kept"}))
+    assert add_figures(report) == ["unet"]
+    card = json.loads(path.read_text())
+    assert card["data"] == "kept"
+    assert len(card["track_f"]) == 2 * 4  # two look-aheads, four conditions
+    row = next(
+        r for r in summarise(results) if (r["system"], r["delay_ms"], r["snr"]) == ("unet", 400.0, 0.0)
+    )
+    noted = next(f for f in card["track_f"] if (f["delay_ms"], f["snr"]) == (400.0, 0.0))
+    assert noted["improvement_db"] == round(row["improvement_db"], 2)
 
 
 # Figures
@@ -198,7 +221,7 @@ def test_an_error_is_named_after_its_band():
     slow, fast = 0.1 * np.sin(2 * np.pi * 0.1 * time), 0.1 * np.sin(2 * np.pi * 30 * time)
     drifting, trembling = (heard(noise).figures(heard(noise).raw, qrs=False) for noise in (slow, fast))
     assert drifting["drift_uv"] == pytest.approx(100 / np.sqrt(2), rel=0.1)
-    assert trembling["drift_uv"] < 1
+    assert trembling["drift_uv"] < 10
     assert drifting["snr_out_above_2hz_db"] > trembling["snr_out_above_2hz_db"] + 20
     for figures in (drifting, trembling):
         assert figures["max_error_mv"] == pytest.approx(0.1, rel=0.05)

@@ -212,3 +212,5 @@ def test_results_are_kept_once_and_shown_beside_what_was_published(seed_data, tm
         "(published 10.68)", "(published 11.21)",
     ]  # fmt: skip
     assert any(line.startswith("| identity | emb | old |") for line in text.splitlines())
+    # What was not run is there too, with nothing in our place.
+    assert "| dacnn | emb | new |  | (published 8.05) | (published 8.81) |" in text

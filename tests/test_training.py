@@ -20,7 +20,7 @@ from models.data import (
 from models.registry import find_network
 from models.run_state import Plan, RunState
 from models.track_f import TEST_RECORDS
-from models.train import VALIDATIONS, TrainSettings, denoising_loss, plan_steps, rate_at, train
+from models.train import VALIDATIONS, TrainSettings, command, denoising_loss, plan_steps, rate_at, train
 from models.train_all import share, train_all
 from streamer.errors import InputError
 from streamer.noise import KINDS, noise_blocks
@@ -89,6 +89,16 @@ def test_a_run_leaves_weights_a_log_and_a_report(finished):
     assert report["best_validation_loss"] == min(line["validation"] for line in lines)
     assert checkpoint(finished)["progress"][0] == 6
     assert not list(finished.glob("*.tmp"))
+
+
+def test_the_command_of_a_run_is_in_its_report(finished):
+    words = json.loads((finished / "training.json").read_text())["command"].split()
+    assert words[:3] == ["ecg-stream", "train", "unet"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options == {
+        "--steps": "6", "--validate-every": "2", "--batch": "4", "--rate": "0.002", "--seed": "0",
+    }  # fmt: skip
+    assert "--minutes 2.5 " in command("unet", replace(SETTINGS, minutes=2.5)) + " "
 
 
 def test_the_seed_decides(finished, small_track, tmp_path):
