@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from engine.backends.base import Backend
-from engine.lead_groups import lead_groups
+from engine.lead_groups import group_leads, rows_of, ungroup_leads
 from engine.messages import Gap, Hop
 from engine.ready_windows import Clock
 
@@ -19,13 +19,13 @@ def infer(
 ) -> Iterator[Hop | Gap]:
     """Fill in `Hop.predicted` and when its call started and finished; gaps pass in their place.
 
-    A row of the batch holds the leads that the network takes together, as `lead_groups` says.
+    A row of the batch holds the leads that the network takes together, as `engine.lead_groups` says.
     """
     for ready in rounds:
         waiting: list[Hop] = []
         rows = 0
         for item in ready:
-            new = 0 if isinstance(item, Gap) else -(-len(item.window) // backend.leads)
+            new = 0 if isinstance(item, Gap) else rows_of(len(item.window), backend.leads)
             if waiting and (new == 0 or rows + new > MAX_ROWS):
                 yield from _run(waiting, backend, clock)
                 waiting, rows = [], 0
@@ -39,16 +39,16 @@ def infer(
 
 
 def _run(hops: list[Hop], backend: Backend, clock: Clock) -> list[Hop]:
-    groups = [lead_groups(len(hop.window), backend.leads) for hop in hops]
     # A copy even of one window: where a batch lies in memory decides over its last bit in some kernels.
-    batch = np.concatenate([hop.window[fed] for hop, (fed, _) in zip(hops, groups, strict=True)])
+    batch = np.concatenate([group_leads(hop.window, backend.leads) for hop in hops])
     started = clock()
     predicted = backend.infer(batch)
     finished = clock()
     row = 0
-    for hop, (fed, (rows, places)) in zip(hops, groups, strict=True):
-        hop.predicted = predicted[row + rows, places]
-        row += len(fed)
+    for hop in hops:
+        rows = rows_of(len(hop.window), backend.leads)
+        hop.predicted = ungroup_leads(predicted[row : row + rows], hop.window)
+        row += rows
         hop.started_ns, hop.finished_ns = started, finished
         hop.host_to_device_ns, hop.device_to_host_ns = backend.transfers_ns
     return hops

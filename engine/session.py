@@ -16,7 +16,7 @@ from engine.backends import choose_backend, open_backend
 from engine.backends.base import Backend
 from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
-from engine.lead_groups import lead_groups
+from engine.lead_groups import group_leads
 from engine.lsl_outlet import LslOutlet
 from engine.messages import Cleaned, Emitted, Gap
 from engine.pipeline import clean
@@ -174,8 +174,7 @@ class Session:
         return 1e9 * self.config.hop / self.config.fs / speed if speed else 0.0
 
     def _warm_up(self, backend: Backend, config: EngineConfig) -> None:
-        fed, _ = lead_groups(len(self.info.leads), backend.leads)
-        zeros = np.zeros((*fed.shape, config.window), np.float32)
+        zeros = group_leads(np.zeros((len(self.info.leads), config.window), np.float32), backend.leads)
         for _ in range(_WARMUP_CALLS):
             backend.infer(zeros)
 

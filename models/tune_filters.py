@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from scipy import signal
 
+from models.classical import CLASSICAL
 from models.filters import FS, SPECTRUM_HZ, wavelet_threshold
 from models.metrics import Moments
 from models.track_f import LEAD, TRAIN_RECORDS, VALIDATION_RECORDS
@@ -23,8 +24,9 @@ from streamer.open_source import SourceSettings, open_signal, play
 from streamer.records import find_record
 from streamer.wfdb_record import bridge_missing, clean_reference, read_record
 
-_WINDOW, _EMITTED = 2160, 108
-"""Windows as the engine cuts them; each gives so many samples, at 300 ms before its end."""
+_WINDOW = CLASSICAL["dwt"].window
+_EMITTED = 108
+"""Samples that each window gives, 300 ms before its end, as the engine takes them."""
 
 
 def measure_spectra(data_dir: Path | None = None) -> tuple[list[float], list[float]]:
@@ -65,7 +67,7 @@ def tune_wavelet(data_dir: Path | None = None) -> list[tuple[float, dict[str, An
     settings = [
         {"wavelet": wavelet, "levels": levels, "factor": factor, "spared": spared}
         for wavelet, levels, factor, spared in product(
-            ("db4", "db8", "sym8"), (7, 8), (1.0, 2.0, 3.0, 4.0), (2, 3, 4, 5)
+            ("db4", "db8", "sym8"), (7, 8), (0.5, 1.0, 2.0, 3.0), (1, 2, 3, 4)
         )
     ]
     scored = [
