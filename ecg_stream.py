@@ -42,7 +42,7 @@ from gui.terminal import (
     describe_summary,
     table_of_streams,
 )
-from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.faults import KINDS as FAULT_KINDS
@@ -890,7 +890,7 @@ def evaluate(
 
 def _can_run() -> tuple[str, ...]:
     """Every system that is shipped with its weights, or needs none."""
-    return tuple(name for name in NETWORKS if _state(partial(load_card, name)) == "works")
+    return tuple(name for name in SYSTEMS if _state(partial(load_card, name)) == "works")
 
 
 def _evaluate_f(folder: Path, options: dict[str, Any], cards: bool) -> str:
@@ -1228,7 +1228,7 @@ def doctor() -> None:
         table.add_row(f"backend {name}", _try_backend(name))
     table.add_row("backend auto", explain_auto(choose_backend("auto")))
     table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
-    for name in NETWORKS:
+    for name in SYSTEMS:
         table.add_row(f"model {name}", _state(partial(load_card, name)))
     data = os.environ.get(DATA_VARIABLE)
     folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"

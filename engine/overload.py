@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 
 from engine.backends.base import Backend
-from engine.backends.substitutes import FilterBackend, RawBackend
+from engine.backends.filters import FilterBackend
 from engine.config import EngineConfig
 from engine.guard import Instead
 from engine.ladder import LARGER_HOP, Step
 from engine.messages import Mark, Reason
+from models.classical import CLASSICAL
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,15 @@ def step_way(step: Step, config: EngineConfig, backend: Backend) -> Way:
     if step is Step.LARGER_HOP:
         return Way(slower, backend)
     if step is Step.FILTER:
-        return Way(slower, FilterBackend(config.fs), (Mark.FILTERED, Reason.OVERLOAD))
-    return Way(slower, RawBackend(), (Mark.BYPASSED, Reason.OVERLOAD))
+        return Way(slower, _classical("butterworth-zero-phase", config), (Mark.FILTERED, Reason.OVERLOAD))
+    return Way(slower, _classical("identity", config), (Mark.BYPASSED, Reason.OVERLOAD))
 
 
 def broken_way(config: EngineConfig) -> Way:
     """Raw to the end, since no runtime is left."""
-    return Way(config, RawBackend(), (Mark.BYPASSED, Reason.BACKEND))
+    return Way(config, _classical("identity", config), (Mark.BYPASSED, Reason.BACKEND))
+
+
+def _classical(name: str, config: EngineConfig) -> Backend:
+    """A classical system on windows as long as the network's."""
+    return FilterBackend(replace(CLASSICAL[name], window=config.window))

@@ -141,6 +141,10 @@ class _Tap:
         return self._backend.transfers_ns
 
     @property
+    def leads(self) -> int:
+        return self._backend.leads
+
+    @property
     def fixed_rows(self) -> tuple[int, ...]:
         return self._backend.fixed_rows
 

@@ -20,6 +20,7 @@ from engine.batch import HOLD_SHARE, Batcher
 from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
 from engine.ladder import Ladder
+from engine.lead_groups import group_leads
 from engine.messages import Cleaned, Emitted, Gap, Reason
 from engine.overload import Way, broken_way, step_way
 from engine.pipeline import clean
@@ -153,7 +154,7 @@ class Session:
 
     def _warm_up(self, backend: Backend, config: EngineConfig) -> None:
         for leads in {len(bed.info.leads) for bed in self.beds}:
-            zeros = np.zeros((leads, 1, config.window), np.float32)
+            zeros = group_leads(np.zeros((leads, config.window), np.float32), backend.leads)
             for _ in range(_WARMUP_CALLS):
                 backend.infer(zeros)
 
@@ -374,10 +375,11 @@ def _noted(
 def _open_backend(job: Job) -> Backend:
     """The backend that the job names; where it says ``auto``, the others stand by."""
     card = load_card(job.model)
-    first = choose_backend(job.backend)
-    others = AUTO_ORDER[AUTO_ORDER.index(first) + 1 :] if job.backend == "auto" else ()
+    first = open_backend(job.backend, card, job.threads)
+    asked = job.backend == "auto" and first.name in AUTO_ORDER
+    others = AUTO_ORDER[AUTO_ORDER.index(first.name) + 1 :] if asked else ()
     substitutes = [partial(open_backend, name, card, job.threads) for name in others if why_not(name) is None]
-    return reliable(open_backend(first, card, job.threads), substitutes)
+    return reliable(first, substitutes)
 
 
 def check_job(job: Job) -> None:

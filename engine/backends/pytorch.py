@@ -20,11 +20,11 @@ class TorchBackend:
         self._torch = torch
         self._network = card.spec.build().eval()
         self._network.load_state_dict(load_file(card.weights_path))
-        self._leads, self._window = card.spec.leads, card.spec.window
+        self.leads, self._window = card.spec.leads, card.spec.window
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         with self._torch.inference_mode():
             output: Batch = self._network(self._torch.from_numpy(batch)).numpy()
         return output

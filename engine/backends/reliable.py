@@ -55,6 +55,11 @@ class ReliableBackend:
         return self._backend.transfers_ns
 
     @property
+    def leads(self) -> int:
+        """Of the backend that runs now."""
+        return self._backend.leads
+
+    @property
     def fixed_rows(self) -> tuple[int, ...]:
         """Of the backend that runs now."""
         return self._backend.fixed_rows
