@@ -86,6 +86,13 @@ class ModelCard:
     trained: dict[str, Any]
 
     @property
+    def network(self) -> NetworkSpec:
+        """`spec`, where it is a network's: what torch can build."""
+        if isinstance(self.spec, ClassicalSpec):
+            raise TypeError(f"{self.spec.name} is no network")
+        return self.spec
+
+    @property
     def onnx_path(self) -> Path:
         """The graph that every backend but torch runs."""
         return WEIGHTS / f"{self.spec.name}.onnx"

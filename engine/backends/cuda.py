@@ -62,7 +62,7 @@ class CudaBackend:
         self._torch = torch
         self._half = precision == "fp16"
         self.leads, self._window = card.spec.leads, card.spec.window
-        network = card.spec.build().eval()
+        network = card.network.build().eval()
         network.load_state_dict(load_file(card.weights_path))
         fold_batch_norms(network)
         self._network: Any = network.cuda()

@@ -18,7 +18,7 @@ class TorchBackend:
         # torch takes all cores by default, and its workers spin at barriers.
         torch.set_num_threads(threads)
         self._torch = torch
-        self._network = card.spec.build().eval()
+        self._network = card.network.build().eval()
         self._network.load_state_dict(load_file(card.weights_path))
         self.leads, self._window = card.spec.leads, card.spec.window
 
