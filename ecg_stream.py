@@ -34,8 +34,15 @@ from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe, describe_faults, describe_stream, table_of_streams
-from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from gui.terminal import (
+    TerminalView,
+    describe,
+    describe_faults,
+    describe_stream,
+    describe_summary,
+    table_of_streams,
+)
+from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.faults import KINDS as FAULT_KINDS
@@ -176,6 +183,13 @@ def play(
             "streams the first is NAME-1, and so on."
         ),
     ] = None,
+    ladder: Annotated[
+        bool,
+        typer.Option(
+            help="Where the machine does not keep up: larger hop, then a classical filter, then raw, and "
+            "back up. Every step is shown and recorded."
+        ),
+    ] = True,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
     ] = False,
@@ -250,7 +264,18 @@ def play(
     for file in (json_file, plot, screenshot):
         _check_writable(file)
     job = Job(
-        first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside), rotate
+        first,
+        model,
+        backend,
+        threads,
+        lookahead,
+        hop,
+        save,
+        lsl_out,
+        _LAUNCHED_NS,
+        tuple(beside),
+        ladder,
+        rotate,
     )
     if screenshot or (not headless and has_display() and why_no_window() is None):
         chosen = bool(source or record or beside or screenshot)
@@ -417,6 +442,9 @@ def _report_stream(summary: dict[str, Any]) -> None:
             f"real-time factor {summary['realtime_factor']:.3f}",
         )
         table.add_row("cold start", f"{summary['cold_start_s']:.2f} s to the first cleaned sample")
+    guarded = describe_summary(summary)
+    if guarded:
+        table.add_row("guard", guarded)
     if summary["faults"]:
         table.add_row("faults made", describe_faults(summary["faults"]))
     if summary["recording"]:
@@ -628,7 +656,6 @@ def _train_f(
     where: dict[str, Any],
 ) -> None:
     from models.macs import macs
-
     from models.train import TrainSettings
     from models.train import train as run
     from models.train_all import train_all
@@ -788,10 +815,11 @@ def _counts(text: str) -> tuple[int, ...]:
 @app.command()
 def evaluate(
     track: Annotated[
-        Literal["f", "s", "stress"],
+        Literal["f", "s", "stress", "safety"],
         typer.Option(
             help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
-            "stress: beats found in the official Noise Stress Test records."
+            "stress: beats found in the official Noise Stress Test records. safety: beats invented, "
+            "erased and bent, with the guard off and on."
         ),
     ] = "f",
     model: Annotated[
@@ -811,7 +839,10 @@ def evaluate(
     records: Annotated[str | None, typer.Option(help="Records of track f [default: all of DS2].")] = None,
     start: Annotated[float, typer.Option(help="Second of every record of track f to begin at.")] = 300.0,
     seconds: Annotated[
-        float | None, typer.Option(help="Seconds of every record [default: 60; stress: to the end].")
+        float | None,
+        typer.Option(
+            help="Seconds of every record [default: 60; stress: to the end]; safety: of every noise [3600]."
+        ),
     ] = None,
     qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
@@ -843,6 +874,8 @@ def evaluate(
             text = _evaluate_s(folder, _list(noises), levels, data_dir)
         elif track == "stress":
             text = _evaluate_stress(folder, {**shared, "seconds": seconds})
+        elif track == "safety":
+            text = _evaluate_safety(folder, {**shared, "seconds": seconds or 3600.0})
         else:
             tested = {"records": tuple(_list(records))} if records else {}
             more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
@@ -856,7 +889,7 @@ def evaluate(
 
 def _can_run() -> tuple[str, ...]:
     """Every system that is shipped with its weights, or needs none."""
-    return tuple(name for name in NETWORKS if _state(partial(load_card, name)) == "works")
+    return tuple(name for name in SYSTEMS if _state(partial(load_card, name)) == "works")
 
 
 def _evaluate_f(folder: Path, options: dict[str, Any], cards: bool) -> str:
@@ -896,6 +929,16 @@ def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
     with _progress() as show:
         rows = evaluate_stress(settings, folder, show)
     return write_stress(rows, settings, folder)
+
+
+def _evaluate_safety(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_safety import SafetySettings, evaluate_safety
+    from engine.safety_report import write_safety
+
+    settings = SafetySettings(**options)
+    with _progress() as show:
+        rows = evaluate_safety(settings, folder, show)
+    return write_safety(rows, settings, folder)
 
 
 @contextmanager
@@ -1184,7 +1227,7 @@ def doctor() -> None:
         table.add_row(f"backend {name}", _try_backend(name))
     table.add_row("backend auto", explain_auto(choose_backend("auto")))
     table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
-    for name in NETWORKS:
+    for name in SYSTEMS:
         table.add_row(f"model {name}", _state(partial(load_card, name)))
     data = os.environ.get(DATA_VARIABLE)
     folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.account import Account
 from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.lsl_outlet import LslOutlet
-from engine.messages import Cleaned, Emitted, Gap
+from engine.messages import Cleaned, Emitted, Gap, explain
 from engine.recording import Recording
 from streamer.chunk import Chunk
 from streamer.faulty_source import FaultySource, player_of
@@ -30,13 +30,23 @@ KEPT_S = 10.0
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings in force: `backend` is the one that runs, lengths of time are whole samples."""
+    """The settings in force: `backend` is the one that runs, lengths of time are whole samples.
+
+    Parameters
+    ----------
+    step
+        What takes the network's place while the machine does not keep up; empty while it does.
+    failure
+        What runtimes failed of; empty where none did.
+    """
 
     model: str = ""
     backend: str = ""
     lookahead_ms: float = 0.0
     hop_ms: float = 0.0
     algorithmic_delay_ms: float = 0.0
+    step: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,10 @@ class Status:
         What a live source says of itself.
     stream
         Which one: its `StreamInfo.source_id`.
+    ended
+        Its source has nothing more, while others may go on.
+    reasons
+        Why leads are not the network's word at this moment, by lead.
     """
 
     seconds: float
@@ -73,6 +87,8 @@ class Status:
     sample_age_s: float = 0.0
     problem: str = ""
     stream: str = ""
+    ended: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
     recording_problem: str = ""
 
 
@@ -107,6 +123,7 @@ class Bed:
         self._noise = settings.noise_settings
         self._state: StreamState | None = None
         self._resumed_s = 0.0
+        self._ended = False
 
     @property
     def algorithmic_delay_s(self) -> float:
@@ -181,6 +198,7 @@ class Bed:
             self.account.samples_in += chunk.data.shape[1]
             end = chunk.stop
             yield chunk
+        self._ended = True
         nothing = np.empty((len(self.info.leads), 0), np.float32)
         now = time.perf_counter_ns()
         yield Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
@@ -196,6 +214,14 @@ class Bed:
                 self.recording.note_state(state)
         if self.outlet:
             self.outlet.note_state(state)
+
+    def note_step(self, step: str, why: str) -> None:
+        """Tell the sinks what cleans from now on."""
+        with self._recording:
+            if self.recording:
+                self.recording.note_step(step, why)
+        if self.outlet:
+            self.outlet.note_step(step, why)
 
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
@@ -250,6 +276,8 @@ class Bed:
             sample_age_s=health.sample_age_s,
             problem=health.problem,
             stream=self.info.source_id,
+            ended=self._ended,
+            reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
         )
 
     def traces(self) -> list[Cleaned]:

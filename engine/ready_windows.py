@@ -191,6 +191,7 @@ class _Stream:
         return Hop(
             stream=self._name,
             start=start,
+            first=self._first,
             skip=start - regular_start,
             raw=self._data[:, out],
             clean=self._clean[:, out] if self._has_clean else None,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.append_file import AppendFile
-from engine.messages import Cleaned, Gap, Mark
+from engine.messages import Cleaned, Gap, Verdict, explain
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.watchdog import StreamState
@@ -33,9 +33,9 @@ class Recorder:
     Every frame goes to the system with one unbuffered write (see `engine.append_file` for what that
     promises), and the header says nothing of the length until `close`, so that a reader takes it from
     the file's size. Beside the record, ``<name>.events.jsonl`` has a line for each gap, each change of
-    mark or state and each annotation of the source, and ``<name>.stamps`` the source's time of every
-    frame, as little-endian float64 seconds of the machine's monotonic clock, of which every state says
-    the time of day; the annotations become ``<name>.atr`` at the end. A gap is written as missing
+    mark, reason or state and each annotation of the source, and ``<name>.stamps`` the source's time of
+    every frame, as little-endian float64 seconds of the machine's monotonic clock, of which every state
+    says the time of day; the annotations become ``<name>.atr`` at the end. A gap is written as missing
     samples, so that positions in the record stay true to time.
 
     Parameters
@@ -63,7 +63,7 @@ class Recorder:
         self.clipped = 0
         self._initial = np.zeros(len(self._signals), np.int64)
         self._checksum = np.zeros(len(self._signals), np.int64)
-        self._mark = -1
+        self._verdict: Verdict | None = None
         self._annotated = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class Recorder:
         if isinstance(message, Gap):
             self.note("gap", at, until=message.stop - self._first)
             self._skip(message.stop - message.start)
-            self._mark = -1
+            self._verdict = None
             return
         parts = [message.raw, message.cleaned]
         if message.clean is not None:
@@ -97,10 +97,10 @@ class Recorder:
             units = np.clip(units, -_LIMIT, _LIMIT)
         units[missing] = _MISSING
         self._append(units.T.astype("<i2"), message.source_time)
-        mark = int(message.marks.max())
-        if mark != self._mark:
-            self._mark = mark
-            self.note(Mark(mark).name.lower(), at)
+        verdict = message.verdict
+        if verdict != self._verdict:
+            self._verdict = verdict
+            self.note(verdict[0].name.lower(), at, reasons=explain(verdict, self._info.leads))
         for annotation in message.annotations:
             self._annotated = True
             self.note(
@@ -128,7 +128,7 @@ class Recorder:
         now = datetime.now(UTC).isoformat()
         self.note("state", state=str(state), monotonic=time.perf_counter(), utc=now)
 
-    def note(self, event: str, sample: int | None = None, **more: float | str) -> None:
+    def note(self, event: str, sample: int | None = None, **more: float | str | dict[str, str]) -> None:
         """Write an event down, at the frame that is next where no other is named."""
         line = {"sample": self.frames if sample is None else sample, "event": event, **more}
         self._events.append((json.dumps(line) + "\n").encode("ascii"))

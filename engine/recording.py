@@ -1,5 +1,6 @@
 """A recording that outlives its disk, and begins a new file every so often."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.messages import Cleaned, Gap
@@ -83,10 +84,17 @@ class Recording:
     def note_state(self, state: StreamState) -> None:
         """Write a new state of the source down."""
         self._state = state
+        self._note(lambda recorder: recorder.note_state(state))
+
+    def note_step(self, step: str, why: str) -> None:
+        """Write down that something else cleans from the sample that is next."""
+        self._note(lambda recorder: recorder.note("step", step=step, why=why))
+
+    def _note(self, write: Callable[[Recorder], None]) -> None:
         if self.problem:
             return
         try:
-            self._recorder.note_state(state)
+            write(self._recorder)
         except OSError as error:
             self._give_up(error)
 
@@ -128,4 +136,5 @@ def _cut(message: Cleaned | Gap, start: int, stop: int) -> Cleaned | Gap:
         message.marks[:, first:last],
         message.source_time[first:last],
         tuple(mark for mark in message.annotations if start <= mark.sample < stop),
+        reasons=None if message.reasons is None else message.reasons[:, first:last],
     )

@@ -54,6 +54,8 @@ class Header(QWidget):
         self.state.setStyleSheet(chip(getattr(self._theme, level.value)))
         source = job.source
         name = monitor.info.name if monitor else f"{source.kind} …"
+        if job.beside:
+            name += f" · one of {len(job.sources)}" if monitor else f" {len(job.sources)} streams"
         self.source.setText(name)
         self.source.setToolTip(tip(name))
         status = monitor.status if monitor else None

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from engine.messages import Reason
 from engine.runner import Started
 from engine.session import Status
 from gui.braille import braille
@@ -107,6 +108,7 @@ def describe(status: Status) -> str:
     if status.state != "LIVE":
         problem = f" ({status.problem})" if status.problem else ""
         state = f"{status.state}, newest sample {status.sample_age_s:.1f} s ago{problem} · "
+    state += describe_guard(status)
     snr = (
         f"SNR in {status.snr_in_db:+.1f} → out {status.snr_out_db:+.1f} dB (last 10 s)"
         if np.isfinite(status.snr_in_db)
@@ -117,6 +119,18 @@ def describe(status: Status) -> str:
         f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
         f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples){ended}"
     )
+
+
+def describe_guard(status: Status) -> str:
+    """What stands in for the network and why, with a dot behind it; empty where nothing does."""
+    setup = status.setup
+    parts = [f"{setup.step.upper()} (machine too slow)"] if setup.step else []
+    if status.reasons:
+        why = ", ".join(f"{lead}: {reason}" for lead, reason in status.reasons.items())
+        parts.append(f"RAW ({why})")
+    if setup.failure:
+        parts.append(setup.failure)
+    return "".join(f"{part} · " for part in parts)
 
 
 def describe_stream(stream: dict[str, Any]) -> str:
@@ -166,3 +180,18 @@ def table_of_streams(summary: dict[str, Any]) -> Table:
         f"{summary['deadline_misses']} of {summary['hops']}",
     )
     return table
+
+
+def describe_summary(summary: dict[str, Any]) -> str:
+    """One line of what was not the network's word in a run, in seconds by reason; empty without any."""
+    fs = summary["fs_hz"]
+    parts = [
+        f"{count / fs:.1f} s {Reason[name.upper()].text}"
+        for name, count in summary["reasons"].items()
+        if count
+    ]
+    steps = summary["overload"].get("steps_taken", {})
+    taken = [f"{step.replace('_', ' ')} {count}×" for step, count in steps.items() if count]
+    if taken:
+        parts.append(f"steps: {', '.join(taken)}")
+    return " · ".join(parts)

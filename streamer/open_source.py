@@ -96,6 +96,11 @@ class SourceSettings:
         )
 
 
+def is_played(settings: SourceSettings) -> bool:
+    """Whether it is a signal that is played, with noise and pauses, and not a live one."""
+    return settings.kind in ("synthetic", "replay")
+
+
 def open_source(settings: SourceSettings, stopped: Callable[[], bool] = lambda: False) -> Source:
     """Find, load and calibrate; raises `InputError` where what was asked for cannot be played.
 

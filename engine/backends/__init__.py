@@ -9,11 +9,14 @@ from engine.backends.base import Backend
 from engine.backends.flavours import choose_flavour, why_none
 from engine.backends.gpu import find_gpu, why_no_gpu
 from models.registry import ModelCard
+from models.spec import ClassicalSpec
 from streamer.errors import InputError
 
 ON_GPU = ("tensorrt", "cuda")
 AUTO_ORDER = (*ON_GPU, "onnx", "torch")
 BACKENDS = ("auto", "onnx", "torch", "cuda", "tensorrt")
+NUMPY = "numpy"
+"""What runs the classical systems, and nothing else."""
 OPTIONS = {"cuda": ("fp16", "inductor"), "tensorrt": ("fp16",)}
 """What may follow a name after a colon, as in ``cuda:fp16``."""
 
@@ -88,7 +91,8 @@ def open_backend(
 ) -> Backend:
     """Load a model into the backend that is meant; ``auto`` takes the first that opens.
 
-    One that runs on a GPU comes with a heartbeat, which keeps it awake between calls.
+    A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
+    awake between calls.
 
     Parameters
     ----------
@@ -98,9 +102,11 @@ def open_backend(
     Raises
     ------
     InputError
-        As `choose_backend`, or if the backend cannot take this network, or the model's file is not
+        As `choose_backend`, or if the backend cannot take this system, or the model's file is not
         the one that its card says.
     """
+    if isinstance(card.spec, ClassicalSpec):
+        return _open_filter(name, card.spec)
     if name == "auto":
         # A GPU that is there may still refuse this network.
         for each in ON_GPU:
@@ -121,6 +127,8 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     InputError
         If a backend that was named cannot take this network; ``auto`` then opens another.
     """
+    if isinstance(card.spec, ClassicalSpec):
+        return
     chosen, *options = choose_backend(name).split(":")
     if chosen != "tensorrt":
         return
@@ -134,6 +142,16 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     except InputError:
         if name != "auto":
             raise
+
+
+def _open_filter(name: str, spec: ClassicalSpec) -> Backend:
+    if name not in ("auto", NUMPY):
+        raise InputError(
+            f"model {spec.name!r} is no network and runs in numpy alone; leave out --backend {name}"
+        )
+    from engine.backends.filters import FilterBackend
+
+    return FilterBackend(spec)
 
 
 def _open(name: str, card: ModelCard, threads: int, progress: Progress) -> Backend:
