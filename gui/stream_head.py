@@ -106,7 +106,7 @@ class StreamHead(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(getattr(self._theme, self._level.value)))
         painter.drawRoundedRect(QRectF(_LEFT, top + 1, width, _STATE - 3), 3, 3)
-        write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, "#05080b", 10, bold=True)
+        write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, self._theme.background, 10, bold=True)
         if not tall:
             box = QRect(_LEFT, top, self.width() - _LEFT - 6, _STATE)
             write(box, texts["rate"], self._theme.cleaned, 15, bold=True, right=True)
