@@ -18,17 +18,18 @@ Z_SCORE = "each lead of each window by its own mean and standard deviation"
 TWO_SECONDS = "window of 2 s instead of {} samples"
 
 
-def _make(module: str, name: str, **options: Any) -> "nn.Module":
+def _make(made_by: tuple[str, str], **options: Any) -> "nn.Module":
     """The bare network, as for Track S."""
+    module, name = made_by
     network: nn.Module = getattr(import_module(f"models.networks.{module}"), name)(**options)
     return network
 
 
-def _make_normalised(module: str, name: str, **options: Any) -> "nn.Module":
+def _make_normalised(made_by: tuple[str, str], **options: Any) -> "nn.Module":
     """The network for a stream: its scale is taken out and put back inside the graph."""
     from models.networks.normalise import Normalised
 
-    return Normalised(_make(module, name, **options))
+    return Normalised(_make(made_by, **options))
 
 
 def _published(
@@ -46,7 +47,7 @@ def _published(
     **options: Any,
 ) -> NetworkSpec:
     """Facts of one network; `corrected` ones take the switch ``replica``."""
-    replica = {"replica": True} if corrected else {}
+    replica: dict[str, Any] = {"replica": True} if corrected else {}
     return NetworkSpec(
         name=name,
         title=title,
@@ -56,9 +57,9 @@ def _published(
         leads=leads,
         parameters=corrected_parameters or parameters,
         normalisation=Z_SCORE,
-        build=partial(_make_normalised, *made_by, **options),
+        build=partial(_make_normalised, made_by, **options),
         deviations=deviations,
-        replica=partial(_make, *made_by, **options, **replica),
+        replica=partial(_make, made_by, **options, **replica),
         replica_parameters=parameters,
     )
 

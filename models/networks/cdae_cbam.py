@@ -8,6 +8,8 @@ github.com/weschorney/ecgdaecopy at 85de0f4. Its attention is that of Woo et al.
 Deviations: none in the network. 216 804 parameters.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +50,7 @@ class CDAECBAM(nn.Module):
                 nn.Dropout(DROPOUT),
                 BlockAttention(),
             )
-            for i, o in zip(widths, widths[1:], strict=False)
+            for i, o in pairwise(widths)
         )
         self.pool = nn.MaxPool1d(2)
         widths = (1, *FILTERS[-2::-1], 1)
@@ -60,7 +62,7 @@ class CDAECBAM(nn.Module):
                 nn.Dropout(DROPOUT),
                 BlockAttention(),
             )
-            for i, o in zip(widths, widths[1:], strict=False)
+            for i, o in pairwise(widths)
         )
 
     def forward(self, x: Tensor) -> Tensor:

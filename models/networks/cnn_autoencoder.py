@@ -7,6 +7,8 @@ needs the whole recording's minimum and maximum; a stream is scaled by the z-sco
 instead. 4 337 parameters either way.
 """
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from models.networks.parts import Repeat, same
@@ -25,7 +27,7 @@ class CNNAutoencoder(nn.Module):
         super().__init__()
         widths = (1, 32, 16, 8)
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [same(inputs, outputs, 3), nn.ReLU(), nn.MaxPool1d(2)]
         for inputs, outputs in ((8, 8), (8, 16), (16, 32)):
             layers += [same(inputs, outputs, 3), nn.ReLU(), Repeat()]

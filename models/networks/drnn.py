@@ -18,7 +18,7 @@ class DRNN(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.recurrent = nn.LSTM(1, UNITS)
-        second = self.recurrent.bias_hh_l0
+        second = self.recurrent.get_parameter("bias_hh_l0")
         nn.init.zeros_(second)
         second.requires_grad_(False)
         self.head = nn.Sequential(

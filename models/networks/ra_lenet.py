@@ -39,12 +39,15 @@ class RWaveBias(nn.Module):
         else:
             near = distance.abs() < reach
         self.register_buffer("near", near.float(), persistent=False)
-        self.register_buffer("index", (distance.clamp(1 - reach, reach - 1) + reach - 1), persistent=False)
+        index = (distance.clamp(1 - reach, reach - 1) + reach - 1).flatten()
+        self.register_buffer("index", index, persistent=False)
         self.near: Tensor
         self.index: Tensor
 
     def forward(self) -> Tensor:
-        return self.table[self.index].permute(2, 0, 1) * self.near
+        # `table[index]` would become a GatherND, which TensorRT runs badly.
+        bias = self.table.index_select(0, self.index).unflatten(0, self.near.shape)
+        return bias.permute(2, 0, 1) * self.near
 
 
 def _position(tokens: int, dim: int) -> Tensor:
