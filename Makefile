@@ -3,9 +3,12 @@
 # python that already has torch with CUDA, where none can be installed: it needs no test plugin.
 # TORCH: what pip installs for training and tests. Where pip sees only PyPI this is the CUDA build
 # (several GB); point PIP_EXTRA_INDEX_URL at PyTorch's CPU index for the small one.
+# WORKERS: test files that run at the same time. Most of them wait, so 3 suit two cores; 0 runs all in
+# one process, where --pdb and -s work.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH ?= torch==2.13.0
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := ecg_stream.py streamer engine gui models tests
@@ -26,7 +29,7 @@ run: $(VENV)/.run
 	else $(BIN)/ecg-stream --seconds 30 --json out/run.json --plot out/run.png; fi
 
 test: $(VENV)/.test
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PYTEST_ARGS)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)
 	@mkdir -p out

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,16 +34,18 @@ from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe, describe_stream
+from gui.terminal import TerminalView, describe, describe_stream, table_of_streams
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.lsl import LslSettings
 from streamer.open_source import SourceSettings
 from streamer.records import DATA_VARIABLE
+from streamer.several import side_by_side
 
 _LAUNCHED_NS = time.perf_counter_ns()
 _HEADLESS_REPORT_S = 5.0
+PICTURES = (".png", ".pdf", ".svg")
 
 out = Console()
 """Results."""
@@ -95,7 +97,13 @@ def play(
             "Lab Streaming Layer stream; implied by --stream-name, --stream-type, --source-id)."
         ),
     ] = None,
-    record: Annotated[str | None, typer.Option(help="Record to replay [default: 100].")] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(help="Record to replay; several side by side: 100,103,105. [default: 100]"),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option(min=1, help="Synthetic patients side by side, with seeds from --seed on.")
+    ] = 1,
     database: Annotated[str, typer.Option(help="PhysioNet database of the record.")] = "mitdb",
     data_dir: DataDir = None,
     leads: Annotated[
@@ -129,7 +137,12 @@ def play(
     seconds: Annotated[
         float | None, typer.Option(help="How much signal to play. [default: to the end, or Ctrl-C]")
     ] = None,
-    stream_name: Annotated[str | None, typer.Option(help="Name of the LSL stream.")] = None,
+    stream_name: Annotated[
+        str | None, typer.Option(help="Name of the LSL stream; several side by side: bed-1,bed-2.")
+    ] = None,
+    all_streams: Annotated[
+        bool, typer.Option("--all-streams", help="Take every ECG stream that is on the network now.")
+    ] = False,
     stream_type: Annotated[
         str | None, typer.Option(help="Its type. [default: ECG, or else ExG or EEG]")
     ] = None,
@@ -149,7 +162,10 @@ def play(
     threads: Threads = 1,
     lsl_out: Annotated[
         str | None,
-        typer.Option(help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events."),
+        typer.Option(
+            help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events. Of several "
+            "streams the first is NAME-1, and so on."
+        ),
     ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
@@ -169,7 +185,10 @@ def play(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary here.")] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the end of the run and its delays here (.png, .pdf, .svg)."),
+        typer.Option(
+            help="Draw the end of the run and its delays here (.png, .pdf, .svg). Of several streams "
+            "each has a file: run-1.png, …"
+        ),
     ] = None,
 ) -> None:
     """Clean an ECG while it plays, with a small, known, measured delay.
@@ -182,17 +201,17 @@ def play(
     - `ecg-stream --record 100 --noise em --snr 0` replays MIT-BIH record 100 with electrode motion
     - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
     - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
+    - `ecg-stream --record 100,103,105 --noise em` replays three records side by side
     - `ecg-stream --source lsl --wait --lsl-out cleaned` cleans a live stream and publishes the result
 
     Research prototype: not for diagnosis, alarms or cardioversion timing.
     """
     if context.invoked_subcommand:
         return
-    named = stream_name or stream_type or source_id
+    named = stream_name or stream_type or source_id or all_streams
     kind = source or ("replay" if record else "lsl" if named else "synthetic")
     settings = SourceSettings(
         kind=_literal(kind),
-        record=record or "100",
         database=database,
         data_dir=data_dir,
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
@@ -209,27 +228,28 @@ def play(
         snr_definition=_literal(snr_definition),
         noise_part=_literal(noise_part),
         seed=seed,
-        lsl=LslSettings(stream_name, stream_type, source_id, wait, timeout, unit, scale),
+        lsl=LslSettings(None, stream_type, source_id, wait, timeout, unit, scale),
     )
+    first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
     for file in (json_file, plot, screenshot):
         _check_writable(file)
-    job = Job(settings, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS)
+    job = Job(first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside))
     if screenshot or (not headless and has_display() and why_no_window() is None):
-        chosen = source is not None or record is not None or screenshot is not None
+        chosen = bool(source or record or beside or screenshot)
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
         if shown is None:
             return
         outcome = shown
     else:
         outcome = _play(job, live=not headless and out.is_terminal)
-    _report(outcome.summary)
+    _report(outcome)
     if json_file:
         _write_json(outcome.summary, json_file)
     if plot:
-        from gui.picture import save_picture
+        from gui.picture import save_pictures
 
-        save_picture(outcome, plot)
-        err.print(f"picture: {plot}")
+        for path in save_pictures(outcome, plot):
+            err.print(f"picture: {path}")
 
 
 def _literal(text: str) -> Any:
@@ -274,7 +294,7 @@ def _play(job: Job, *, live: bool) -> Outcome:
     with _progress() as show:
         prepare_backend(job.backend, load_card(job.model), show)
     if job.source.kind == "lsl":
-        err.print("looking for the LSL stream … · Ctrl-C ends")
+        err.print(f"looking for the LSL stream{'s' if job.beside else ''} … · Ctrl-C ends")
     # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -301,40 +321,53 @@ def _wait(engine: EngineProcess) -> Outcome:
 
 
 def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:
-    err.print(
-        f"{started.info.name}: {', '.join(started.info.leads)} at {started.info.fs:g} Hz · {model} on "
-        f"{started.backend} · look-ahead {started.lookahead_ms:.0f} ms + hop {started.hop_ms:.0f} ms · "
-        f"algorithmic delay {started.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    for note in started.info.notes:
-        err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    for each in started.streams:
+        err.print(
+            f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
+            f"{each.backend} · look-ahead {each.lookahead_ms:.0f} ms + hop {each.hop_ms:.0f} ms · "
+            f"algorithmic delay {each.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        for note in each.info.notes:
+            err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     view = TerminalView(started, model, out) if live else None
     reported = time.monotonic()
-    status: Status | None = None
+    statuses: dict[str, Status] = {}
     with view or nullcontext():
         while True:
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             outcome = engine.finished(0.1)
             for item in engine.frames():
                 if isinstance(item, Status):
-                    status = item
+                    statuses[item.stream] = item
                 elif view and isinstance(item, Cleaned | Gap):
                     view.history.push(item)
             if outcome:
                 return outcome
             if view:
-                view.status = status
+                view.status = statuses.get(started.info.source_id)
                 view.draw()
-            elif status and time.monotonic() - reported >= _HEADLESS_REPORT_S:
+            elif statuses and time.monotonic() - reported >= _HEADLESS_REPORT_S:
                 reported = time.monotonic()
-                err.print(f"{status.seconds:7.1f} s · {describe(status)}", highlight=False, soft_wrap=True)
+                for each in started.streams:
+                    status = statuses.get(each.info.source_id)
+                    if status:
+                        name = f" · {each.info.name}" if started.beside else ""
+                        line = f"{status.seconds:7.1f} s{name} · {describe(status)}"
+                        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(summary: dict[str, Any]) -> None:
+def _report(outcome: Outcome) -> None:
     """Print what a run came to."""
+    if outcome.streams:
+        out.print(table_of_streams(outcome.summary))
+    else:
+        _report_stream(outcome.summary)
+
+
+def _report_stream(summary: dict[str, Any]) -> None:
     table = Table(
         title=f"{escape(summary['source'])} · {summary['model']} on {summary['backend']}", show_header=False
     )
@@ -378,6 +411,13 @@ def _check_writable(file: Path | None) -> None:
     folder = file.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK) or file.is_dir():
         raise InputError(f"cannot write {file}: its folder must exist and be writable, and it a file")
+
+
+def _check_picture(file: Path | None) -> None:
+    """Refuse a picture that cannot be written before the run, not after it."""
+    _check_writable(file)
+    if file is not None and file.suffix.lower() not in PICTURES:
+        raise InputError(f"cannot draw {file}: a picture ends in {', '.join(PICTURES)}")
 
 
 def _write_json(content: Any, file: Path) -> None:
@@ -497,33 +537,116 @@ def models() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="Network to train.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Train every network.")] = False,
+    track: Annotated[
+        Literal["f", "s"],
+        typer.Option(help="f: unseen patients and noise. s: as the seed table was made, to compare with it."),
+    ] = "f",
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the run [default: out/train-NAME].")
-    ] = None,
+        Path, typer.Option("--out", help="Holds a folder for each run, train-NAME on Track F.")
+    ] = Path("out"),
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 16_000,
+    minutes: Annotated[float | None, typer.Option(help="Minutes per network, in place of --steps.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes for all networks together; one of sixteen times the arithmetic gets twice the "
+            "time. Networks with a finished run in --out are left out."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and examples.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and examples.")] = None,
+    noise: Annotated[str, typer.Option(help="Track S: noises, comma-separated: bw, em, ma, emb.")] = "emb",
+    snr: Annotated[str, typer.Option(help="Track S: SNRs in dB, comma-separated.")] = "-4",
+    mixing: Annotated[str, typer.Option(help="Track S: how emb is made, new or old.")] = "new",
+    epochs: Annotated[int, typer.Option(min=1, help="Track S: passes over the training windows.")] = 100,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
 ) -> None:
-    """Train a network on Track F (unseen patients, unseen noise). Stopped runs go on where they were."""
-    find_network(name)
+    """Train networks. Ctrl-C loses nothing: the same command goes on where it was.
+
+    Examples
+    --------
+    - `ecg-stream train unet` the full run on Track F
+    - `ecg-stream train --all --budget 600` all of them in ten hours
+    - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
+    """
+    chosen = names or (list(NETWORKS) if every else [])
+    if not chosen or (names and every):
+        raise InputError("name the networks to train, or give --all for every one of them")
+    for name in chosen:
+        find_network(name)
     _needs_torch()
+    where: dict[str, Any] = {"data_dir": data_dir, "device": device, "threads": threads}
+    try:
+        if track == "s":
+            _train_s(chosen, out_dir, noise, snr, mixing, epochs, seed, where)
+        else:
+            _train_f(chosen, out_dir, steps, minutes, budget, batch, rate, validate_every, seed, where)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {out_dir}")
+        raise typer.Exit(130) from None
+
+
+def _train_f(
+    names: list[str],
+    out_dir: Path,
+    steps: int,
+    minutes: float | None,
+    budget: float | None,
+    batch: int,
+    rate: float,
+    validate_every: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.macs import macs
+
     from models.train import TrainSettings
     from models.train import train as run
+    from models.train_all import train_all
 
-    settings = TrainSettings(steps=steps, batch=batch, rate=rate, seed=seed, validate_every=validate_every)
-    folder = out_dir or Path("out") / f"train-{name}"
-    try:
-        run(name, folder, settings, data_dir=data_dir, device=device, threads=threads)
-    except KeyboardInterrupt:
-        err.print(f"stopped; the same command goes on from {folder / 'checkpoint.pt'}")
-        raise typer.Exit(130) from None
-    out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+    settings = TrainSettings(
+        steps=steps, minutes=minutes, batch=batch, rate=rate, seed=seed or 0, validate_every=validate_every
+    )
+    if budget is None:
+        folders = [run(name, out_dir / f"train-{name}", settings, **where) for name in names]
+    else:
+        work = {name: float(macs(find_network(name))) for name in names}
+
+        def note(name: str, given: float) -> None:
+            err.print(f"{name}: {given:.1f} of {budget:g} minutes")
+
+        folders = train_all(work, out_dir, settings, budget, note, **where)
+    for name, folder in zip(names, folders, strict=False):
+        out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+
+
+def _train_s(
+    names: list[str],
+    out_dir: Path,
+    noise: str,
+    snr: str,
+    mixing: str,
+    epochs: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.track_s import Condition
+    from models.train_s import TrackSSettings, train_s
+
+    for kind in _list(noise):
+        for level in _numbers("snr", snr):
+            settings = TrackSSettings(Condition(kind, level, _literal(mixing)), epochs)
+            if seed is not None:
+                settings = replace(settings, seed=seed)
+            for name in names:
+                row = train_s(name, out_dir, settings, **where)
+                out.print(f"{name}, {kind} at {level:g} dB: {row['snr_out_db']:.2f} dB", highlight=False)
 
 
 @app.command()
@@ -638,47 +761,123 @@ def _counts(text: str) -> tuple[int, ...]:
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option("--models", help="Networks, comma-separated.")] = DEFAULT_NETWORK,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("out/evaluate"),
+    track: Annotated[
+        Literal["f", "s", "stress"],
+        typer.Option(
+            help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
+            "stress: beats found in the official Noise Stress Test records."
+        ),
+    ] = "f",
+    model: Annotated[
+        str | None, typer.Option("--models", help="Comma-separated [default: all that can run].")
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the report [default: out/evaluate-TRACK].")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Compute nothing: print the tables of a folder of results, docs/results."),
+    ] = None,
     noises: Annotated[str, typer.Option(help="Noises, comma-separated.")] = "bw,em,ma,emb",
     snrs: Annotated[str, typer.Option(help="SNRs in dB, comma-separated.")] = "-4,0,4,12",
     lookahead: Annotated[str, typer.Option(help="Look-aheads in ms, comma-separated.")] = "300",
     hop: Hop = 40.0,
-    records: Annotated[str | None, typer.Option(help="Records [default: all of DS2].")] = None,
-    start: Annotated[float, typer.Option(help="Second of every record to begin at.")] = 300.0,
-    seconds: Annotated[float, typer.Option(help="Seconds of every record.")] = 60.0,
+    records: Annotated[str | None, typer.Option(help="Records of track f [default: all of DS2].")] = None,
+    start: Annotated[float, typer.Option(help="Second of every record of track f to begin at.")] = 300.0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Seconds of every record [default: 60; stress: to the end].")
+    ] = None,
+    qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
-    threads: Threads = 2,
+    cards: Annotated[
+        bool, typer.Option("--cards", help="Track f: write the figures onto the shipped networks' cards.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
     data_dir: DataDir = None,
 ) -> None:
-    """Score networks and filters on Track F: unseen patients, unseen noise, through the engine."""
-    from engine.evaluate import EvaluateSettings, write_report
-    from engine.evaluate import evaluate as run
-    from models.track_f import TEST_RECORDS
+    """Score networks and filters. Ctrl-C loses nothing: the same command goes on where it was."""
+    if report is not None:
+        from engine.evaluate_tables import tables
 
-    settings = EvaluateSettings(
-        models=tuple(_list(model)),
-        records=tuple(_list(records)) if records else TEST_RECORDS,
-        noises=tuple(_list(noises)),
-        snrs=tuple(_numbers("snrs", snrs)),
-        lookaheads_ms=tuple(_numbers("lookahead", lookahead)),
-        hop_ms=hop,
-        start=start,
-        seconds=seconds,
-        backend=backend,
-        threads=threads,
-        data_dir=data_dir,
-    )
+        out.print(tables(report), markup=False, highlight=False, soft_wrap=True)
+        return
+    folder = out_dir or Path("out") / f"evaluate-{track}"
+    systems = tuple(_list(model)) if model else None
+    shared: dict[str, Any] = {
+        "models": systems or _can_run(),
+        "lookaheads_ms": tuple(_numbers("lookahead", lookahead)),
+        "hop_ms": hop,
+        "backend": backend,
+        "jobs": jobs,
+        "data_dir": data_dir,
+    }
+    levels = tuple(_numbers("snrs", snrs))
+    try:
+        if track == "s":
+            text = _evaluate_s(folder, _list(noises), levels, data_dir)
+        elif track == "stress":
+            text = _evaluate_stress(folder, {**shared, "seconds": seconds})
+        else:
+            tested = {"records": tuple(_list(records))} if records else {}
+            more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
+            text = _evaluate_f(folder, {**shared, **more, **tested, "seconds": seconds or 60.0}, cards)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {folder}")
+        raise typer.Exit(130) from None
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    err.print(f"report: {folder}")
+
+
+def _can_run() -> tuple[str, ...]:
+    """Every system that is shipped with its weights, or needs none."""
+    return tuple(name for name in NETWORKS if _state(partial(load_card, name)) == "works")
+
+
+def _evaluate_f(folder: Path, options: dict[str, Any], cards: bool) -> str:
+    from engine.evaluate import EvaluateSettings
+    from engine.evaluate import evaluate as run
+    from engine.evaluate_report import write_report
+
+    settings = EvaluateSettings(**options)
     with _progress() as show:
-        scores = run(settings, show)
-    write_report(scores, settings, out_dir)
-    out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
-    err.print(f"report: {out_dir}")
+        results = run(settings, folder, show)
+    report = write_report(results, settings, folder)
+    if cards:
+        from models.card_figures import add_figures
+
+        err.print(f"on the cards of: {', '.join(add_figures(report)) or 'none'}")
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+def _evaluate_s(folder: Path, noises: list[str], snrs: tuple[float, ...], data_dir: Path | None) -> str:
+    from models.track_s import Condition
+    from models.track_s_results import markdown, read_results, score_filters
+
+    for noise in noises:
+        for level in snrs:
+            for mixing in ("new", "old") if noise == "emb" else ("new",):
+                score_filters(folder, Condition(noise, level, _literal(mixing)), data_dir)
+    text = markdown(read_results(folder))
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_stress import StressSettings, evaluate_stress
+    from engine.evaluate_tables import write_stress
+
+    settings = StressSettings(**options)
+    with _progress() as show:
+        rows = evaluate_stress(settings, folder, show)
+    return write_stress(rows, settings, folder)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar, from the first word until it is left; what it gives is told what is done, how far, of what."""
+def _progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar, from the first word until it is left; what it gives is told what is done, how far, of what.
+
+    Not `threaded` where a thread of its own would disturb what is measured.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -686,12 +885,13 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         TimeElapsedColumn(),
         console=err,
         transient=True,
+        auto_refresh=threaded,
     )
     task = bar.add_task("loading")
 
     def show(what: str, done: int, total: int) -> None:
         bar.start()
-        bar.update(task, description=escape(what), completed=done, total=total)
+        bar.update(task, description=escape(what), completed=done, total=total, refresh=not threaded)
 
     try:
         yield show
@@ -714,11 +914,30 @@ def _numbers(option: str, text: str) -> list[float]:
 @app.command()
 def profile(
     model: Model = DEFAULT_NETWORK,
-    backend: Backend = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(help=f"Runtime: {', '.join(BACKENDS)}; or all: every one that runs here, side by side."),
+    ] = "auto",
     lookahead: Lookahead = 300.0,
     hop: Hop = 40.0,
-    hops: Annotated[int, typer.Option(min=200, help="Hops to time.")] = 2000,
+    hops: Annotated[
+        int | None,
+        typer.Option(min=200, help="Hops to time [default: 4000, paced 1500, and 3000 a trial of a sweep]."),
+    ] = None,
     threads: Threads = 1,
+    streams: Annotated[int, typer.Option(min=1, help="Streams in step, all ready at the same time.")] = 1,
+    paced: Annotated[
+        bool, typer.Option("--paced", help="At the real cadence, a call each hop, instead of back to back.")
+    ] = False,
+    baseline: Annotated[
+        bool, typer.Option(help="Time the bare runtime call too, on the same windows.")
+    ] = True,
+    cpu_time: Annotated[
+        bool, typer.Option("--cpu-time", help="Count CPU time, not wall time: for a busy machine.")
+    ] = False,
+    find_most: Annotated[
+        bool, typer.Option("--sweep", help="Find how many streams are held within a hop. Takes minutes.")
+    ] = False,
     screen: Annotated[
         bool, typer.Option("--screen", help="Time the window instead: frames, memory, engine beside it.")
     ] = False,
@@ -727,28 +946,55 @@ def profile(
         bool, typer.Option("--gpu-check", help="Measure all GPU backends instead, against their goals.")
     ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw stages and histogram here (.png, .pdf, .svg).")
+    ] = None,
 ) -> None:
-    """Time the engine beside the bare runtime call, on the same windows in one run."""
-    from engine.profile import ProfileSettings
-    from engine.profile import profile as run
-
+    """Time the engine beside the bare runtime call, and backends beside each other, in one run."""
     _check_writable(json_file)
+    _check_picture(plot)
     if screen:
+        if find_most or paced or cpu_time or streams > 1 or plot or hops or backend != "auto":
+            raise InputError("--screen times the window: it takes --hours and --json alone")
         _profile_screen(hours, json_file)
         return
     if gpu_check:
         _check_gpu(json_file)
         return
-    figures = run(ProfileSettings(model, backend, lookahead, hop, hops, threads))
-    table = Table("µs a hop", *next(iter(figures["us"].values())))
-    for name, percentiles in figures["us"].items():
-        table.add_row(name, *(f"{value:.1f}" for value in percentiles.values()))
-    out.print(table)
-    overhead = figures["overhead_percent_of_bare"]
-    out.print(
-        f"{figures['hops']} hops of {figures['hop_ms']:.1f} ms, one lead, {figures['model']} on "
-        f"{figures['backend']}: overhead is {overhead:.1f} % of the bare call (p50)"
+    from engine.profile import ProfileSettings
+    from engine.profile import profile as run
+    from engine.profile_sweep import check_sweep, sweep
+    from gui import profile_table as tables
+    from gui.profile_picture import save_profile, save_sweep
+
+    default = 3000 if find_most else 1500 if paced else 4000
+    settings = ProfileSettings(
+        model, backend, lookahead, hop, hops or default, threads, streams, paced, baseline, cpu_time
     )
+    if find_most:
+        check_sweep(settings)
+        with _progress(threaded=False) as show:
+            figures = sweep(settings, show)
+        out.print(tables.sweep_table(figures))
+        notes = tables.sweep_notes(figures)
+    else:
+        with _progress(threaded=False) as show:
+            measured = run(settings, show)
+        figures = measured.figures
+        out.print(tables.cost_table(figures))
+        out.print(tables.ledger_table(figures))
+        notes = tables.profile_notes(figures)
+    for note in notes:
+        out.print(note, markup=False, highlight=False)
+    warning = tables.busy_warning(figures)
+    if warning:
+        err.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    if plot:
+        if find_most:
+            save_sweep(figures, plot)
+        else:
+            save_profile(measured, plot)
+        err.print(f"picture: {plot}")
     if json_file:
         _write_json(figures, json_file)
 

@@ -16,6 +16,7 @@ class OnnxBackend:
 
     name = "onnx"
     transfers_ns = (0, 0)
+    fixed_rows: tuple[int, ...] = ()
 
     def __init__(self, card: ModelCard, threads: int = 1) -> None:
         import onnxruntime as ort

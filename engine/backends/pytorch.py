@@ -9,6 +9,7 @@ class TorchBackend:
 
     name = "torch"
     transfers_ns = (0, 0)
+    fixed_rows: tuple[int, ...] = ()
 
     def __init__(self, card: ModelCard, threads: int = 1) -> None:
         import torch
