@@ -1072,11 +1072,11 @@ def _check_gpu(json_file: Path | None) -> None:
     with _progress() as show:
         figures = check_gpu(show)
     libraries = ", ".join(
-        f"{name} {version or 'not installed'}" for name, version in figures["libraries"].items()
+        f"{name} {found or 'not installed'}" for name, found in figures["libraries"].items()
     )
     out.print(
         f"{figures['date']}: {figures['gpu']} (compute capability {figures['compute_capability']}), torch "
-        f"{figures['torch']}, {', '.join(libraries)}; U-Net of {figures['parameters']:,} parameters, one "
+        f"{figures['torch']}, {libraries}; U-Net of {figures['parameters']:,} parameters, one "
         f"window of {figures['window']} samples, host to host",
         soft_wrap=True,
     )
