@@ -26,21 +26,26 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from engine.backends import BACKENDS, why_not
+from engine.backends import BACKENDS, OPTIONS, choose_backend, explain_auto, prepare_backend, why_not
+from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.plans import FOLDER_VARIABLE, plans_folder
+from engine.backends.rows import FIXED_ROWS
 from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe, describe_stream
+from gui.terminal import TerminalView, describe, describe_stream, table_of_streams
 from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.lsl import LslSettings
 from streamer.open_source import SourceSettings
 from streamer.records import DATA_VARIABLE
+from streamer.several import side_by_side
 
 _LAUNCHED_NS = time.perf_counter_ns()
 _HEADLESS_REPORT_S = 5.0
+PICTURES = (".png", ".pdf", ".svg")
 
 out = Console()
 """Results."""
@@ -64,7 +69,12 @@ DataDir = Annotated[
 ]
 Model = Annotated[str, typer.Option(help="Network by name; `ecg-stream models` lists them.")]
 Backend = Annotated[
-    str, typer.Option(help=f"Runtime: {', '.join(BACKENDS)}. `auto` takes the first that works.")
+    str,
+    typer.Option(
+        help=f"Runtime: {', '.join(BACKENDS)}, and with an option "
+        f"{', '.join(f'{name}:{word}' for name, words in OPTIONS.items() for word in words)}. `auto` takes "
+        "the fastest that works."
+    ),
 ]
 Lookahead = Annotated[
     float,
@@ -87,7 +97,13 @@ def play(
             "Lab Streaming Layer stream; implied by --stream-name, --stream-type, --source-id)."
         ),
     ] = None,
-    record: Annotated[str | None, typer.Option(help="Record to replay [default: 100].")] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(help="Record to replay; several side by side: 100,103,105. [default: 100]"),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option(min=1, help="Synthetic patients side by side, with seeds from --seed on.")
+    ] = 1,
     database: Annotated[str, typer.Option(help="PhysioNet database of the record.")] = "mitdb",
     data_dir: DataDir = None,
     leads: Annotated[
@@ -121,7 +137,12 @@ def play(
     seconds: Annotated[
         float | None, typer.Option(help="How much signal to play. [default: to the end, or Ctrl-C]")
     ] = None,
-    stream_name: Annotated[str | None, typer.Option(help="Name of the LSL stream.")] = None,
+    stream_name: Annotated[
+        str | None, typer.Option(help="Name of the LSL stream; several side by side: bed-1,bed-2.")
+    ] = None,
+    all_streams: Annotated[
+        bool, typer.Option("--all-streams", help="Take every ECG stream that is on the network now.")
+    ] = False,
     stream_type: Annotated[
         str | None, typer.Option(help="Its type. [default: ECG, or else ExG or EEG]")
     ] = None,
@@ -141,7 +162,10 @@ def play(
     threads: Threads = 1,
     lsl_out: Annotated[
         str | None,
-        typer.Option(help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events."),
+        typer.Option(
+            help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events. Of several "
+            "streams the first is NAME-1, and so on."
+        ),
     ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
@@ -161,7 +185,10 @@ def play(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary here.")] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the end of the run and its delays here (.png, .pdf, .svg)."),
+        typer.Option(
+            help="Draw the end of the run and its delays here (.png, .pdf, .svg). Of several streams "
+            "each has a file: run-1.png, …"
+        ),
     ] = None,
 ) -> None:
     """Clean an ECG while it plays, with a small, known, measured delay.
@@ -174,17 +201,17 @@ def play(
     - `ecg-stream --record 100 --noise em --snr 0` replays MIT-BIH record 100 with electrode motion
     - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
     - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
+    - `ecg-stream --record 100,103,105 --noise em` replays three records side by side
     - `ecg-stream --source lsl --wait --lsl-out cleaned` cleans a live stream and publishes the result
 
     Research prototype: not for diagnosis, alarms or cardioversion timing.
     """
     if context.invoked_subcommand:
         return
-    named = stream_name or stream_type or source_id
+    named = stream_name or stream_type or source_id or all_streams
     kind = source or ("replay" if record else "lsl" if named else "synthetic")
     settings = SourceSettings(
         kind=_literal(kind),
-        record=record or "100",
         database=database,
         data_dir=data_dir,
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
@@ -201,27 +228,28 @@ def play(
         snr_definition=_literal(snr_definition),
         noise_part=_literal(noise_part),
         seed=seed,
-        lsl=LslSettings(stream_name, stream_type, source_id, wait, timeout, unit, scale),
+        lsl=LslSettings(None, stream_type, source_id, wait, timeout, unit, scale),
     )
+    first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
     for file in (json_file, plot, screenshot):
         _check_writable(file)
-    job = Job(settings, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS)
+    job = Job(first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside))
     if screenshot or (not headless and has_display() and why_no_window() is None):
-        chosen = source is not None or record is not None or screenshot is not None
+        chosen = bool(source or record or beside or screenshot)
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
         if shown is None:
             return
         outcome = shown
     else:
         outcome = _play(job, live=not headless and out.is_terminal)
-    _report(outcome.summary)
+    _report(outcome)
     if json_file:
         _write_json(outcome.summary, json_file)
     if plot:
-        from gui.picture import save_picture
+        from gui.picture import save_pictures
 
-        save_picture(outcome, plot)
-        err.print(f"picture: {plot}")
+        for path in save_pictures(outcome, plot):
+            err.print(f"picture: {path}")
 
 
 def _literal(text: str) -> Any:
@@ -263,8 +291,10 @@ def _show_window(
 
 def _play(job: Job, *, live: bool) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
+    with _progress() as show:
+        prepare_backend(job.backend, load_card(job.model), show)
     if job.source.kind == "lsl":
-        err.print("looking for the LSL stream … · Ctrl-C ends")
+        err.print(f"looking for the LSL stream{'s' if job.beside else ''} … · Ctrl-C ends")
     # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -274,6 +304,8 @@ def _play(job: Job, *, live: bool) -> Outcome:
     with engine:
         try:
             started = engine.wait_started()
+            if job.backend == "auto":
+                err.print(explain_auto(started.backend), markup=False, highlight=False, soft_wrap=True)
             return _watch(engine, started, job.model, live)
         except KeyboardInterrupt:
             engine.stop()
@@ -289,40 +321,53 @@ def _wait(engine: EngineProcess) -> Outcome:
 
 
 def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:
-    err.print(
-        f"{started.info.name}: {', '.join(started.info.leads)} at {started.info.fs:g} Hz · {model} on "
-        f"{started.backend} · look-ahead {started.lookahead_ms:.0f} ms + hop {started.hop_ms:.0f} ms · "
-        f"algorithmic delay {started.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    for note in started.info.notes:
-        err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    for each in started.streams:
+        err.print(
+            f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
+            f"{each.backend} · look-ahead {each.lookahead_ms:.0f} ms + hop {each.hop_ms:.0f} ms · "
+            f"algorithmic delay {each.algorithmic_delay_ms:.0f} ms · Ctrl-C ends",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        for note in each.info.notes:
+            err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     view = TerminalView(started, model, out) if live else None
     reported = time.monotonic()
-    status: Status | None = None
+    statuses: dict[str, Status] = {}
     with view or nullcontext():
         while True:
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             outcome = engine.finished(0.1)
             for item in engine.frames():
                 if isinstance(item, Status):
-                    status = item
+                    statuses[item.stream] = item
                 elif view and isinstance(item, Cleaned | Gap):
                     view.history.push(item)
             if outcome:
                 return outcome
             if view:
-                view.status = status
+                view.status = statuses.get(started.info.source_id)
                 view.draw()
-            elif status and time.monotonic() - reported >= _HEADLESS_REPORT_S:
+            elif statuses and time.monotonic() - reported >= _HEADLESS_REPORT_S:
                 reported = time.monotonic()
-                err.print(f"{status.seconds:7.1f} s · {describe(status)}", highlight=False, soft_wrap=True)
+                for each in started.streams:
+                    status = statuses.get(each.info.source_id)
+                    if status:
+                        name = f" · {each.info.name}" if started.beside else ""
+                        line = f"{status.seconds:7.1f} s{name} · {describe(status)}"
+                        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(summary: dict[str, Any]) -> None:
+def _report(outcome: Outcome) -> None:
     """Print what a run came to."""
+    if outcome.streams:
+        out.print(table_of_streams(outcome.summary))
+    else:
+        _report_stream(outcome.summary)
+
+
+def _report_stream(summary: dict[str, Any]) -> None:
     table = Table(
         title=f"{escape(summary['source'])} · {summary['model']} on {summary['backend']}", show_header=False
     )
@@ -366,6 +411,13 @@ def _check_writable(file: Path | None) -> None:
     folder = file.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK) or file.is_dir():
         raise InputError(f"cannot write {file}: its folder must exist and be writable, and it a file")
+
+
+def _check_picture(file: Path | None) -> None:
+    """Refuse a picture that cannot be written before the run, not after it."""
+    _check_writable(file)
+    if file is not None and file.suffix.lower() not in PICTURES:
+        raise InputError(f"cannot draw {file}: a picture ends in {', '.join(PICTURES)}")
 
 
 def _write_json(content: Any, file: Path) -> None:
@@ -600,18 +652,43 @@ def _train_s(
 @app.command()
 def export(
     name: Annotated[str, typer.Argument(help="Network to export.")],
-    format: Annotated[Literal["onnx"], typer.Option(help="onnx.")] = "onnx",
+    format: Annotated[
+        Literal["onnx", "tensorrt"], typer.Option(help="onnx, or tensorrt: a plan for one kind of GPU.")
+    ] = "onnx",
     run: Annotated[
         Path | None, typer.Option(help="Folder of a training run [default: the shipped weights].")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="File to write [default: NAME.onnx].")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write [default: NAME.onnx], or for a plan also a folder: it then gets the name "
+            f"that runs look for in the folder that {FOLDER_VARIABLE} names."
+        ),
+    ] = None,
     install: Annotated[
         bool,
         typer.Option("--install", help="Make the run's weights the ones that the package ships."),
     ] = False,
+    precision: Annotated[
+        Literal["fp32", "fp16"], typer.Option(help="fp32, or fp16: convolutions in half precision.")
+    ] = "fp32",
+    flavour: Annotated[
+        str,
+        typer.Option(help="Library for a plan: rtx (needs no GPU here) or classic (builds on the GPU)."),
+    ] = "rtx",
+    compute_capability: Annotated[
+        str | None, typer.Option(help="GPU that a plan is for, such as 8.9 [default: the one here].")
+    ] = None,
+    rows: Annotated[str, typer.Option(help="Batch sizes of a plan; runs look for the default.")] = ",".join(
+        str(count) for count in FIXED_ROWS
+    ),
 ) -> None:
-    """Turn weights into the graph that runtimes load, and check it against the network."""
+    """Turn weights into what runtimes load: an ONNX graph, checked against the network, or a plan."""
     spec = find_network(name)
+    target = output or Path(f"{name}.onnx" if format == "onnx" else ".")
+    if format == "tensorrt":
+        _export_plan(name, target, run, flavour, compute_capability, precision, rows)
+        return
     _needs_torch()
     from models.export import export_onnx, install_run
 
@@ -621,11 +698,65 @@ def export(
         difference = install_run(spec, run)
         out.print(f"installed {name}; differs from torch by {difference:.1e} mV")
         return
-    target = output or Path(f"{name}.onnx")
     _check_writable(target)
     weights = run / "weights.safetensors" if run else load_card(name).weights_path
-    difference = export_onnx(spec, weights, target)
+    difference = export_onnx(spec, weights, target, precision)
     out.print(f"{target}: differs from torch by {difference:.1e} mV")
+
+
+def _export_plan(
+    name: str,
+    target: Path,
+    run: Path | None,
+    flavour: str,
+    capability: str | None,
+    precision: str,
+    rows: str,
+) -> None:
+    from tempfile import TemporaryDirectory
+
+    from engine.backends.export_plan import export_plan
+    from engine.backends.onnxrt import graph_of
+
+    _check_writable(target / "plan" if target.is_dir() else target)
+    if run:
+        _needs_torch()
+        from models.export import export_onnx
+
+        with TemporaryDirectory() as folder:
+            export_onnx(find_network(name), run / "weights.safetensors", Path(folder, "graph.onnx"))
+            graph = Path(folder, "graph.onnx").read_bytes()
+    else:
+        graph = graph_of(load_card(name))
+    begun = time.perf_counter()
+    with _progress() as show:
+        file = export_plan(
+            name,
+            graph,
+            target,
+            flavour=flavour,
+            capability=_capability(capability) if capability else None,
+            precision=precision,
+            rows=_counts(rows),
+            progress=show,
+        )
+    out.print(
+        f"{file}: {file.stat().st_size / 1e6:.1f} MB, built in {time.perf_counter() - begun:.1f} s",
+        soft_wrap=True,
+    )
+
+
+def _capability(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    if not (major.isdecimal() and minor.isdecimal()):
+        raise InputError(f"--compute-capability {text!r} is none; give it as in 8.9")
+    return int(major), int(minor)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    if not all(part.isdecimal() for part in _list(text)):
+        raise InputError(f"--rows {text!r} is no list of batch sizes such as 1,8,64")
+    return tuple(int(part) for part in _list(text))
 
 
 @app.command()
@@ -742,21 +873,31 @@ def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def _progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar, from the first word until it is left; what it gives is told what is done, how far, of what.
+
+    Not `threaded` where a thread of its own would disturb what is measured.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=err,
+        transient=True,
+        auto_refresh=threaded,
     )
-    with bar:
-        task = bar.add_task("loading")
+    task = bar.add_task("loading")
 
-        def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+    def show(what: str, done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, description=escape(what), completed=done, total=total, refresh=not threaded)
 
+    try:
         yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _list(text: str) -> list[str]:
@@ -773,35 +914,124 @@ def _numbers(option: str, text: str) -> list[float]:
 @app.command()
 def profile(
     model: Model = DEFAULT_NETWORK,
-    backend: Backend = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(help=f"Runtime: {', '.join(BACKENDS)}; or all: every one that runs here, side by side."),
+    ] = "auto",
     lookahead: Lookahead = 300.0,
     hop: Hop = 40.0,
-    hops: Annotated[int, typer.Option(min=200, help="Hops to time.")] = 2000,
+    hops: Annotated[
+        int | None,
+        typer.Option(min=200, help="Hops to time [default: 4000, paced 1500, and 3000 a trial of a sweep]."),
+    ] = None,
     threads: Threads = 1,
+    streams: Annotated[int, typer.Option(min=1, help="Streams in step, all ready at the same time.")] = 1,
+    paced: Annotated[
+        bool, typer.Option("--paced", help="At the real cadence, a call each hop, instead of back to back.")
+    ] = False,
+    baseline: Annotated[
+        bool, typer.Option(help="Time the bare runtime call too, on the same windows.")
+    ] = True,
+    cpu_time: Annotated[
+        bool, typer.Option("--cpu-time", help="Count CPU time, not wall time: for a busy machine.")
+    ] = False,
+    find_most: Annotated[
+        bool, typer.Option("--sweep", help="Find how many streams are held within a hop. Takes minutes.")
+    ] = False,
     screen: Annotated[
         bool, typer.Option("--screen", help="Time the window instead: frames, memory, engine beside it.")
     ] = False,
     hours: Annotated[float, typer.Option(min=0.0, help="Hours of signal that --screen simulates.")] = 4.0,
+    gpu_check: Annotated[
+        bool, typer.Option("--gpu-check", help="Measure all GPU backends instead, against their goals.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw stages and histogram here (.png, .pdf, .svg).")
+    ] = None,
 ) -> None:
-    """Time the engine beside the bare runtime call, on the same windows in one run."""
-    from engine.profile import ProfileSettings
-    from engine.profile import profile as run
-
+    """Time the engine beside the bare runtime call, and backends beside each other, in one run."""
     _check_writable(json_file)
+    _check_picture(plot)
     if screen:
+        if find_most or paced or cpu_time or streams > 1 or plot or hops or backend != "auto":
+            raise InputError("--screen times the window: it takes --hours and --json alone")
         _profile_screen(hours, json_file)
         return
-    figures = run(ProfileSettings(model, backend, lookahead, hop, hops, threads))
-    table = Table("µs a hop", *next(iter(figures["us"].values())))
-    for name, percentiles in figures["us"].items():
-        table.add_row(name, *(f"{value:.1f}" for value in percentiles.values()))
-    out.print(table)
-    overhead = figures["overhead_percent_of_bare"]
-    out.print(
-        f"{figures['hops']} hops of {figures['hop_ms']:.1f} ms, one lead, {figures['model']} on "
-        f"{figures['backend']}: overhead is {overhead:.1f} % of the bare call (p50)"
+    if gpu_check:
+        _check_gpu(json_file)
+        return
+    from engine.profile import ProfileSettings
+    from engine.profile import profile as run
+    from engine.profile_sweep import check_sweep, sweep
+    from gui import profile_table as tables
+    from gui.profile_picture import save_profile, save_sweep
+
+    default = 3000 if find_most else 1500 if paced else 4000
+    settings = ProfileSettings(
+        model, backend, lookahead, hop, hops or default, threads, streams, paced, baseline, cpu_time
     )
+    if find_most:
+        check_sweep(settings)
+        with _progress(threaded=False) as show:
+            figures = sweep(settings, show)
+        out.print(tables.sweep_table(figures))
+        notes = tables.sweep_notes(figures)
+    else:
+        with _progress(threaded=False) as show:
+            measured = run(settings, show)
+        figures = measured.figures
+        out.print(tables.cost_table(figures))
+        out.print(tables.ledger_table(figures))
+        notes = tables.profile_notes(figures)
+    for note in notes:
+        out.print(note, markup=False, highlight=False)
+    warning = tables.busy_warning(figures)
+    if warning:
+        err.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    if plot:
+        if find_most:
+            save_sweep(figures, plot)
+        else:
+            save_profile(measured, plot)
+        err.print(f"picture: {plot}")
+    if json_file:
+        _write_json(figures, json_file)
+
+
+def _check_gpu(json_file: Path | None) -> None:
+    from engine.gpu_check import check_gpu, most_streams
+
+    with _progress() as show:
+        figures = check_gpu(show)
+    libraries = ", ".join(
+        f"{name} {version or 'not installed'}" for name, version in figures["libraries"].items()
+    )
+    out.print(
+        f"{figures['date']}: {figures['gpu']} (compute capability {figures['compute_capability']}), torch "
+        f"{figures['torch']}, {', '.join(libraries)}; U-Net of {figures['parameters']:,} parameters, one "
+        f"window of {figures['window']} samples, host to host",
+        soft_wrap=True,
+    )
+    table = Table("µs", "back to back p50", "p99", "paced p99", "with heartbeat p99", "after idle", "streams")
+    for name, each in figures["backends"].items():
+        if "refused" in each:
+            table.add_row(name, "–")
+            continue
+        table.add_row(
+            name,
+            *(f"{each['back_to_back_us'][percentile]:.0f}" for percentile in ("p50", "p99")),
+            *(f"{each[pace]['p99']:.0f}" for pace in ("paced_us", "paced_heartbeat_us")),
+            f"{each['after_idle_us']:.0f}",
+            str(most_streams(each)),
+        )
+    out.print(table)
+    for name, each in figures["backends"].items():
+        if "refused" in each:
+            out.print(f"not run: {name}: {each['refused']}", markup=False, highlight=False, soft_wrap=True)
+    for name, goal in figures["goals"].items():
+        reached = "not measured" if goal["reached"] is None else f"{goal['reached']:.4g} by {goal['by']}"
+        out.print(f"{'met' if goal['met'] else 'MISSED'}: {name} {goal['goal']:g}: {reached}")
     if json_file:
         _write_json(figures, json_file)
 
@@ -863,13 +1093,26 @@ def doctor() -> None:
     """Say what is installed, which backends work here, and why the others do not."""
     table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
-    for package in ("numpy", "scipy", "onnxruntime", "wfdb", "pylsl", "torch", "onnx", "tensorrt-rtx"):
+    for package in (
+        "numpy",
+        "scipy",
+        "onnxruntime",
+        "wfdb",
+        "pylsl",
+        "torch",
+        "onnx",
+        "tensorrt",
+        "tensorrt-rtx",
+    ):
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:
             table.add_row(package, "not installed")
+    table.add_row("GPU", str(find_gpu() or why_no_gpu()))
     for name in BACKENDS[1:]:
         table.add_row(f"backend {name}", _try_backend(name))
+    table.add_row("backend auto", explain_auto(choose_backend("auto")))
+    table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
     for name in SYSTEMS:
         table.add_row(f"model {name}", _state(partial(load_card, name)))
     data = os.environ.get(DATA_VARIABLE)

@@ -10,7 +10,7 @@ from engine.messages import Cleaned, Gap
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl_inlet import lsl_clock_offset_s
-from streamer.lsl_network import load_pylsl
+from streamer.lsl_network import OWN_OUTPUT, load_pylsl
 from streamer.watchdog import StreamState
 
 EVENTS_SUFFIX = "-events"
@@ -48,7 +48,7 @@ class LslOutlet:
             raise InputError("--lsl-out needs a name for the cleaned stream, got an empty one")
         pylsl = load_pylsl()
         self._fs = info.fs
-        source_id = f"ecg-stream/{name}/{info.source_id}"
+        source_id = f"{OWN_OUTPUT}{name}/{info.source_id}"
         signal = pylsl.StreamInfo(name, "ECG", len(info.leads), info.fs, pylsl.cf_float32, source_id)
         channels = signal.desc().append_child("channels")
         for lead in info.leads:

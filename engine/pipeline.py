@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from engine.backends.base import Backend
+from engine.batch import Batcher
 from engine.config import EngineConfig
 from engine.guard import guard
 from engine.infer import infer
@@ -18,6 +19,7 @@ def clean(
     config: EngineConfig,
     backend: Backend,
     clock: Clock = time.perf_counter_ns,
+    batcher: Batcher | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Clean streams of chunks; one patient is the ward of one.
 
@@ -25,6 +27,8 @@ def clean(
     ----------
     rounds
         Chunks that arrived together, of any streams, at rate `config.fs`, in mV.
+    batcher
+        Joins windows of several streams in one call; None takes them as they are ready.
 
     Yields
     ------
@@ -33,4 +37,6 @@ def clean(
         between them.
     """
     windows = ready_windows(rounds, config, clock)
+    if batcher:
+        windows = batcher.gather(windows)
     return guard(overlap_add(infer(windows, backend, clock), config, clock))

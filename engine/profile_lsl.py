@@ -44,9 +44,10 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
     )
     with _device(BroadcastSettings(NAME, profile=profile, counter=True), leads=("II",), seed=seed):
         session = Session(Job(source, model))
-        tap = session.source = Tap(session.source)
+        (bed,) = session.beds
+        tap = bed.source = Tap(bed.source)
         summary = session.run().summary
-    stream, fs = summary["stream"], session.source.info.fs
+    stream, fs = summary["stream"], tap.info.fs
     span = tap.last - tap.first + 1
     same_rate = ratio(fs, session.config.fs)[0] == ratio(fs, session.config.fs)[1]
     at_engine_rate = tap.stop if same_rate else Resampler(fs, session.config.fs).outputs_before(tap.stop)
@@ -83,7 +84,8 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
         bare = context.Process(target=_bare_loop, args=(seconds, there), daemon=True)
         bare.start()
         session = Session(Job(source, model))
-        tap = session.source = Tap(session.source)
+        (bed,) = session.beds
+        tap = bed.source = Tap(bed.source)
         here.recv()
         session.run()
         bare_pulls = here.recv()

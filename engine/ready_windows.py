@@ -28,22 +28,26 @@ def ready_windows(
     Parameters
     ----------
     rounds
-        Chunks that arrived together, one round after the other.
+        Chunks that arrived together, one round after the other. Empty ones are passed over.
+
+    Yields
+    ------
+    list
+        Of every round, what it made ready; often nothing.
     """
     streams: dict[str, _Stream] = {}
     for chunks in rounds:
         ready: list[Hop | Gap] = []
         for chunk in chunks:
             stream = streams.get(chunk.stream)
-            if chunk.ends_segment:
-                if stream is not None:
+            if chunk.data.shape[1] == 0:
+                if chunk.ends_segment and stream is not None:
                     stream.end_segment(ready)
                 continue
             if stream is None:
                 stream = streams[chunk.stream] = _Stream(chunk, config, clock)
             stream.push(chunk, ready)
-        if ready:
-            yield ready
+        yield ready
     last: list[Hop | Gap] = []
     for stream in streams.values():
         stream.flush(last)

@@ -4,6 +4,9 @@ Concurrent activities, what each may block on, and what happens then:
 
 - *engine process, main thread*: pulls the source, cleans, feeds recorder and figures. Blocks only
   on the source (waiting for its next chunk is its pace) and on the disk. Never on the screen.
+- *engine process, a thread for each source* (where several play at real speed): pulls it, and hands
+  its chunks to the main thread. Blocks on its source, and on the main thread where that does not
+  keep up; never on another source.
 - *engine process, control thread*: blocks on the control pipe. It hands over commands, and stops
   the run when the pipe closes, so that an engine never outlives the process that started it.
 - *engine process, threads of liblsl* (with a live source or an LSL outlet): fill the inlet's buffer
@@ -17,6 +20,7 @@ An error in the engine ends the run and is raised in the parent by `wait`.
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import queue
 import signal
@@ -24,7 +28,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -43,13 +47,25 @@ _QUEUED = 64
 
 @dataclass(frozen=True)
 class Started:
-    """First word of an engine that is ready: what it plays and how."""
+    """First word of an engine that is ready: what it plays and how.
+
+    Parameters
+    ----------
+    beside
+        The same of further streams that it plays.
+    """
 
     info: StreamInfo
     backend: str
     lookahead_ms: float
     hop_ms: float
     algorithmic_delay_ms: float
+    beside: tuple["Started", ...] = ()
+
+    @property
+    def streams(self) -> tuple["Started", ...]:
+        """Each stream by itself."""
+        return (replace(self, beside=()), *self.beside)
 
 
 @dataclass(frozen=True)
@@ -197,16 +213,7 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
         session = Session(job, stopped.is_set)
         screen = _Screen(session, frames)
         playing.session, playing.screen = session, screen
-        config = session.config
-        control.send(
-            Started(
-                session.info,
-                session.backend.name,
-                1000 * config.lookahead / config.fs,
-                1000 * config.hop / config.fs,
-                1000 * session.algorithmic_delay_s,
-            )
-        )
+        control.send(_started(session))
         control.send(session.run(stopped.is_set, screen, screen.idle))
     except (InputError, KeyboardInterrupt) as error:
         control.send(error)
@@ -214,6 +221,15 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
         control.send(EngineFailure(f"the engine stopped: {error}"))
     except Exception:  # noqa: BLE001 - the last line of a process: whatever it was, the parent must hear it
         control.send(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
+
+
+def _started(session: Session) -> Started:
+    first, *beside = (
+        Started(bed.info, setup.backend, setup.lookahead_ms, setup.hop_ms, setup.algorithmic_delay_ms)
+        for bed in session.beds
+        for setup in (session.setup(bed),)
+    )
+    return replace(first, beside=tuple(beside))
 
 
 @dataclass
@@ -257,15 +273,18 @@ class _Screen:
     def __init__(self, session: Session, frames: Any) -> None:
         self._session, self._frames = session, frames
         self._bundle: list[Frame] = []
-        self._newest: Emitted | None = None
+        self._newest: dict[str, Emitted] = {}
         self._sent = self._status_sent = 0.0
+        # One stream's status at a time: those of a ward together would hold the engine up.
+        self._next = itertools.cycle(range(len(session.beds)))
+        self._status_s = STATUS_S / len(session.beds)
 
     def __call__(self, message: Emitted | Gap) -> None:
         if isinstance(message, Gap):
             self._bundle.append(message)
         else:
             self._bundle.append(message.released())
-            self._newest = message
+            self._newest[message.stream] = message
         self.idle()
 
     def idle(self) -> None:
@@ -274,12 +293,11 @@ class _Screen:
         if now - self._sent < FRAME_S:
             return
         self._sent = now
-        if now - self._status_sent >= STATUS_S:
+        if now - self._status_sent >= self._status_s:
             self._status_sent = now
-            self._bundle.append(self._session.status())
-        if self._newest:
-            self._bundle.append(self._newest.preview())
-            self._newest = None
+            self._bundle.append(self._session.status(next(self._next)))
+        self._bundle += [message.preview() for message in self._newest.values()]
+        self._newest.clear()
         if self._bundle:
             self.put(self._bundle)
             self._bundle = []

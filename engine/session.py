@@ -3,36 +3,43 @@
 import gc
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.account import Account
 from engine.backends import choose_backend, open_backend
 from engine.backends.base import Backend
+from engine.batch import HOLD_SHARE, Batcher
+from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
-from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.lead_groups import group_leads
-from engine.lsl_outlet import LslOutlet
 from engine.messages import Cleaned, Emitted, Gap
 from engine.pipeline import clean
-from engine.recorder import Recorder
+from engine.rounds import as_they_come, in_step
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings, open_source
-from streamer.resample import Resampler, ratio, resample, resampled_info
+from streamer.open_source import SourceSettings
+from streamer.several import open_sources
 from streamer.source import Player
-from streamer.watchdog import StreamState
 
-KEPT_S = 10.0
-"""Seconds of the run's end that are kept for its picture."""
 _WARMUP_CALLS = 5
+_ADDED = (
+    "source_samples",
+    "samples_in",
+    "samples_out",
+    "samples_lost",
+    "gaps",
+    "gap_samples",
+    "hops",
+    "deadline_misses",
+)
+"""Figures of a summary that are the sum over the streams."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +51,12 @@ class Job:
     save
         Folder to record into; None records nothing.
     lsl_out
-        Name of the LSL stream to publish the cleaned ECG as; None publishes nothing.
+        Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
+        streams the first is ``NAME-1``, and so on.
     launched_ns
         `time.perf_counter_ns` when the user asked for the run, for the cold start.
+    beside
+        Further streams, played beside `source`.
     """
 
     source: SourceSettings
@@ -58,6 +68,12 @@ class Job:
     save: Path | None = None
     lsl_out: str | None = None
     launched_ns: int = field(default_factory=time.perf_counter_ns)
+    beside: tuple[SourceSettings, ...] = ()
+
+    @property
+    def sources(self) -> tuple[SourceSettings, ...]:
+        """Every stream."""
+        return (self.source, *self.beside)
 
 
 @dataclass(frozen=True)
@@ -71,57 +87,20 @@ class Retune:
 
 
 @dataclass(frozen=True)
-class Setup:
-    """The settings in force: `backend` is the one that runs, lengths of time are whole samples."""
-
-    model: str = ""
-    backend: str = ""
-    lookahead_ms: float = 0.0
-    hop_ms: float = 0.0
-    algorithmic_delay_ms: float = 0.0
-
-
-@dataclass(frozen=True)
-class Status:
-    """How the run is doing, for a screen; figures as in the summary.
+class Outcome:
+    """What a run leaves: its summary (JSON), the end of its traces and its delays (for a picture).
 
     Parameters
     ----------
-    setup, delays
-        The settings in force, and the delays since they are.
-    recording
-        Record that is being written, without extension; None where none is.
-    state, effective_fs_hz, ppm, sample_age_s
-        What a live source says of itself.
+    streams
+        The same of each stream, where there are several; traces and delays are then found there.
     """
-
-    seconds: float
-    samples_in: int
-    gaps: int
-    gap_samples: int
-    snr_in_db: float
-    snr_out_db: float
-    delay_p50_ms: float
-    delay_p99_ms: float
-    deadline_misses: int
-    setup: Setup = Setup()
-    delays: Delays = NO_DELAYS
-    recording: str | None = None
-    state: str = "LIVE"
-    effective_fs_hz: float | None = None
-    ppm: float | None = None
-    sample_age_s: float = 0.0
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run leaves: its summary (JSON), the end of its traces and its delays (for a picture)."""
 
     summary: dict[str, Any]
     traces: list[Cleaned]
     delay_edges_ms: np.ndarray
     delay_counts: np.ndarray
+    streams: tuple["Outcome", ...] = ()
 
 
 class Session:
@@ -141,49 +120,39 @@ class Session:
     def __init__(self, job: Job, stopped: Callable[[], bool] = lambda: False) -> None:
         self.job = job
         self.config = _config(job)
-        self.source = open_source(job.source, stopped)
+        sources = open_sources(job.sources, stopped)
         self.backend = open_backend(job.backend, load_card(job.model), job.threads)
-        self.info = resampled_info(self.source.info, self.config.fs)
-        up, down = ratio(self.source.info.fs, self.config.fs)
-        self._resampling_s = 0.0 if up == down else Resampler(self.source.info.fs, self.config.fs).delay_s
+        self.beds = [
+            Bed(settings, source, self.config) for settings, source in zip(job.sources, sources, strict=True)
+        ]
         self._warm_up(self.backend, self.config)
-        self.recorder = Recorder(job.save, self.info) if job.save else None
-        # The control thread changes the recorder and the settings, the main thread uses them.
-        self._recording = threading.Lock()
+        # The control thread changes the settings, the main thread uses them.
         self._changing = threading.Lock()
-        self._last_recorder = self.recorder
         self._pending: tuple[Job, EngineConfig, Backend] | None = None
-        self._resumed_s = 0.0
-        self.outlet = (
-            LslOutlet(job.lsl_out, self.info, job.model, self.config, self.algorithmic_delay_s)
-            if job.lsl_out is not None
-            else None
-        )
-        self.account = Account(self.info, self._hop_ns())
-        self.delays = DelayWatch(self.account.ledger, self.config.fs)
-        self._noise = job.source.noise_settings
-        self._state: StreamState | None = None
-
-    @property
-    def algorithmic_delay_s(self) -> float:
-        """Look-ahead + hop + the delay of the resampler."""
-        return self.config.delay_s + self._resampling_s
-
-    def _hop_ns(self) -> float:
-        speed = self.source.speed
-        return 1e9 * self.config.hop / self.config.fs / speed if speed else 0.0
+        self._batcher: Batcher | None = None
+        self.record(job.save)
+        if job.lsl_out is not None:
+            names = [job.lsl_out]
+            if len(self.beds) > 1:
+                names = [f"{job.lsl_out}-{number}" for number in range(1, len(self.beds) + 1)]
+            for bed, name in zip(self.beds, names, strict=True):
+                bed.publish(name, job.model)
 
     def _warm_up(self, backend: Backend, config: EngineConfig) -> None:
-        zeros = group_leads(np.zeros((len(self.info.leads), config.window), np.float32), backend.leads)
-        for _ in range(_WARMUP_CALLS):
-            backend.infer(zeros)
+        for leads in {len(bed.info.leads) for bed in self.beds}:
+            zeros = group_leads(np.zeros((leads, config.window), np.float32), backend.leads)
+            for _ in range(_WARMUP_CALLS):
+                backend.infer(zeros)
 
-    # The following may be called from another thread while `run` plays.
+    # The following may be called from another thread while `run` plays. All of it is for every stream.
 
     def set_noise(self, settings: NoiseSettings) -> None:
-        """Change the noise while playing."""
-        self.source.set_noise(settings)
-        self._noise = settings
+        """Change the noise while playing; live streams beside played ones stay as they are."""
+        played = [bed for bed in self.beds if isinstance(bed.source, Player)]
+        for bed in played or self.beds:
+            # Patients differ by their seeds, and keep them.
+            seed = settings.seed + bed.settings.seed - self.job.source.seed
+            bed.set_noise(replace(settings, seed=seed))
 
     def retune(self, wanted: Retune) -> None:
         """Go on with another network, backend, look-ahead or hop, from the next sample on.
@@ -216,22 +185,14 @@ class Session:
             replaced[2].close()
 
     def pause(self, paused: bool) -> None:
-        """Hold a played signal; a live one cannot be held and goes on."""
-        if not isinstance(self.source, Player):
-            return
-        if not paused:
-            self._resumed_s = time.perf_counter()
-        self.source.pause(paused)
+        """Hold played signals; a live one cannot be held and goes on."""
+        for bed in self.beds:
+            bed.pause(paused)
 
     def record(self, folder: Path | None) -> None:
-        """Record into a folder from now on; None ends the recording."""
-        recorder = Recorder(folder, self.info) if folder else None
-        with self._recording:
-            before, self.recorder = self.recorder, recorder
-        if recorder:
-            self._last_recorder = recorder
-        if before:
-            before.close()
+        """Record each stream into a folder from now on; None ends the recording."""
+        for bed in self.beds:
+            bed.record(folder)
 
     def run(
         self,
@@ -239,45 +200,42 @@ class Session:
         show: Callable[[Emitted | Gap], None] = lambda message: None,
         idle: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        """Play to the end, or until `stopped` says so, and close everything.
+        """Play until every stream has ended, or `stopped` says so, and close everything.
 
         Parameters
         ----------
         stopped
-            Asked before every chunk. What was read until then is still cleaned.
+            Asked before every chunk, of several streams from the thread of each. What was read
+            until then is still cleaned.
         show
             Gets every message first; must not block.
         idle
-            Called every now and then while a live source is silent.
+            Called every now and then, also while live sources are silent.
         """
-        kept: deque[Emitted] = deque(maxlen=max(1, round(KEPT_S * self.config.fs / self.config.hop)))
+        beds = {bed.info.source_id: bed for bed in self.beds}
+        streams = [bed.chunks(stopped) for bed in self.beds]
+        # Alone, or as fast as possible, a stream needs no thread.
+        alone = len(streams) == 1 or not any(bed.source.speed for bed in self.beds)
         # Everything made so far stays for good: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         try:
-            for message in self._cleaned(self._rounds(stopped, idle)):
-                show(message)
-                with self._recording:
-                    if self.recorder:
-                        self.recorder.push(message)
-                if self.outlet:
-                    self.outlet.push(message)
-                if isinstance(message, Gap):
-                    self.account.take(message)
-                    continue
-                kept.append(message)
-                # What was on its way when the user paused waited for the user, not for the engine.
-                self.account.take(message, timed=bool(message.source_time[0] >= self._resumed_s))
+            with nullcontext(in_step(streams)) if alone else as_they_come(streams, self._due_s) as rounds:
+                try:
+                    for message in self._cleaned(_noted(rounds, beds, idle)):
+                        show(message)
+                        beds[message.stream].take(message)
+                finally:
+                    # A held player would never see that it is over.
+                    self.pause(False)
         finally:
             gc.unfreeze()
-            self.record(None)
-            if self.outlet:
-                self.outlet.close()
+            for bed in self.beds:
+                bed.close()
             self.backend.close()
             if self._pending:
                 self._pending[2].close()
-        traces = [message.released() for message in kept]
-        return Outcome(self.summary(), traces, *self.account.ledger.total.bars())
+        return self._outcome()
 
     def _cleaned(self, rounds: Iterator[list[Chunk]]) -> Iterator[Emitted | Gap]:
         """Clean to the end, with a new pipeline wherever the settings change.
@@ -293,7 +251,8 @@ class Session:
                     return
 
         while True:
-            yield from clean(until_retuned(), self.config, self.backend)
+            self._batcher = self._new_batcher()
+            yield from clean(until_retuned(), self.config, self.backend, batcher=self._batcher)
             with self._changing:
                 pending, self._pending = self._pending, None
             if pending is None:
@@ -301,120 +260,63 @@ class Session:
             before = self.backend
             self.job, self.config, self.backend = pending
             before.close()
-            self.account.ledger.hop_ns = self._hop_ns()
-            self.delays.restart()
+            for bed in self.beds:
+                bed.retuned(self.config)
 
-    def _rounds(self, stopped: Callable[[], bool], idle: Callable[[], None]) -> Iterator[list[Chunk]]:
-        """Count what the source sends, bring it to the network's rate, and stop when asked."""
+    def _new_batcher(self) -> Batcher | None:
+        """One where several streams play at a pace, on a backend that gains by it."""
+        if len(self.beds) == 1 or not self.backend.fixed_rows:
+            return None
+        return Batcher(HOLD_SHARE * self.beds[0].hop_ns, len(self.beds))
 
-        def counted() -> Iterator[Chunk]:
-            for chunk in self.source.chunks():
-                self.account.source_samples += chunk.data.shape[1]
-                self._note_state()
-                if chunk.data.shape[1] or chunk.ends_segment:
-                    yield chunk
-                if not chunk.data.shape[1]:
-                    idle()
-                if stopped():
-                    return
+    def _due_s(self) -> float | None:
+        return self._batcher.due_s() if self._batcher else None
 
-        for chunk in resample(counted(), self.source.info, self.config.fs):
-            self.account.samples_in += chunk.data.shape[1]
-            yield [chunk]
-
-    def _note_state(self) -> None:
-        """Tell the sinks when the source's state has changed."""
-        state = self.source.health.state
-        if state is self._state:
-            return
-        self._state = state
-        with self._recording:
-            if self.recorder:
-                self.recorder.note_state(state)
-        if self.outlet:
-            self.outlet.note_state(state)
-
-    def status(self) -> Status:
-        """Figures of this moment."""
-        health, account = self.source.health, self.account
-        snr_in, snr_out = account.scorer.rolling_snr_db()
-        account.ledger.settle()
-        total = account.ledger.total
-        return Status(
-            seconds=account.samples_out / self.config.fs,
-            samples_in=account.samples_in,
-            gaps=account.gaps,
-            gap_samples=account.gap_samples,
-            snr_in_db=snr_in,
-            snr_out_db=snr_out,
-            delay_p50_ms=total.percentile_ms(50),
-            delay_p99_ms=total.percentile_ms(99),
-            deadline_misses=account.ledger.deadline_misses,
-            setup=self.setup(),
-            delays=self.delays.snapshot(),
-            recording=str(self.recorder.path) if self.recorder else None,
-            state=health.state,
-            effective_fs_hz=health.effective_fs_hz,
-            ppm=health.ppm,
-            sample_age_s=health.sample_age_s,
-            problem=health.problem,
-        )
-
-    def setup(self) -> Setup:
+    def setup(self, bed: Bed) -> Setup:
         """The settings in force."""
-        config = self.config
-        return Setup(
-            self.job.model,
-            self.backend.name,
-            1000 * config.lookahead / config.fs,
-            1000 * config.hop / config.fs,
-            1000 * self.algorithmic_delay_s,
+        return bed.setup(self.job.model, self.backend.name)
+
+    def status(self, number: int = 0) -> Status:
+        """Figures of a stream at this moment."""
+        bed = self.beds[number]
+        return bed.status(self.setup(bed))
+
+    def _outcome(self) -> Outcome:
+        streams = tuple(
+            Outcome(
+                bed.summary(self.setup(bed), self.job.launched_ns),
+                bed.traces(),
+                *bed.account.ledger.total.bars(),
+            )
+            for bed in self.beds
         )
-
-    def summary(self) -> dict[str, Any]:
-        """Everything that the run can say of itself, ready for JSON; NaN is null."""
-        job, config, recorder = self.job, self.config, self._last_recorder
-        return {
-            "source": self.source.info.name,
-            "leads": list(self.info.leads),
-            "source_fs_hz": self.source.info.fs,
-            "fs_hz": config.fs,
-            "noise": self._noise.weights,
-            "noise_snr_db": self._noise.snr_db if self._noise.weights else None,
-            "snr_definition": self._noise.definition,
-            "noise_part": self._noise.part if job.source.kind == "replay" else job.source.kind,
-            "own_drift": job.source.own_drift,
-            "seed": job.source.seed,
-            "speed": self.source.speed,
-            "model": job.model,
-            "backend": self.backend.name,
-            "lookahead_ms": 1000 * config.lookahead / config.fs,
-            "hop_ms": 1000 * config.hop / config.fs,
-            **self.account.figures(job.launched_ns, self.algorithmic_delay_s),
-            "stream": self._stream_summary() if job.source.kind == "lsl" else None,
-            "recording": str(recorder.path) if recorder else None,
-            "recording_clipped": recorder.clipped if recorder else None,
-            "lsl_out": job.lsl_out,
+        if len(streams) == 1:
+            return streams[0]
+        each = [stream.summary for stream in streams]
+        summary = {
+            **{name: each[0][name] for name in ("model", "backend", "lookahead_ms", "hop_ms")},
+            **{name: sum(one[name] for one in each) for name in _ADDED},
+            "wall_s": each[-1]["wall_s"],
+            "streams": each,
         }
+        return Outcome(summary, [], np.empty(0), np.empty(0, np.int64), streams)
 
-    def _stream_summary(self) -> dict[str, Any]:
-        """What a live stream did, counted in its own samples."""
-        health = self.source.health
-        return {
-            "state": health.state,
-            "states": health.states,
-            "effective_rate_hz": health.effective_fs_hz,
-            "ppm": health.ppm,
-            **asdict(health.counts),
-            "notes": list(self.source.info.notes),
-            "problem": health.problem,
-        }
+
+def _noted(
+    rounds: Iterator[list[Chunk]], beds: dict[str, Bed], idle: Callable[[], None]
+) -> Iterator[list[Chunk]]:
+    """Note the state of each source that has sent something, be it an empty chunk."""
+    for chunks in rounds:
+        for chunk in chunks:
+            beds[chunk.stream].note_state()
+        yield chunks
+        idle()
 
 
 def check_job(job: Job) -> None:
     """Raise InputError for what can be refused before anything is opened."""
     _config(job)
-    choose_backend(job.backend)
+    choose_backend(job.backend, load_card(job.model).spec)
 
 
 def _config(job: Job) -> EngineConfig:

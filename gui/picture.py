@@ -8,6 +8,17 @@ import numpy as np
 from engine.session import Outcome
 
 
+def save_pictures(outcome: Outcome, path: Path) -> list[Path]:
+    """Draw a run; of several streams each has a file, numbered. Returns the files."""
+    if not outcome.streams:
+        save_picture(outcome, path)
+        return [path]
+    paths = [path.with_stem(f"{path.stem}-{number}") for number in range(1, len(outcome.streams) + 1)]
+    for stream, numbered in zip(outcome.streams, paths, strict=True):
+        save_picture(stream, numbered)
+    return paths
+
+
 def save_picture(outcome: Outcome, path: Path) -> None:
     """Draw raw, cleaned and clean of the first lead over the histogram of delays.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -125,3 +126,33 @@ def describe_stream(stream: dict[str, Any]) -> str:
         if stream[what]
     )
     return " · ".join(filter(None, (stream["state"], measured, counts, stream["problem"])))
+
+
+def table_of_streams(summary: dict[str, Any]) -> Table:
+    """What a run of several streams came to: a row each, and the totals."""
+    title = f"{len(summary['streams'])} streams · {summary['model']} on {summary['backend']}"
+    table = Table("stream", "in", "out", "lost", "gaps (samples)", "SNR dB", "delay ms", "late", title=title)
+    for one in summary["streams"]:
+        state = f" · {one['stream']['state']}" if one["stream"] else ""
+        delay, snr = one["delay_ms"], "--"
+        if one["snr_in_db"] is not None and one["snr_out_db"] is not None:
+            snr = f"{one['snr_in_db']:+.1f} → {one['snr_out_db']:+.1f}"
+        measured = "--" if delay["p50"] is None else f"p50 {delay['p50']:.0f} · p99 {delay['p99']:.0f}"
+        table.add_row(
+            escape(one["source"] + state),
+            *(str(one[f"samples_{what}"]) for what in ("in", "out", "lost")),
+            f"{one['gaps']} ({one['gap_samples']})",
+            snr,
+            measured,
+            f"{one['deadline_misses']} of {one['hops']}",
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        *(str(summary[f"samples_{what}"]) for what in ("in", "out", "lost")),
+        f"{summary['gaps']} ({summary['gap_samples']})",
+        "",
+        "",
+        f"{summary['deadline_misses']} of {summary['hops']}",
+    )
+    return table

@@ -10,24 +10,29 @@ from typing import Any
 import numpy as np
 
 from models import registry
+from models.half import to_half
 from models.registry import ModelCard, NetworkSpec, sha256
 from streamer.errors import InputError
 
 PARITY_MV = 1e-4
 """Largest difference allowed between the graph in ONNX Runtime and the network in torch."""
+HALF_PARITY_MV = 1e-2
+"""The same for a graph in half precision."""
 
 
-def export_onnx(spec: NetworkSpec, weights: Path, output: Path) -> float:
+def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str = "fp32") -> float:
     """Write the graph, free of paths and other traces of this machine; returns the parity in mV.
 
-    Input ``noisy``, output ``cleaned``, both float32 (rows, leads, window) in mV, rows free.
+    Input ``noisy``, output ``cleaned``, both float32 (rows, leads, window) in mV, rows free, also
+    where the precision is ``fp16`` (see `models.half`).
 
     Raises
     ------
     InputError
         If the weights are missing or belong to another network.
     RuntimeError
-        If ONNX Runtime's output differs from torch's by more than `PARITY_MV`.
+        If ONNX Runtime's output differs from torch's by more than `PARITY_MV`, or in half precision
+        `HALF_PARITY_MV`.
     """
     import onnx
     import torch
@@ -63,13 +68,15 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path) -> float:
     _strip(model)
     onnx.checker.check_model(model, full_check=True)
     temporary = output.with_suffix(".tmp")
-    temporary.write_bytes(model.SerializeToString())
+    graph = model.SerializeToString()
+    temporary.write_bytes(to_half(graph) if precision == "fp16" else graph)
     with torch.inference_mode():
         expected = network(example).numpy()
     difference = float(np.abs(_run(temporary, example.numpy()) - expected).max())
-    if not difference <= PARITY_MV:
+    allowed = HALF_PARITY_MV if precision == "fp16" else PARITY_MV
+    if not difference <= allowed:
         temporary.unlink()
-        raise RuntimeError(f"the graph differs from the network by {difference:g} mV (> {PARITY_MV:g})")
+        raise RuntimeError(f"the graph differs from the network by {difference:g} mV (> {allowed:g})")
     os.replace(temporary, output)
     return difference
 

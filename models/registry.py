@@ -72,9 +72,12 @@ def find_network(name: str) -> NetworkSpec:
     InputError
         If there is none of that name.
     """
-    spec = find_system(name)
+    return _as_network(find_system(name))
+
+
+def _as_network(spec: NetworkSpec | ClassicalSpec) -> NetworkSpec:
     if isinstance(spec, ClassicalSpec):
-        raise InputError(f"{name!r} has nothing to train or export; networks: {', '.join(NETWORKS)}")
+        raise InputError(f"{spec.name!r} has nothing to train or export; networks: {', '.join(NETWORKS)}")
     return spec
 
 
@@ -84,6 +87,11 @@ class ModelCard:
 
     spec: NetworkSpec | ClassicalSpec
     trained: dict[str, Any]
+
+    @property
+    def network(self) -> NetworkSpec:
+        """Facts of a network; InputError where it is none."""
+        return _as_network(self.spec)
 
     @property
     def onnx_path(self) -> Path:

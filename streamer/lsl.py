@@ -90,7 +90,8 @@ class LslSource:
             _simple_rate(stream.fs),
             self._inlet.leads.names,
             f"LSL {stream.name}",
-            stream.source_id or stream.name,
+            # Not every maker gives each device an id of its own.
+            "/".join(filter(None, (stream.name, stream.source_id))),
             notes=self._notes(stream),
         )
         self._stop = None if seconds is None else max(1, round(seconds * stream.fs))

@@ -18,6 +18,13 @@ from streamer.errors import InputError
 PREFERRED_TYPES = ("ECG", "EKG")
 ACCEPTED_TYPES = ("ExG", "EEG")
 """Types that amplifiers also give to an ECG; taken when there is nothing better, with a word."""
+BASE_PORT = 16572
+"""Where liblsl itself begins."""
+PORTS = 200
+"""An outlet takes two; liblsl's own 32 are soon used up."""
+
+OWN_OUTPUT = "ecg-stream/cleaned/"
+"""Source ids of what an engine publishes begin so: nobody means to clean it again."""
 
 _SETTLE_S = 0.6  # streams of other processes take half a second to answer
 _POLL_S = 0.05
@@ -46,22 +53,30 @@ def load_pylsl() -> Any:
     return pylsl
 
 
-def keep_to_this_machine(folder: Path) -> Path:
+def keep_to_this_machine(folder: Path, base_port: int = BASE_PORT) -> Path:
     """Have liblsl, here and in processes started from here, use this machine's loopback alone.
 
     For measurements and tests: nobody else sees these streams, and these see nobody else's. It must
     be called before anything else of LSL.
 
+    Parameters
+    ----------
+    folder
+        Where the configuration is written.
+    base_port
+        First of `PORTS` ports. Those who share them see nothing of each other either, but each must
+        then look past the other's outlets.
+
     Returns
     -------
     Path
-        The configuration, written into `folder`.
+        The configuration.
     """
     config = folder / "lsl_api.cfg"
     config.write_text(
         "[multicast]\nResolveScope = machine\n"
         f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = ecg-stream-{uuid.uuid4()}\n"
-        "[ports]\nIPv6 = disable\nPortRange = 200\n[log]\nlevel = -3\n",
+        f"[ports]\nIPv6 = disable\nBasePort = {base_port}\nPortRange = {PORTS}\n[log]\nlevel = -3\n",
         encoding="ascii",
     )
     os.environ["LSLAPICFG"] = str(config)

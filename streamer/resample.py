@@ -90,7 +90,8 @@ def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[C
     A gap, or the end of a segment or of the stream, flushes what the filter still holds, its edge
     value standing in for the future; then the filter starts afresh. A gap that falls between two
     outputs takes the next one with it, so that it stays a gap. Missing samples (NaN) spread over the
-    filter's length, so that nothing is interpolated silently.
+    filter's length, so that nothing is interpolated silently. An empty chunk passes: it says that
+    the source is silent.
 
     Parameters
     ----------
@@ -104,6 +105,9 @@ def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[C
         return
     stage = _StreamResampler(Resampler(info.fs, fs), info.fs)
     for chunk in chunks:
+        if chunk.data.shape[1] == 0 and not chunk.ends_segment:
+            yield replace(chunk, start=stage.outputs_before(chunk.start))
+            continue
         if stage.expected is not None and chunk.start != stage.expected:
             yield from stage.flush()
         if chunk.ends_segment:

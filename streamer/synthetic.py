@@ -146,7 +146,7 @@ class SyntheticPatient:
         self.info = StreamInfo(
             float(fs),
             tuple(leads),
-            f"synthetic {rhythm} {heart_rate:g} bpm",
+            f"synthetic {rhythm} {heart_rate:g} bpm" + (f", seed {seed}" if seed else ""),
             f"synthetic/{rhythm}-{heart_rate:g}-{seed}",
             has_reference=True,
         )

@@ -1,11 +1,15 @@
 """Small things that several engine tests need: backends without a network, and chunkings."""
 
+import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from engine.messages import Emitted, Gap
-from streamer.chunk import Chunk
+from streamer.chunk import Chunk, StreamInfo
+from streamer.errors import InputError
+from streamer.health import StreamHealth
 
 FS = 360.0
 
@@ -16,6 +20,7 @@ class Identity:
     name = "identity"
     leads = 1
     transfers_ns = (0, 0)
+    fixed_rows = ()
 
     def infer(self, batch):
         return batch.copy()
@@ -61,3 +66,37 @@ def indices(messages: Sequence[Emitted | Gap], stream: str = "a") -> np.ndarray:
     """Absolute indices of a stream's emitted samples, in the order in which they left."""
     spans = [range(m.start, m.stop) for m in messages if isinstance(m, Emitted) and m.stream == stream]
     return np.concatenate([np.fromiter(span, int) for span in spans])
+
+
+class Counted:
+    """A source whose every sample is its own index, in mV; with gaps, silence, and an end."""
+
+    def __init__(self, name, segments, *, speed=1.0, size=4, fails=False):
+        self.info = StreamInfo(360.0, ("II",), name, name)
+        self.speed = speed
+        self.health = StreamHealth()
+        self._segments, self._size, self._fails = segments, size, fails
+
+    def chunks(self):
+        begun = time.perf_counter()
+        for start, stop in self._segments:
+            for at in range(start, stop, self._size):
+                count = min(self._size, stop - at)
+                data = np.arange(at, at + count, dtype=np.float32)[None]
+                if self.speed:
+                    time.sleep(max(0.0, begun + (at + count) / 360 / self.speed - time.perf_counter()))
+                stamps = begun + np.arange(at, at + count) / 360
+                yield Chunk(self.info.name, at, data, stamps, time.perf_counter_ns())
+        if self._fails:
+            raise RuntimeError("the source broke")
+
+    def set_noise(self, settings):
+        raise InputError("no noise")
+
+
+def assert_counted(messages, name, segments):
+    expected = np.concatenate([np.arange(*segment) for segment in segments])
+    np.testing.assert_array_equal(indices(messages, name), expected)
+    np.testing.assert_allclose(joined(messages, "cleaned", name)[0], expected, atol=1e-3)
+    gaps = [(m.start, m.stop) for m in messages if isinstance(m, Gap) and m.stream == name]
+    assert gaps == [(before[1], after[0]) for before, after in pairwise(segments)]

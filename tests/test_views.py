@@ -80,7 +80,7 @@ def test_history_keeps_time():
 
 def test_history_finds_the_heart_rate():
     session = Session(Job(SourceSettings(heart_rate=84.0, seconds=15.0, speed=0)))
-    history = History(session.info)
+    history = History(session.beds[0].info)
     session.run(show=history.push)
     raw, cleaned = history.heart_rates()
     assert raw == pytest.approx(84, abs=3)
@@ -89,7 +89,7 @@ def test_history_finds_the_heart_rate():
 
 def test_history_counts_no_heart_rate_over_a_gap():
     session = Session(Job(SourceSettings(heart_rate=70.0, seconds=15.0, speed=0)))
-    history = History(session.info)
+    history = History(session.beds[0].info)
 
     def with_a_hole(message):
         if not 3600 <= message.start < 4320:

@@ -27,6 +27,11 @@ class Backend(Protocol):
         """How long the last call copied to the device and back; (0, 0) where there is none."""
         ...
 
+    @property
+    def fixed_rows(self) -> tuple[int, ...]:
+        """Sizes of batch that it runs, ascending; () where any size will do."""
+        ...
+
     def infer(self, batch: Batch) -> Batch:
         """Clean windows; the result is new memory of the same shape, or valid until the next call."""
         ...

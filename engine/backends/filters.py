@@ -9,6 +9,7 @@ class FilterBackend:
 
     name = "numpy"
     transfers_ns = (0, 0)
+    fixed_rows: tuple[int, ...] = ()
 
     def __init__(self, spec: ClassicalSpec) -> None:
         self._filter = spec.filter

@@ -16,6 +16,7 @@ class OnnxBackend:
 
     name = "onnx"
     transfers_ns = (0, 0)
+    fixed_rows: tuple[int, ...] = ()
 
     def __init__(self, card: ModelCard, threads: int = 1) -> None:
         import onnxruntime as ort
@@ -25,12 +26,7 @@ class OnnxBackend:
         options.inter_op_num_threads = 1
         # A spinning worker steals the core that the screen needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if not card.onnx_path.is_file():
-            raise InputError(
-                f"model {card.spec.name!r} has no graph at {card.onnx_path}; run "
-                f"`ecg-stream export {card.spec.name} --format onnx`"
-            )
-        self._session = ort.InferenceSession(str(card.onnx_path), options, providers=["CPUExecutionProvider"])
+        self._session = ort.InferenceSession(graph_of(card), options, providers=["CPUExecutionProvider"])
         self.leads, self._window = card.spec.leads, card.spec.window
 
     def infer(self, batch: Batch) -> Batch:
@@ -41,3 +37,13 @@ class OnnxBackend:
     def close(self) -> None:
         """Free the session."""
         del self._session
+
+
+def graph_of(card: ModelCard) -> bytes:
+    """The exported graph of a network, as serialized ONNX."""
+    if not card.onnx_path.is_file():
+        raise InputError(
+            f"model {card.spec.name!r} has no graph at {card.onnx_path}; run "
+            f"`ecg-stream export {card.spec.name} --format onnx`"
+        )
+    return card.onnx_path.read_bytes()

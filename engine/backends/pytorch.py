@@ -9,6 +9,7 @@ class TorchBackend:
 
     name = "torch"
     transfers_ns = (0, 0)
+    fixed_rows: tuple[int, ...] = ()
 
     def __init__(self, card: ModelCard, threads: int = 1) -> None:
         import torch
@@ -17,7 +18,7 @@ class TorchBackend:
         # torch takes all cores by default, and its workers spin at barriers.
         torch.set_num_threads(threads)
         self._torch = torch
-        self._network = card.spec.build().eval()
+        self._network = card.network.build().eval()
         self._network.load_state_dict(load_file(card.weights_path))
         self.leads, self._window = card.spec.leads, card.spec.window
 
