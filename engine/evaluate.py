@@ -240,7 +240,7 @@ def stream(raw: dict[str, Samples], config: EngineConfig, backend: Backend) -> d
         for start in range(0, samples, _CHUNK):
             yield [_chunk(name, start, signal) for name, signal in raw.items()]
 
-    for message in clean(rounds(), config, backend):
+    for message in clean(rounds(), config, backend, guarded=False):
         if isinstance(message, Gap):
             raise RuntimeError(f"{message.stream}: a record without gaps came out with one")
         parts[message.stream].append(message.cleaned)

@@ -137,12 +137,16 @@ class _Tap:
         return self._backend.name
 
     @property
+    def transfers_ns(self) -> tuple[int, int]:
+        return self._backend.transfers_ns
+
+    @property
     def leads(self) -> int:
         return self._backend.leads
 
     @property
-    def transfers_ns(self) -> tuple[int, int]:
-        return self._backend.transfers_ns
+    def fixed_rows(self) -> tuple[int, ...]:
+        return self._backend.fixed_rows
 
     def infer(self, batch: Batch) -> Batch:
         self.batches.append(batch)

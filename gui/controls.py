@@ -13,6 +13,7 @@ from gui.choice import Choice
 from gui.lanes import LAYOUTS
 from gui.view_options import ViewOptions
 from streamer.noise import NoiseSettings, parse_noise
+from streamer.open_source import is_played
 
 NOISES = (
     ("none", "none"),
@@ -122,7 +123,7 @@ class Controls(QWidget):
         self._show_snr(self.snr.value())
         self.network.show_value(job.model)
         self._show_lookahead(job.lookahead_ms)
-        played = source.kind in ("synthetic", "replay")
+        played = any(map(is_played, job.sources))
         for control in (self.noise, self.snr):
             control.setEnabled(played)
 

@@ -49,8 +49,13 @@ def butterworth(windows: Windows) -> Windows:
 
 
 def butterworth_zero_phase(windows: Windows) -> Windows:
-    """The same band forwards and backwards, so that no phase bends; it needs what comes after."""
-    filtered: Windows = signal.sosfiltfilt(_band(), windows, axis=-1).astype(np.float32)
+    """The same band forwards and backwards, so that no phase bends; it needs what comes after.
+
+    Where nothing comes after, half of the window is mirrored there.
+    """
+    centred = windows - windows.mean(axis=-1, keepdims=True)
+    padding = windows.shape[-1] // 2
+    filtered: Windows = signal.sosfiltfilt(_band(), centred, axis=-1, padlen=padding).astype(np.float32)
     return filtered
 
 

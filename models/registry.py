@@ -103,6 +103,25 @@ class ModelCard:
         """The weights that the graph was exported from."""
         return WEIGHTS / f"{self.spec.name}.safetensors"
 
+    def check_file(self, path: Path) -> None:
+        """Refuse a model file that is not, to the bit, the one that the card was written for.
+
+        Raises
+        ------
+        InputError
+            If it is missing, or another one.
+        """
+        install = f"install ecg-stream again, or run `ecg-stream export {self.spec.name} --run … --install`"
+        if not path.is_file():
+            raise InputError(f"model {self.spec.name!r} has no {path}; {install}")
+        known = self.trained.get("onnx_sha256" if path.suffix == ".onnx" else "weights_sha256")
+        found = sha256(path)
+        if found != known:
+            raise InputError(
+                f"model file {path} is not the one that was shipped: its SHA-256 begins {found[:12]}, its "
+                f"card says {str(known)[:12]}; {install}"
+            )
+
 
 def load_card(name: str) -> ModelCard:
     """Card of a classical system, or of a network that is shipped with weights.

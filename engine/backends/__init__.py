@@ -104,7 +104,8 @@ def open_backend(
 ) -> Backend:
     """Load a system into the backend that is meant; ``auto`` takes the first that opens.
 
-    One that runs on a GPU comes with a heartbeat, which keeps it awake between calls.
+    A classical system runs in numpy. What runs on a GPU comes with a heartbeat, which keeps it awake
+    between calls.
 
     Parameters
     ----------
@@ -114,7 +115,8 @@ def open_backend(
     Raises
     ------
     InputError
-        As `choose_backend`, or if the backend cannot take this network.
+        As `choose_backend`, or if the backend cannot take this system, or the model's file is not
+        the one that its card says.
     """
     if isinstance(card.spec, ClassicalSpec):
         from engine.backends.filters import FilterBackend
@@ -147,6 +149,7 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     from engine.backends.rows import FIXED_ROWS
     from engine.backends.trt import prepare_plan
 
+    card.check_file(card.onnx_path)
     precision = "fp16" if "fp16" in options else "fp32"
     try:
         prepare_plan(card, precision, FIXED_ROWS, progress, bytes)
@@ -157,6 +160,7 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
 
 def _open(name: str, card: ModelCard, threads: int, progress: Progress) -> Backend:
     name, *options = name.split(":")
+    card.check_file(card.weights_path if name in ("torch", "cuda") else card.onnx_path)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
 

@@ -43,6 +43,9 @@ class Heartbeat:
         whether the heart shall stop.
     """
 
+    may_hang = True
+    """A device can keep a call for ever: `ReliableBackend` then leaves it behind."""
+
     def __init__(
         self,
         backend: GpuBackend,
