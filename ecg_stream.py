@@ -656,7 +656,6 @@ def _train_f(
     where: dict[str, Any],
 ) -> None:
     from models.macs import macs
-
     from models.train import TrainSettings
     from models.train import train as run
     from models.train_all import train_all

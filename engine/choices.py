@@ -9,7 +9,7 @@ __all__ = ["NUMPY", "backends", "needs_numpy", "networks"]
 
 
 def networks() -> dict[str, str | None]:
-    """Networks and classical systems by name, each with the reason why it cannot be taken; None where it can."""
+    """Networks and classical systems by name, and why one cannot be taken; None where it can."""
     reasons: dict[str, str | None] = {}
     for name in SYSTEMS:
         try:

@@ -14,7 +14,6 @@ import psutil
 
 from engine.account import Account
 from engine.backends import open_backend
-from engine.backends.base import Backend, Batch
 from engine.config import EngineConfig
 from engine.ledger import Histogram
 from engine.messages import Emitted, Gap, Mark
@@ -81,22 +80,6 @@ class SoakSettings:
         if not 1 <= self.streams <= 64:
             raise InputError(f"streams must be 1 to 64, got {self.streams}")
         parse_faults(self.faults)
-
-
-class IdentityBackend:
-    """Copies its input."""
-
-    name = IDENTITY
-    leads = 1
-    transfers_ns = (0, 0)
-    fixed_rows: tuple[int, ...] = ()
-
-    def infer(self, batch: Batch) -> Batch:
-        """The windows themselves, in new memory."""
-        return batch.copy()
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class _Bed:
@@ -214,11 +197,10 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
     InputError
         If the settings cannot be used.
     """
-    spec = load_card("unet" if settings.model == IDENTITY else settings.model).spec
+    card = load_card(settings.model)
+    spec = card.spec
     config = EngineConfig.from_ms(spec.fs, spec.window, settings.lookahead_ms, settings.hop_ms)
-    backend: Backend = IdentityBackend()
-    if settings.model != IDENTITY:
-        backend = open_backend("auto", load_card(settings.model))
+    backend = open_backend("auto", card)
     beds = {bed.name: bed for bed in (_Bed(n, settings, config) for n in range(settings.streams))}
     recorded = next(iter(beds))
     recording = Recording(settings.record, beds[recorded].info, _HOUR_S) if settings.record else None

@@ -72,12 +72,9 @@ def find_network(name: str) -> NetworkSpec:
     InputError
         If there is none of that name.
     """
-    return _as_network(find_system(name))
-
-
-def _as_network(spec: NetworkSpec | ClassicalSpec) -> NetworkSpec:
+    spec = find_system(name)
     if isinstance(spec, ClassicalSpec):
-        raise InputError(f"{spec.name!r} has nothing to train or export; networks: {', '.join(NETWORKS)}")
+        raise InputError(f"{name!r} has nothing to train or export; networks: {', '.join(NETWORKS)}")
     return spec
 
 
@@ -90,8 +87,10 @@ class ModelCard:
 
     @property
     def network(self) -> NetworkSpec:
-        """Facts of a network; InputError where it is none."""
-        return _as_network(self.spec)
+        """`spec`, where it is a network's: what torch can build."""
+        if isinstance(self.spec, ClassicalSpec):
+            raise TypeError(f"{self.spec.name} is no network")
+        return self.spec
 
     @property
     def onnx_path(self) -> Path:

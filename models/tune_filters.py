@@ -3,7 +3,7 @@
 ``python -m models.tune_filters`` prints them; nothing else uses this file.
 """
 
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,7 @@ def _round(power: NDArray[np.float64]) -> list[float]:
     hz = np.linspace(0, FS / 2, len(power))
     points = np.array(SPECTRUM_HZ)
     edges = np.concatenate([[0], (points[1:] + points[:-1]) / 2, [FS]])
-    bands = [
-        10 * np.log10(power[(hz >= low) & (hz < high)].mean())
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    bands = [10 * np.log10(power[(hz >= low) & (hz < high)].mean()) for low, high in pairwise(edges)]
     return [round(float(band - max(bands)), 1) for band in bands]
 
 

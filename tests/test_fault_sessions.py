@@ -107,14 +107,14 @@ def test_a_short_soak_is_exact_and_counts_every_kind(tmp_path):
 
 
 def test_a_soak_sees_a_sample_that_changes(monkeypatch):
-    from engine.soak import IdentityBackend
+    from engine.backends.filters import FilterBackend
 
     def changed(self, batch):
         out = batch.copy()
         out[0, 0, -40] += 0.01
         return out
 
-    monkeypatch.setattr(IdentityBackend, "infer", changed)
+    monkeypatch.setattr(FilterBackend, "infer", changed)
     figures = soak(SoakSettings(hours=0.005, streams=1, hop_ms=200.0))
     assert not figures["exact"]
     assert "cannot be right" in next(iter(figures["per_stream"].values()))["problems"][0]

@@ -10,11 +10,11 @@ from engine_tools import Identity
 
 from engine import session as session_module
 from engine.backends.reliable import ReliableBackend
-from engine.backends.substitutes import FilterBackend
 from engine.ladder import Ladder
 from engine.messages import Cleaned, Mark, Reason
 from engine.runner import EngineProcess
 from engine.session import Job, Session
+from models.classical import CLASSICAL
 from streamer.open_source import SourceSettings
 
 
@@ -91,7 +91,7 @@ def test_the_filter_leaves_an_ecg_alone_and_takes_drift_away():
     beat = np.exp(-(((time_s - 1) / 0.02) ** 2))
     drift = 0.8 * np.sin(2 * np.pi * 0.1 * time_s)
     batch = (beat + drift + 3)[None, None].astype(np.float32)
-    filtered = FilterBackend(360.0).infer(batch)[0, 0]
+    filtered = CLASSICAL["butterworth-zero-phase"].filter(batch)[0, 0]
     assert filtered.dtype == np.float32
     assert filtered[360] == pytest.approx(1, abs=0.2)
     assert abs(filtered[100:300].mean()) < 0.2

@@ -104,8 +104,8 @@ def open_backend(
 ) -> Backend:
     """Load a system into the backend that is meant; ``auto`` takes the first that opens.
 
-    A classical system runs in numpy. What runs on a GPU comes with a heartbeat, which keeps it awake
-    between calls.
+    A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
+    awake between calls.
 
     Parameters
     ----------
