@@ -30,7 +30,6 @@ from engine.backends import BACKENDS, OPTIONS, choose_backend, explain_auto, pre
 from engine.backends.gpu import find_gpu, why_no_gpu
 from engine.backends.plans import FOLDER_VARIABLE, plans_folder
 from engine.backends.rows import FIXED_ROWS
-from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
@@ -383,14 +382,13 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             outcome = engine.finished(0.1)
             for item in engine.frames():
-                if isinstance(item, Status):
+                if view:
+                    view.take(item)
+                elif isinstance(item, Status):
                     statuses[item.stream] = item
-                elif view and isinstance(item, Cleaned | Gap):
-                    view.history.push(item)
             if outcome:
                 return outcome
             if view:
-                view.status = statuses.get(started.info.source_id)
                 view.draw()
             elif statuses and time.monotonic() - reported >= _HEADLESS_REPORT_S:
                 reported = time.monotonic()
