@@ -385,7 +385,7 @@ def _open_backend(job: Job) -> Backend:
 def check_job(job: Job) -> None:
     """Raise InputError for what can be refused before anything is opened."""
     _config(job)
-    choose_backend(job.backend)
+    choose_backend(job.backend, load_card(job.model).spec)
 
 
 def _config(job: Job) -> EngineConfig:

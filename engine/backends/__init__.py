@@ -9,16 +9,16 @@ from engine.backends.base import Backend
 from engine.backends.flavours import choose_flavour, why_none
 from engine.backends.gpu import find_gpu, why_no_gpu
 from models.registry import ModelCard
-from models.spec import ClassicalSpec
+from models.spec import ClassicalSpec, NetworkSpec
 from streamer.errors import InputError
 
 ON_GPU = ("tensorrt", "cuda")
 AUTO_ORDER = (*ON_GPU, "onnx", "torch")
 BACKENDS = ("auto", "onnx", "torch", "cuda", "tensorrt")
-NUMPY = "numpy"
-"""What runs the classical systems, and nothing else."""
 OPTIONS = {"cuda": ("fp16", "inductor"), "tensorrt": ("fp16",)}
 """What may follow a name after a colon, as in ``cuda:fp16``."""
+NUMPY = "numpy"
+"""What runs the classical systems, and nothing else."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps of it are done, and of how many."""
@@ -62,14 +62,27 @@ def _missing(modules: list[str]) -> str | None:
     return None
 
 
-def choose_backend(name: str) -> str:
+def choose_backend(name: str, spec: NetworkSpec | ClassicalSpec | None = None) -> str:
     """The backend that is meant; ``auto`` means the first of `AUTO_ORDER` that runs here.
+
+    Parameters
+    ----------
+    spec
+        What it shall run: a classical system runs in numpy. None stands for any network.
 
     Raises
     ------
     InputError
-        If the backend that was named cannot run here: nothing else is taken in its place.
+        If the backend that was named cannot run here, or not this: nothing else is taken in its place.
     """
+    if isinstance(spec, ClassicalSpec):
+        if name not in ("auto", NUMPY):
+            raise InputError(
+                f"model {spec.name!r} is no network and runs in numpy alone; leave out --backend {name}"
+            )
+        return NUMPY
+    if name == NUMPY:
+        raise InputError("backend 'numpy' runs classical systems alone; for a network use onnx or torch")
     if name == "auto":
         name = next((each for each in AUTO_ORDER if why_not(each) is None), "onnx")
     reason = why_not(name)
@@ -89,7 +102,7 @@ def explain_auto(chosen: str) -> str:
 
 
 def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
-    """Load a model into the backend that is meant; ``auto`` takes the first that opens.
+    """Load a system into the backend that is meant; ``auto`` takes the first that opens.
 
     A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
     awake between calls.
@@ -101,7 +114,10 @@ def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
         the one that its card says.
     """
     if isinstance(card.spec, ClassicalSpec):
-        return _open_filter(name, card.spec)
+        from engine.backends.filters import FilterBackend
+
+        choose_backend(name, card.spec)
+        return FilterBackend(card.spec)
     if name == "auto":
         # A GPU that is there may still refuse this network.
         for each in ON_GPU:
@@ -122,9 +138,7 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     InputError
         If a backend that was named cannot take this network; ``auto`` then opens another.
     """
-    if isinstance(card.spec, ClassicalSpec):
-        return
-    chosen, *options = choose_backend(name).split(":")
+    chosen, *options = choose_backend(name, card.spec).split(":")
     if chosen != "tensorrt":
         return
     from engine.backends.rows import FIXED_ROWS
@@ -137,16 +151,6 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     except InputError:
         if name != "auto":
             raise
-
-
-def _open_filter(name: str, spec: ClassicalSpec) -> Backend:
-    if name not in ("auto", NUMPY):
-        raise InputError(
-            f"model {spec.name!r} is no network and runs in numpy alone; leave out --backend {name}"
-        )
-    from engine.backends.filters import FilterBackend
-
-    return FilterBackend(spec)
 
 
 def _open(name: str, card: ModelCard, threads: int) -> Backend:
