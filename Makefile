@@ -1,9 +1,14 @@
 # Two commands: `make run` and `make test`. Both set everything up first, in .venv.
+# `make gpu-check` measures the GPU backends and runs the tests that need a GPU; GPU_PYTHON names a
+# python that already has torch with CUDA, where none can be installed: it needs no test plugin.
 # TORCH: what pip installs for training and tests. Where pip sees only PyPI this is the CUDA build
 # (several GB); point PIP_EXTRA_INDEX_URL at PyTorch's CPU index for the small one.
+# WORKERS: test files that run at the same time. Most of them wait, so 3 suit two cores; 0 runs all in
+# one process, where --pdb and -s work.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH ?= torch==2.13.0
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := ecg_stream.py streamer engine gui models tests
@@ -16,7 +21,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test lint types check system clean
+.PHONY: run test gpu-check lint types check soak audit system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -24,7 +29,13 @@ run: $(VENV)/.run
 	else $(BIN)/ecg-stream --seconds 30 --json out/run.json --plot out/run.png; fi
 
 test: $(VENV)/.test
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PYTEST_ARGS)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)
+	@mkdir -p out
+	$(or $(GPU_PYTHON),$(BIN)/python) -m ecg_stream profile --gpu-check --json out/gpu-check.json
+	$(or $(GPU_PYTHON),$(BIN)/python) -m pytest -m gpu --noconftest -o addopts= -o filterwarnings=default \
+		tests/test_gpu.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check $(SOURCES)
@@ -34,6 +45,21 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 check: lint types test
+
+# The long versions: a day of eight patients with every fault, 10 000 fuzzed runs and hostile inputs, 200
+# kills of the recorder. Their last figures stand in docs/results/soak.json.
+SOAK_JSON ?= docs/results/soak.json
+FUZZ ?= 10000
+soak: $(VENV)/.test
+	@mkdir -p $(dir $(SOAK_JSON)) out
+	ECG_STREAM_FUZZ=$(FUZZ) ECG_STREAM_SOAK=$(SOAK_JSON) $(BIN)/python -m pytest -m slow \
+		tests/test_recording.py tests/test_fuzz_engine.py tests/test_fuzz_input.py
+	$(BIN)/ecg-stream soak --json $(SOAK_JSON) --save $$(mktemp -d -p out soak-XXXX)
+	$(BIN)/ecg-stream soak --hours 0.5 --model unet --json $(SOAK_JSON)
+
+# Known vulnerabilities of what is installed; asks PyPI, and says so where it does not answer.
+audit: $(VENV)/.test
+	$(BIN)/python .ci/audit.py
 
 # System libraries: installed where this user may, otherwise the command is printed.
 system:

@@ -12,9 +12,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,21 +26,34 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from engine.backends import BACKENDS, why_not
+from engine.backends import BACKENDS, OPTIONS, choose_backend, explain_auto, prepare_backend, why_not
+from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.plans import FOLDER_VARIABLE, plans_folder
+from engine.backends.rows import FIXED_ROWS
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe, describe_stream, table_of_streams
-from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from gui.terminal import (
+    TerminalView,
+    describe,
+    describe_faults,
+    describe_stream,
+    describe_summary,
+    table_of_streams,
+)
+from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
+from streamer.faults import KINDS as FAULT_KINDS
 from streamer.lsl import LslSettings
 from streamer.open_source import SourceSettings
+from streamer.plain import plain
 from streamer.records import DATA_VARIABLE
 from streamer.several import side_by_side
 
 _LAUNCHED_NS = time.perf_counter_ns()
 _HEADLESS_REPORT_S = 5.0
+PICTURES = (".png", ".pdf", ".svg")
 
 out = Console()
 """Results."""
@@ -64,7 +77,12 @@ DataDir = Annotated[
 ]
 Model = Annotated[str, typer.Option(help="Network by name; `ecg-stream models` lists them.")]
 Backend = Annotated[
-    str, typer.Option(help=f"Runtime: {', '.join(BACKENDS)}. `auto` takes the first that works.")
+    str,
+    typer.Option(
+        help=f"Runtime: {', '.join(BACKENDS)}, and with an option "
+        f"{', '.join(f'{name}:{word}' for name, words in OPTIONS.items() for word in words)}. `auto` takes "
+        "the fastest that works."
+    ),
 ]
 Lookahead = Annotated[
     float,
@@ -122,6 +140,13 @@ def play(
         typer.Option(help="keep: play the record as it is; remove: play its clean reference instead."),
     ] = "keep",
     seed: Annotated[int, typer.Option(min=0, help="Decides the patient and where the noise begins.")] = 0,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="What goes wrong on purpose, with any source: none, all, or some of "
+            f"{', '.join(FAULT_KINDS)}; gaps,nan:7 has the seed 7. The summary counts them."
+        ),
+    ] = "none",
     speed: Annotated[float, typer.Option(help="1 is real time, 0 as fast as possible.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again when the record ends.")] = False,
     seconds: Annotated[
@@ -157,6 +182,13 @@ def play(
             "streams the first is NAME-1, and so on."
         ),
     ] = None,
+    ladder: Annotated[
+        bool,
+        typer.Option(
+            help="Where the machine does not keep up: larger hop, then a classical filter, then raw, and "
+            "back up. Every step is shown and recorded."
+        ),
+    ] = True,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
     ] = False,
@@ -171,6 +203,9 @@ def play(
     ] = 5.0,
     save: Annotated[
         Path | None, typer.Option(help="Folder to record into: raw, cleaned, reference as WFDB.")
+    ] = None,
+    rotate: Annotated[
+        float | None, typer.Option(help="Minutes after which --save begins a new file. [default: never]")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary here.")] = None,
     plot: Annotated[
@@ -192,6 +227,7 @@ def play(
     - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
     - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
     - `ecg-stream --record 100,103,105 --noise em` replays three records side by side
+    - `ecg-stream --record 100 --faults all --speed 0 --headless` cleans it while everything goes wrong
     - `ecg-stream --source lsl --wait --lsl-out cleaned` cleans a live stream and publishes the result
 
     Research prototype: not for diagnosis, alarms or cardioversion timing.
@@ -199,7 +235,9 @@ def play(
     if context.invoked_subcommand:
         return
     named = stream_name or stream_type or source_id or all_streams
-    kind = source or ("replay" if record else "lsl" if named else "synthetic")
+    kind = (
+        source if source is not None else "replay" if record is not None else "lsl" if named else "synthetic"
+    )
     settings = SourceSettings(
         kind=_literal(kind),
         database=database,
@@ -219,11 +257,25 @@ def play(
         noise_part=_literal(noise_part),
         seed=seed,
         lsl=LslSettings(None, stream_type, source_id, wait, timeout, unit, scale),
+        faults=faults,
     )
     first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
     for file in (json_file, plot, screenshot):
         _check_writable(file)
-    job = Job(first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside))
+    job = Job(
+        first,
+        model,
+        backend,
+        threads,
+        lookahead,
+        hop,
+        save,
+        lsl_out,
+        _LAUNCHED_NS,
+        tuple(beside),
+        ladder,
+        rotate,
+    )
     if screenshot or (not headless and has_display() and why_no_window() is None):
         chosen = bool(source or record or beside or screenshot)
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
@@ -239,7 +291,7 @@ def play(
         from gui.picture import save_pictures
 
         for path in save_pictures(outcome, plot):
-            err.print(f"picture: {path}")
+            err.print(f"picture: {path}", markup=False)
 
 
 def _literal(text: str) -> Any:
@@ -275,12 +327,14 @@ def _show_window(
     finders = [partial(find, base) for find in (find_streams, synthetic_patients, find_records)]
     outcome = run_window(job if chosen else None, job, finders, screen)
     if screenshot:
-        err.print(f"picture: {screenshot}")
+        err.print(f"picture: {screenshot}", markup=False)
     return outcome
 
 
 def _play(job: Job, *, live: bool) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
+    with _progress() as show:
+        prepare_backend(job.backend, load_card(job.model), show)
     if job.source.kind == "lsl":
         err.print(f"looking for the LSL stream{'s' if job.beside else ''} … · Ctrl-C ends")
     # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
@@ -292,6 +346,8 @@ def _play(job: Job, *, live: bool) -> Outcome:
     with engine:
         try:
             started = engine.wait_started()
+            if job.backend == "auto":
+                err.print(explain_auto(started.backend), markup=False, highlight=False, soft_wrap=True)
             return _watch(engine, started, job.model, live)
         except KeyboardInterrupt:
             engine.stop()
@@ -363,7 +419,7 @@ def _report_stream(summary: dict[str, Any]) -> None:
     )
     table.add_row("gaps", f"{summary['gaps']} ({summary['gap_samples']} samples)")
     if summary["stream"]:
-        table.add_row("stream", describe_stream(summary["stream"]))
+        table.add_row("stream", escape(describe_stream(summary["stream"])))
     if summary["snr_out_db"] is not None and summary["snr_in_db"] is not None:
         table.add_row(
             "SNR",
@@ -384,8 +440,16 @@ def _report_stream(summary: dict[str, Any]) -> None:
             f"real-time factor {summary['realtime_factor']:.3f}",
         )
         table.add_row("cold start", f"{summary['cold_start_s']:.2f} s to the first cleaned sample")
+    guarded = describe_summary(summary)
+    if guarded:
+        table.add_row("guard", guarded)
+    if summary["faults"]:
+        table.add_row("faults made", describe_faults(summary["faults"]))
     if summary["recording"]:
-        table.add_row("recording", f"{summary['recording']}.hea")
+        more = f" and {summary['recording_files'] - 1} more" if summary["recording_files"] > 1 else ""
+        table.add_row("recording", escape(f"{summary['recording']}.hea{more}"))
+    if summary["recording_problem"]:
+        table.add_row("", escape(summary["recording_problem"]))
     out.print(table)
 
 
@@ -398,9 +462,16 @@ def _check_writable(file: Path | None) -> None:
         raise InputError(f"cannot write {file}: its folder must exist and be writable, and it a file")
 
 
+def _check_picture(file: Path | None) -> None:
+    """Refuse a picture that cannot be written before the run, not after it."""
+    _check_writable(file)
+    if file is not None and file.suffix.lower() not in PICTURES:
+        raise InputError(f"cannot draw {file}: a picture ends in {', '.join(PICTURES)}")
+
+
 def _write_json(content: Any, file: Path) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    err.print(f"summary: {file}")
+    err.print(f"summary: {file}", markup=False)
 
 
 @app.command()
@@ -488,7 +559,7 @@ def streams(
         measured = "--" if stream.measured_hz is None else f"{stream.measured_hz:.2f} Hz"
         leads = ", ".join(stream.leads[:12]) + (" …" if len(stream.leads) > 12 else "")
         row = (stream.name, stream.type, rate, measured, leads, stream.unit, stream.source_id, stream.host)
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(escape(plain(cell)) for cell in row))
     if found:
         out.print(table)
     else:
@@ -515,50 +586,160 @@ def models() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="Network to train.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Train every network.")] = False,
+    track: Annotated[
+        Literal["f", "s"],
+        typer.Option(help="f: unseen patients and noise. s: as the seed table was made, to compare with it."),
+    ] = "f",
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the run [default: out/train-NAME].")
-    ] = None,
+        Path, typer.Option("--out", help="Holds a folder for each run, train-NAME on Track F.")
+    ] = Path("out"),
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 16_000,
+    minutes: Annotated[float | None, typer.Option(help="Minutes per network, in place of --steps.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes for all networks together; one of sixteen times the arithmetic gets twice the "
+            "time. Networks with a finished run in --out are left out."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and examples.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and examples.")] = None,
+    noise: Annotated[str, typer.Option(help="Track S: noises, comma-separated: bw, em, ma, emb.")] = "emb",
+    snr: Annotated[str, typer.Option(help="Track S: SNRs in dB, comma-separated.")] = "-4",
+    mixing: Annotated[str, typer.Option(help="Track S: how emb is made, new or old.")] = "new",
+    epochs: Annotated[int, typer.Option(min=1, help="Track S: passes over the training windows.")] = 100,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
 ) -> None:
-    """Train a network on Track F (unseen patients, unseen noise). Stopped runs go on where they were."""
-    find_network(name)
+    """Train networks. Ctrl-C loses nothing: the same command goes on where it was.
+
+    Examples
+    --------
+    - `ecg-stream train unet` the full run on Track F
+    - `ecg-stream train --all --budget 600` all of them in ten hours
+    - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
+    """
+    chosen = names or (list(NETWORKS) if every else [])
+    if not chosen or (names and every):
+        raise InputError("name the networks to train, or give --all for every one of them")
+    for name in chosen:
+        find_network(name)
     _needs_torch()
+    where: dict[str, Any] = {"data_dir": data_dir, "device": device, "threads": threads}
+    try:
+        if track == "s":
+            _train_s(chosen, out_dir, noise, snr, mixing, epochs, seed, where)
+        else:
+            _train_f(chosen, out_dir, steps, minutes, budget, batch, rate, validate_every, seed, where)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {out_dir}", markup=False)
+        raise typer.Exit(130) from None
+
+
+def _train_f(
+    names: list[str],
+    out_dir: Path,
+    steps: int,
+    minutes: float | None,
+    budget: float | None,
+    batch: int,
+    rate: float,
+    validate_every: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.macs import macs
     from models.train import TrainSettings
     from models.train import train as run
+    from models.train_all import train_all
 
-    settings = TrainSettings(steps=steps, batch=batch, rate=rate, seed=seed, validate_every=validate_every)
-    folder = out_dir or Path("out") / f"train-{name}"
-    try:
-        run(name, folder, settings, data_dir=data_dir, device=device, threads=threads)
-    except KeyboardInterrupt:
-        err.print(f"stopped; the same command goes on from {folder / 'checkpoint.pt'}")
-        raise typer.Exit(130) from None
-    out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+    settings = TrainSettings(
+        steps=steps, minutes=minutes, batch=batch, rate=rate, seed=seed or 0, validate_every=validate_every
+    )
+    if budget is None:
+        folders = [run(name, out_dir / f"train-{name}", settings, **where) for name in names]
+    else:
+        work = {name: float(macs(find_network(name))) for name in names}
+
+        def note(name: str, given: float) -> None:
+            err.print(f"{name}: {given:.1f} of {budget:g} minutes")
+
+        folders = train_all(work, out_dir, settings, budget, note, **where)
+    for name, folder in zip(names, folders, strict=False):
+        out.print(
+            f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`",
+            markup=False,
+        )
+
+
+def _train_s(
+    names: list[str],
+    out_dir: Path,
+    noise: str,
+    snr: str,
+    mixing: str,
+    epochs: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.track_s import Condition
+    from models.train_s import TrackSSettings, train_s
+
+    for kind in _list(noise):
+        for level in _numbers("snr", snr):
+            settings = TrackSSettings(Condition(kind, level, _literal(mixing)), epochs)
+            if seed is not None:
+                settings = replace(settings, seed=seed)
+            for name in names:
+                row = train_s(name, out_dir, settings, **where)
+                out.print(f"{name}, {kind} at {level:g} dB: {row['snr_out_db']:.2f} dB", highlight=False)
 
 
 @app.command()
 def export(
     name: Annotated[str, typer.Argument(help="Network to export.")],
-    format: Annotated[Literal["onnx"], typer.Option(help="onnx.")] = "onnx",
+    format: Annotated[
+        Literal["onnx", "tensorrt"], typer.Option(help="onnx, or tensorrt: a plan for one kind of GPU.")
+    ] = "onnx",
     run: Annotated[
         Path | None, typer.Option(help="Folder of a training run [default: the shipped weights].")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="File to write [default: NAME.onnx].")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write [default: NAME.onnx], or for a plan also a folder: it then gets the name "
+            f"that runs look for in the folder that {FOLDER_VARIABLE} names."
+        ),
+    ] = None,
     install: Annotated[
         bool,
         typer.Option("--install", help="Make the run's weights the ones that the package ships."),
     ] = False,
+    precision: Annotated[
+        Literal["fp32", "fp16"], typer.Option(help="fp32, or fp16: convolutions in half precision.")
+    ] = "fp32",
+    flavour: Annotated[
+        str,
+        typer.Option(help="Library for a plan: rtx (needs no GPU here) or classic (builds on the GPU)."),
+    ] = "rtx",
+    compute_capability: Annotated[
+        str | None, typer.Option(help="GPU that a plan is for, such as 8.9 [default: the one here].")
+    ] = None,
+    rows: Annotated[str, typer.Option(help="Batch sizes of a plan; runs look for the default.")] = ",".join(
+        str(count) for count in FIXED_ROWS
+    ),
 ) -> None:
-    """Turn weights into the graph that runtimes load, and check it against the network."""
+    """Turn weights into what runtimes load: an ONNX graph, checked against the network, or a plan."""
     spec = find_network(name)
+    target = output or Path(f"{name}.onnx" if format == "onnx" else ".")
+    if format == "tensorrt":
+        _export_plan(name, target, run, flavour, compute_capability, precision, rows)
+        return
     _needs_torch()
     from models.export import export_onnx, install_run
 
@@ -568,63 +749,222 @@ def export(
         difference = install_run(spec, run)
         out.print(f"installed {name}; differs from torch by {difference:.1e} mV")
         return
-    target = output or Path(f"{name}.onnx")
     _check_writable(target)
     weights = run / "weights.safetensors" if run else load_card(name).weights_path
-    difference = export_onnx(spec, weights, target)
-    out.print(f"{target}: differs from torch by {difference:.1e} mV")
+    difference = export_onnx(spec, weights, target, precision)
+    out.print(f"{target}: differs from torch by {difference:.1e} mV", markup=False)
+
+
+def _export_plan(
+    name: str,
+    target: Path,
+    run: Path | None,
+    flavour: str,
+    capability: str | None,
+    precision: str,
+    rows: str,
+) -> None:
+    from tempfile import TemporaryDirectory
+
+    from engine.backends.export_plan import export_plan
+    from engine.backends.onnxrt import graph_of
+
+    _check_writable(target / "plan" if target.is_dir() else target)
+    if run:
+        _needs_torch()
+        from models.export import export_onnx
+
+        with TemporaryDirectory() as folder:
+            export_onnx(find_network(name), run / "weights.safetensors", Path(folder, "graph.onnx"))
+            graph = Path(folder, "graph.onnx").read_bytes()
+    else:
+        graph = graph_of(load_card(name))
+    begun = time.perf_counter()
+    with _progress() as show:
+        file = export_plan(
+            name,
+            graph,
+            target,
+            flavour=flavour,
+            capability=_capability(capability) if capability else None,
+            precision=precision,
+            rows=_counts(rows),
+            progress=show,
+        )
+    out.print(
+        f"{file}: {file.stat().st_size / 1e6:.1f} MB, built in {time.perf_counter() - begun:.1f} s",
+        soft_wrap=True,
+    )
+
+
+def _capability(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    if not (major.isdecimal() and minor.isdecimal()):
+        raise InputError(f"--compute-capability {text!r} is none; give it as in 8.9")
+    return int(major), int(minor)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    if not all(part.isdecimal() for part in _list(text)):
+        raise InputError(f"--rows {text!r} is no list of batch sizes such as 1,8,64")
+    return tuple(int(part) for part in _list(text))
 
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option("--models", help="Networks, comma-separated.")] = DEFAULT_NETWORK,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("out/evaluate"),
+    track: Annotated[
+        Literal["f", "s", "stress", "safety"],
+        typer.Option(
+            help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
+            "stress: beats found in the official Noise Stress Test records. safety: beats invented, "
+            "erased and bent, with the guard off and on."
+        ),
+    ] = "f",
+    model: Annotated[
+        str | None, typer.Option("--models", help="Comma-separated [default: all that can run].")
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the report [default: out/evaluate-TRACK].")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Compute nothing: print the tables of a folder of results, docs/results."),
+    ] = None,
     noises: Annotated[str, typer.Option(help="Noises, comma-separated.")] = "bw,em,ma,emb",
     snrs: Annotated[str, typer.Option(help="SNRs in dB, comma-separated.")] = "-4,0,4,12",
     lookahead: Annotated[str, typer.Option(help="Look-aheads in ms, comma-separated.")] = "300",
     hop: Hop = 40.0,
-    records: Annotated[str | None, typer.Option(help="Records [default: all of DS2].")] = None,
-    start: Annotated[float, typer.Option(help="Second of every record to begin at.")] = 300.0,
-    seconds: Annotated[float, typer.Option(help="Seconds of every record.")] = 60.0,
+    records: Annotated[str | None, typer.Option(help="Records of track f [default: all of DS2].")] = None,
+    start: Annotated[float, typer.Option(help="Second of every record of track f to begin at.")] = 300.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds of every record [default: 60; stress: to the end]; safety: of every noise [3600]."
+        ),
+    ] = None,
+    qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
-    threads: Threads = 2,
+    cards: Annotated[
+        bool, typer.Option("--cards", help="Track f: write the figures onto the shipped networks' cards.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
     data_dir: DataDir = None,
 ) -> None:
-    """Score networks and filters on Track F: unseen patients, unseen noise, through the engine."""
-    from engine.evaluate import EvaluateSettings, write_report
-    from engine.evaluate import evaluate as run
-    from models.track_f import TEST_RECORDS
+    """Score networks and filters. Ctrl-C loses nothing: the same command goes on where it was."""
+    if report is not None:
+        from engine.evaluate_tables import tables
 
-    settings = EvaluateSettings(
-        models=tuple(_list(model)),
-        records=tuple(_list(records)) if records else TEST_RECORDS,
-        noises=tuple(_list(noises)),
-        snrs=tuple(_numbers("snrs", snrs)),
-        lookaheads_ms=tuple(_numbers("lookahead", lookahead)),
-        hop_ms=hop,
-        start=start,
-        seconds=seconds,
-        backend=backend,
-        threads=threads,
-        data_dir=data_dir,
-    )
+        out.print(tables(report), markup=False, highlight=False, soft_wrap=True)
+        return
+    folder = out_dir or Path("out") / f"evaluate-{track}"
+    systems = tuple(_list(model)) if model else None
+    shared: dict[str, Any] = {
+        "models": systems or _can_run(),
+        "lookaheads_ms": tuple(_numbers("lookahead", lookahead)),
+        "hop_ms": hop,
+        "backend": backend,
+        "jobs": jobs,
+        "data_dir": data_dir,
+    }
+    levels = tuple(_numbers("snrs", snrs))
+    try:
+        if track == "s":
+            text = _evaluate_s(folder, _list(noises), levels, data_dir)
+        elif track == "stress":
+            text = _evaluate_stress(folder, {**shared, "seconds": seconds})
+        elif track == "safety":
+            text = _evaluate_safety(folder, {**shared, "seconds": seconds or 3600.0})
+        else:
+            tested = {"records": tuple(_list(records))} if records else {}
+            more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
+            text = _evaluate_f(folder, {**shared, **more, **tested, "seconds": seconds or 60.0}, cards)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {folder}", markup=False)
+        raise typer.Exit(130) from None
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    err.print(f"report: {folder}", markup=False)
+
+
+def _can_run() -> tuple[str, ...]:
+    """Every system that is shipped with its weights, or needs none."""
+    return tuple(name for name in SYSTEMS if _state(partial(load_card, name)) == "works")
+
+
+def _evaluate_f(folder: Path, options: dict[str, Any], cards: bool) -> str:
+    from engine.evaluate import EvaluateSettings
+    from engine.evaluate import evaluate as run
+    from engine.evaluate_report import write_report
+
+    settings = EvaluateSettings(**options)
+    with _progress() as show:
+        results = run(settings, folder, show)
+    report = write_report(results, settings, folder)
+    if cards:
+        from models.card_figures import add_figures
+
+        err.print(f"on the cards of: {', '.join(add_figures(report)) or 'none'}")
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+def _evaluate_s(folder: Path, noises: list[str], snrs: tuple[float, ...], data_dir: Path | None) -> str:
+    from models.track_s import Condition
+    from models.track_s_results import markdown, read_results, score_filters
+
+    for noise in noises:
+        for level in snrs:
+            for mixing in ("new", "old") if noise == "emb" else ("new",):
+                score_filters(folder, Condition(noise, level, _literal(mixing)), data_dir)
+    text = markdown(read_results(folder))
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_stress import StressSettings, evaluate_stress
+    from engine.evaluate_tables import write_stress
+
+    settings = StressSettings(**options)
+    with _progress() as show:
+        rows = evaluate_stress(settings, folder, show)
+    return write_stress(rows, settings, folder)
+
+
+def _evaluate_safety(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_safety import SafetySettings, evaluate_safety
+    from engine.safety_report import write_safety
+
+    settings = SafetySettings(**options)
+    with _progress() as show:
+        rows = evaluate_safety(settings, folder, show)
+    return write_safety(rows, settings, folder)
+
+
+@contextmanager
+def _progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar, from the first word until it is left; what it gives is told what is done, how far, of what.
+
+    Not `threaded` where a thread of its own would disturb what is measured.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=err,
+        transient=True,
+        auto_refresh=threaded,
     )
-    with bar:
-        task = bar.add_task("loading")
+    task = bar.add_task("loading")
 
-        def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+    def show(what: str, done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, description=escape(what), completed=done, total=total, refresh=not threaded)
 
-        scores = run(settings, show)
-    write_report(scores, settings, out_dir)
-    out.print((out_dir / "report.md").read_text(encoding="utf-8"), markup=False, highlight=False)
-    err.print(f"report: {out_dir}")
+    try:
+        yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _list(text: str) -> list[str]:
@@ -641,35 +981,124 @@ def _numbers(option: str, text: str) -> list[float]:
 @app.command()
 def profile(
     model: Model = DEFAULT_NETWORK,
-    backend: Backend = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(help=f"Runtime: {', '.join(BACKENDS)}; or all: every one that runs here, side by side."),
+    ] = "auto",
     lookahead: Lookahead = 300.0,
     hop: Hop = 40.0,
-    hops: Annotated[int, typer.Option(min=200, help="Hops to time.")] = 2000,
+    hops: Annotated[
+        int | None,
+        typer.Option(min=200, help="Hops to time [default: 4000, paced 1500, and 3000 a trial of a sweep]."),
+    ] = None,
     threads: Threads = 1,
+    streams: Annotated[int, typer.Option(min=1, help="Streams in step, all ready at the same time.")] = 1,
+    paced: Annotated[
+        bool, typer.Option("--paced", help="At the real cadence, a call each hop, instead of back to back.")
+    ] = False,
+    baseline: Annotated[
+        bool, typer.Option(help="Time the bare runtime call too, on the same windows.")
+    ] = True,
+    cpu_time: Annotated[
+        bool, typer.Option("--cpu-time", help="Count CPU time, not wall time: for a busy machine.")
+    ] = False,
+    find_most: Annotated[
+        bool, typer.Option("--sweep", help="Find how many streams are held within a hop. Takes minutes.")
+    ] = False,
     screen: Annotated[
         bool, typer.Option("--screen", help="Time the window instead: frames, memory, engine beside it.")
     ] = False,
     hours: Annotated[float, typer.Option(min=0.0, help="Hours of signal that --screen simulates.")] = 4.0,
+    gpu_check: Annotated[
+        bool, typer.Option("--gpu-check", help="Measure all GPU backends instead, against their goals.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw stages and histogram here (.png, .pdf, .svg).")
+    ] = None,
 ) -> None:
-    """Time the engine beside the bare runtime call, on the same windows in one run."""
-    from engine.profile import ProfileSettings
-    from engine.profile import profile as run
-
+    """Time the engine beside the bare runtime call, and backends beside each other, in one run."""
     _check_writable(json_file)
+    _check_picture(plot)
     if screen:
+        if find_most or paced or cpu_time or streams > 1 or plot or hops or backend != "auto":
+            raise InputError("--screen times the window: it takes --hours and --json alone")
         _profile_screen(hours, json_file)
         return
-    figures = run(ProfileSettings(model, backend, lookahead, hop, hops, threads))
-    table = Table("µs a hop", *next(iter(figures["us"].values())))
-    for name, percentiles in figures["us"].items():
-        table.add_row(name, *(f"{value:.1f}" for value in percentiles.values()))
-    out.print(table)
-    overhead = figures["overhead_percent_of_bare"]
-    out.print(
-        f"{figures['hops']} hops of {figures['hop_ms']:.1f} ms, one lead, {figures['model']} on "
-        f"{figures['backend']}: overhead is {overhead:.1f} % of the bare call (p50)"
+    if gpu_check:
+        _check_gpu(json_file)
+        return
+    from engine.profile import ProfileSettings
+    from engine.profile import profile as run
+    from engine.profile_sweep import check_sweep, sweep
+    from gui import profile_table as tables
+    from gui.profile_picture import save_profile, save_sweep
+
+    default = 3000 if find_most else 1500 if paced else 4000
+    settings = ProfileSettings(
+        model, backend, lookahead, hop, hops or default, threads, streams, paced, baseline, cpu_time
     )
+    if find_most:
+        check_sweep(settings)
+        with _progress(threaded=False) as show:
+            figures = sweep(settings, show)
+        out.print(tables.sweep_table(figures))
+        notes = tables.sweep_notes(figures)
+    else:
+        with _progress(threaded=False) as show:
+            measured = run(settings, show)
+        figures = measured.figures
+        out.print(tables.cost_table(figures))
+        out.print(tables.ledger_table(figures))
+        notes = tables.profile_notes(figures)
+    for note in notes:
+        out.print(note, markup=False, highlight=False)
+    warning = tables.busy_warning(figures)
+    if warning:
+        err.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    if plot:
+        if find_most:
+            save_sweep(figures, plot)
+        else:
+            save_profile(measured, plot)
+        err.print(f"picture: {plot}", markup=False)
+    if json_file:
+        _write_json(figures, json_file)
+
+
+def _check_gpu(json_file: Path | None) -> None:
+    from engine.gpu_check import check_gpu, most_streams
+
+    with _progress() as show:
+        figures = check_gpu(show)
+    libraries = ", ".join(
+        f"{name} {version or 'not installed'}" for name, version in figures["libraries"].items()
+    )
+    out.print(
+        f"{figures['date']}: {figures['gpu']} (compute capability {figures['compute_capability']}), torch "
+        f"{figures['torch']}, {', '.join(libraries)}; U-Net of {figures['parameters']:,} parameters, one "
+        f"window of {figures['window']} samples, host to host",
+        soft_wrap=True,
+    )
+    table = Table("µs", "back to back p50", "p99", "paced p99", "with heartbeat p99", "after idle", "streams")
+    for name, each in figures["backends"].items():
+        if "refused" in each:
+            table.add_row(name, "–")
+            continue
+        table.add_row(
+            name,
+            *(f"{each['back_to_back_us'][percentile]:.0f}" for percentile in ("p50", "p99")),
+            *(f"{each[pace]['p99']:.0f}" for pace in ("paced_us", "paced_heartbeat_us")),
+            f"{each['after_idle_us']:.0f}",
+            str(most_streams(each)),
+        )
+    out.print(table)
+    for name, each in figures["backends"].items():
+        if "refused" in each:
+            out.print(f"not run: {name}: {each['refused']}", markup=False, highlight=False, soft_wrap=True)
+    for name, goal in figures["goals"].items():
+        reached = "not measured" if goal["reached"] is None else f"{goal['reached']:.4g} by {goal['by']}"
+        out.print(f"{'met' if goal['met'] else 'MISSED'}: {name} {goal['goal']:g}: {reached}")
     if json_file:
         _write_json(figures, json_file)
 
@@ -727,18 +1156,76 @@ def profile_lsl(
 
 
 @app.command()
+def soak(
+    hours: Annotated[float, typer.Option(help="Hours of signal.")] = 24.0,
+    patients: Annotated[int, typer.Option(min=1, max=64, help="Streams at once.")] = 8,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after this much real time, wherever it is. [default: never]")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Network, or identity: every stage of the engine around no network.")
+    ] = "identity",
+    hop: Annotated[float, typer.Option(help="Milliseconds of new signal between two inferences.")] = 100.0,
+    faults: Annotated[str, typer.Option(help="What goes wrong, as for playing.")] = "all",
+    seed: Annotated[int, typer.Option(min=0, help="Decides patients and faults.")] = 0,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder to record the first patient into, a file an hour.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the account here, as `soak` beside what is there.")
+    ] = None,
+) -> None:
+    """Play a day of several patients with every fault, as fast as possible, and close the account.
+
+    Exit status 1 says that a sample was lost, doubled, moved or changed.
+    """
+    from engine.soak import SoakSettings
+    from engine.soak import soak as run
+
+    _check_writable(json_file)
+    settings = SoakSettings(
+        hours=hours, streams=patients, minutes=minutes, model=model, hop_ms=hop, faults=faults, seed=seed,
+        record=save,
+    )  # fmt: skip
+
+    def show(done: float) -> None:
+        err.print(f"{done:5.1f} of {hours:g} h of signal · {patients} patients", highlight=False)
+
+    figures = run(settings, show)
+    out.print_json(data=figures)
+    if json_file:
+        before = json.loads(json_file.read_text(encoding="utf-8")) if json_file.is_file() else {}
+        _write_json({**before, f"soak_{model}": figures}, json_file)
+    if not figures["exact"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which backends work here, and why the others do not."""
     table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
-    for package in ("numpy", "scipy", "onnxruntime", "wfdb", "pylsl", "torch", "onnx", "tensorrt-rtx"):
+    for package in (
+        "numpy",
+        "scipy",
+        "onnxruntime",
+        "wfdb",
+        "pylsl",
+        "torch",
+        "onnx",
+        "tensorrt",
+        "tensorrt-rtx",
+    ):
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:
             table.add_row(package, "not installed")
+    table.add_row("GPU", str(find_gpu() or why_no_gpu()))
     for name in BACKENDS[1:]:
         table.add_row(f"backend {name}", _try_backend(name))
-    for name in NETWORKS:
+    table.add_row("backend auto", explain_auto(choose_backend("auto")))
+    table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
+    for name in SYSTEMS:
         table.add_row(f"model {name}", _state(partial(load_card, name)))
     data = os.environ.get(DATA_VARIABLE)
     folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"

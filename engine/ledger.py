@@ -1,5 +1,7 @@
 """Where each millisecond between a source's stamp and the sinks went, for every sample."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -114,27 +116,41 @@ class Ledger:
         """Sort everything noted so far into the histograms, before they are read."""
         if not self._noted:
             return
-        parts = np.concatenate([parts_ns(message, handed) for message, handed in self._noted], axis=1)
+        parts = parts_ns(self._noted)
         for stage, durations in zip(STAGES, parts, strict=True):
             self.stages[stage].add(durations)
-        self.total.add(
-            np.concatenate([handed - message.source_time * 1e9 for message, handed in self._noted])
-        )
+        self.total.add(parts.sum(axis=0))
         self._noted.clear()
 
 
-def parts_ns(message: Emitted, handed_ns: int) -> NDArray[np.float64]:
-    """How long each stage took for each sample of a message, ns, shape (stages, samples)."""
-    hop = message.hop
-    arrived, first_ready = hop.arrived_ready_ns
-    parts = np.empty((len(STAGES), len(arrived)))
-    parts[0] = arrived - message.source_time * 1e9
+def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> NDArray[np.float64]:
+    """How long each stage took for each sample of messages handed over, ns, shape (stages, samples)."""
+    source_time = np.concatenate([message.source_time for message, _ in noted])
+    arrived, first_ready = np.concatenate([message.hop.arrived_ready_ns for message, _ in noted], axis=1)
+    stamps = [
+        (
+            message.hop.ready_ns,
+            message.hop.started_ns,
+            message.hop.host_to_device_ns,
+            message.hop.device_to_host_ns,
+            message.hop.finished_ns,
+            message.added_ns,
+            handed_ns,
+        )
+        for message, handed_ns in noted
+    ]
+    samples = [len(message.source_time) for message, _ in noted]
+    ready, started, to_device, to_host, finished, added, handed = np.repeat(
+        np.array(stamps).T, samples, axis=1
+    )
+    parts = np.empty((len(STAGES), len(source_time)))
+    parts[0] = arrived - source_time * 1e9
     parts[1] = first_ready - arrived
-    parts[2] = hop.ready_ns - first_ready
-    parts[3] = hop.started_ns - hop.ready_ns
-    parts[4] = hop.host_to_device_ns
-    parts[5] = hop.finished_ns - hop.started_ns - hop.host_to_device_ns - hop.device_to_host_ns
-    parts[6] = hop.device_to_host_ns
-    parts[7] = message.added_ns - hop.finished_ns
-    parts[8] = handed_ns - message.added_ns
+    parts[2] = ready - first_ready
+    parts[3] = started - ready
+    parts[4] = to_device
+    parts[5] = finished - started - to_device - to_host
+    parts[6] = to_host
+    parts[7] = added - finished
+    parts[8] = handed - added
     return parts

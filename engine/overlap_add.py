@@ -72,7 +72,7 @@ class _Fader:
     """Weighted sums of the predictions of one stream's newest samples, and of their squares.
 
     Two buffers take turns: adding the newest predictions to the old sums, a hop further on, moves
-    them into the other buffer. The last hop of both stays zero.
+    them into the other buffer. The last hop of both stays zero, and the first is never read.
     """
 
     def __init__(self, weights: NDArray[np.float32], config: EngineConfig, leads: int) -> None:
@@ -85,13 +85,14 @@ class _Fader:
 
     def add(self, hop: Hop) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and mean square of the oldest `hop` samples, which no later window will see."""
-        parts, step, tail = self._parts, self._hop, self._tail
+        parts, old, step, tail = self._parts, self._old, self._hop, self._tail
         if hop.fresh:
-            self._old[:] = 0
+            old[:] = 0
         newest = hop.predicted[:, -tail:]
         np.multiply(newest, self._weights, out=parts[0])
         np.multiply(parts[0], newest, out=parts[1])
-        np.add(self._old[:, :, step:], parts, out=self._new[:, :, :tail])
-        self._old, self._new = self._new, self._old
-        mean, mean_square = self._old[:, :, :step].copy()
-        return mean, mean_square
+        # With the caches empty a second addition costs less than a copy of what is ready.
+        ready = np.add(old[:, :, step : 2 * step], parts[:, :, :step])
+        np.add(old[:, :, 2 * step :], parts[:, :, step:], out=self._new[:, :, step:tail])
+        self._old, self._new = self._new, old
+        return ready[0], ready[1]

@@ -26,13 +26,13 @@ class Scorer:
     """
 
     def __init__(self, fs: float, leads: int) -> None:
-        self._fs = fs
+        self._fs, self._leads = fs, leads
         self._pending: list[Cleaned] = []
         self._waiting = 0
         self._scored = 0
-        nothing = (Moments.none(leads), Moments.none(leads))
-        self._warmup = self._settled = nothing
-        self._rolling: deque[tuple[Moments, Moments]] = deque(maxlen=ROLLING_S)
+        # Rows are the leads of the input and then those of the output: half the calls of two sums.
+        self._warmup = self._settled = Moments.none(2 * leads)
+        self._rolling: deque[Moments] = deque(maxlen=ROLLING_S)
 
     def push(self, message: Cleaned) -> None:
         """Take samples that carry a reference; others are ignored."""
@@ -49,31 +49,28 @@ class Scorer:
         clean = np.concatenate([m.clean for m in self._pending if m.clean is not None], axis=1)
         raw = np.concatenate([m.raw for m in self._pending], axis=1)
         cleaned = np.concatenate([m.cleaned for m in self._pending], axis=1)
-        cut = min(max(round(WARMUP_S * self._fs) - self._scored, 0), clean.shape[1])
-        early, late = slice(0, cut), slice(cut, None)
-        self._warmup = _joined(self._warmup, clean[:, early], raw[:, early], cleaned[:, early])
-        self._settled = _joined(self._settled, clean[:, late], raw[:, late], cleaned[:, late])
-        self._rolling.append((Moments.of(clean, raw), Moments.of(clean, cleaned)))
+        wanted, got = np.concatenate([clean, clean]), np.concatenate([raw, cleaned])
+        block = Moments.of(wanted, got)
+        early = min(max(round(WARMUP_S * self._fs) - self._scored, 0), clean.shape[1])
+        if early:
+            self._warmup += Moments.of(wanted[:, :early], got[:, :early])
+            self._settled += Moments.of(wanted[:, early:], got[:, early:])
+        else:
+            self._settled += block
+        self._rolling.append(block)
         self._scored += clean.shape[1]
         self._pending, self._waiting = [], 0
 
     def result(self) -> tuple[Moments, Moments]:
         """Moments of input and output over the run, warm-up left out where the run is long."""
         self._sum()
-        if self._scored > 2 * WARMUP_S * self._fs:
-            return self._settled
-        return self._warmup[0] + self._settled[0], self._warmup[1] + self._settled[1]
+        long = self._scored > 2 * WARMUP_S * self._fs
+        sums = (self._settled if long else self._warmup + self._settled).sums
+        return Moments(sums[:, : self._leads]), Moments(sums[:, self._leads :])
 
     def rolling_snr_db(self) -> tuple[float, float]:
         """Mean over leads of SNR in and out over the last seconds; NaN before the first."""
         if not self._rolling:
             return float("nan"), float("nan")
-        before = sum((block[0] for block in self._rolling), Moments.none(1))
-        after = sum((block[1] for block in self._rolling), Moments.none(1))
-        return float(np.mean(before.snr_db)), float(np.mean(after.snr_db))
-
-
-def _joined(
-    before: tuple[Moments, Moments], clean: np.ndarray, raw: np.ndarray, cleaned: np.ndarray
-) -> tuple[Moments, Moments]:
-    return before[0] + Moments.of(clean, raw), before[1] + Moments.of(clean, cleaned)
+        snr_db = sum(self._rolling, Moments.none(2 * self._leads)).snr_db
+        return float(np.mean(snr_db[: self._leads])), float(np.mean(snr_db[self._leads :]))

@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from engine.choices import backends, networks
+from engine.choices import NUMPY, backends, needs_numpy, networks
 from engine.session import Job, Retune, Setup
 from gui.calibration import GAINS, SPEEDS
 from gui.choice import Choice
@@ -173,9 +173,11 @@ class Controls(QWidget):
         self.noise_asked.emit(self._noise)
 
     def _ask_retune(self) -> None:
-        self.retune_asked.emit(
-            Retune(self.network.value, self.backend.value, float(self.lookahead.value), self._hop_ms)
-        )
+        network, backend = self.network.value, self.backend.value
+        # From a network to a classical system and back, each wants the runtime that can run it.
+        if needs_numpy(network) != (backend == NUMPY):
+            backend = "auto"
+        self.retune_asked.emit(Retune(network, backend, float(self.lookahead.value), self._hop_ms))
 
 
 def _row(widgets: list[QWidget], actions: list[QAction]) -> QHBoxLayout:

@@ -20,7 +20,7 @@ from gui.monitor import RANGE_MV, Monitor, share
 from gui.monitor_page import MonitorPage
 from gui.settings import Settings
 from gui.start_screen import StartScreen
-from gui.style import style_sheet
+from gui.style import style_sheet, tip
 from gui.theme import DARK, THEMES
 from gui.view_options import ViewOptions
 from gui.vitals import BeatFinder
@@ -249,7 +249,7 @@ class MainWindow(QMainWindow):
                 self.start_screen.show_error(bridge.reason)
                 return
             self.page.show_over(f"The engine stopped: {bridge.reason.strip().splitlines()[-1]}")
-            self.page.reason.setToolTip(bridge.reason)
+            self.page.reason.setToolTip(tip(bridge.reason))
         elif bridge.life is Life.ENDED:
             self.outcome = bridge.outcome
             self.page.show_over("The source has ended.")
@@ -287,7 +287,7 @@ class MainWindow(QMainWindow):
     def say(self, text: str) -> None:
         """Show a line at the foot for a while."""
         self.page.note.setText(text)
-        self.page.note.setToolTip(text)
+        self.page.note.setToolTip(tip(text))
         self._clear_note.start(_NOTE_MS)
 
     def _set_noise(self, settings: NoiseSettings) -> None:

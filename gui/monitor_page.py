@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -64,6 +65,7 @@ class MonitorPage(QWidget):
         self.banner = QFrame()
         self.banner.setObjectName("banner")
         self.reason = QLabel()
+        self.reason.setTextFormat(Qt.TextFormat.PlainText)
         self.reason.setWordWrap(True)
         self.restart_button = QPushButton("Restart  F5")
         self.restart_button.clicked.connect(lambda: restart())
@@ -78,6 +80,7 @@ class MonitorPage(QWidget):
         warning = QLabel(WARNING)
         self.scale = QLabel()
         self.note = QLabel()
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
         for quiet in (warning, self.scale):
             quiet.setObjectName("quiet")
         footer = QHBoxLayout()

@@ -99,6 +99,7 @@ class StartScreen(QWidget):
         self.start.setDefault(True)
         self.start.setMinimumHeight(36)
         self.error = QLabel()
+        self.error.setTextFormat(Qt.TextFormat.PlainText)
         self.error.setObjectName("error")
         self.error.setWordWrap(True)
         form = QFormLayout()

@@ -57,6 +57,7 @@ class StreamRow(QWidget):
         if self.monitor is None:
             return
         self.labels.set_alarms(self.monitor.alarms())
+        self.labels.set_reasons(self.monitor.reasons())
         state = self.monitor.state(life, self.view.frozen)
         hidden = len(self.monitor.info.leads) - len({lane.lead for lane in self.view.lanes})
         self.head.refresh(state, selected=selected, hidden_leads=hidden)

@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from engine.messages import Cleaned, Gap
+from engine.messages import Cleaned, Gap, Reason
 from engine.runner import Frame, Started
 from engine.session import Status
 from gui.braille import braille
@@ -84,8 +84,8 @@ class TerminalView:
         known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
         lines = [f"{name}: {describe(status)}" for name, status in known if status]
         return Group(
-            Panel(self._trace(raw, columns, "yellow"), title=f"{lead} raw", title_align="left"),
-            Panel(self._trace(cleaned, columns, "green"), title=f"{lead} cleaned", title_align="left"),
+            Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
+            Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
             self._figures(),
             *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines),
             Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
@@ -109,7 +109,9 @@ class TerminalView:
             return table
         if status.ppm is not None:
             rate += f" ({status.ppm:+.0f} ppm)"
-        table.add_row(f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm", describe(status), rate)
+        pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
+        # What a stream says of itself is text, and never markup.
+        table.add_row(pulse, Text(describe(status)), rate)
         return table
 
 
@@ -119,15 +121,29 @@ def describe(status: Status) -> str:
     if status.state != "LIVE":
         problem = f" ({status.problem})" if status.problem else ""
         state = f"{status.state}, newest sample {status.sample_age_s:.1f} s ago{problem} · "
+    state += describe_guard(status)
     snr = (
         f"SNR in {status.snr_in_db:+.1f} → out {status.snr_out_db:+.1f} dB (last 10 s)"
         if np.isfinite(status.snr_in_db)
         else "no reference"
     )
+    ended = f" · {status.recording_problem}" if status.recording_problem else ""
     return (
         f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
-        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples)"
+        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples){ended}"
     )
+
+
+def describe_guard(status: Status) -> str:
+    """What stands in for the network and why, with a dot behind it; empty where nothing does."""
+    setup = status.setup
+    parts = [f"{setup.step.upper()} (machine too slow)"] if setup.step else []
+    if status.reasons:
+        why = ", ".join(f"{lead}: {reason}" for lead, reason in status.reasons.items())
+        parts.append(f"RAW ({why})")
+    if setup.failure:
+        parts.append(setup.failure)
+    return "".join(f"{part} · " for part in parts)
 
 
 def describe_stream(stream: dict[str, Any]) -> str:
@@ -140,6 +156,13 @@ def describe_stream(stream: dict[str, Any]) -> str:
         if stream[what]
     )
     return " · ".join(filter(None, (stream["state"], measured, counts, stream["problem"])))
+
+
+def describe_faults(faults: dict[str, Any]) -> str:
+    """One line of what went wrong on purpose, from the summary of a run."""
+    counts = " · ".join(f"{kind} {made['count']}" for kind, made in faults["injected"].items())
+    misplaced = faults["misplaced_samples"]
+    return f"{counts} (seed {faults['seed']})" + (f" · {misplaced} samples misplaced" if misplaced else "")
 
 
 def table_of_streams(summary: dict[str, Any]) -> Table:
@@ -170,3 +193,18 @@ def table_of_streams(summary: dict[str, Any]) -> Table:
         f"{summary['deadline_misses']} of {summary['hops']}",
     )
     return table
+
+
+def describe_summary(summary: dict[str, Any]) -> str:
+    """One line of what was not the network's word in a run, in seconds by reason; empty without any."""
+    fs = summary["fs_hz"]
+    parts = [
+        f"{count / fs:.1f} s {Reason[name.upper()].text}"
+        for name, count in summary["reasons"].items()
+        if count
+    ]
+    steps = summary["overload"].get("steps_taken", {})
+    taken = [f"{step.replace('_', ' ')} {count}×" for step, count in steps.items() if count]
+    if taken:
+        parts.append(f"steps: {', '.join(taken)}")
+    return " · ".join(parts)

@@ -25,6 +25,8 @@ CLEAN_SHARE = 0.1
 """Share of examples without added noise: the network must also leave a clean ECG alone."""
 OWN_DRIFT_SHARE = 0.5
 """Share of examples that keep the record's own drift, as a live stream does."""
+SAME_LEAD_SHARE = 0.3
+"""Share of a two-lead network's examples that hold one lead twice, as a one-lead stream does."""
 SNR_RANGE_DB = (-8.0, 24.0)
 
 
@@ -43,7 +45,8 @@ class Corpus:
     ----------
     raw, clean
         Every lead of every record as one row, in mV, shape (rows, samples); `clean` is the
-        zero-phase 0.5 Hz reference.
+        zero-phase 0.5 Hz reference. For two-lead networks the rows of a record are a pair, MLII
+        first.
     noise
         Per kind, recorded and made, a unit-power tape of two channels, shape (2, samples).
     """
@@ -58,26 +61,28 @@ class Corpus:
         return Corpus(self.raw.to(device), self.clean.to(device), noise)
 
 
-def load_corpus(part: NoisePart, data_dir: Path | None = None) -> Corpus:
-    """Records and noise of one part of Track F.
+def load_corpus(part: NoisePart, data_dir: Path | None = None, leads: int = 1) -> Corpus:
+    """Records and noise of one part of Track F, for a network that takes `leads` together.
 
     Training takes both leads of each record, for the product meets any lead; validation takes
-    MLII alone, as the test does.
+    MLII alone, as the test does. A two-lead network gets both leads in every part.
     """
     names = {"train": TRAIN_RECORDS, "validation": VALIDATION_RECORDS, "test": TEST_RECORDS}
-    leads = None if part == "train" else (LEAD,)
-    raw = np.concatenate(
-        [
-            bridge_missing(read_record(find_record(name, "mitdb", data_dir), leads).data)
-            for name in names[part]
-        ]
-    )
+    every = part == "train" or leads > 1
+    raw = np.concatenate([_leads(name, every, data_dir) for name in names[part]])
     tapes = {kind: load_tape(kind, part, FS, data_dir) for kind in KINDS} | _made_tapes(part)
     return Corpus(
         torch.from_numpy(raw - np.median(raw, axis=1, keepdims=True)),
         torch.from_numpy(clean_reference(raw, FS)),
         {kind: torch.from_numpy(tape / tape.std(axis=1, keepdims=True)) for kind, tape in tapes.items()},
     )
+
+
+def _leads(name: str, every: bool, data_dir: Path | None) -> NDArray[np.float32]:
+    """MLII of a record, or MLII and then its other lead, (leads, samples) in mV."""
+    record = read_record(find_record(name, "mitdb", data_dir), None if every else (LEAD,))
+    order = sorted(range(len(record.leads)), key=lambda row: record.leads[row] != LEAD)
+    return bridge_missing(record.data)[order]
 
 
 def _made_tapes(part: NoisePart) -> dict[str, NDArray[np.float32]]:
@@ -95,9 +100,15 @@ def _made_tapes(part: NoisePart) -> dict[str, NDArray[np.float32]]:
 
 
 def _gather(rows: Tensor, chosen: Tensor, start: Tensor, length: int) -> Tensor:
-    """Segments (batch, length) that begin at `start` in the `chosen` rows."""
+    """Segments (batch, leads, length) of the `chosen` rows (batch, leads), from `start` (batch,)."""
     index = start[:, None] + torch.arange(length, device=rows.device)
-    return rows[chosen[:, None], index]
+    return rows[chosen[..., None], index[:, None]]
+
+
+def _cut(segments: Tensor, start: Tensor, length: int) -> Tensor:
+    """The part of each segment (batch, leads, samples) that begins at its `start` (batch,)."""
+    index = start[:, None] + torch.arange(length, device=segments.device)
+    return segments.gather(2, index[:, None].expand(-1, segments.shape[1], -1))
 
 
 def _random(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -105,22 +116,32 @@ def _random(low: float, high: float, shape: tuple[int, ...], generator: torch.Ge
     return low + (high - low) * unit
 
 
-def noisy_batch(corpus: Corpus, batch: int, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random (noisy, clean) windows in mV, each (batch, 1, window).
+def noisy_batch(
+    corpus: Corpus, batch: int, window: int, generator: torch.Generator, leads: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Random (noisy, clean) windows in mV, each (batch, leads, window).
 
     Half of the examples carry one kind of noise, half a random mixture; sign and gain vary, and
-    some windows begin with a constant, as the first windows of a stream do.
+    some windows begin with a constant, as the first windows of a stream do. Two leads are a pair
+    of one record at one moment, with the two channels of the noise at one moment, each at the
+    example's SNR; `SAME_LEAD_SHARE` of the examples hold one of them twice.
+
+    Parameters
+    ----------
+    corpus
+        Loaded for the same number of `leads`, 1 or 2.
     """
     device, g = generator.device, generator
 
     def integers(high: int) -> Tensor:
         return torch.randint(high, (batch,), generator=g, device=device)
 
-    row = integers(len(corpus.clean))
+    each = torch.arange(leads, device=device)
+    row = leads * integers(len(corpus.clean) // leads)[:, None] + each
     start = integers(corpus.clean.shape[1] - SEGMENT)
     clean = _gather(corpus.clean, row, start, SEGMENT)
     raw = _gather(corpus.raw, row, start, SEGMENT)
-    keeps_drift = _random(0, 1, (batch, 1), g) < OWN_DRIFT_SHARE
+    keeps_drift = _random(0, 1, (batch, 1, 1), g) < OWN_DRIFT_SHARE
     base = torch.where(keeps_drift, raw, clean)
 
     kinds = len(corpus.noise)
@@ -133,21 +154,24 @@ def noisy_batch(corpus: Corpus, batch: int, window: int, generator: torch.Genera
     weights = torch.where(_random(0, 1, (batch, 1), g) < 0.5, single, mixture)
     noise = torch.zeros_like(clean)
     for index, tape in enumerate(corpus.noise.values()):
-        piece = _gather(tape, integers(len(tape)), integers(tape.shape[1] - SEGMENT), SEGMENT)
-        noise += weights[:, index : index + 1] * piece
-    snr_db = _random(*SNR_RANGE_DB, (batch, 1), g)
-    gain = noise_gain(clean.var(1, keepdim=True), noise.var(1, keepdim=True) + 1e-9, snr_db)
-    gain = torch.where(_random(0, 1, (batch, 1), g) < CLEAN_SHARE, torch.zeros_like(gain), gain)
+        channels = (integers(len(tape))[:, None] + each) % len(tape)
+        piece = _gather(tape, channels, integers(tape.shape[1] - SEGMENT), SEGMENT)
+        noise += weights[:, index, None, None] * piece
+    snr_db = _random(*SNR_RANGE_DB, (batch, 1, 1), g)
+    gain = noise_gain(clean.var(2, keepdim=True), noise.var(2, keepdim=True) + 1e-9, snr_db)
+    gain = torch.where(_random(0, 1, (batch, 1, 1), g) < CLEAN_SHARE, torch.zeros_like(gain), gain)
     noisy = base + gain * noise
 
-    sign = torch.where(_random(0, 1, (batch, 1), g) < 0.5, -1.0, 1.0)
-    scale = sign * torch.exp(0.35 * torch.randn((batch, 1), generator=g, device=device))
+    sign = torch.where(_random(0, 1, (batch, 1, 1), g) < 0.5, -1.0, 1.0)
+    scale = sign * torch.exp(0.35 * torch.randn((batch, 1, 1), generator=g, device=device))
     at = integers(SEGMENT - window)
-    every = torch.arange(batch, device=device)
-    noisy = _gather(scale * noisy, every, at, window)
-    clean = _gather(scale * clean, every, at, window)
+    noisy, clean = _cut(scale * noisy, at, window), _cut(scale * clean, at, window)
     # The first windows of a stream are filled up with its first sample.
-    begins = torch.where(integers(20) == 0, integers(window), torch.zeros_like(at))
-    before = torch.arange(window, device=device) < begins[:, None]
-    noisy = torch.where(before, noisy.gather(1, begins[:, None]), noisy)
-    return noisy[:, None], clean[:, None]
+    begins = torch.where(integers(20) == 0, integers(window), torch.zeros_like(at))[:, None, None]
+    before = torch.arange(window, device=device) < begins
+    noisy = torch.where(before, noisy.gather(2, begins.expand(-1, leads, -1)), noisy)
+    if leads > 1:
+        one = torch.where(_random(0, 1, (batch, 1), g) < SAME_LEAD_SHARE, integers(leads)[:, None], each)
+        every = torch.arange(batch, device=device)[:, None]
+        noisy, clean = noisy[every, one], clean[every, one]
+    return noisy, clean

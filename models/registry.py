@@ -1,4 +1,4 @@
-"""Every network that can be chosen by name, and the card that says what it is.
+"""Everything that can be chosen by name, and the card that says what it is.
 
 The facts of a network (paper, window, rate) stand here; what came out of its training (figures,
 time, machine) stands in the JSON card beside its weights.
@@ -6,11 +6,13 @@ time, machine) stands in the JSON card beside its weights.
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.classical import CLASSICAL
+from models.published import PUBLISHED
+from models.spec import ClassicalSpec, NetworkSpec
 from streamer.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,41 +20,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_NETWORK = "unet"
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """What a network expects and where it comes from.
-
-    Parameters
-    ----------
-    name
-        The word for ``--model``.
-    title, paper
-        What it is, and the publication that it follows.
-    fs
-        Sampling rate it was made for, Hz.
-    window
-        Samples that it sees at once.
-    leads
-        Leads that it takes together. A network of one lead cleans each lead by itself.
-    parameters
-        Number of trained numbers; a test counts them.
-    normalisation
-        What happens to the scale of the input, always inside the exported graph.
-    build
-        Makes the untrained ``torch.nn.Module``: (batch, leads, window) mV → the same shape.
-    """
-
-    name: str
-    title: str
-    paper: str
-    fs: float
-    window: int
-    leads: int
-    parameters: int
-    normalisation: str
-    build: Callable[[], "nn.Module"]
 
 
 def _build_unet() -> "nn.Module":
@@ -75,29 +42,55 @@ NETWORKS = {
             normalisation="each window by its own mean and standard deviation",
             build=_build_unet,
         ),
+        *PUBLISHED,
     )
 }
 
 
-def find_network(name: str) -> NetworkSpec:
-    """Look a network up by name.
+SYSTEMS: dict[str, NetworkSpec | ClassicalSpec] = {**NETWORKS, **CLASSICAL}
+"""Everything that ``--model`` takes."""
+
+
+def find_system(name: str) -> NetworkSpec | ClassicalSpec:
+    """Look a network or a classical system up by name.
 
     Raises
     ------
     InputError
         If there is none of that name.
     """
-    if name not in NETWORKS:
-        raise InputError(f"model {name!r} is unknown; there are: {', '.join(NETWORKS)}")
-    return NETWORKS[name]
+    if name not in SYSTEMS:
+        raise InputError(f"model {name!r} is unknown; there are: {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]
+
+
+def find_network(name: str) -> NetworkSpec:
+    """Look a network up by name: what can be trained and exported.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    spec = find_system(name)
+    if isinstance(spec, ClassicalSpec):
+        raise InputError(f"{name!r} has nothing to train or export; networks: {', '.join(NETWORKS)}")
+    return spec
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A network with its trained weights: `spec`, and `trained`, the JSON beside the weights."""
+    """A system ready to run: `spec`, and `trained`, the JSON beside a network's weights."""
 
-    spec: NetworkSpec
+    spec: NetworkSpec | ClassicalSpec
     trained: dict[str, Any]
+
+    @property
+    def network(self) -> NetworkSpec:
+        """`spec`, where it is a network's: what torch can build."""
+        if isinstance(self.spec, ClassicalSpec):
+            raise TypeError(f"{self.spec.name} is no network")
+        return self.spec
 
     @property
     def onnx_path(self) -> Path:
@@ -109,16 +102,37 @@ class ModelCard:
         """The weights that the graph was exported from."""
         return WEIGHTS / f"{self.spec.name}.safetensors"
 
+    def check_file(self, path: Path) -> None:
+        """Refuse a model file that is not, to the bit, the one that the card was written for.
+
+        Raises
+        ------
+        InputError
+            If it is missing, or another one.
+        """
+        install = f"install ecg-stream again, or run `ecg-stream export {self.spec.name} --run … --install`"
+        if not path.is_file():
+            raise InputError(f"model {self.spec.name!r} has no {path}; {install}")
+        known = self.trained.get("onnx_sha256" if path.suffix == ".onnx" else "weights_sha256")
+        found = sha256(path)
+        if found != known:
+            raise InputError(
+                f"model file {path} is not the one that was shipped: its SHA-256 begins {found[:12]}, its "
+                f"card says {str(known)[:12]}; {install}"
+            )
+
 
 def load_card(name: str) -> ModelCard:
-    """Card of a network that is shipped with weights.
+    """Card of a classical system, or of a network that is shipped with weights.
 
     Raises
     ------
     InputError
         If the name is unknown, or no weights are there yet.
     """
-    spec = find_network(name)
+    spec = find_system(name)
+    if isinstance(spec, ClassicalSpec):
+        return ModelCard(spec, {})
     path = WEIGHTS / f"{name}.json"
     if not path.is_file():
         raise InputError(

@@ -1,17 +1,15 @@
 """Train a network on Track F: seeded, resumable, stopped early on validation patients.
 
-The same command runs on a CPU and on a GPU. Ctrl-C and a kill lose nothing but the steps since the
-last checkpoint, which is written to a temporary name and renamed.
+The same command runs on a CPU and on a GPU, and every network learns by the same recipe. Ctrl-C and
+a kill lose nothing but the steps since the last checkpoint.
 """
 
+import copy
 import json
 import math
-import os
-import pickle
 import platform
 import time
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,7 +18,16 @@ from torch import Tensor, nn
 
 from models import registry
 from models.data import Corpus, load_corpus, noisy_batch
+from models.loss_plot import plot_losses
+from models.run_state import Plan, RunState
 from streamer.errors import InputError
+
+VALIDATIONS = 10
+"""In a run whose length is given in minutes."""
+LONG_WINDOW = 720
+"""Samples; of longer windows a step takes fewer, so that it holds no more signal."""
+_TIMED_STEPS = 10
+_FEWEST_STEPS = 2 * VALIDATIONS
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,11 @@ class TrainSettings:
     ----------
     steps
         Optimiser steps; the learning rate falls to zero along a cosine over them.
+    minutes
+        How long the run takes, in place of `steps` and `validate_every`: a few steps are timed, then
+        the number of steps is fixed, with `VALIDATIONS` validations among them.
     batch
-        Windows per step.
+        Windows per step, of up to `LONG_WINDOW` samples.
     rate
         Peak learning rate of AdamW.
     patience
@@ -43,6 +53,7 @@ class TrainSettings:
     """
 
     steps: int = 16_000
+    minutes: float | None = None
     batch: int = 64
     rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -51,8 +62,12 @@ class TrainSettings:
     patience: int = 16
     tail_s: float = 1.0
 
+    def rows(self, window: int) -> int:
+        """Windows per step, for windows of so many samples."""
+        return max(1, min(self.batch, self.batch * LONG_WINDOW // window))
 
-def _rate_at(step: int, *, steps: int) -> float:
+
+def rate_at(step: int, steps: int) -> float:
     """Share of the peak rate: up in a straight line over the first 5 %, then down along a cosine."""
     rising = max(1, steps // 20)
     return min(1.0, (step + 1) / rising) * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -97,30 +112,36 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(settings.seed)
-    network = spec.build().to(where)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_rate_at, steps=settings.steps))
-    state = _State(name, network, optimiser, schedule, settings, where)
+    state = _new_state(name, spec.build().to(where), settings, where)
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
 
-    corpus = load_corpus("train", data_dir).to(where)
-    checks = _validation_batches(load_corpus("validation", data_dir).to(where), spec.window, where)
-    weight = torch.full((spec.window,), 0.25, device=where)
-    weight[-round(settings.tail_s * spec.fs) :] = 1.0
-    weight /= weight.mean()
+    corpus = load_corpus("train", data_dir, spec.leads).to(where)
+    data = _Data(
+        corpus,
+        _validation_batches(
+            load_corpus("validation", data_dir, spec.leads).to(where), spec.window, spec.leads
+        ),
+        _weight(spec.window, round(settings.tail_s * spec.fs), where),
+        spec.leads,
+        settings.rows(spec.window),
+    )
+    plan = state.plan
+    if plan is None:
+        plan = _plan(state, data)
+        state.begin(plan)
 
     bar = Progress(
         TextColumn(f"train {name}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("validation {task.fields[best]:.4f}"),
     )  # fmt: skip
     with bar, (out / "log.jsonl").open("a", encoding="utf-8") as log:
-        task = bar.add_task("", total=settings.steps, completed=state.step, best=state.best)
-        while state.step < settings.steps and state.stale < settings.patience:
+        task = bar.add_task("", total=plan.steps, completed=state.step, best=state.best)
+        while state.step < plan.steps and state.stale < settings.patience:
             started = time.perf_counter()
-            loss = _run_steps(state, corpus, weight, spec.window)
+            loss = _run_steps(state, min(plan.validate_every, plan.steps - state.step), data)
+            validation = _validate(state.network, data)
             state.seconds += time.perf_counter() - started
-            validation = _validate(network, checks, weight, where)
             state.judge(validation)
             line = {
                 "step": state.step,
@@ -135,9 +156,13 @@ def train(
 
     weights = out / "weights.safetensors"
     save_file(state.best_weights, weights)
+    plot_losses(out / "log.jsonl", out / "loss.png", name)
     report = {
+        "command": command(name, settings),
         "settings": asdict(settings),
+        "steps_planned": plan.steps,
         "steps_run": state.step,
+        "rows_per_step": data.rows,
         "best_validation_loss": state.best,
         "minutes": round(state.seconds / 60, 1),
         "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
@@ -147,82 +172,83 @@ def train(
     return out
 
 
-class _State:
-    """What a checkpoint holds: network, optimiser, schedule, generator, and the best so far."""
+def command(name: str, settings: TrainSettings) -> str:
+    """The command that makes such a run."""
+    options = {"batch": settings.batch, "rate": settings.rate, "seed": settings.seed}
+    if settings.minutes is None:
+        options |= {"steps": settings.steps, "validate-every": settings.validate_every}
+    else:
+        options |= {"minutes": round(settings.minutes, 2)}
+    return f"ecg-stream train {name} " + " ".join(f"--{key} {value:g}" for key, value in options.items())
 
-    def __init__(
-        self,
-        name: str,
-        network: nn.Module,
-        optimiser: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
-        settings: TrainSettings,
-        device: torch.device,
-    ) -> None:
-        self.name = name
-        self.network, self.optimiser, self.schedule = network, optimiser, schedule
-        self.settings = settings
-        self.generator = torch.Generator(device).manual_seed(settings.seed)
-        self.step = self.stale = 0
-        self.best = float("inf")
-        self.seconds = 0.0
-        self.best_weights: dict[str, Tensor] = {}
 
-    def judge(self, validation: float) -> None:
-        """Keep the weights if they are the best so far."""
-        if validation < self.best:
-            self.best, self.stale = validation, 0
-            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
-        else:
-            self.stale += 1
+@dataclass(frozen=True)
+class _Data:
+    """What a network sees of the world: examples to learn from, and those that judge it."""
 
-    def save(self, path: Path) -> None:
-        """Write to a temporary name, then rename: a kill leaves the old checkpoint whole."""
-        temporary = path.with_suffix(".tmp")
-        torch.save(
-            {
-                "name": self.name,
-                "settings": asdict(self.settings),
-                "network": self.network.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "generator": self.generator.get_state(),
-                "progress": [self.step, self.stale, self.best, self.seconds],
-                "best_weights": self.best_weights,
-            },
-            temporary,
+    corpus: Corpus
+    checks: list[tuple[Tensor, Tensor]]
+    weight: Tensor
+    leads: int
+    rows: int
+
+
+def _new_state(name: str, network: nn.Module, settings: TrainSettings, device: torch.device) -> RunState:
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    plan = None if settings.minutes is not None else Plan(settings.steps, settings.validate_every)
+    return RunState(name, network, optimiser, rate_at, settings, device, plan)
+
+
+def _plan(state: RunState, data: _Data) -> Plan:
+    """Time a few steps and a validation on a copy, then say how many fill the minutes."""
+    settings: TrainSettings = state.settings
+    began = time.perf_counter()
+    trial = _new_state(
+        state.name,
+        copy.deepcopy(state.network),
+        replace(settings, minutes=None, steps=2 * _TIMED_STEPS),
+        data.weight.device,
+    )
+    # The first steps are slow: memory is laid out, kernels are chosen.
+    _run_steps(trial, _TIMED_STEPS // 2, data)
+    started = time.perf_counter()
+    _run_steps(trial, _TIMED_STEPS, data)
+    stepped = time.perf_counter()
+    _validate(trial.network, data)
+    ended = time.perf_counter()
+    state.seconds += ended - began
+    return plan_steps(
+        60 * (settings.minutes or 0) - state.seconds, (stepped - started) / _TIMED_STEPS, ended - stepped
+    )
+
+
+def plan_steps(seconds: float, step_s: float, validation_s: float) -> Plan:
+    """Steps, in `VALIDATIONS` stretches of equal length, that fill a time with their validations.
+
+    Raises
+    ------
+    InputError
+        If fewer than two steps would lie between two validations.
+    """
+    steps = int((seconds - VALIDATIONS * validation_s) / step_s)
+    if steps < _FEWEST_STEPS:
+        needed = (_FEWEST_STEPS * step_s + VALIDATIONS * validation_s) / 60
+        raise InputError(
+            f"{max(seconds, 0) / 60:.1f} minutes are too few: a step takes {step_s:.2f} s and a validation "
+            f"{validation_s:.1f} s here; give at least {needed:.1f} minutes"
         )
-        os.replace(temporary, path)
-
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint, if there is one of the same settings."""
-        if not path.is_file():
-            return
-        afresh = "give another --out to start afresh"
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(f"{path} is no whole checkpoint; {afresh}") from error
-        if (saved["name"], saved["settings"]) != (self.name, asdict(self.settings)):
-            raise InputError(
-                f"{path} belongs to a run of {saved['name']!r} with other settings ({saved['settings']}); "
-                f"give the same to go on, or {afresh}"
-            )
-        self.network.load_state_dict(saved["network"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.schedule.load_state_dict(saved["schedule"])
-        self.generator.set_state(saved["generator"])
-        self.step, self.stale, self.best, self.seconds = saved["progress"]
-        self.best_weights = saved["best_weights"]
+    every = steps // VALIDATIONS
+    return Plan(every * VALIDATIONS, every)
 
 
-def _run_steps(state: _State, corpus: Corpus, weight: Tensor, window: int) -> float:
-    """Train up to the next validation; returns the mean training loss."""
+def _run_steps(state: RunState, count: int, data: _Data) -> float:
+    """Train for `count` steps; returns their mean loss."""
     state.network.train()
-    count = min(state.settings.validate_every, state.settings.steps - state.step)
+    weight = data.weight
+    window = len(weight)
     total = torch.zeros((), device=weight.device)
     for _ in range(count):
-        noisy, clean = noisy_batch(corpus, state.settings.batch, window, state.generator)
+        noisy, clean = noisy_batch(data.corpus, data.rows, window, state.generator, data.leads)
         with torch.autocast(weight.device.type, dtype=torch.bfloat16):
             output = state.network(noisy)
         loss = denoising_loss(output.float(), clean, weight)
@@ -236,16 +262,22 @@ def _run_steps(state: _State, corpus: Corpus, weight: Tensor, window: int) -> fl
     return total.item() / count
 
 
-def _validation_batches(corpus: Corpus, window: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+def _weight(window: int, tail: int, device: torch.device) -> Tensor:
+    """Weight of each sample of a window in the loss, one on average, shape (window,)."""
+    weight = torch.full((window,), 0.25, device=device)
+    weight[-tail:] = 1.0
+    return weight / weight.mean()
+
+
+def _validation_batches(corpus: Corpus, window: int, leads: int) -> list[tuple[Tensor, Tensor]]:
     """Fixed batches: the same examples at every validation, whatever the training seed."""
-    generator = torch.Generator(device).manual_seed(2718)
-    return [noisy_batch(corpus, 256, window, generator) for _ in range(8)]
+    generator = torch.Generator(corpus.clean.device).manual_seed(2718)
+    rows = TrainSettings(batch=256).rows(window)
+    return [noisy_batch(corpus, rows, window, generator, leads) for _ in range(8)]
 
 
 @torch.no_grad()
-def _validate(
-    network: nn.Module, batches: list[tuple[Tensor, Tensor]], weight: Tensor, device: torch.device
-) -> float:
+def _validate(network: nn.Module, data: _Data) -> float:
     network.eval()
-    losses = [denoising_loss(network(noisy), clean, weight).item() for noisy, clean in batches]
+    losses = [denoising_loss(network(noisy), clean, data.weight).item() for noisy, clean in data.checks]
     return sum(losses) / len(losses)

@@ -13,18 +13,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from streamer.errors import InputError
+from streamer.errors import InputError, some
+from streamer.plain import plain
 
 PREFERRED_TYPES = ("ECG", "EKG")
 ACCEPTED_TYPES = ("ExG", "EEG")
 """Types that amplifiers also give to an ECG; taken when there is nothing better, with a word."""
+BASE_PORT = 16572
+"""Where liblsl itself begins."""
+PORTS = 200
+"""An outlet takes two; liblsl's own 32 are soon used up."""
 
 OWN_OUTPUT = "ecg-stream/cleaned/"
 """Source ids of what an engine publishes begin so: nobody means to clean it again."""
 
 _SETTLE_S = 0.6  # streams of other processes take half a second to answer
 _POLL_S = 0.05
-_LONGEST_NAME = 80
 _QUIET = "[log]\nlevel = -2\n"  # liblsl writes its progress to stderr, across any terminal view
 
 
@@ -49,22 +53,30 @@ def load_pylsl() -> Any:
     return pylsl
 
 
-def keep_to_this_machine(folder: Path) -> Path:
+def keep_to_this_machine(folder: Path, base_port: int = BASE_PORT) -> Path:
     """Have liblsl, here and in processes started from here, use this machine's loopback alone.
 
     For measurements and tests: nobody else sees these streams, and these see nobody else's. It must
     be called before anything else of LSL.
 
+    Parameters
+    ----------
+    folder
+        Where the configuration is written.
+    base_port
+        First of `PORTS` ports. Those who share them see nothing of each other either, but each must
+        then look past the other's outlets.
+
     Returns
     -------
     Path
-        The configuration, written into `folder`.
+        The configuration.
     """
     config = folder / "lsl_api.cfg"
     config.write_text(
         "[multicast]\nResolveScope = machine\n"
         f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = ecg-stream-{uuid.uuid4()}\n"
-        "[ports]\nIPv6 = disable\nPortRange = 200\n[log]\nlevel = -3\n",
+        f"[ports]\nIPv6 = disable\nBasePort = {base_port}\nPortRange = {PORTS}\n[log]\nlevel = -3\n",
         encoding="ascii",
     )
     os.environ["LSLAPICFG"] = str(config)
@@ -92,7 +104,7 @@ class LslStream:
 
     def __str__(self) -> str:
         rate = f"{self.fs:g} Hz" if self.fs > 0 else "irregular rate"
-        source = f"source id {self.source_id!r}" if self.source_id else "no source id"
+        source = f"source id {plain(self.source_id)!r}" if self.source_id else "no source id"
         return f"{self.name!r} (type {self.type or 'none'}, {rate}, {source}, on {self.host})"
 
 
@@ -143,11 +155,6 @@ def _announced(handle: Any) -> LslStream:
     )
 
 
-def plain(text: str) -> str:
-    """Text from the network, fit for a screen or a file: printable, and not long."""
-    return "".join(letter for letter in text if letter.isprintable()).strip()[:_LONGEST_NAME]
-
-
 def look_around() -> list[LslStream]:
     """Every stream that answers within the usual time, by name."""
     network = Network()
@@ -191,7 +198,7 @@ def find_stream(
                 "they cannot be told apart: end one" if alike else "choose by --stream-name or --source-id"
             )
             raise InputError(
-                f"{len(found)} LSL streams have {wanted}: {'; '.join(map(str, found))}; {advice}"
+                f"{len(found)} LSL streams have {wanted}: {some([str(stream) for stream in found])}; {advice}"
             )
         if not found and timeout_s is not None and now - begun >= timeout_s:
             raise InputError(_nothing(wanted, streams, timeout_s))
@@ -213,7 +220,7 @@ def best_match(wanted: Wanted, streams: Sequence[LslStream]) -> list[LslStream]:
 
 
 def _nothing(wanted: Wanted, streams: list[LslStream], timeout_s: float) -> str:
-    there = "; ".join(sorted(map(str, streams))) or "no stream at all"
+    there = some(sorted(map(str, streams))) or "no stream at all"
     return (
         f"no LSL stream with {wanted} within {timeout_s:g} s; on the network: {there}. "
         "Choose with --stream-name, --stream-type or --source-id, or wait for it with --wait"

@@ -10,6 +10,9 @@ import wfdb
 from streamer.records import DATA_VARIABLE
 from streamer.synthetic import SyntheticPatient
 
+# The same tests on every machine: what needs a GPU is in test_gpu.py, which `make gpu-check` runs.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 
 @pytest.fixture(scope="session")
 def physionet():

@@ -1,8 +1,10 @@
 """Real outlets in child processes, on this machine's loopback alone.
 
-Importing this file isolates the test run: no LSL call may come before it.
+Importing this file isolates the test run: no LSL call may come before it. Workers that run at the same
+time (pytest -n) are isolated from each other as well, by a session and by ports of their own.
 """
 
+import atexit
 import multiprocessing
 import os
 import tempfile
@@ -14,14 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from streamer.broadcast import Broadcast, BroadcastSettings
-from streamer.lsl_network import keep_to_this_machine, load_pylsl
+from streamer.lsl_network import BASE_PORT, PORTS, keep_to_this_machine, load_pylsl
 from streamer.open_source import SourceSettings
 
 _MARK = "ECG_STREAM_TEST_LSL"
 if _MARK not in os.environ:  # children inherit both the mark and the configuration
     os.environ[_MARK] = "isolated"
     _FOLDER = tempfile.TemporaryDirectory(prefix="ecg-stream-lsl-")
-    keep_to_this_machine(Path(_FOLDER.name))
+    # An interrupted worker would complain that nobody had cleaned up.
+    atexit.register(_FOLDER.cleanup)
+    _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    keep_to_this_machine(Path(_FOLDER.name), BASE_PORT + PORTS * _WORKER)
 
 
 @dataclass

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import engine.session
 from engine.backends import open_backend
-from engine.batch import POWERS_OF_TWO, Batcher
+from engine.backends.rows import FIXED_ROWS
+from engine.batch import Batcher
 from engine.config import EngineConfig
 from engine.ledger import STAGES, parts_ns
 from engine.messages import Gap
@@ -35,7 +36,7 @@ class FakeClock:
 class Fixed(Identity):
     """Runs a few sizes of batch only, and returns garbage for rows that nobody asked for."""
 
-    def __init__(self, sizes=POWERS_OF_TWO):
+    def __init__(self, sizes=FIXED_ROWS):
         self.fixed_rows = sizes
         self.rows = []
 

@@ -90,7 +90,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["--lookahead", "-20"], "look-ahead"),
         (["--hop", "0"], "hop of 0.0 ms is not possible"),
         (["--backend", "tensorrt"], "'tensorrt' cannot be used"),
-        (["--backend", "abacus"], "allowed: auto, onnx, torch, tensorrt"),
+        (["--backend", "abacus"], "allowed: auto, onnx, torch, cuda, tensorrt"),
         (["--model", "oracle"], "'oracle' is unknown; there are: unet"),
         (["--source", "radio"], "source 'radio' is unknown"),
         (["--speed", "-1"], "speed"),
@@ -102,7 +102,11 @@ def test_a_record_plays_by_its_name_alone(records):
         (["--no-such-option"], "No such option"),
         (["dance"], "No such command"),
         (["train", "oracle"], "'oracle' is unknown"),
+        (["train"], "name the networks to train, or give --all"),
+        (["train", "unet", "--track", "s"], "no published network of 2 leads"),
+        (["train", "acdae", "--track", "s", "--noise", "hum"], "noise 'hum' is not in Track S"),
         (["evaluate", "--snrs", "low"], "no list of numbers"),
+        (["evaluate", "--report", "empty"], "holds no results"),
         (["export", "unet", "--output", "nowhere/x.onnx"], "cannot write"),
         (["export", "unet", "--install"], "--install needs --run"),
     ],
@@ -229,8 +233,8 @@ def test_profile_reports_call_and_overhead(tmp_path):
     ran = ecg_stream("profile", "--hops", 200, "--json", "p.json", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     figures = json.loads((tmp_path / "p.json").read_text())
-    assert set(figures["us"]) == {"bare", "call", "overhead"}
-    assert all(0 < row["p50"] <= row["p99"] for row in figures["us"].values())
+    assert all(row["p50"] > 0 for row in figures["backends"]["onnx"]["us"].values())
+    assert "overhead" in ran.stdout
 
 
 def test_export_writes_a_graph(tmp_path):

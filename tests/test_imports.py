@@ -21,7 +21,13 @@ MODULES = sorted(
     for path in (ROOT / package).rglob("*.py")
 )
 # These are the networks and their training: they are torch.
-NEED_TORCH = {"models.data", "models.train"} | {m for m in MODULES if m.startswith("models.networks.")}
+NEED_TORCH = {
+    "models.data",
+    "models.run_state",
+    "models.train",
+    "models.train_all",
+    "models.train_s",
+} | {m for m in MODULES if m.startswith("models.networks.")}
 
 
 def imported(path: Path) -> set[str]:

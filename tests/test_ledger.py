@@ -52,7 +52,7 @@ def test_the_parts_of_every_sample_sum_to_its_delay():
     checked = 0
     for message in clean(played(clock, 400), config, Slow(clock), clock):
         handed = clock()
-        parts = parts_ns(message, handed)
+        parts = parts_ns([(message, handed)])
         delay = handed - message.source_time * 1e9
         # Stamps are seconds in double precision: good to a microsecond.
         np.testing.assert_allclose(parts.sum(axis=0), delay, atol=1e3)
@@ -68,7 +68,7 @@ def test_hold_is_the_lookahead_and_wait_the_hop():
     clock = FakeClock()
     config = EngineConfig(FS, 64, 8, 24)
     messages = clean(played(clock, 800), config, Slow(clock), clock)
-    parts = np.concatenate([parts_ns(message, clock()) for message in messages], axis=1)[:, 100:700]
+    parts = np.concatenate([parts_ns([(message, clock())]) for message in messages], axis=1)[:, 100:700]
     hop_ms, lookahead_ms = 8e3 / FS, 24e3 / FS
     assert np.median(parts[STAGES.index("hold")]) / MS == pytest.approx(lookahead_ms, abs=2)
     assert 0 <= parts[STAGES.index("wait")].min()

@@ -8,11 +8,22 @@ from safetensors.torch import load_file
 
 from models import data as training_data
 from models import train as training
-from models.data import CLEAN_SHARE, SEGMENT, SNR_RANGE_DB, Corpus, load_corpus, noisy_batch
+from models.data import (
+    CLEAN_SHARE,
+    SAME_LEAD_SHARE,
+    SEGMENT,
+    SNR_RANGE_DB,
+    Corpus,
+    load_corpus,
+    noisy_batch,
+)
 from models.registry import find_network
-from models.train import TrainSettings, denoising_loss, train
+from models.run_state import Plan, RunState
+from models.track_f import TEST_RECORDS
+from models.train import VALIDATIONS, TrainSettings, command, denoising_loss, plan_steps, rate_at, train
+from models.train_all import share, train_all
 from streamer.errors import InputError
-from streamer.noise import KINDS
+from streamer.noise import KINDS, noise_blocks
 from streamer.nstdb import load_tape
 from streamer.wfdb_record import clean_reference, read_record
 
@@ -25,8 +36,8 @@ torch.set_num_threads(1)  # more would spin and wait for each other on a busy ma
 def small_track(made_physionet):
     """Track F with two patients to train on and one to validate; returns the data folder."""
 
-    def one_batch(corpus, window, device):
-        return [noisy_batch(corpus, 4, window, torch.Generator().manual_seed(1))]
+    def one_batch(corpus, window, leads):
+        return [noisy_batch(corpus, 4, window, torch.Generator().manual_seed(1), leads)]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_data, "TRAIN_RECORDS", ("100", "101"))
@@ -73,10 +84,21 @@ def test_a_run_leaves_weights_a_log_and_a_report(finished):
     assert all(np.isfinite([line["loss"], line["validation"], line["seconds"]]).all() for line in lines)
     report = json.loads((finished / "training.json").read_text())
     assert report["settings"] == asdict(SETTINGS)
-    assert report["steps_run"] == 6
+    assert report["steps_planned"] == report["steps_run"] == 6
+    assert (finished / "loss.png").stat().st_size > 5000
     assert report["best_validation_loss"] == min(line["validation"] for line in lines)
     assert checkpoint(finished)["progress"][0] == 6
     assert not list(finished.glob("*.tmp"))
+
+
+def test_the_command_of_a_run_is_in_its_report(finished):
+    words = json.loads((finished / "training.json").read_text())["command"].split()
+    assert words[:3] == ["ecg-stream", "train", "unet"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options == {
+        "--steps": "6", "--validate-every": "2", "--batch": "4", "--rate": "0.002", "--seed": "0",
+    }  # fmt: skip
+    assert "--minutes 2.5 " in command("unet", replace(SETTINGS, minutes=2.5)) + " "
 
 
 def test_the_seed_decides(finished, small_track, tmp_path):
@@ -124,6 +146,85 @@ def test_a_finished_run_is_not_trained_again(finished, small_track):
     assert len(log(finished)) == 3
 
 
+# A budget in minutes
+
+
+def test_a_plan_fills_its_time():
+    plan = plan_steps(600.0, 0.5, 2.0)
+    assert plan.steps == VALIDATIONS * plan.validate_every
+    took = plan.steps * 0.5 + VALIDATIONS * 2.0
+    assert 600 - VALIDATIONS * 0.5 < took <= 600
+
+
+def test_too_few_minutes_are_refused_with_what_is_needed():
+    with pytest.raises(
+        InputError, match=r"0\.5 minutes are too few: a step takes 3\.00 s .* at least 1\.3 m"
+    ):
+        plan_steps(30.0, 3.0, 2.0)
+
+
+def test_a_run_of_minutes_keeps_its_plan_when_it_goes_on(small_track, tmp_path, monkeypatch):
+    """The machine is twice as fast after the stop: the steps stay what they were."""
+    settings = replace(SETTINGS, minutes=1.0)
+    plans = iter([Plan(4, 2), Plan(8, 4)])
+    monkeypatch.setattr(training, "plan_steps", lambda *_: next(plans))
+    validate, calls = training._validate, []
+
+    def interrupted(*given):
+        calls.append(given)
+        if len(calls) == 3:  # the first times the run
+            raise KeyboardInterrupt
+        return validate(*given)
+
+    monkeypatch.setattr(training, "_validate", interrupted)
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train("unet", run, settings, data_dir=small_track, device="cpu", threads=1)
+    assert checkpoint(run)["plan"] == {"steps": 4, "validate_every": 2}
+    train("unet", run, settings, data_dir=small_track, device="cpu", threads=1)
+    assert [line["step"] for line in log(run)] == [2, 4]
+    assert json.loads((run / "training.json").read_text())["steps_planned"] == 4
+
+
+def test_timing_a_run_changes_nothing_of_it(small_track, tmp_path, monkeypatch, finished):
+    """Of the same number of steps, the timed run and the untimed one learn the same."""
+    monkeypatch.setattr(training, "plan_steps", lambda *_: Plan(6, 2))
+    settings = replace(SETTINGS, minutes=1.0)
+    run = train("unet", tmp_path / "run", settings, data_dir=small_track, device="cpu", threads=1)
+    assert (run / "weights.safetensors").read_bytes() == (finished / "weights.safetensors").read_bytes()
+
+
+def test_the_budget_is_split_by_work():
+    shares = share(60.0, [1e6, 16e6, 1e6])
+    assert shares == pytest.approx([15.0, 30.0, 15.0])
+
+
+def test_a_budget_goes_on_with_what_is_not_finished(tmp_path, monkeypatch):
+    """One network is finished, one was begun with 20 minutes; the third gets what is left."""
+    given = {}
+
+    def fake_train(name, out, settings, **_):
+        given[name] = settings.minutes
+        out.mkdir(exist_ok=True)
+        line = {"step": 1, "seconds": 60 * settings.minutes}
+        (out / "log.jsonl").write_text(json.dumps(line) + "\n")
+        return out
+
+    monkeypatch.setattr("models.train_all.train", fake_train)
+    done, begun = tmp_path / "train-done", tmp_path / "train-begun"
+    done.mkdir()
+    begun.mkdir()
+    (done / "training.json").write_text("{}")
+    (done / "log.jsonl").write_text(json.dumps({"step": 9, "seconds": 600.0}) + "\n")
+    torch.save({"settings": {"minutes": 20.0}}, begun / "checkpoint.pt")
+    work = {"done": 1.0, "begun": 1.0, "heavy": 16.0, "light": 1.0}
+    told = []
+    runs = train_all(work, tmp_path, SETTINGS, 60.0, lambda *note: told.append(note))
+    assert given == {"begun": 20.0, "heavy": pytest.approx(20.0), "light": pytest.approx(10.0)}
+    assert [name for name, _ in told] == ["begun", "heavy", "light"]
+    assert runs == [tmp_path / f"train-{name}" for name in given]
+
+
 @pytest.mark.parametrize("changes", [{"steps": 7}, {"seed": 3}, {"rate": 1e-3}, {"batch": 8}])
 def test_other_settings_do_not_go_on(finished, small_track, changes):
     before = (finished / "checkpoint.pt").read_bytes()
@@ -137,8 +238,7 @@ def test_a_checkpoint_is_whole_or_the_old_one(finished, monkeypatch):
     old = (finished / "checkpoint.pt").read_bytes()
     network = find_network("unet").build()
     optimiser = torch.optim.AdamW(network.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=6)
-    state = training._State("unet", network, optimiser, schedule, SETTINGS, torch.device("cpu"))
+    state = RunState("unet", network, optimiser, rate_at, SETTINGS, torch.device("cpu"), Plan(6, 2))
 
     def broken(content, path):
         path.write_bytes(b"half of it")
@@ -285,6 +385,51 @@ def test_some_examples_begin_as_a_stream_does():
         assert (row[:change] == row[0]).all()
 
 
+# Two leads
+
+
+def pairs(samples=3 * SEGMENT):
+    """Records whose second lead is ten times the first; noise whose channels are each other's negative."""
+    rng = np.random.default_rng(0)
+    first = rng.standard_normal((3, 1, samples)).astype(np.float32)
+    clean = torch.from_numpy(np.concatenate([first, 10 * first], axis=1).reshape(6, samples))
+    tape = rng.standard_normal(samples).astype(np.float32)
+    tapes = {kind: torch.from_numpy(np.stack([tape, -tape])) for kind in KINDS}
+    return Corpus(clean, clean, tapes)
+
+
+def test_two_leads_are_one_record_at_one_moment_with_both_channels():
+    noisy, clean = noisy_batch(pairs(), 400, SEGMENT - 1, torch.Generator().manual_seed(0), 2)
+    assert noisy.shape == clean.shape == (400, 2, SEGMENT - 1)
+    same = (clean[:, 0] == clean[:, 1]).all(dim=1)
+    assert same.double().mean() == pytest.approx(SAME_LEAD_SHARE, abs=0.06)
+    torch.testing.assert_close(noisy[same][:, 0], noisy[same][:, 1], rtol=0, atol=0)
+    both = clean[~same]
+    torch.testing.assert_close(both[:, 1], 10 * both[:, 0], rtol=1e-5, atol=1e-6)
+    noise = (noisy - clean)[~same]
+    loud = (noise[:, 0].std(dim=1) > 0.01) & (noisy[~same][:, 0, 0] != noisy[~same][:, 0, 1])
+    assert loud.sum() > 150
+    for first, second in noise[loud]:
+        assert torch.corrcoef(torch.stack([first, second]))[0, 1] < -0.99
+
+
+def test_each_lead_of_a_pair_has_the_example_s_snr():
+    noisy, clean = noisy_batch(pairs(), 200, SEGMENT - 1, torch.Generator().manual_seed(1), 2)
+    noise = noisy - clean
+    usual = (noise[:, 0].std(dim=1) > 0.01) & (noisy[:, 0, 0] != noisy[:, 0, 1])
+    snr_db = 10 * torch.log10(clean[usual].var(dim=2) / noise[usual].var(dim=2))
+    torch.testing.assert_close(snr_db[:, 0], snr_db[:, 1], rtol=0, atol=0.05)
+
+
+def test_pairs_hold_both_leads_in_every_part(small_track):
+    for part, records in {"train": ("100", "101"), "validation": ("114",)}.items():
+        corpus = load_corpus(part, small_track, leads=2)
+        assert len(corpus.clean) == 2 * len(records)
+        for row, name in enumerate(records):
+            data = read_record(small_track / "mitdb" / name, ("MLII", "V5")).data
+            np.testing.assert_array_equal(corpus.clean[2 * row : 2 * row + 2], clean_reference(data, 360.0))
+
+
 def test_a_corpus_is_made_of_its_part(small_track):
     train_part, validation = load_corpus("train", small_track), load_corpus("validation", small_track)
     assert train_part.raw.shape == train_part.clean.shape == (4, 60 * 360)  # both leads of both
@@ -299,6 +444,37 @@ def test_a_corpus_is_made_of_its_part(small_track):
             np.testing.assert_allclose(
                 loaded.noise[kind].numpy() * tape.std(axis=1, keepdims=True), tape, atol=1e-5
             )
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("leads", [1, 2])
+def test_training_opens_no_record_of_the_test(physionet, monkeypatch, leads):
+    """Neither its patients, nor the stress records' ones, nor 201, who is also 202."""
+    opened = []
+
+    def spy(path, *given):
+        opened.append(path.name)
+        return read_record(path, *given)
+
+    monkeypatch.setattr(training_data, "read_record", spy)
+    for part in ("train", "validation"):
+        corpus = load_corpus(part, physionet, leads)
+        assert len(corpus.clean) % leads == 0
+    assert len(opened) == len(set(opened)) == 19
+    assert not set(opened) & {*TEST_RECORDS, "118", "119", "201"}
+    # MLII comes first, though in record 114 it is the second signal.
+    second = "V5"
+    both = read_record(physionet / "mitdb" / "114", ("MLII", second)[:leads]).data
+    np.testing.assert_array_equal(corpus.clean[:leads], clean_reference(both, 360.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_noise_lies_ten_seconds_from_test_noise(kind):
+    duration_s = 650_000 / 360
+    test = noise_blocks(kind, "test", duration_s)
+    for part in ("train", "validation"):
+        for start, stop in noise_blocks(kind, part, duration_s):
+            assert all(stop + 10 <= first or last + 10 <= start for first, last in test)
 
 
 def test_a_corpus_can_move_to_a_device():

@@ -1,26 +1,57 @@
 """Runtimes by name, what each needs, and the order in which `auto` asks them."""
 
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
 from importlib.util import find_spec
 
 from engine.backends.base import Backend
+from engine.backends.flavours import choose_flavour, why_none
+from engine.backends.gpu import find_gpu, why_no_gpu
 from models.registry import ModelCard
+from models.spec import ClassicalSpec
 from streamer.errors import InputError
 
-AUTO_ORDER = ("onnx", "torch")
-BACKENDS = ("auto", "onnx", "torch", "tensorrt")
+ON_GPU = ("tensorrt", "cuda")
+AUTO_ORDER = (*ON_GPU, "onnx", "torch")
+BACKENDS = ("auto", "onnx", "torch", "cuda", "tensorrt")
+NUMPY = "numpy"
+"""What runs the classical systems, and nothing else."""
+OPTIONS = {"cuda": ("fp16", "inductor"), "tensorrt": ("fp16",)}
+"""What may follow a name after a colon, as in ``cuda:fp16``."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many steps of it are done, and of how many."""
+
+_logger = logging.getLogger(__name__)
 
 
 def why_not(name: str) -> str | None:
     """Say why a backend cannot run here and what to do; None where it can."""
-    if name == "onnx":
-        needed = ["onnxruntime"]
-    elif name == "torch":
-        needed = ["torch", "safetensors"]
-    elif name == "tensorrt":
-        return "this version has no TensorRT backend yet; use onnx or torch"
-    else:
+    name, *options = name.split(":")
+    for option in options:
+        if option not in OPTIONS.get(name, ()):
+            allowed = ", ".join(f"{each}:{word}" for each, words in OPTIONS.items() for word in words)
+            return f"it has no option {option!r}; there are: {allowed}"
+    if name in ("onnx", "torch"):
+        return _missing({"onnx": ["onnxruntime"], "torch": ["torch", "safetensors"]}[name])
+    if name not in ("cuda", "tensorrt"):
         return f"there is no such backend; allowed: {', '.join(BACKENDS)}"
-    missing = [module for module in needed if find_spec(module) is None]
+    gpu = find_gpu()
+    if name == "tensorrt":
+        if gpu is None or choose_flavour(gpu) is None:
+            return f"{gpu or why_no_gpu()}; {why_none(gpu)}; use {'cuda, ' if gpu else ''}onnx or torch"
+        return _missing(["onnx"]) if "fp16" in options else None
+    if gpu is None:
+        return f"{why_no_gpu()}; use onnx or torch"
+    missing = _missing(["torch", "safetensors"])
+    if missing is None and version("torch").endswith("+cpu"):
+        return f"torch {version('torch')} is the build without CUDA; install the one with it"
+    return missing
+
+
+def _missing(modules: list[str]) -> str | None:
+    missing = [module for module in modules if find_spec(module) is None]
     if missing:
         return f"{' and '.join(missing)} not installed; run `pip install 'ecg-stream[train]'`"
     return None
@@ -35,20 +66,114 @@ def choose_backend(name: str) -> str:
         If the backend that was named cannot run here: nothing else is taken in its place.
     """
     if name == "auto":
-        name = next((each for each in AUTO_ORDER if why_not(each) is None), AUTO_ORDER[0])
+        name = next((each for each in AUTO_ORDER if why_not(each) is None), "onnx")
     reason = why_not(name)
     if reason is not None:
         raise InputError(f"backend {name!r} cannot be used: {reason}")
     return name
 
 
-def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
-    """Load a model into the backend that `choose_backend` says."""
-    name = choose_backend(name)
+def explain_auto(chosen: str) -> str:
+    """One line: what ``auto`` chose, and why it passed over what it asks before that."""
+    before = AUTO_ORDER[: AUTO_ORDER.index(chosen)] if chosen in AUTO_ORDER else ()
+    if before and find_gpu() is None:
+        reasons = ["there is no NVIDIA GPU"]
+    else:
+        reasons = [f"{name}: {why_not(name) or 'did not open'}" for name in before]
+    return "; ".join([f"auto chose {chosen}, asking {', '.join(AUTO_ORDER)} in turn", *reasons])
+
+
+def open_backend(
+    name: str,
+    card: ModelCard,
+    threads: int = 1,
+    progress: Progress = lambda what, done, total: None,
+) -> Backend:
+    """Load a model into the backend that is meant; ``auto`` takes the first that opens.
+
+    A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
+    awake between calls.
+
+    Parameters
+    ----------
+    progress
+        Told how far a plan is built, where the backend needs one and there is none yet.
+
+    Raises
+    ------
+    InputError
+        As `choose_backend`, or if the backend cannot take this system, or the model's file is not
+        the one that its card says.
+    """
+    if isinstance(card.spec, ClassicalSpec):
+        return _open_filter(name, card.spec)
+    if name == "auto":
+        # A GPU that is there may still refuse this network.
+        for each in ON_GPU:
+            if why_not(each) is None:
+                try:
+                    return _open(each, card, threads, progress)
+                except (InputError, RuntimeError, ImportError, OSError) as error:
+                    _logger.warning("auto passes over %s: %s", each, error)
+        name = next((each for each in AUTO_ORDER if each not in ON_GPU and why_not(each) is None), "onnx")
+    return _open(choose_backend(name), card, threads, progress)
+
+
+def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
+    """Build ahead what opening would build, a TensorRT plan, while somebody watches how far it is.
+
+    Raises
+    ------
+    InputError
+        If a backend that was named cannot take this network; ``auto`` then opens another.
+    """
+    if isinstance(card.spec, ClassicalSpec):
+        return
+    chosen, *options = choose_backend(name).split(":")
+    if chosen != "tensorrt":
+        return
+    from engine.backends.rows import FIXED_ROWS
+    from engine.backends.trt import prepare_plan
+
+    card.check_file(card.onnx_path)
+    precision = "fp16" if "fp16" in options else "fp32"
+    try:
+        prepare_plan(card, precision, FIXED_ROWS, progress, bytes)
+    except InputError:
+        if name != "auto":
+            raise
+
+
+def _open_filter(name: str, spec: ClassicalSpec) -> Backend:
+    if name not in ("auto", NUMPY):
+        raise InputError(
+            f"model {spec.name!r} is no network and runs in numpy alone; leave out --backend {name}"
+        )
+    from engine.backends.filters import FilterBackend
+
+    return FilterBackend(spec)
+
+
+def _open(name: str, card: ModelCard, threads: int, progress: Progress) -> Backend:
+    name, *options = name.split(":")
+    card.check_file(card.weights_path if name in ("torch", "cuda") else card.onnx_path)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
 
         return OnnxBackend(card, threads)
-    from engine.backends.pytorch import TorchBackend
+    if name == "torch":
+        from engine.backends.pytorch import TorchBackend
 
-    return TorchBackend(card, threads)
+        return TorchBackend(card, threads)
+    from engine.backends.heartbeat import GpuBackend, Heartbeat
+
+    precision = "fp16" if "fp16" in options else "fp32"
+    if name == "cuda":
+        from engine.backends.cuda import CudaBackend
+
+        on_gpu: GpuBackend = CudaBackend(card, precision, "inductor" in options)
+    else:
+        from engine.backends.trt import TrtBackend
+
+        on_gpu = TrtBackend(card, precision, progress=progress)
+    return Heartbeat(on_gpu, card.spec.leads, card.spec.window)

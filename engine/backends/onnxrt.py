@@ -26,19 +26,24 @@ class OnnxBackend:
         options.inter_op_num_threads = 1
         # A spinning worker steals the core that the screen needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if not card.onnx_path.is_file():
-            raise InputError(
-                f"model {card.spec.name!r} has no graph at {card.onnx_path}; run "
-                f"`ecg-stream export {card.spec.name} --format onnx`"
-            )
-        self._session = ort.InferenceSession(str(card.onnx_path), options, providers=["CPUExecutionProvider"])
-        self._leads, self._window = card.spec.leads, card.spec.window
+        self._session = ort.InferenceSession(graph_of(card), options, providers=["CPUExecutionProvider"])
+        self.leads, self._window = card.spec.leads, card.spec.window
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         return cast(Batch, self._session.run(None, {"noisy": batch})[0])
 
     def close(self) -> None:
         """Free the session."""
         del self._session
+
+
+def graph_of(card: ModelCard) -> bytes:
+    """The exported graph of a network, as serialized ONNX."""
+    if not card.onnx_path.is_file():
+        raise InputError(
+            f"model {card.spec.name!r} has no graph at {card.onnx_path}; run "
+            f"`ecg-stream export {card.spec.name} --format onnx`"
+        )
+    return card.onnx_path.read_bytes()

@@ -51,20 +51,20 @@ class UNet(nn.Module):
     scaled back and has no baseline. The statistics reach no further than the window does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
-        self.stem = _convolution(1, CHANNELS[0], 15)
+        self.stem = _convolution(1, channels[0], 15)
         self.down = nn.ModuleList(
             nn.Sequential(_convolution(i, o, 4, stride=2), Residual(o, k))
-            for i, o, k in zip(CHANNELS, CHANNELS[1:], KERNELS[1:], strict=False)
+            for i, o, k in zip(channels, channels[1:], KERNELS[1:], strict=False)
         )
         self.bottom = nn.Sequential(
-            *(Residual(CHANNELS[-1], KERNELS[-1], dilation) for dilation in DILATIONS)
+            *(Residual(channels[-1], KERNELS[-1], dilation) for dilation in DILATIONS)
         )
-        levels = list(zip(CHANNELS[:-1], CHANNELS[1:], KERNELS[:-1], strict=True))[::-1]
+        levels = list(zip(channels[:-1], channels[1:], KERNELS[:-1], strict=True))[::-1]
         self.up = nn.ModuleList(nn.ConvTranspose1d(o, i, 4, stride=2, padding=1) for i, o, _ in levels)
         self.merge = nn.ModuleList(_convolution(2 * i, i, k) for i, _, k in levels)
-        self.head = nn.Conv1d(CHANNELS[0], 1, 9, padding=4)
+        self.head = nn.Conv1d(channels[0], 1, 9, padding=4)
 
     def forward(self, x: Tensor) -> Tensor:
         centred = x - x.mean(dim=-1, keepdim=True)

@@ -1,0 +1,35 @@
+"""Which row counts a compiled backend takes, and how a batch of any size is cut to them.
+
+A captured CUDA graph has one shape, so there is one for each row count of a short list. A batch
+between two of them fills the larger one: slower, never wrong, since rows do not see each other.
+"""
+
+from collections.abc import Iterator
+
+from streamer.errors import InputError
+
+FIXED_ROWS = (1, 2, 4, 8, 16, 32, 64)
+"""Row counts of the live path and the ward: powers of two up to the largest batch of `infer`."""
+_LARGEST = 65_536
+
+
+def check_rows(rows: tuple[int, ...]) -> tuple[int, ...]:
+    """Row counts in rising order.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one that no batch can have.
+    """
+    if not rows or min(rows) < 1 or max(rows) > _LARGEST:
+        raise InputError(f"rows {rows} cannot be built; give one or more of 1 … {_LARGEST}, such as 1,8,64")
+    return tuple(sorted(set(rows)))
+
+
+def pieces(rows: int, fixed: tuple[int, ...]) -> Iterator[tuple[slice, int]]:
+    """Cut a batch: which of its rows go together, and into which of the rising `fixed` counts."""
+    start = 0
+    while start < rows:
+        stop = min(rows, start + fixed[-1])
+        yield slice(start, stop), next(count for count in fixed if count >= stop - start)
+        start = stop

@@ -1,0 +1,71 @@
+"""The pictures of a report: SNR out against SNR in, and examples with their residuals."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.track_f import FS
+
+_MANY = 10
+"""Lines for which a colour map has colours that can be told apart."""
+
+
+def plot_snr(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw mean SNR out against SNR in of lead one, a panel per noise, a line per system."""
+    from matplotlib.figure import Figure
+
+    rows = [row for row in rows if row["snr"] is not None and row["lead"] == "first"]
+    noises = list(dict.fromkeys(row["noise"] for row in rows))
+    if not noises:
+        return
+    labels = list(dict.fromkeys((row["system"], row["delay_ms"]) for row in rows))
+    figure = Figure(figsize=(4 * len(noises) + 2.5, 4.6), layout="constrained")
+    panels = figure.subplots(1, len(noises), squeeze=False, sharey=True)[0]
+    for axes, noise in zip(panels, noises, strict=True):
+        for index, label in enumerate(labels):
+            points = [p for p in rows if p["noise"] == noise and (p["system"], p["delay_ms"]) == label]
+            delay = "offline" if label[1] is None else f"{label[1]:.0f} ms"
+            axes.plot(
+                [p["snr"] for p in points],
+                [p["snr_out_db"] for p in points],
+                color="black" if label[0] == "identity" else f"C{index % _MANY}",
+                marker="osv^Dx"[index // _MANY % 6],
+                ms=4,
+                lw=1,
+                ls="--" if label[0] == "identity" or label[1] is None else "-",
+                label=f"{label[0]}, {delay}",
+            )
+        axes.set_title(noise)
+        axes.set_xlabel("SNR in (dB)")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("SNR out (dB)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+    figure.savefig(path, dpi=110)
+
+
+def plot_examples(examples: list[dict[str, Any]], folder: Path) -> None:
+    """Draw ``examples.png``: what each system made of the same seconds, over the clean ECG."""
+    from matplotlib.figure import Figure
+
+    if not examples:
+        return
+    figure = Figure(figsize=(10, 0.8 + 1.5 * (1 + len(examples))), layout="constrained")
+    panels = figure.subplots(1 + len(examples), 1, sharex=True, sharey=True)
+    traces = examples[0]["traces"]
+    seconds = np.arange(len(traces["clean"])) / FS
+    panels[0].plot(seconds, traces["raw"], color="0.5", lw=0.8)
+    panels[0].plot(seconds, traces["clean"], color="black", lw=0.8)
+    panels[0].set_title(f"record {examples[0]['record']}, {examples[0]['condition']}: raw, clean", loc="left")
+    clean = np.array(traces["clean"])
+    reach = 1.5 * np.abs(clean - clean.mean()).max()
+    panels[0].set_ylim(-reach, reach)
+    for axes, example in zip(panels[1:], examples, strict=True):
+        cleaned = np.array(example["traces"]["cleaned"])
+        axes.plot(seconds, clean, color="0.7", lw=0.8)
+        axes.plot(seconds, cleaned, color="tab:green", lw=0.8)
+        axes.plot(seconds, cleaned - clean, color="tab:red", lw=0.5)
+        delay = "offline" if example["delay_ms"] is None else f"{example['delay_ms']:.0f} ms"
+        axes.set_title(f"{example['system']}, {delay}: cleaned, residual", loc="left", fontsize="small")
+    panels[-1].set_xlabel("s")
+    figure.savefig(folder / "examples.png", dpi=80)

@@ -1,0 +1,23 @@
+"""The losses of a training run as a picture."""
+
+import json
+from pathlib import Path
+
+
+def plot_losses(log: Path, picture: Path, title: str) -> None:
+    """Draw training and validation loss against steps from a ``log.jsonl``."""
+    from matplotlib.figure import Figure
+
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    steps = [line["step"] for line in lines]
+    for name in ("loss", "validation"):
+        axes.plot(steps, [line[name] for line in lines], marker="o", ms=3, label=name)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.set_yscale("log")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(picture, dpi=110)

@@ -1,0 +1,147 @@
+"""Train a network on Track S as its authors did, score it on their test windows, keep the result.
+
+MSE, Adam at 1e-3, a tenth of that from epoch 40 on, batches of 64, 100 epochs, no validation: the
+network of the last epoch is scored. One network per noise and SNR.
+"""
+
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from models import registry
+from models.run_state import Plan, RunState
+from models.track_s import LEADS, WINDOW, Condition, Windows, load_examples
+from models.track_s_results import append_result, result_row
+from streamer.errors import InputError
+
+BATCH = 64
+RATE = 1e-3
+SLOWER_FROM = 40
+"""Epoch from which the rate is a tenth."""
+
+
+@dataclass(frozen=True)
+class TrackSSettings:
+    """One run: what is trained for, and how long."""
+
+    condition: Condition
+    epochs: int = 100
+    seed: int = 42
+
+
+def _rate(epoch: int, epochs: int) -> float:
+    return 1.0 if epoch < SLOWER_FROM else 0.1
+
+
+def run_name(name: str, settings: TrackSSettings) -> str:
+    """Folder of a run: the network and all that makes it different from the others."""
+    return f"{name}-{settings.condition.word}-{settings.epochs}-{settings.seed}"
+
+
+def train_s(
+    name: str,
+    out: Path,
+    settings: TrackSSettings,
+    *,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    threads: int = 0,
+) -> dict[str, Any]:
+    """Train network `name` as it was published; returns the row that `out`'s results file gets.
+
+    Parameters
+    ----------
+    out
+        Gets a folder for the run, with its checkpoint, from which a stopped run goes on, and
+        ``results.jsonl``, a line per finished run.
+
+    Raises
+    ------
+    InputError
+        If the network is not one of two leads and 256 samples.
+    """
+    spec = registry.find_network(name)
+    replica = spec.replica
+    if replica is None or (spec.leads, spec.window) != (LEADS, WINDOW):
+        raise InputError(
+            f"{name!r} is no published network of {LEADS} leads and {WINDOW} samples, as Track S has them"
+        )
+    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(settings.seed)
+    network = replica().to(where)
+    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
+    state = RunState(name, network, optimiser, _rate, settings, where, Plan(settings.epochs, 1))
+    folder = out / run_name(name, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    state.resume(folder / "checkpoint.pt")
+
+    examples = load_examples(settings.condition, data_dir=data_dir)
+    mean, sd = _scale(examples.train[0])
+    noisy, clean = (torch.from_numpy((side - mean) / sd).to(where) for side in examples.train)
+    bar = Progress(
+        TextColumn(f"{run_name(name, settings)}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+    )  # fmt: skip
+    with bar, (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+        task = bar.add_task("", total=settings.epochs, completed=state.step, loss=float("nan"))
+        while state.step < settings.epochs:
+            started = time.perf_counter()
+            loss = _epoch(state, noisy, clean)
+            state.seconds += time.perf_counter() - started
+            log.write(json.dumps({"epoch": state.step, "loss": loss, "seconds": state.seconds}) + "\n")
+            log.flush()
+            state.save(folder / "checkpoint.pt")
+            bar.update(task, completed=state.step, loss=loss)
+
+    unseen = torch.from_numpy((examples.test[0] - mean) / sd).to(where)
+    output = _run(state.network, unseen) * sd + mean
+    row = result_row(name, settings.condition, examples.test, output) | {
+        "epochs": settings.epochs,
+        "seed": settings.seed,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "minutes": round(state.seconds / 60, 1),
+        "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "torch": torch.__version__,
+    }
+    append_result(out, row)
+    return row
+
+
+def _scale(noisy: Windows) -> tuple[Windows, Windows]:
+    """Mean and standard deviation of each lead over the noisy training windows, each (1, leads, 1)."""
+    mean = noisy.mean(axis=(0, 2), keepdims=True, dtype=np.float64)
+    sd = noisy.std(axis=(0, 2), keepdims=True, dtype=np.float64)
+    return mean.astype(np.float32), sd.astype(np.float32)
+
+
+def _epoch(state: RunState, noisy: Tensor, clean: Tensor) -> float:
+    """Learn from every window once, in a random order; returns the mean loss."""
+    state.network.train()
+    order = torch.randperm(len(noisy), generator=state.generator, device=noisy.device)
+    total = torch.zeros((), device=noisy.device)
+    for chosen in order.split(BATCH):
+        loss = nn.functional.mse_loss(state.network(noisy[chosen]), clean[chosen])
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        state.optimiser.step()
+        total += loss.detach() * len(chosen)
+    state.schedule.step()
+    state.step += 1
+    return total.item() / len(noisy)
+
+
+@torch.no_grad()
+def _run(network: nn.Module, noisy: Tensor) -> Windows:
+    network.eval()
+    output: Windows = torch.cat([network(batch) for batch in noisy.split(256)]).cpu().numpy()
+    return output

@@ -1,0 +1,317 @@
+"""A GPU that is none: NVIDIA's driver and TensorRT as `engine.backends` calls them, on the CPU.
+
+Addresses are host memory, a stream runs what it is given at once, a graph is a list of what it was
+given while it captured, and a plan is an ONNX graph that ONNX Runtime runs.
+"""
+
+import ctypes
+import json
+import time
+from enum import IntEnum
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import onnxruntime as ort
+
+CONTEXT = 0x1234_5678_9ABC
+NOT_SUPPORTED = 801
+
+
+def _taken(argument):
+    """What C would see: the variable behind a pointer, the value of a number."""
+    if isinstance(argument, ctypes._SimpleCData):
+        return argument.value
+    return getattr(argument, "_obj", argument)
+
+
+class FakeLibrary:
+    """What ctypes would load as libcuda; `broken` names a function that fails."""
+
+    def __init__(self, capability=(8, 9), cuda=13010, devices=1):
+        self.capability, self.cuda, self.devices = capability, cuda, devices
+        self.broken = None
+        self.capturing = None
+        self.objects = {}
+        self.launches = self.made = 0
+        for name in dir(self):
+            if name.startswith("_cu"):
+                setattr(self, name[1:], self._function(name[1:], getattr(self, name)))
+
+    def _function(self, name, function):
+        def call(*arguments):
+            if name == self.broken:
+                return NOT_SUPPORTED
+            return function(*(_taken(argument) for argument in arguments)) or 0
+
+        return call
+
+    def _new(self, thing):
+        self.made += 1
+        self.objects[self.made] = thing
+        return self.made
+
+    def put(self, work):
+        """Run it, or keep it for the graph that is being captured."""
+        if self.capturing is None:
+            work()
+        else:
+            self.capturing.append(work)
+
+    def _cuInit(self, flags): ...
+
+    def _cuDriverGetVersion(self, version):
+        version.value = self.cuda
+
+    def _cuDeviceGetCount(self, count):
+        count.value = self.devices
+
+    def _cuDeviceGet(self, device, ordinal):
+        device.value = ordinal
+
+    def _cuDeviceGetName(self, name, size, device):
+        ctypes.memmove(name, b"Fake 4090\0", 10)
+
+    def _cuDeviceGetAttribute(self, value, attribute, device):
+        value.value = self.capability[{75: 0, 76: 1}[attribute]]
+
+    def _cuDevicePrimaryCtxRetain(self, context, device):
+        context.value = CONTEXT
+
+    def _cuDevicePrimaryCtxRelease_v2(self, device): ...
+
+    def _cuCtxSetCurrent(self, context):
+        assert context == CONTEXT
+
+    def _cuStreamCreate(self, stream, flags):
+        stream.value = self._new("stream")
+
+    def _cuStreamDestroy_v2(self, stream):
+        assert self.objects.pop(stream) == "stream"
+
+    def _cuStreamSynchronize(self, stream):
+        assert self.capturing is None
+
+    def _cuStreamBeginCapture_v2(self, stream, mode):
+        self.capturing = []
+
+    def _cuStreamEndCapture(self, stream, graph):
+        graph.value, self.capturing = self._new(self.capturing), None
+
+    def _cuGraphInstantiateWithFlags(self, executable, graph, flags):
+        executable.value = self._new(self.objects[graph])
+
+    def _cuGraphLaunch(self, executable, stream):
+        self.launches += 1
+        for work in self.objects[executable]:
+            work()
+
+    def _cuGraphDestroy(self, graph):
+        del self.objects[graph]
+
+    def _cuGraphExecDestroy(self, executable):
+        del self.objects[executable]
+
+    def _cuMemAlloc_v2(self, pointer, size):
+        memory = ctypes.create_string_buffer(size)
+        pointer.value = ctypes.addressof(memory)
+        self.objects[pointer.value] = memory
+
+    def _cuMemHostAlloc(self, pointer, size, flags):
+        self._cuMemAlloc_v2(pointer, size)
+
+    def _cuMemFree_v2(self, pointer):
+        del self.objects[pointer]
+
+    _cuMemFreeHost = _cuMemFree_v2
+
+    def _cuMemcpyHtoDAsync_v2(self, device, host, size, stream):
+        self.put(lambda: ctypes.memmove(device, host, size))
+
+    def _cuMemcpyDtoHAsync_v2(self, host, device, size, stream):
+        self.put(lambda: ctypes.memmove(host, device, size))
+
+    def _cuEventCreate(self, event, flags):
+        event.value = self._new(SimpleNamespace(at=None))
+
+    def _cuEventDestroy_v2(self, event):
+        del self.objects[event]
+
+    def _cuEventRecordWithFlags(self, event, stream, flags):
+        assert flags == 1
+        self.put(lambda: setattr(self.objects[event], "at", time.perf_counter_ns()))
+
+    def _cuEventElapsedTime(self, milliseconds, earlier, later):
+        milliseconds.value = (self.objects[later].at - self.objects[earlier].at) / 1e6
+
+    def _cuGetErrorName(self, status, name):
+        name.value = b"CUDA_ERROR_NOT_SUPPORTED" if status == NOT_SUPPORTED else None
+
+
+class Severity(IntEnum):
+    INTERNAL_ERROR = 0
+    ERROR = 1
+
+
+class Mode(IntEnum):
+    INPUT = 1
+    OUTPUT = 2
+
+
+def fake_tensorrt(name, library):
+    """A module with the API that both flavours share.
+
+    `calls` lists what a run said, in order; `parse_errors`, `build_fails`, `refused` (how many
+    plans the runtime refuses), `deaf` (a context method that returns False) and `gain` break it.
+    """
+    trt = ModuleType(name)
+    trt.__spec__ = ModuleSpec(name, None)
+    trt.__version__ = "99.0"
+    trt.calls, trt.builds = [], 0
+    trt.parse_errors, trt.build_fails, trt.refused, trt.deaf, trt.gain = [], False, 0, None, 1.0
+    trt.NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
+    trt.BuilderFlag = SimpleNamespace(TF32="tf32", REQUIRE_USER_ALLOCATION="user")
+    trt.MemoryPoolType = SimpleNamespace(WORKSPACE="workspace")
+    trt.ComputeCapability = SimpleNamespace(SM89="8.9")
+    trt.ILogger = type("ILogger", (), {"Severity": Severity})
+    trt.Logger = type("Logger", (), {"ERROR": 1, "__init__": lambda self, level: None})
+    trt.IProgressMonitor = object
+
+    class Parser:
+        def __init__(self, network, logger):
+            self.network = network
+
+        def parse(self, graph):
+            if not trt.parse_errors:
+                session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+                shape = session.get_inputs()[0].shape
+                self.network.graph = graph
+                self.network.tensor = SimpleNamespace(name="noisy", shape=(-1, *shape[1:]))
+            return not trt.parse_errors
+
+        num_errors = property(lambda self: len(trt.parse_errors))
+
+        def get_error(self, index):
+            operator, node, text = trt.parse_errors[index]
+            return SimpleNamespace(node_operator=lambda: operator, node_name=lambda: node, desc=lambda: text)
+
+    class Network:
+        num_inputs = 1
+
+        def get_input(self, index):
+            return self.tensor
+
+    class Profile:
+        def set_shape(self, name, low, best, high):
+            assert low == best == high
+            self.shape = best
+
+    class Config:
+        def __init__(self):
+            self.profiles, self.flags = [], set()
+
+        def add_optimization_profile(self, profile):
+            self.profiles.append(profile.shape)
+            return len(self.profiles) - 1
+
+        def set_memory_pool_limit(self, pool, size): ...
+
+        def set_flag(self, flag):
+            self.flags.add(flag)
+
+        def clear_flag(self, flag):
+            self.flags.discard(flag)
+
+        def set_compute_capability(self, capability, index):
+            self.capability = capability
+
+    class Builder:
+        def __init__(self, logger):
+            self.logger = logger
+
+        def create_network(self, flags):
+            assert flags == 2
+            return Network()
+
+        def create_builder_config(self):
+            return Config()
+
+        def create_optimization_profile(self):
+            return Profile()
+
+        def build_serialized_network(self, network, config):
+            trt.builds += 1
+            config.progress_monitor.phase_start("Building", None, 2)
+            if not config.progress_monitor.step_complete("Building", 0):
+                return None
+            config.progress_monitor.phase_finish("Building")
+            if trt.build_fails:
+                self.logger.log(Severity.ERROR, "no tactic\n fits")
+                return None
+            return json.dumps(config.profiles).encode() + b"\n" + network.graph
+
+    class Context:
+        def __init__(self, profiles, session):
+            self.profiles, self.session = profiles, session
+            self.profile, self.shape, self.addresses = 0, None, {}
+
+        def _said(self, name, *arguments):
+            trt.calls.append((name, *arguments))
+            return trt.deaf != name
+
+        def set_optimization_profile_async(self, profile, stream):
+            self.profile = profile
+            return self._said("set_optimization_profile_async", profile)
+
+        def set_input_shape(self, name, shape):
+            assert tuple(shape) == tuple(self.profiles[self.profile])
+            self.shape = shape
+            return self._said("set_input_shape", shape)
+
+        def set_tensor_address(self, name, address):
+            assert self.shape is not None
+            self.addresses[name] = address
+            return self._said("set_tensor_address", name)
+
+        def is_stream_capturable(self):
+            return self._said("is_stream_capturable")
+
+        def execute_async_v3(self, stream):
+            assert library.objects[stream] == "stream"
+            noisy, cleaned = (self._array(name) for name in ("noisy", "cleaned"))
+            library.put(lambda: np.copyto(cleaned, trt.gain * self.session.run(None, {"noisy": noisy})[0]))
+            return self._said("execute_async_v3")
+
+        def _array(self, name):
+            size = 4 * int(np.prod(self.shape))
+            memory = (ctypes.c_char * size).from_address(self.addresses[name])
+            return np.frombuffer(memory, np.float32).reshape(self.shape)
+
+    class Engine:
+        num_io_tensors = 2
+
+        def __init__(self, plan):
+            head, _, graph = plan.partition(b"\n")
+            self.profiles = json.loads(head)
+            self.session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+        def get_tensor_name(self, index):
+            return ("noisy", "cleaned")[index]
+
+        def get_tensor_mode(self, name):
+            return Mode.INPUT if name == "noisy" else Mode.OUTPUT
+
+        def create_execution_context(self):
+            return Context(self.profiles, self.session)
+
+    class Runtime:
+        def __init__(self, logger): ...
+
+        def deserialize_cuda_engine(self, plan):
+            if trt.refused:
+                trt.refused -= 1
+                return None
+            return Engine(plan)
+
+    trt.OnnxParser, trt.Builder, trt.Runtime = Parser, Builder, Runtime
+    return trt

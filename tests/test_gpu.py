@@ -1,0 +1,144 @@
+"""What only a GPU can show; `make gpu-check` runs it. Each test is skipped with the reason elsewhere."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from engine.backends import OPTIONS, open_backend, why_not
+from engine.backends.cuda_driver import Stream
+from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.parity import PARITY_MV
+from engine.backends.plans import FOLDER_VARIABLE
+from models.registry import DEFAULT_NETWORK, load_card
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(find_gpu() is None, reason=why_no_gpu() or "there is a GPU"),
+]
+ON_GPU = [name for backend, options in OPTIONS.items() for name in (backend, f"{backend}:{options[0]}")]
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory):
+    """Plans of these tests stay among themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("plans")))
+        yield
+
+
+@pytest.fixture(scope="module", params=ON_GPU)
+def backend(request, plans):
+    reason = why_not(request.param)
+    if reason:
+        pytest.skip(f"{request.param}: {reason}")
+    loaded = open_backend(request.param, load_card(DEFAULT_NETWORK))
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def windows():
+    spec = load_card(DEFAULT_NETWORK).spec
+    return np.random.default_rng(0).normal(size=(150, spec.leads, spec.window)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def expected(windows):
+    onnx = open_backend("onnx", load_card(DEFAULT_NETWORK))
+    cleaned = onnx.infer(windows)
+    onnx.close()
+    return cleaned
+
+
+def allowed(backend):
+    return PARITY_MV["fp16" if "fp16" in backend.name else "fp32"]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 5, 17, 63, 64, 65, 150])
+def test_every_batch_size_cleans_as_onnx_runtime_does(backend, windows, expected, rows):
+    before = windows.copy()
+    cleaned = backend.infer(windows[:rows])
+    assert cleaned.dtype == np.float32
+    np.testing.assert_allclose(cleaned, expected[:rows], atol=allowed(backend))
+    np.testing.assert_array_equal(windows, before)
+
+
+def test_copies_are_timed_within_the_call(backend, windows):
+    there, back = (backend.infer(windows[:64]), backend.transfers_ns)[1]
+    assert 0 < there < 100_000_000
+    assert 0 < back < 100_000_000
+
+
+def test_the_output_stays_when_the_next_call_comes(backend, windows):
+    first = backend.infer(windows[:3])
+    kept = first.copy()
+    backend.infer(-windows[:3])
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_a_wrong_batch_is_refused_with_what_was_expected(backend, windows):
+    with pytest.raises(ValueError, match="must have shape"):
+        backend.infer(windows[:, :, 1:].copy())
+    with pytest.raises(ValueError, match="float64"):
+        backend.infer(windows.astype(np.float64))
+
+
+def test_any_thread_may_call(backend, windows, expected):
+    """The engine opens a backend in one thread, runs it in another, and its heart beats in a third."""
+    results = {}
+
+    def call(number):
+        for turn in range(50):
+            row = (7 * number + turn) % 100
+            results[number, turn] = np.abs(backend.infer(windows[row : row + 1]) - expected[row]).max()
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 150
+    assert max(results.values()) <= allowed(backend)
+
+
+def test_the_heart_beats_while_nobody_calls(backend):
+    before = backend.beats
+    threading.Event().wait(0.5)
+    assert backend.beats > before
+
+
+def test_two_networks_live_side_by_side_and_one_may_go(backend, windows, expected):
+    """As when the engine changes its network while it plays."""
+    second = open_backend(backend.name, load_card(DEFAULT_NETWORK))
+    second.infer(windows[:2])
+    second.close()
+    np.testing.assert_allclose(backend.infer(windows[:2]), expected[:2], atol=allowed(backend))
+
+
+def test_the_driver_runs_a_captured_graph_of_copies():
+    stream = Stream()
+    there, back = stream.pinned((4, 1, 720)), stream.pinned((4, 1, 720))
+    address = stream.memory(there.nbytes)
+    begun, ended = stream.event(), stream.event()
+    with stream.capture() as graph:
+        begun.record()
+        stream.to_device(address, there)
+        stream.to_host(back[:2], address)
+        ended.record()
+    for seed in range(3):
+        there[:] = np.random.default_rng(seed).normal(size=there.shape)
+        stream.use()
+        graph.launch()
+        stream.synchronize()
+        np.testing.assert_array_equal(back[:2], there[:2])
+        assert not back[2:].any()
+        assert 0 < ended.since(begun) < 100_000_000
+    stream.close()
+
+
+def test_a_refusal_of_the_driver_names_the_function():
+    stream = Stream()
+    with pytest.raises(RuntimeError, match="cuMemAlloc_v2: CUDA_ERROR_"):
+        stream.memory(0)
+    stream.close()

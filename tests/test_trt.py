@@ -1,0 +1,496 @@
+"""TensorRT: plans of every network by the real builder, and the running of them on a GPU that is none."""
+
+import json
+import re
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from fake_gpu import FakeLibrary, fake_tensorrt
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+
+from engine.backends import build_plan as builder
+from engine.backends import (
+    cuda_driver,
+    explain_auto,
+    flavours,
+    gpu,
+    open_backend,
+    prepare_backend,
+    trt,
+    why_not,
+)
+from engine.backends.build_plan import PRECISIONS, build_plan
+from engine.backends.export_plan import export_plan
+from engine.backends.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
+from engine.backends.gpu import Gpu
+from engine.backends.parity import PARITY_MV, probe
+from engine.backends.plans import FOLDER_VARIABLE, read_plan
+from engine.backends.rows import FIXED_ROWS, check_rows, pieces
+from engine.backends.trt import TrtBackend, plan_key
+from models import registry
+from models.export import export_onnx
+from models.half import to_half
+from models.registry import DEFAULT_NETWORK, NETWORKS, ModelCard, load_card
+from streamer.errors import InputError
+
+rtx = pytest.importorskip("tensorrt_rtx", reason="`pip install tensorrt-rtx`: no plan is built without it")
+torch.set_num_threads(1)
+ADA = (8, 9)
+
+
+# Every network, the real builder
+
+
+@pytest.fixture(scope="module")
+def build_times():
+    """Seconds of each build, left in out/plan-builds.json."""
+    times = {}
+    yield times
+    out = Path(__file__).parents[1] / "out"
+    out.mkdir(exist_ok=True)
+    (out / "plan-builds.json").write_text(json.dumps(times, indent=2) + "\n")
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def network(request, tmp_path_factory):
+    """A network's card: as shipped, or where it has no weights yet with random ones."""
+    spec = NETWORKS[request.param]
+    card = ModelCard(spec, {})
+    if card.onnx_path.is_file():
+        yield card
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "WEIGHTS", tmp_path_factory.mktemp("weights"))
+        torch.manual_seed(0)
+        save_file(spec.build().state_dict(), card.weights_path)
+        export_onnx(spec, card.weights_path, card.onnx_path)
+        yield card
+
+
+def run(graph, batch):
+    return ort.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(None, {"noisy": batch})[0]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_network_builds(network, precision, build_times, record_property):
+    begun = time.perf_counter()
+    plan = build_plan(rtx, network.onnx_path.read_bytes(), precision, (1,), ADA)
+    seconds = round(time.perf_counter() - begun, 2)
+    record_property("build_s", seconds)
+    build_times[f"{network.spec.name} {precision}"] = {"seconds": seconds, "bytes": len(plan)}
+    # Two or four bytes a parameter, and the kernels.
+    assert len(plan) > network.spec.parameters * (2 if precision == "fp16" else 4)
+
+
+def test_every_operator_is_in_the_parsers_list(network):
+    logger = rtx.Logger()
+    flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    parser = rtx.OnnxParser(rtx.Builder(logger).create_network(flags), logger)
+    graphs = [network.onnx_path.read_bytes(), to_half(network.onnx_path.read_bytes())]
+    used = {node.op_type for graph in graphs for node in onnx.load_from_string(graph).graph.node}
+    assert used
+    assert [name for name in sorted(used) if not parser.supports_operator(name)] == []
+    assert not parser.supports_operator("DFT")
+
+
+def test_half_precision_cleans_as_single_does(network):
+    """ONNX Runtime runs it on the CPU: weights and signals rounded to half."""
+    batch = probe(network)
+    single = network.onnx_path.read_bytes()
+    difference = np.abs(run(to_half(single), batch) - run(single, batch)).max()
+    assert 0 < difference <= PARITY_MV["fp16"]
+
+
+# The builder
+
+
+@pytest.fixture(scope="module")
+def default():
+    return load_card(DEFAULT_NETWORK)
+
+
+def made(nodes, weights=(), shape=("rows", 1, 64)):
+    """A small graph from noisy to cleaned, both float32."""
+    noisy = helper.make_tensor_value_info("noisy", TensorProto.FLOAT, shape)
+    cleaned = helper.make_tensor_value_info("cleaned", TensorProto.FLOAT, shape)
+    tensors = [onnx.numpy_helper.from_array(values, name) for name, values in weights]
+    graph = helper.make_graph(nodes, "made", [noisy], [cleaned], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]).SerializeToString()
+
+
+def test_a_network_with_a_fourier_transform_is_refused_in_words():
+    graph = made([helper.make_node("DFT", ["noisy"], ["cleaned"], axis=2, name="spectrum")])
+    with pytest.raises(InputError, match=r"tensorrt_rtx .* cannot take .*DFT \(spectrum\): .*Plugin not"):
+        build_plan(rtx, graph, "fp32", (1,), ADA)
+
+
+def test_what_is_no_graph_is_refused_in_words():
+    with pytest.raises(InputError, match="Failed to parse the ONNX model"):
+        build_plan(rtx, b"no graph", "fp32", (1,), ADA)
+
+
+def test_a_second_free_axis_is_refused():
+    graph = made([helper.make_node("Relu", ["noisy"], ["cleaned"])], shape=("rows", 1, "samples"))
+    with pytest.raises(InputError, match=r"'noisy' has shape \(-1, 1, -1\)"):
+        build_plan(rtx, graph, "fp32", (1,), ADA)
+
+
+def test_progress_rises_and_ends(default):
+    heard = []
+    build_plan(rtx, default.onnx_path.read_bytes(), "fp32", (1,), ADA, lambda *step: heard.append(step))
+    assert {what for what, _, _ in heard} >= {"Building engine"}
+    assert all(0 <= done <= total for _, done, total in heard)
+    assert max(done / total for what, done, total in heard if what == "Building engine") == 1
+
+
+def test_ctrl_c_stops_a_build(default):
+    def interrupt(what, done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_plan(rtx, default.onnx_path.read_bytes(), "fp32", (1,), ADA, interrupt)
+
+
+def test_all_that_we_say_exists_in_the_real_library():
+    """What only a GPU would find out."""
+    text = "".join(Path(module.__file__).read_text() for module in (trt, builder))
+    chains = set(re.findall(r"\btrt\.([A-Z][\w.]*)", text))
+    assert {"Runtime", "OnnxParser", "BuilderFlag.TF32"} <= chains
+    for chain in chains:
+        thing = rtx
+        for word in chain.split("."):
+            thing = getattr(thing, word)
+    classes = {
+        "builder": rtx.Builder,
+        "network": rtx.INetworkDefinition,
+        "parser": rtx.OnnxParser,
+        "error": rtx.ParserError,
+        "config": rtx.IBuilderConfig,
+        "profile": rtx.IOptimizationProfile,
+        "_runtime": rtx.Runtime,
+        "engine": rtx.ICudaEngine,
+        "context": rtx.IExecutionContext,
+    }
+    for name, kind in classes.items():
+        said = set(re.findall(rf"\b{name}\.(\w+)(\(?)", text)) - {("backends", "")}
+        assert said, name
+        for word, called in said:
+            # This one is handed over as a function.
+            is_method = bool(called) or word == "deserialize_cuda_engine"
+            assert isinstance(getattr(kind, word), property) == (not is_method), f"{name}.{word}"
+    assert rtx.TensorIOMode.INPUT.name == "INPUT"
+    assert all(hasattr(rtx.ComputeCapability, f"SM{major}{minor}") for major, minor in RTX.capabilities)
+
+
+# Half precision
+
+
+def test_half_keeps_the_normalisation_single(default):
+    graph = onnx.load_from_string(to_half(default.onnx_path.read_bytes())).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    heavy = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    assert {types[name] for node in heavy for name in node.input[1:]} == {TensorProto.FLOAT16}
+    casts = {node.output[0] for node in graph.node if node.op_type == "Cast"}
+    assert len(casts) == 2
+    means = [node for node in graph.node if node.op_type in ("ReduceMean", "Div", "Sqrt")]
+    assert means
+    assert not {name for node in means for name in node.input} & casts
+    # A lead that rides on half a volt loses nothing.
+    batch = probe(default) + np.float32(450)
+    single = default.onnx_path.read_bytes()
+    assert np.abs(run(to_half(single), batch) - run(single, batch)).max() <= PARITY_MV["fp16"]
+
+
+def test_a_weight_too_large_for_half_stays_single():
+    weights = [("big", np.full((1, 1, 3), 1e6, np.float32)), ("small", np.ones((1, 1, 3), np.float32))]
+    nodes = [
+        helper.make_node("Conv", ["noisy", "big"], ["middle"], pads=[1, 1]),
+        helper.make_node("Conv", ["middle", "small"], ["cleaned"], pads=[1, 1]),
+    ]
+    graph = made(nodes, weights)
+    types = {
+        tensor.name: tensor.data_type for tensor in onnx.load_from_string(to_half(graph)).graph.initializer
+    }
+    assert types == {"big": TensorProto.FLOAT, "small_half": TensorProto.FLOAT16}
+
+
+# The GPU that is none
+
+
+@pytest.fixture
+def library(monkeypatch, tmp_path):
+    """An 8.9 card, RTX as a fake, and a folder of plans of its own."""
+    fake = FakeLibrary()
+    use(monkeypatch, fake)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "plans"))
+    yield fake
+    gpu._look.cache_clear()
+
+
+def use(monkeypatch, fake):
+    driver = cuda_driver.Driver(fake)
+    for module in (gpu, cuda_driver):
+        monkeypatch.setattr(module, "load_driver", lambda: driver)
+    gpu._look.cache_clear()
+
+
+@pytest.fixture
+def fake(library, monkeypatch):
+    """The RTX library as a fake module."""
+    module = fake_tensorrt("tensorrt_rtx", library)
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", module)
+    return module
+
+
+@pytest.fixture
+def windows(default):
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(11, default.spec.leads, default.spec.window)).astype(np.float32)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_plan_cleans_any_number_of_rows(fake, default, windows, precision):
+    backend = TrtBackend(default, precision, rows=(1, 4))
+    expected = run(default.onnx_path.read_bytes(), windows)
+    for rows in (1, 2, 4, 5, 11, 0):
+        before = windows.copy()
+        np.testing.assert_allclose(backend.infer(windows[:rows]), expected[:rows], atol=PARITY_MV[precision])
+        np.testing.assert_array_equal(before, windows)
+        assert (min(backend.transfers_ns) > 0) == (rows > 0)
+    first = backend.infer(windows[:3])
+    kept = first.copy()
+    backend.infer(-windows[:3])
+    np.testing.assert_array_equal(first, kept)
+    backend.close()
+
+
+def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, library, default, windows):
+    backend = TrtBackend(default, rows=(1, 4))
+    said, things, launches = len(fake.calls), len(library.objects), library.launches
+    for rows, pieces_of in ((1, 1), (3, 1), (11, 3)):
+        backend.infer(windows[:rows])
+        launches += pieces_of
+        assert library.launches == launches
+    assert (len(fake.calls), len(library.objects)) == (said, things)
+    backend.close()
+    assert library.objects == {}
+
+
+def test_a_context_is_told_shape_then_addresses_then_runs(fake, default):
+    TrtBackend(default, rows=(2,)).close()
+    assert [call[0] for call in fake.calls] == [
+        "set_optimization_profile_async",
+        "set_input_shape",
+        "set_tensor_address",
+        "set_tensor_address",
+        "execute_async_v3",
+        "is_stream_capturable",
+        "execute_async_v3",
+    ]
+
+
+def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, default, caplog, monkeypatch):
+    for _ in range(2):
+        TrtBackend(default, rows=(1,)).close()
+    assert fake.builds == 1
+    fake.refused = 1
+    TrtBackend(default, rows=(1,)).close()
+    assert fake.builds == 2
+    assert "refuses it" in caplog.text
+    known = flavours.version
+    newer = {"tensorrt-rtx": "1.8.0"}
+    monkeypatch.setattr(flavours, "version", lambda package: newer.get(package) or known(package))
+    TrtBackend(default, rows=(1,)).close()
+    assert fake.builds == 3
+    assert "its version is" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "set_optimization_profile_async",
+        "set_input_shape",
+        "set_tensor_address",
+        "execute_async_v3",
+        "is_stream_capturable",
+    ],
+)
+def test_a_context_that_refuses_is_an_error_and_leaves_nothing(fake, library, default, method):
+    fake.deaf = method
+    with pytest.raises(RuntimeError, match="TensorRT refuses"):
+        TrtBackend(default, rows=(1,))
+    assert library.objects == {}
+
+
+def test_the_builders_own_words_are_passed_on(fake, default):
+    fake.build_fails = True
+    with pytest.raises(InputError, match=r"tensorrt_rtx 99.0 cannot build this network: no tactic fits$"):
+        TrtBackend(default, rows=(1,))
+    fake.parse_errors = [("Foo", "node_7", "no importer"), ("Bar", "node_8", "no plugin")]
+    with pytest.raises(InputError, match=r"Foo \(node_7\): no importer; Bar \(node_8\): no plugin$"):
+        TrtBackend(default, rows=(1,))
+
+
+@pytest.mark.parametrize("gain", [1.5, np.nan])
+def test_a_plan_that_cleans_otherwise_is_refused(fake, library, default, gain):
+    fake.gain = gain
+    with pytest.raises(InputError, match=r"'unet' in fp32 differs from ONNX .* 0\.001 mV are allowed"):
+        TrtBackend(default, rows=(1,))
+    assert library.objects == {}
+
+
+def test_a_failing_driver_is_an_error_that_names_the_function(fake, library, default, windows):
+    backend = TrtBackend(default, rows=(1,))
+    library.broken = "cuGraphLaunch"
+    with pytest.raises(RuntimeError, match="cuGraphLaunch: CUDA_ERROR_NOT_SUPPORTED"):
+        backend.infer(windows[:1])
+
+
+def test_auto_takes_tensorrt_and_says_so(fake, default, windows, caplog):
+    backend = open_backend("auto", default)
+    assert backend.name == "tensorrt"
+    assert backend.fixed_rows == FIXED_ROWS
+    np.testing.assert_allclose(
+        backend.infer(windows), run(default.onnx_path.read_bytes(), windows), atol=PARITY_MV["fp32"]
+    )
+    backend.close()
+    assert "auto chose tensorrt" in explain_auto("tensorrt")
+
+
+def test_auto_passes_over_a_gpu_that_fails_and_says_so(fake, default, caplog):
+    fake.gain = 2.0
+    backend = open_backend("auto", default)
+    assert backend.name == "onnx"
+    backend.close()
+    assert "auto passes over tensorrt: 'unet' in fp32 differs" in caplog.text
+    with pytest.raises(InputError, match="differs"):
+        open_backend("tensorrt", default)
+
+
+def test_a_plan_is_prepared_where_somebody_watches(fake, default):
+    heard = []
+    prepare_backend("tensorrt", default, lambda *step: heard.append(step))
+    assert heard == [("Building", 0, 2), ("Building", 1, 2), ("Building", 2, 2)]
+    prepare_backend("tensorrt", default, lambda *step: heard.append(step))
+    prepare_backend("onnx", default, lambda *step: heard.append(step))
+    assert len(heard) == 3
+    assert fake.builds == 1
+    fake.parse_errors = [("Foo", "node", "no")]
+    prepare_backend("auto", default, lambda *step: None)
+
+
+# Which GPU, which library
+
+
+HOPPER = Gpu("NVIDIA H200", (9, 0), (14, 0))
+
+
+def test_a_capability_is_served_by_list_or_by_being_newer():
+    served = [
+        RTX.serves(each) for each in ((7, 5), (8, 0), (8, 7), (8, 9), (9, 0), (10, 0), (12, 1), (13, 0))
+    ]
+    assert served == [False, True, False, True, False, False, True, True]
+    assert [CLASSIC.serves(each) for each in ((7, 0), (7, 5), (9, 0), (12, 0))] == [False, True, True, True]
+
+
+def test_a_hopper_is_refused_by_rtx_with_what_it_serves(monkeypatch):
+    use(monkeypatch, FakeLibrary(capability=(9, 0)))
+    reason = why_not("tensorrt") or ""
+    gpu._look.cache_clear()
+    assert re.fullmatch(
+        r"Fake 4090 \(compute capability 9\.0\); tensorrt is not installed: pip install "
+        r"'ecg-stream\[tensorrt\]'; tensorrt-rtx \S+ serves compute capability 8\.0 8\.6 8\.9 12\.0 12\.1 "
+        r"and newer; use cuda, onnx or torch",
+        reason,
+    )
+
+
+def test_without_a_gpu_the_line_says_all(monkeypatch):
+    def missing():
+        raise OSError("libcuda.so.1 cannot be loaded")
+
+    monkeypatch.setattr(gpu, "load_driver", missing)
+    gpu._look.cache_clear()
+    reason = why_not("tensorrt") or ""
+    assert "\n" not in reason
+    for words in ("no NVIDIA GPU here", "libcuda", "tensorrt not installed", "tensorrt-rtx 1.", "use onnx"):
+        assert words in reason
+    assert "there is no NVIDIA GPU" in explain_auto("onnx")
+    gpu._look.cache_clear()
+
+
+def test_no_device_and_a_broken_driver_are_reasons(monkeypatch):
+    for fake, words in ((FakeLibrary(devices=0), "the driver shows none"), (FakeLibrary(), "cuInit")):
+        fake.broken = "cuInit" if fake.devices else None
+        use(monkeypatch, fake)
+        assert words in gpu.why_no_gpu()
+        assert gpu.find_gpu() is None
+    gpu._look.cache_clear()
+
+
+def test_an_old_driver_is_refused_before_it_crashes():
+    old = Gpu("card", ADA, (12, 4))
+    assert "needs a driver for CUDA 13, and this one serves CUDA 12.4" in (RTX.why_not(old) or "")
+    assert choose_flavour(old) is None
+    assert choose_flavour(Gpu("card", ADA, (13, 0))) is RTX
+
+
+def test_classic_comes_first_where_it_is_installed(monkeypatch):
+    monkeypatch.setattr("engine.backends.flavours.version", lambda package: "11.4.0")
+    assert choose_flavour(HOPPER) is CLASSIC
+    assert list(FLAVOURS) == ["classic", "rtx"]
+    key = plan_key("unet", b"graph", CLASSIC, HOPPER, "fp32", (8, 1))
+    assert key.gpu == "9.0 NVIDIA H200 CUDA 14.0"
+    assert key.rows == (1, 8)
+    assert " " not in key.file_name
+
+
+# Plans ahead
+
+
+export = partial(
+    export_plan, "unet", flavour="rtx", capability=ADA, precision="fp32", rows=(1,), progress=print
+)
+
+
+def test_an_exported_plan_is_what_a_run_looks_for(default, tmp_path, library, monkeypatch):
+    graph = default.onnx_path.read_bytes()
+    path = export(graph, tmp_path)
+    key = plan_key("unet", graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
+    assert path == tmp_path / key.file_name
+    assert len(read_plan(path, key)) > 1e6
+    assert export(graph, tmp_path / "mine.plan") == tmp_path / "mine.plan"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"flavour": "fast"}, "allowed: classic, rtx"),
+        ({"capability": (9, 0)}, "builds for compute capability 8.0 8.6 8.9 12.0 12.1, and not for 9.0"),
+        ({"flavour": "classic"}, r"tensorrt is not installed: pip install 'ecg-stream\[tensorrt\]'"),
+        ({"rows": ()}, "give one or more"),
+        ({"rows": (0, 4)}, "give one or more"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(default, tmp_path, change, words):
+    with pytest.raises(InputError, match=words):
+        export(default.onnx_path.read_bytes(), tmp_path, **change)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_is_cut_to_the_sizes_there_are():
+    assert check_rows((8, 1, 8, 4)) == (1, 4, 8)
+    for rows in range(20):
+        parts = list(pieces(rows, (1, 4, 8)))
+        assert [index for part, _ in parts for index in range(part.start, part.stop)] == list(range(rows))
+        assert all(count >= part.stop - part.start for part, count in parts)
+    assert [count for _, count in pieces(19, (1, 4, 8))] == [8, 8, 4]
