@@ -40,9 +40,10 @@ QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {
 
 def chip(theme: Theme, level: str) -> str:
     """Style sheet of the state chip in the colour of a level: good, warn, bad."""
+    colour = getattr(theme, level)
     return (
-        f"background: {getattr(theme, level)}; color: {theme.background}; border-radius: 4px; "
-        "padding: 3px 9px; font-weight: bold;"
+        f"background: {colour}; color: {theme.background}; border-radius: 4px; padding: 3px 9px; "
+        "font-weight: bold;"
     )
 
 
