@@ -122,7 +122,7 @@ def test_the_ledger_shows_the_wait_as_queue():
     batcher = Batcher(2e6, 2, clock)
     messages = list(clean(played(clock, batcher, ward([0, 20e6])), CONFIG, Fixed(), clock, batcher))
     early = next(m for m in messages if not m.hop.flushed)
-    parts = dict(zip(STAGES, parts_ns(early, clock.now), strict=True))
+    parts = dict(zip(STAGES, parts_ns([(early, clock.now)]), strict=True))
     np.testing.assert_array_equal(parts["queue"], 2e6)
 
 
