@@ -30,7 +30,6 @@ from engine.backends import BACKENDS, OPTIONS, choose_backend, explain_auto, pre
 from engine.backends.gpu import find_gpu, why_no_gpu
 from engine.backends.plans import FOLDER_VARIABLE, plans_folder
 from engine.backends.rows import FIXED_ROWS
-from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
@@ -383,14 +382,13 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             outcome = engine.finished(0.1)
             for item in engine.frames():
-                if isinstance(item, Status):
+                if view:
+                    view.take(item)
+                elif isinstance(item, Status):
                     statuses[item.stream] = item
-                elif view and isinstance(item, Cleaned | Gap):
-                    view.history.push(item)
             if outcome:
                 return outcome
             if view:
-                view.status = statuses.get(started.info.source_id)
                 view.draw()
             elif statuses and time.monotonic() - reported >= _HEADLESS_REPORT_S:
                 reported = time.monotonic()
@@ -981,6 +979,31 @@ def _numbers(option: str, text: str) -> list[float]:
 
 
 @app.command()
+def tune_guard(
+    model: Model = DEFAULT_NETWORK,
+    lookahead: Lookahead = 300.0,
+    hop: Hop = 40.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of every record and noise.")] = 60.0,
+    backend: Backend = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Print what the guard's thresholds were read off: validation records, and noise without a heart.
+
+    Percentiles 1 · 50 · 99 of: how far raw's beats stand above what lies between them, how much of
+    their strength cleaned keeps, and how much of its output the network takes back.
+    """
+    from engine.tune_guard import TuneSettings
+    from engine.tune_guard import tune_guard as run
+
+    table = Table("condition", "hops", "beats above floor", "cleaned / raw", "taken back", "bypassed %")
+    for row in run(TuneSettings(model, lookahead, hop, seconds, backend, data_dir)):
+        figures = (row["beats_above_floor"], row["cleaned_to_raw_level"], row["taken_back"])
+        cells = [" · ".join(f"{value:.3g}" for value in values) for values in figures]
+        table.add_row(row["condition"], str(row["hops"]), *cells, f"{row['bypassed_percent']:.2f}")
+    out.print(table)
+
+
+@app.command()
 def profile(
     model: Model = DEFAULT_NETWORK,
     backend: Annotated[
@@ -1074,11 +1097,11 @@ def _check_gpu(json_file: Path | None) -> None:
     with _progress() as show:
         figures = check_gpu(show)
     libraries = ", ".join(
-        f"{name} {version or 'not installed'}" for name, version in figures["libraries"].items()
+        f"{name} {found or 'not installed'}" for name, found in figures["libraries"].items()
     )
     out.print(
         f"{figures['date']}: {figures['gpu']} (compute capability {figures['compute_capability']}), torch "
-        f"{figures['torch']}, {', '.join(libraries)}; U-Net of {figures['parameters']:,} parameters, one "
+        f"{figures['torch']}, {libraries}; U-Net of {figures['parameters']:,} parameters, one "
         f"window of {figures['window']} samples, host to host",
         soft_wrap=True,
     )

@@ -118,9 +118,7 @@ class _Bed:
                 if chunk.data.shape[1] or chunk.ends_segment:
                     yield chunk
 
-        for chunk in resample(counted(), self.source.info, self._fs):
-            self.account.samples_in += chunk.data.shape[1]
-            yield chunk
+        return resample(counted(), self.source.info, self._fs)
 
     def take(self, message: Emitted | Gap) -> None:
         """Count a message, and note whatever is wrong with it."""
@@ -216,6 +214,8 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
             if settings.minutes is not None and time.perf_counter() - begun > 60 * settings.minutes:
                 return
             chunks = list(together)
+            for chunk in chunks:
+                beds[chunk.stream].account.samples_in += chunk.data.shape[1]
             seconds = number * ROUND_S
             if seconds >= _LOOK_S * len(memory_mb):
                 memory_mb.append(process.memory_info().rss / 1e6)

@@ -51,7 +51,7 @@ class Header(QWidget):
         """Show the figures of this moment."""
         text, level = monitor.state(life, frozen) if monitor else (life.value, _level(life))
         self.state.setText(text)
-        self.state.setStyleSheet(chip(getattr(self._theme, level.value)))
+        self.state.setStyleSheet(chip(self._theme, level.value))
         source = job.source
         name = monitor.info.name if monitor else f"{source.kind} …"
         if job.beside:

@@ -185,9 +185,17 @@ class Monitor:
         known = np.isfinite(error).any(axis=1)
         return float(np.mean(np.nanstd(error[known], axis=1))) if known.any() else float("nan")
 
+    @property
+    def bpm(self) -> tuple[float | None, float | None]:
+        """Heart rates of raw and of cleaned; None while unknown, and once the stream is lost or over."""
+        status = self.status
+        if self.vitals is None or (status and (status.state == "LOST" or status.ended)):
+            return None, None
+        return self.vitals.raw_bpm, self.vitals.cleaned_bpm
+
     def rates_disagree(self) -> bool:
         """Whether raw and cleaned tell different heart rates."""
-        return self.vitals is not None and disagree(self.vitals.raw_bpm, self.vitals.cleaned_bpm)
+        return self.vitals is not None and disagree(*self.bpm)
 
 
 def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:

@@ -49,7 +49,7 @@ class StreamHead(QWidget):
         monitor = self._monitor
         if monitor is None:
             return {}
-        rate = monitor.vitals.cleaned_bpm if monitor.vitals else None
+        rate = monitor.bpm[1]
         status = monitor.status
         lost = ""
         if status and status.gaps:
@@ -96,6 +96,8 @@ class StreamHead(QWidget):
 
     def _draw_state(self, painter: QPainter, write: Writer, top: int, texts: dict[str, str]) -> None:
         """The chip, and beside it the heart rate where it is not large."""
+        if not self._state:
+            return
         tall = self.height() >= _TALL
         room = self.width() - _LEFT - 6 - (0 if tall else 32)
         metrics = self._metrics(10, bold=True)
@@ -104,7 +106,7 @@ class StreamHead(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(getattr(self._theme, self._level.value)))
         painter.drawRoundedRect(QRectF(_LEFT, top + 1, width, _STATE - 3), 3, 3)
-        write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, "#05080b", 10, bold=True)
+        write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, self._theme.background, 10, bold=True)
         if not tall:
             box = QRect(_LEFT, top, self.width() - _LEFT - 6, _STATE)
             write(box, texts["rate"], self._theme.cleaned, 15, bold=True, right=True)

@@ -38,9 +38,13 @@ QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {
 """
 
 
-def chip(colour: str) -> str:
-    """Style sheet of the state chip in a colour."""
-    return f"background: {colour}; color: #05080b; border-radius: 4px; padding: 3px 9px; font-weight: bold;"
+def chip(theme: Theme, level: str) -> str:
+    """Style sheet of the state chip in the colour of a level: good, warn, bad."""
+    colour = getattr(theme, level)
+    return (
+        f"background: {colour}; color: {theme.background}; border-radius: 4px; padding: 3px 9px; "
+        "font-weight: bold;"
+    )
 
 
 def tip(text: str) -> str:

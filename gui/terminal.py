@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from engine.messages import Reason
-from engine.runner import Started
+from engine.messages import Cleaned, Gap, Reason
+from engine.runner import Frame, Started
 from engine.session import Status
 from gui.braille import braille
 from gui.history import History
@@ -24,6 +24,8 @@ _LINES = 6
 
 class TerminalView:
     """Shows raw and cleaned lead, heart rates, SNR and delay; use in a ``with``.
+
+    Of several streams it draws the first, and has a line of figures for each.
 
     Parameters
     ----------
@@ -37,10 +39,17 @@ class TerminalView:
         self._started, self._model = started, model
         self._console = console
         self.history = History(started.info)
-        self.status: Status | None = None
+        self.statuses: dict[str, Status] = {}
         self._rates: tuple[float | None, float | None] = (None, None)
         self._rated = time.perf_counter()
         self._live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def take(self, frame: Frame) -> None:
+        """Take what the engine sent: traces of the first stream, figures of all."""
+        if isinstance(frame, Status):
+            self.statuses[frame.stream] = frame
+        elif isinstance(frame, Cleaned | Gap) and frame.stream == self._started.info.source_id:
+            self.history.push(frame)
 
     def __enter__(self) -> "TerminalView":
         self._live.start()
@@ -71,10 +80,14 @@ class TerminalView:
             f"{info.name} · {self._model} · look-ahead {started.lookahead_ms:.0f} ms · "
             f"hop {started.hop_ms:.0f} ms · {started.backend}"
         )
+        each = self._started.streams if self._started.beside else ()
+        known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
+        lines = [f"{name}: {describe(status)}" for name, status in known if status]
         return Group(
             Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
             Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
             self._figures(),
+            *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines),
             Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
         )
 
@@ -88,7 +101,7 @@ class TerminalView:
 
     def _figures(self) -> Table:
         table = Table.grid(padding=(0, 3))
-        status = self.status
+        status = self.statuses.get(self._started.info.source_id)
         raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates)
         rate = f"{self._started.info.fs:g} Hz"
         if status is None:

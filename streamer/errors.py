@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from streamer.plain import plain
+
 
 class InputError(ValueError):
     """What was given cannot be used; the message says what was given, what is allowed, what to do.
@@ -22,6 +24,4 @@ def some(names: Sequence[str]) -> str:
 def one_line(error: Exception) -> str:
     """What another program's error says, fit for an `InputError`: its first line, and not long."""
     said = str(error).strip().splitlines()
-    return (
-        "".join(letter for letter in said[0] if letter.isprintable())[:160] if said else type(error).__name__
-    )
+    return plain(said[0], 160) if said else type(error).__name__

@@ -143,22 +143,30 @@ class FaultySource:
             active = [event for event in found if event.start < stop and event.stop > first]
             for event in active:
                 self.log.note(event, first, stop)
+            # What was held back goes on its way when the fault ends, the rest when its last sample is there.
+            self._now_s = first * self._period
+            yield from self._end_faults({event.kind for event in active})
             self._now_s = stop * self._period
             yield from self._send(rows[first - chunk.start : stop - chunk.start], {e.kind for e in active})
 
-    def _send(self, rows: NDArray[np.float64], active: set[str]) -> Iterator[Chunk]:
-        """Send samples that share their faults."""
+    def _end_faults(self, active: set[str]) -> Iterator[Chunk]:
+        """Begin a break of the connection; without one, send what only a fault that is over held back."""
         if active & {"disconnect", "leads"}:
             self._problem = _LEADS_CHANGED if "leads" in active else ""
             if not self._broken:
                 yield from self._break_off()
             return
         self._broken, self._problem = False, ""
-        pieces: list[Piece] = []
         if not active & {"bursts", "reordered"}:
-            pieces += self._let_go()
+            yield from self._chunks(self._let_go())
         if "duplicates" not in active:
-            pieces += self._repeat()
+            yield from self._chunks(self._repeat())
+
+    def _send(self, rows: NDArray[np.float64], active: set[str]) -> Iterator[Chunk]:
+        """Send samples that share their faults."""
+        if self._broken:
+            return
+        pieces: list[Piece] = []
         if "gaps" in active:
             self._watchdog.looked()
         elif active & {"bursts", "reordered"}:

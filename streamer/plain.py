@@ -3,6 +3,6 @@
 LONGEST = 80
 
 
-def plain(text: str) -> str:
-    """Text that is printable, obeys no terminal, and is not long."""
-    return "".join(letter for letter in text if letter.isprintable()).strip()[:LONGEST]
+def plain(text: str, longest: int = LONGEST) -> str:
+    """Text that is printable, commands no terminal, and is not long."""
+    return "".join(letter for letter in text if letter.isprintable()).strip()[:longest]

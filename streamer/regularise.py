@@ -224,6 +224,10 @@ class Regulariser:
         }
         verdict = min(verdicts, key=lambda name: verdicts[name])
         if verdicts[verdict] > self.tolerance_s:
+            if self._in_hole(float(run.stamps[0])):
+                # Old samples prove nothing of the jump.
+                self.counts.late += len(run.rows)
+                return
             if off > offset + held * self._period and offset > 0:
                 self._settle(out)
             else:

@@ -102,10 +102,10 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
 
 def _distinct(names: list[str | None]) -> list[str]:
     """Names by which every signal can be told from the others."""
-    names = [plain(name or "") for name in names]
+    shown = [plain(name or "") for name in names]
     return [
-        name if name and names.count(name) == 1 else f"{name or 'lead'} {place}"
-        for place, name in enumerate(names, start=1)
+        name if name and shown.count(name) == 1 else f"{name or 'lead'} {place}"
+        for place, name in enumerate(shown, start=1)
     ]
 
 

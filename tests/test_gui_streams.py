@@ -60,9 +60,10 @@ def window(qtbot, stored):
 
 
 def test_each_stream_is_drawn_in_its_own_row(qtbot, window):
+    window.page.controls.change(layout="stacked", reference=False)
     window.attach(ward(3))
     qtbot.wait(50)
-    heights = (0.5, -0.5, 1.0)
+    heights = (0.5, -0.5, 0.25)
     share([of(n, message(0, np.full(1080, mv))) for n, mv in enumerate(heights)], window.monitors)
     window.page.streams.advance()
     rows = window.page.streams.rows
@@ -71,7 +72,7 @@ def test_each_stream_is_drawn_in_its_own_row(qtbot, window):
         (lane,) = [lane for lane in row.view.lanes if lane.main == "cleaned"]
         line = lane.zero - round(mv * row.view.calibration.px_per_mv)
         pixels = picture(row.view)[lane.top : lane.bottom, 10:200]
-        found = set(np.nonzero(like(pixels, DARK.cleaned, 120))[0] + lane.top)
+        found = set(np.nonzero(like(pixels, DARK.cleaned, 200))[0] + lane.top)
         assert found
         assert found <= set(range(line - 1, line + 2))
     tops = [row.mapTo(window, QPoint(0, 0)).y() for row in rows]
