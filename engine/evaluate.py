@@ -19,7 +19,7 @@ from engine.config import EngineConfig
 from engine.evaluate_parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
 from engine.evaluate_scores import Heard, Score
 from engine.messages import Gap
-from engine.pipeline import unguarded
+from engine.pipeline import clean
 from models.filters import butterworth_zero_phase
 from models.registry import load_card
 from models.track_f import FS, LEAD, TEST_RECORDS
@@ -232,10 +232,7 @@ def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[
 
 
 def stream(raw: dict[str, Samples], config: EngineConfig, backend: Backend) -> dict[str, Samples]:
-    """Clean signals of equal length, (leads, samples) in mV, in step as beds of a ward.
-
-    Without the guard: the figures are the system's own.
-    """
+    """Clean signals of equal length, (leads, samples) in mV, in step as beds of a ward."""
     parts: dict[str, list[Samples]] = {name: [] for name in raw}
 
     def rounds() -> Iterator[Sequence[Chunk]]:
