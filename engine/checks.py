@@ -1,7 +1,7 @@
 """What is wrong with a lead: with its input, with the network's output, or between the two.
 
-Thresholds are in mV, s and shares; `ecg-stream`'s own `engine.tune_guard` prints what they were
-read off: the validation records of Track F.
+Thresholds are in mV, s and shares. `ecg-stream tune-guard` prints what they were read off: the
+validation records of Track F, with and without validation noise, and that noise alone.
 """
 
 from dataclasses import replace
@@ -75,6 +75,14 @@ class Checks:
         Number of leads.
     stateful
         The network keeps state: `Hop.predicted` says nothing.
+
+    Attributes
+    ----------
+    evidence
+        How strongly raw and cleaned show a QRS.
+    unsure
+        Share of the output's RMS that the network changes within `LOOK_S`, for each lead; NaN before
+        it is known.
     """
 
     def __init__(self, config: EngineConfig, leads: int, *, stateful: bool = False) -> None:
@@ -84,7 +92,7 @@ class Checks:
             config = replace(config, lookahead=0)
             self._said = np.zeros((2, leads, config.window), np.float32)
         self._config, self._leads = config, leads
-        self._evidence = QrsEvidence(config, leads)
+        self.evidence = QrsEvidence(config, leads)
         hop_s = config.hop / fs
         self._confirm = max(1, round(CONFIRM_S / hop_s))
         self._every = max(1, round(LOOK_S / hop_s))
@@ -100,7 +108,7 @@ class Checks:
     def forget(self) -> None:
         """Begin afresh, as after a gap."""
         leads = self._leads
-        self._evidence.forget()
+        self.evidence.forget()
         self._invented, self._erased = [0] * leads, [0] * leads
         self._still = np.zeros(leads, np.int64)
         self._apart = np.zeros(leads, np.int64)
@@ -109,6 +117,7 @@ class Checks:
         self._previous: NDArray[np.float32] | None = None
         self._revised = np.full((self._looks, leads), np.nan)
         self._looked = 0
+        self.unsure: NDArray[np.float64] = np.full(leads, np.nan)
         self._slow = [0] * leads
         self._believed = [float("inf")] * leads
 
@@ -121,7 +130,7 @@ class Checks:
         window, predicted = hop.window, hop.predicted
         if self._said is not None:
             window, predicted = self._say(self._said, message)
-        raw, cleaned, steepest = self._evidence.push(window, predicted)
+        raw, cleaned, steepest = self.evidence.push(window, predicted)
         self._since_look += 1
         if self._since_look == self._every:
             self._since_look = 0
@@ -159,7 +168,7 @@ class Checks:
 
     def _look(self, window: Samples, predicted: Samples) -> None:
         """Bring up to date what changes slowly."""
-        config, evidence = self._config, self._evidence
+        config, evidence = self._config, self.evidence
         evidence.settle()
         level, floor = evidence.level, evidence.floor
         trusted = evidence.known & (level[0] > TRUST * floor[0])
@@ -211,5 +220,5 @@ class Checks:
         if self._looked < self._looks // 2:
             # The first windows are filled up, and the network has yet to see a whole one.
             return np.zeros(self._leads, np.bool_)
-        median = np.median(self._revised[: self._looked], axis=0)
-        return np.asarray(median > self._limit, np.bool_)
+        self.unsure = np.median(self._revised[: self._looked], axis=0)
+        return np.asarray(self.unsure > self._limit, np.bool_)

@@ -191,6 +191,8 @@ def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
     assert why_not("cuda") == "torch 2.13.0+cpu is the build without CUDA; install the one with it"
     monkeypatch.setattr("engine.backends.version", lambda package: "2.13.0+cu130")
     assert why_not("cuda") is None
+    monkeypatch.setattr("engine.backends.version", lambda package: "2.8.1")
+    assert "install 2.9 or newer" in (why_not("cuda") or "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="finds no GPU that it can use"):
         CudaBackend(load_card(DEFAULT_NETWORK))
@@ -394,6 +396,35 @@ def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_
     assert [name for name, _, _ in heard] == list(result["backends"])
     assert result["backends"]["cuda"]["batches"]["2"]["p99_ms"] > 0
     assert result["gpu"] == "NVIDIA H200"
+
+
+def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
+    measured = {"cuda": figures(180.0, 200.0, 500.0, 31_000), "tensorrt": {"refused": "serves [8.9]"}}
+    measured["cuda"] |= {"paced_us": {"p99": 900.0}, "after_idle_us": 12_345.0}
+    report = {
+        "date": "2026-11-20T20:00:00+00:00",
+        "gpu": "NVIDIA H200",
+        "compute_capability": "9.0",
+        "torch": "2.13.0",
+        "libraries": {"tensorrt": None, "tensorrt-rtx": "1.7.1"},
+        "parameters": 455_007,
+        "window": 720,
+        "backends": measured,
+        "goals": judge(measured),
+    }
+    monkeypatch.setattr(gpu_check, "check_gpu", lambda progress: report)
+    result = command("profile", "--gpu-check", "--json", str(tmp_path / "check.json"))
+    text = " ".join(result.output.split())
+    for words in (
+        "NVIDIA H200 (compute capability 9.0), torch 2.13.0",
+        "tensorrt not installed, tensorrt-rtx 1.7.1; U-Net",
+        "12345",
+        "not run: tensorrt: serves [8.9]",
+        "met: p50_us 200: 180 by cuda",
+        "MISSED: paced_p99_of_p99 2: 2.5 by cuda",
+    ):
+        assert words in text, result.output
+    assert json.loads((tmp_path / "check.json").read_text())["goals"] == report["goals"]
 
 
 # The command line

@@ -45,9 +45,14 @@ def why_not(name: str) -> str | None:
     if gpu is None:
         return f"{why_no_gpu()}; use onnx or torch"
     missing = _missing(["torch", "safetensors"])
-    if missing is None and version("torch").endswith("+cpu"):
-        return f"torch {version('torch')} is the build without CUDA; install the one with it"
-    return missing
+    if missing:
+        return missing
+    torch = version("torch")
+    if torch.endswith("+cpu"):
+        return f"torch {torch} is the build without CUDA; install the one with it"
+    if tuple(int(part) for part in torch.split(".")[:2]) < (2, 9):
+        return f"torch {torch} cannot time inside a CUDA graph; install 2.9 or newer"
+    return None
 
 
 def _missing(modules: list[str]) -> str | None:
@@ -96,21 +101,11 @@ def explain_auto(chosen: str) -> str:
     return "; ".join([f"auto chose {chosen}, asking {', '.join(AUTO_ORDER)} in turn", *reasons])
 
 
-def open_backend(
-    name: str,
-    card: ModelCard,
-    threads: int = 1,
-    progress: Progress = lambda what, done, total: None,
-) -> Backend:
+def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
     """Load a system into the backend that is meant; ``auto`` takes the first that opens.
 
     A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
     awake between calls.
-
-    Parameters
-    ----------
-    progress
-        Told how far a plan is built, where the backend needs one and there is none yet.
 
     Raises
     ------
@@ -128,11 +123,11 @@ def open_backend(
         for each in ON_GPU:
             if why_not(each) is None:
                 try:
-                    return _open(each, card, threads, progress)
+                    return _open(each, card, threads)
                 except (InputError, RuntimeError, ImportError, OSError) as error:
                     _logger.warning("auto passes over %s: %s", each, error)
         name = next((each for each in AUTO_ORDER if each not in ON_GPU and why_not(each) is None), "onnx")
-    return _open(choose_backend(name), card, threads, progress)
+    return _open(choose_backend(name), card, threads)
 
 
 def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
@@ -158,7 +153,7 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
             raise
 
 
-def _open(name: str, card: ModelCard, threads: int, progress: Progress) -> Backend:
+def _open(name: str, card: ModelCard, threads: int) -> Backend:
     name, *options = name.split(":")
     card.check_file(card.weights_path if name in ("torch", "cuda") else card.onnx_path)
     if name == "onnx":
@@ -179,5 +174,5 @@ def _open(name: str, card: ModelCard, threads: int, progress: Progress) -> Backe
     else:
         from engine.backends.trt import TrtBackend
 
-        on_gpu = TrtBackend(card, precision, progress=progress)
+        on_gpu = TrtBackend(card, precision)
     return Heartbeat(on_gpu, card.spec.leads, card.spec.window)

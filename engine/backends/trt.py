@@ -84,8 +84,6 @@ class TrtBackend:
     ----------
     rows
         Row counts that have a graph of their own; other batches are filled up.
-    progress
-        Told how far the build is, where there is no plan yet.
 
     Raises
     ------
@@ -99,7 +97,6 @@ class TrtBackend:
         card: ModelCard,
         precision: str = "fp32",
         rows: tuple[int, ...] = FIXED_ROWS,
-        progress: Progress = lambda what, done, total: None,
     ) -> None:
         _, flavour = this_gpu()
         self.name = "tensorrt" if precision == "fp32" else f"tensorrt:{precision}"
@@ -111,7 +108,11 @@ class TrtBackend:
         self._logger = trt.Logger(trt.Logger.ERROR)
         self._runtime = trt.Runtime(self._logger)
         self._engine: Any = prepare_plan(
-            card, precision, self.fixed_rows, progress, self._runtime.deserialize_cuda_engine
+            card,
+            precision,
+            self.fixed_rows,
+            lambda what, done, total: None,
+            self._runtime.deserialize_cuda_engine,
         )
         self._stream = Stream()
         largest = self.fixed_rows[-1], self.leads, self._window
