@@ -52,7 +52,7 @@ CLASSICAL = {
             title="wavelet shrinkage, wander removed",
             paper="Donoho & Johnstone, Biometrika 81(3), 1994, doi 10.1093/biomet/81.3.425",
             fs=FS,
-            window=3840,  # the shortest in which eight levels are more than edge
+            window=_SIX_SECONDS,
             normalisation="thresholds from each level of each window",
             filter=filters.wavelet_threshold,
         ),

@@ -82,12 +82,17 @@ def wavelet_threshold(
     """
     import pywt
 
-    approximation, *details = pywt.wavedec(windows, wavelet, mode="symmetric", level=levels, axis=-1)
-    for level, detail in zip(range(levels, 0, -1), details, strict=True):
+    # Level by level: `pywt.wavedec` warns of every window in which the last level is mostly edge.
+    wander, details = windows, []
+    for _ in range(levels):
+        wander, detail = pywt.dwt(wander, wavelet, mode="symmetric", axis=-1)
+        details.append(detail)
+    cleaned = 0 * wander
+    for level, detail in reversed(list(enumerate(details, 1))):
         if level <= spared:
             noise = np.median(np.abs(detail), axis=-1, keepdims=True) / 0.6745
-            detail[:] = np.sign(detail) * np.maximum(np.abs(detail) - factor * noise, 0)
-    cleaned = pywt.waverec([0 * approximation, *details], wavelet, mode="symmetric", axis=-1)
+            detail = np.sign(detail) * np.maximum(np.abs(detail) - factor * noise, 0)
+        cleaned = pywt.idwt(cleaned[..., : detail.shape[-1]], detail, wavelet, mode="symmetric", axis=-1)
     return np.ascontiguousarray(cleaned[..., : windows.shape[-1]], np.float32)
 
 

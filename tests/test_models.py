@@ -48,6 +48,10 @@ def windows(spec, rows=3, seed=0):
     return torch.from_numpy((0.5 + level) * spikes + 0.2 * np.sin(5 * time + phase) + noise).float()
 
 
+def trained_numbers(network):
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
 @cache
 def untrained(spec):
     """A network whose batch norms have statistics of their own, as after training."""
@@ -96,7 +100,12 @@ def cleaned(path, batch):
 
 @every_network
 def test_parameters_are_as_many_as_the_registry_says(spec):
-    assert sum(p.numel() for p in spec.build().parameters()) == spec.parameters
+    assert trained_numbers(spec.build()) == spec.parameters
+
+
+@pytest.mark.parametrize("spec", [s for s in NETWORKS.values() if s.replica], ids=lambda spec: spec.name)
+def test_replicas_have_as_many_parameters_as_published(spec):
+    assert trained_numbers(spec.replica()) == spec.replica_parameters
 
 
 def test_the_default_network_is_small_and_sees_one_or_two_seconds():
