@@ -6,8 +6,10 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QStandardItemModel
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
-LONGEST = 10
-"""Letters that a closed list shows."""
+LONGEST = 18
+"""Letters up to which a closed list is as wide as its longest entry …"""
+SHOWN = 6
+"""… and how many a list with longer ones shows at least."""
 
 
 class Choice(QWidget):
@@ -35,9 +37,10 @@ class Choice(QWidget):
         self.box = QComboBox()
         # Keys belong to the window: a list with the focus would take them.
         self.box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        # One long name must not widen the window; the open list shows names in full.
-        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.box.setMinimumContentsLength(min(LONGEST, max((len(text) for _, text in items), default=0)))
+        if max((len(text) for _, text in items), default=0) > LONGEST:
+            # One long name must not widen the window; the open list shows names in full.
+            self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            self.box.setMinimumContentsLength(SHOWN)
         if label:
             row.addWidget(name)
         row.addWidget(self.box, 1)

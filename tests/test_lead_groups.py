@@ -93,7 +93,7 @@ def test_streams_of_any_number_of_leads_share_a_batch():
 
 
 def test_a_lead_that_is_lost_leaves_its_partner_as_if_it_were_alone():
-    """It is held at its last value: once the window holds nothing else, the network gets the partner twice."""
+    """It is held at its last value: when the window holds nothing else the network gets the partner twice."""
     data = signals(2, 400)
     data[1, 60:] = np.nan
     messages = run(data, Partner())
