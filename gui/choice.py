@@ -6,6 +6,9 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QStandardItemModel
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
+LONGEST = 10
+"""Letters that a closed list shows."""
+
 
 class Choice(QWidget):
     """Label and list in a row; `chosen` tells the value that a person took.
@@ -32,6 +35,9 @@ class Choice(QWidget):
         self.box = QComboBox()
         # Keys belong to the window: a list with the focus would take them.
         self.box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        # One long name must not widen the window; the open list shows names in full.
+        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.box.setMinimumContentsLength(min(LONGEST, max((len(text) for _, text in items), default=0)))
         if label:
             row.addWidget(name)
         row.addWidget(self.box, 1)
@@ -48,6 +54,9 @@ class Choice(QWidget):
 
     def _add(self, value: str, text: str) -> None:
         self.box.addItem(text, value)
+        view = self.box.view()
+        if view:
+            view.setMinimumWidth(view.sizeHintForColumn(0) + 24)
 
     @property
     def value(self) -> str:

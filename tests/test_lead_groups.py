@@ -64,7 +64,8 @@ def test_leads_are_paired_in_the_order_of_the_stream(leads, pairs):
 
 
 @pytest.mark.parametrize(
-    ("leads", "partners"), [(1, [0]), (2, [1, 0]), (3, [1, 0, 1]), (12, [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10])]
+    ("leads", "partners"),
+    [(1, [0]), (2, [1, 0]), (3, [1, 0, 1]), (12, [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10])],
 )
 def test_each_lead_takes_its_own_output_cleaned_beside_its_partner(leads, partners):
     output = joined(run(signals(leads), Partner()), "cleaned")
