@@ -75,7 +75,7 @@ DataDir = Annotated[
         f"Without it: the folder that {DATA_VARIABLE} names, then the cache, then PhysioNet.",
     ),
 ]
-Model = Annotated[str, typer.Option(help="Network by name; `ecg-stream models` lists them.")]
+Model = Annotated[str, typer.Option(help="Network or classical system; `ecg-stream models` lists them.")]
 Backend = Annotated[
     str,
     typer.Option(
@@ -569,19 +569,42 @@ def streams(
 
 
 @app.command()
-def models() -> None:
-    """List the networks: what they are, what they expect, what is shipped."""
-    table = Table("name", "what", "window", "leads", "parameters", "weights")
-    for name, spec in NETWORKS.items():
-        try:
-            card = load_card(name).trained
-            weights = f"{card['training']['minutes']:g} min of training on {card['training']['machine']}"
-        except InputError:
-            weights = "none yet"
-        window = f"{spec.window} samples ({spec.window / spec.fs:g} s at {spec.fs:g} Hz)"
-        what = f"{spec.title}; {spec.paper}"
-        table.add_row(name, what, window, str(spec.leads), f"{spec.parameters:,}", weights)
+def models(
+    name: Annotated[str | None, typer.Argument(help="All that is known of this one.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all of it here.")] = None,
+) -> None:
+    """List what --model takes: networks and classical systems.
+
+    A network of one lead cleans every lead by itself. One of two takes pairs in the stream's order;
+    a lead alone it gets twice, and an odd lead at the end together with the one before it.
+    """
+    from models.overview import improvement, overview, sentences
+
+    _check_writable(json_file)
+    known = [overview(each) for each in ([name] if name else SYSTEMS)]
+    if name:
+        table = Table(title=name, show_header=False)
+        for heading, text in sentences(known[0]).items():
+            table.add_row(heading, escape(text))
+    else:
+        # Names must stay whole where the terminal is narrow; NAME tells what each is.
+        wide = out.width >= 120
+        table = Table("name", *["what"] * wide, "window", "leads", "parameters", "gain dB", "trained")
+        for facts in known:
+            trained = f"{facts['training']['minutes']:g} min" if "training" in facts else ""
+            table.add_row(
+                facts["name"],
+                *[facts["title"]] * wide,
+                f"{facts['window'] / facts['fs_hz']:.1f} s",
+                str(facts["leads"]),
+                f"{facts['parameters']:,}",
+                improvement(facts),
+                trained if facts["weights"] else "not yet",
+            )
+        table.caption = "gain: unseen patients, all noises, 0 dB\n`ecg-stream models NAME` tells the rest"
     out.print(table)
+    if json_file:
+        _write_json(known, json_file)
 
 
 @app.command()

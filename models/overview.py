@@ -1,0 +1,94 @@
+"""All that is known of each system, as one record: what ``ecg-stream models`` shows."""
+
+from typing import Any
+
+from models.registry import find_system, load_card
+from models.spec import ClassicalSpec
+from streamer.errors import InputError
+
+_NOISE, _SNR = "emb", 0.0
+"""Condition by which the list compares systems: everything at once, as loud as the ECG."""
+
+
+def overview(name: str) -> dict[str, Any]:
+    """Facts, and what the card knows besides, of a system.
+
+    Returns
+    -------
+    dict
+        JSON. ``weights`` says whether it can run. ``training``, ``track_f`` and the licence of the
+        data stand there where the card knows them.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    spec = find_system(name)
+    classical = isinstance(spec, ClassicalSpec)
+    facts = {
+        "name": name,
+        "kind": "classical" if classical else "network",
+        "title": spec.title,
+        "paper": spec.paper,
+        "fs_hz": spec.fs,
+        "window": spec.window,
+        "leads": spec.leads,
+        "parameters": spec.parameters,
+        "normalisation": spec.normalisation,
+        "deviations": spec.deviations,
+    }
+    if not isinstance(spec, ClassicalSpec) and spec.replica_parameters:
+        facts["published_parameters"] = spec.replica_parameters
+    try:
+        card = load_card(name).trained
+    except InputError as error:
+        return {**facts, "weights": False, "why_not": str(error)}
+    known = ("training", "training_command", "full_training_command", "track_f", "data", "data_licence")
+    return {**facts, "weights": True, **{key: card[key] for key in known if key in card}}
+
+
+def improvement(facts: dict[str, Any]) -> str:
+    """Track F's improvement under `_NOISE` at `_SNR` as text, dB; empty where nobody has measured it."""
+    for row in facts.get("track_f", ()):
+        if (row["noise"], row["snr"]) == (_NOISE, _SNR):
+            return f"{row['improvement_db']:+.1f}"
+    return ""
+
+
+def sentences(facts: dict[str, Any]) -> dict[str, str]:
+    """What the list has no room for, by heading, for people."""
+    training = facts.get("training", {})
+    shown = {
+        "what": facts["title"],
+        "paper": facts["paper"],
+        "window": f"{facts['window']} samples, {facts['window'] / facts['fs_hz']:.2f} s at {facts['fs_hz']:g} Hz",
+        "leads": _LEADS[facts["leads"]],
+        "parameters": f"{facts['parameters']:,}",
+        "normalisation": facts["normalisation"],
+        "changed for a stream": facts["deviations"] or "nothing",
+    }
+    if facts.get("published_parameters", facts["parameters"]) != facts["parameters"]:
+        shown["parameters"] += f" ({facts['published_parameters']:,} as published)"
+    if training:
+        shown["trained"] = (
+            f"{training['steps_run']:,} steps, {training['minutes']:g} min on {training['machine']}: "
+            f"{facts['training_command']}"
+        )
+        shown["full training"] = facts["full_training_command"]
+        shown["data"] = f"{facts['data']} ({facts['data_licence']})"
+    for row in facts.get("track_f", ()):
+        if row["noise"] != "none":
+            shown[f"{row['noise']} {row['snr']:g} dB"] = (
+                f"{row['improvement_db']:+.2f} dB ({row['improvement_low_db']:+.2f} … "
+                f"{row['improvement_high_db']:+.2f}) at {row['delay_ms']:.0f} ms"
+            )
+    if not facts["weights"]:
+        shown["weights"] = facts["why_not"]
+    return shown
+
+
+_LEADS = {
+    1: "one: every lead by itself",
+    2: "two: pairs in the stream's order; a lead alone twice, an odd one with the lead before it",
+}
