@@ -62,7 +62,8 @@ def sentences(facts: dict[str, Any]) -> dict[str, str]:
     shown = {
         "what": facts["title"],
         "paper": facts["paper"],
-        "window": f"{facts['window']} samples, {facts['window'] / facts['fs_hz']:.2f} s at {facts['fs_hz']:g} Hz",
+        "window": f"{facts['window']} samples, {facts['window'] / facts['fs_hz']:.2f} s "
+        f"at {facts['fs_hz']:g} Hz",
         "leads": _LEADS[facts["leads"]],
         "parameters": f"{facts['parameters']:,}",
         "normalisation": facts["normalisation"],
