@@ -21,7 +21,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test gpu-check lint types check system clean
+.PHONY: run test gpu-check lint types check soak audit system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -45,6 +45,21 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 check: lint types test
+
+# The long versions: a day of eight patients with every fault, 10 000 fuzzed runs and hostile inputs, 200
+# kills of the recorder. Their last figures stand in docs/results/soak.json.
+SOAK_JSON ?= docs/results/soak.json
+FUZZ ?= 10000
+soak: $(VENV)/.test
+	@mkdir -p $(dir $(SOAK_JSON)) out
+	ECG_STREAM_FUZZ=$(FUZZ) ECG_STREAM_SOAK=$(SOAK_JSON) $(BIN)/python -m pytest -m slow \
+		tests/test_recording.py tests/test_fuzz_engine.py tests/test_fuzz_input.py
+	$(BIN)/ecg-stream soak --json $(SOAK_JSON) --save $$(mktemp -d -p out soak-XXXX)
+	$(BIN)/ecg-stream soak --hours 0.5 --model unet --json $(SOAK_JSON)
+
+# Known vulnerabilities of what is installed; asks PyPI, and says so where it does not answer.
+audit: $(VENV)/.test
+	$(BIN)/python .ci/audit.py
 
 # System libraries: installed where this user may, otherwise the command is printed.
 system:

@@ -30,16 +30,24 @@ from engine.backends import BACKENDS, OPTIONS, choose_backend, explain_auto, pre
 from engine.backends.gpu import find_gpu, why_no_gpu
 from engine.backends.plans import FOLDER_VARIABLE, plans_folder
 from engine.backends.rows import FIXED_ROWS
-from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess, Started
 from engine.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
-from gui.terminal import TerminalView, describe, describe_stream, table_of_streams
-from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from gui.terminal import (
+    TerminalView,
+    describe,
+    describe_faults,
+    describe_stream,
+    describe_summary,
+    table_of_streams,
+)
+from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
+from streamer.faults import KINDS as FAULT_KINDS
 from streamer.lsl import LslSettings
 from streamer.open_source import SourceSettings
+from streamer.plain import plain
 from streamer.records import DATA_VARIABLE
 from streamer.several import side_by_side
 
@@ -132,6 +140,13 @@ def play(
         typer.Option(help="keep: play the record as it is; remove: play its clean reference instead."),
     ] = "keep",
     seed: Annotated[int, typer.Option(min=0, help="Decides the patient and where the noise begins.")] = 0,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="What goes wrong on purpose, with any source: none, all, or some of "
+            f"{', '.join(FAULT_KINDS)}; gaps,nan:7 has the seed 7. The summary counts them."
+        ),
+    ] = "none",
     speed: Annotated[float, typer.Option(help="1 is real time, 0 as fast as possible.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again when the record ends.")] = False,
     seconds: Annotated[
@@ -167,6 +182,13 @@ def play(
             "streams the first is NAME-1, and so on."
         ),
     ] = None,
+    ladder: Annotated[
+        bool,
+        typer.Option(
+            help="Where the machine does not keep up: larger hop, then a classical filter, then raw, and "
+            "back up. Every step is shown and recorded."
+        ),
+    ] = True,
     headless: Annotated[
         bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
     ] = False,
@@ -181,6 +203,9 @@ def play(
     ] = 5.0,
     save: Annotated[
         Path | None, typer.Option(help="Folder to record into: raw, cleaned, reference as WFDB.")
+    ] = None,
+    rotate: Annotated[
+        float | None, typer.Option(help="Minutes after which --save begins a new file. [default: never]")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary here.")] = None,
     plot: Annotated[
@@ -202,6 +227,7 @@ def play(
     - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
     - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
     - `ecg-stream --record 100,103,105 --noise em` replays three records side by side
+    - `ecg-stream --record 100 --faults all --speed 0 --headless` cleans it while everything goes wrong
     - `ecg-stream --source lsl --wait --lsl-out cleaned` cleans a live stream and publishes the result
 
     Research prototype: not for diagnosis, alarms or cardioversion timing.
@@ -209,7 +235,9 @@ def play(
     if context.invoked_subcommand:
         return
     named = stream_name or stream_type or source_id or all_streams
-    kind = source or ("replay" if record else "lsl" if named else "synthetic")
+    kind = (
+        source if source is not None else "replay" if record is not None else "lsl" if named else "synthetic"
+    )
     settings = SourceSettings(
         kind=_literal(kind),
         database=database,
@@ -229,11 +257,25 @@ def play(
         noise_part=_literal(noise_part),
         seed=seed,
         lsl=LslSettings(None, stream_type, source_id, wait, timeout, unit, scale),
+        faults=faults,
     )
     first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
     for file in (json_file, plot, screenshot):
         _check_writable(file)
-    job = Job(first, model, backend, threads, lookahead, hop, save, lsl_out, _LAUNCHED_NS, tuple(beside))
+    job = Job(
+        first,
+        model,
+        backend,
+        threads,
+        lookahead,
+        hop,
+        save,
+        lsl_out,
+        _LAUNCHED_NS,
+        tuple(beside),
+        ladder,
+        rotate,
+    )
     if screenshot or (not headless and has_display() and why_no_window() is None):
         chosen = bool(source or record or beside or screenshot)
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
@@ -249,7 +291,7 @@ def play(
         from gui.picture import save_pictures
 
         for path in save_pictures(outcome, plot):
-            err.print(f"picture: {path}")
+            err.print(f"picture: {path}", markup=False)
 
 
 def _literal(text: str) -> Any:
@@ -285,7 +327,7 @@ def _show_window(
     finders = [partial(find, base) for find in (find_streams, synthetic_patients, find_records)]
     outcome = run_window(job if chosen else None, job, finders, screen)
     if screenshot:
-        err.print(f"picture: {screenshot}")
+        err.print(f"picture: {screenshot}", markup=False)
     return outcome
 
 
@@ -340,14 +382,13 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             outcome = engine.finished(0.1)
             for item in engine.frames():
-                if isinstance(item, Status):
+                if view:
+                    view.take(item)
+                elif isinstance(item, Status):
                     statuses[item.stream] = item
-                elif view and isinstance(item, Cleaned | Gap):
-                    view.history.push(item)
             if outcome:
                 return outcome
             if view:
-                view.status = statuses.get(started.info.source_id)
                 view.draw()
             elif statuses and time.monotonic() - reported >= _HEADLESS_REPORT_S:
                 reported = time.monotonic()
@@ -378,7 +419,7 @@ def _report_stream(summary: dict[str, Any]) -> None:
     )
     table.add_row("gaps", f"{summary['gaps']} ({summary['gap_samples']} samples)")
     if summary["stream"]:
-        table.add_row("stream", describe_stream(summary["stream"]))
+        table.add_row("stream", escape(describe_stream(summary["stream"])))
     if summary["snr_out_db"] is not None and summary["snr_in_db"] is not None:
         table.add_row(
             "SNR",
@@ -399,8 +440,16 @@ def _report_stream(summary: dict[str, Any]) -> None:
             f"real-time factor {summary['realtime_factor']:.3f}",
         )
         table.add_row("cold start", f"{summary['cold_start_s']:.2f} s to the first cleaned sample")
+    guarded = describe_summary(summary)
+    if guarded:
+        table.add_row("guard", guarded)
+    if summary["faults"]:
+        table.add_row("faults made", describe_faults(summary["faults"]))
     if summary["recording"]:
-        table.add_row("recording", f"{summary['recording']}.hea")
+        more = f" and {summary['recording_files'] - 1} more" if summary["recording_files"] > 1 else ""
+        table.add_row("recording", escape(f"{summary['recording']}.hea{more}"))
+    if summary["recording_problem"]:
+        table.add_row("", escape(summary["recording_problem"]))
     out.print(table)
 
 
@@ -422,7 +471,7 @@ def _check_picture(file: Path | None) -> None:
 
 def _write_json(content: Any, file: Path) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    err.print(f"summary: {file}")
+    err.print(f"summary: {file}", markup=False)
 
 
 @app.command()
@@ -510,7 +559,7 @@ def streams(
         measured = "--" if stream.measured_hz is None else f"{stream.measured_hz:.2f} Hz"
         leads = ", ".join(stream.leads[:12]) + (" …" if len(stream.leads) > 12 else "")
         row = (stream.name, stream.type, rate, measured, leads, stream.unit, stream.source_id, stream.host)
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(escape(plain(cell)) for cell in row))
     if found:
         out.print(table)
     else:
@@ -588,7 +637,7 @@ def train(
         else:
             _train_f(chosen, out_dir, steps, minutes, budget, batch, rate, validate_every, seed, where)
     except KeyboardInterrupt:
-        err.print(f"stopped; the same command goes on from what is in {out_dir}")
+        err.print(f"stopped; the same command goes on from what is in {out_dir}", markup=False)
         raise typer.Exit(130) from None
 
 
@@ -605,7 +654,6 @@ def _train_f(
     where: dict[str, Any],
 ) -> None:
     from models.macs import macs
-
     from models.train import TrainSettings
     from models.train import train as run
     from models.train_all import train_all
@@ -623,7 +671,10 @@ def _train_f(
 
         folders = train_all(work, out_dir, settings, budget, note, **where)
     for name, folder in zip(names, folders, strict=False):
-        out.print(f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`")
+        out.print(
+            f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`",
+            markup=False,
+        )
 
 
 def _train_s(
@@ -701,7 +752,7 @@ def export(
     _check_writable(target)
     weights = run / "weights.safetensors" if run else load_card(name).weights_path
     difference = export_onnx(spec, weights, target, precision)
-    out.print(f"{target}: differs from torch by {difference:.1e} mV")
+    out.print(f"{target}: differs from torch by {difference:.1e} mV", markup=False)
 
 
 def _export_plan(
@@ -762,10 +813,11 @@ def _counts(text: str) -> tuple[int, ...]:
 @app.command()
 def evaluate(
     track: Annotated[
-        Literal["f", "s", "stress"],
+        Literal["f", "s", "stress", "safety"],
         typer.Option(
             help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
-            "stress: beats found in the official Noise Stress Test records."
+            "stress: beats found in the official Noise Stress Test records. safety: beats invented, "
+            "erased and bent, with the guard off and on."
         ),
     ] = "f",
     model: Annotated[
@@ -785,7 +837,10 @@ def evaluate(
     records: Annotated[str | None, typer.Option(help="Records of track f [default: all of DS2].")] = None,
     start: Annotated[float, typer.Option(help="Second of every record of track f to begin at.")] = 300.0,
     seconds: Annotated[
-        float | None, typer.Option(help="Seconds of every record [default: 60; stress: to the end].")
+        float | None,
+        typer.Option(
+            help="Seconds of every record [default: 60; stress: to the end]; safety: of every noise [3600]."
+        ),
     ] = None,
     qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
     backend: Backend = "auto",
@@ -817,20 +872,22 @@ def evaluate(
             text = _evaluate_s(folder, _list(noises), levels, data_dir)
         elif track == "stress":
             text = _evaluate_stress(folder, {**shared, "seconds": seconds})
+        elif track == "safety":
+            text = _evaluate_safety(folder, {**shared, "seconds": seconds or 3600.0})
         else:
             tested = {"records": tuple(_list(records))} if records else {}
             more = {"noises": tuple(_list(noises)), "snrs": levels, "start": start, "qrs": qrs}
             text = _evaluate_f(folder, {**shared, **more, **tested, "seconds": seconds or 60.0}, cards)
     except KeyboardInterrupt:
-        err.print(f"stopped; the same command goes on from what is in {folder}")
+        err.print(f"stopped; the same command goes on from what is in {folder}", markup=False)
         raise typer.Exit(130) from None
     out.print(text, markup=False, highlight=False, soft_wrap=True)
-    err.print(f"report: {folder}")
+    err.print(f"report: {folder}", markup=False)
 
 
 def _can_run() -> tuple[str, ...]:
     """Every system that is shipped with its weights, or needs none."""
-    return tuple(name for name in NETWORKS if _state(partial(load_card, name)) == "works")
+    return tuple(name for name in SYSTEMS if _state(partial(load_card, name)) == "works")
 
 
 def _evaluate_f(folder: Path, options: dict[str, Any], cards: bool) -> str:
@@ -872,6 +929,16 @@ def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:
     return write_stress(rows, settings, folder)
 
 
+def _evaluate_safety(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_safety import SafetySettings, evaluate_safety
+    from engine.safety_report import write_safety
+
+    settings = SafetySettings(**options)
+    with _progress() as show:
+        rows = evaluate_safety(settings, folder, show)
+    return write_safety(rows, settings, folder)
+
+
 @contextmanager
 def _progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     """A bar, from the first word until it is left; what it gives is told what is done, how far, of what.
@@ -909,6 +976,31 @@ def _numbers(option: str, text: str) -> list[float]:
         return [float(part) for part in _list(text)]
     except ValueError:
         raise InputError(f"--{option} {text!r} is no list of numbers such as 0,4,12") from None
+
+
+@app.command()
+def tune_guard(
+    model: Model = DEFAULT_NETWORK,
+    lookahead: Lookahead = 300.0,
+    hop: Hop = 40.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of every record and noise.")] = 60.0,
+    backend: Backend = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Print what the guard's thresholds were read off: validation records, and noise without a heart.
+
+    Percentiles 1 · 50 · 99 of: how far raw's beats stand above what lies between them, how much of
+    their strength cleaned keeps, and how much of its output the network takes back.
+    """
+    from engine.tune_guard import TuneSettings
+    from engine.tune_guard import tune_guard as run
+
+    table = Table("condition", "hops", "beats above floor", "cleaned / raw", "taken back", "bypassed %")
+    for row in run(TuneSettings(model, lookahead, hop, seconds, backend, data_dir)):
+        figures = (row["beats_above_floor"], row["cleaned_to_raw_level"], row["taken_back"])
+        cells = [" · ".join(f"{value:.3g}" for value in values) for values in figures]
+        table.add_row(row["condition"], str(row["hops"]), *cells, f"{row['bypassed_percent']:.2f}")
+    out.print(table)
 
 
 @app.command()
@@ -994,7 +1086,7 @@ def profile(
             save_sweep(figures, plot)
         else:
             save_profile(measured, plot)
-        err.print(f"picture: {plot}")
+        err.print(f"picture: {plot}", markup=False)
     if json_file:
         _write_json(figures, json_file)
 
@@ -1089,6 +1181,51 @@ def profile_lsl(
 
 
 @app.command()
+def soak(
+    hours: Annotated[float, typer.Option(help="Hours of signal.")] = 24.0,
+    patients: Annotated[int, typer.Option(min=1, max=64, help="Streams at once.")] = 8,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after this much real time, wherever it is. [default: never]")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Network, or identity: every stage of the engine around no network.")
+    ] = "identity",
+    hop: Annotated[float, typer.Option(help="Milliseconds of new signal between two inferences.")] = 100.0,
+    faults: Annotated[str, typer.Option(help="What goes wrong, as for playing.")] = "all",
+    seed: Annotated[int, typer.Option(min=0, help="Decides patients and faults.")] = 0,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder to record the first patient into, a file an hour.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the account here, as `soak` beside what is there.")
+    ] = None,
+) -> None:
+    """Play a day of several patients with every fault, as fast as possible, and close the account.
+
+    Exit status 1 says that a sample was lost, doubled, moved or changed.
+    """
+    from engine.soak import SoakSettings
+    from engine.soak import soak as run
+
+    _check_writable(json_file)
+    settings = SoakSettings(
+        hours=hours, streams=patients, minutes=minutes, model=model, hop_ms=hop, faults=faults, seed=seed,
+        record=save,
+    )  # fmt: skip
+
+    def show(done: float) -> None:
+        err.print(f"{done:5.1f} of {hours:g} h of signal · {patients} patients", highlight=False)
+
+    figures = run(settings, show)
+    out.print_json(data=figures)
+    if json_file:
+        before = json.loads(json_file.read_text(encoding="utf-8")) if json_file.is_file() else {}
+        _write_json({**before, f"soak_{model}": figures}, json_file)
+    if not figures["exact"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which backends work here, and why the others do not."""
     table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
@@ -1113,7 +1250,7 @@ def doctor() -> None:
         table.add_row(f"backend {name}", _try_backend(name))
     table.add_row("backend auto", explain_auto(choose_backend("auto")))
     table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
-    for name in NETWORKS:
+    for name in SYSTEMS:
         table.add_row(f"model {name}", _state(partial(load_card, name)))
     data = os.environ.get(DATA_VARIABLE)
     folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"

@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 
 from engine.ledger import STAGES, Ledger
-from engine.messages import Emitted, Gap, Mark
+from engine.messages import Emitted, Gap, Mark, Reason
 from engine.scorer import Scorer
 from streamer.chunk import StreamInfo
 
@@ -32,7 +32,8 @@ class Account:
         self.ledger = Ledger(hop_ns)
         self.source_samples = self.samples_in = self.samples_out = 0
         self.gaps = self.gap_samples = 0
-        self._marks = np.zeros(len(Mark), np.int64)
+        self.marks = np.zeros(len(Mark), np.int64)
+        self._reasons = np.zeros(len(Reason), np.int64)
         self._first_ns: int | None = None
         self._settled_mb: float | None = None
 
@@ -47,7 +48,9 @@ class Account:
             self._first_ns = now
         self.scorer.push(message)
         self.samples_out += message.raw.shape[1]
-        self._marks += np.bincount(message.marks.ravel(), minlength=len(Mark))
+        self.marks += np.bincount(message.marks.ravel(), minlength=len(Mark))
+        if message.reasons is not None:
+            self._reasons += np.bincount(message.reasons.ravel(), minlength=len(Reason))
         if timed:
             self.ledger.note(message, now)
         if self.ledger.hops == _SETTLED_HOPS:
@@ -79,7 +82,8 @@ class Account:
             "samples_lost": self.samples_in - self.samples_out,
             "gaps": self.gaps,
             "gap_samples": self.gap_samples,
-            "marks": {mark.name.lower(): int(self._marks[mark]) for mark in Mark},
+            "marks": {mark.name.lower(): int(self.marks[mark]) for mark in Mark},
+            "reasons": {reason.name.lower(): int(self._reasons[reason]) for reason in Reason if reason},
             "snr_in_db": _mean(before.snr_db) if scored else None,
             "snr_out_db": _mean(after.snr_db) if scored else None,
             "rmse_mv": _mean(after.rmse_mv) if scored else None,

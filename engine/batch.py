@@ -9,8 +9,6 @@ from engine.ready_windows import Clock
 
 HOLD_SHARE = 0.1
 """Share of a hop that a window may wait for those of other streams: 4 ms at 40 ms."""
-POWERS_OF_TWO = tuple(2**power for power in range(MAX_ROWS.bit_length()))
-"""Rows of a batch for a backend that runs fixed sizes only: up to twice the work, seven graphs."""
 
 
 class Batcher:

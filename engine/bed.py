@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from engine.account import Account
 from engine.config import EngineConfig
 from engine.delays import NO_DELAYS, Delays, DelayWatch
 from engine.lsl_outlet import LslOutlet
-from engine.messages import Cleaned, Emitted, Gap
-from engine.recorder import Recorder
+from engine.messages import Cleaned, Emitted, Gap, explain
+from engine.recording import Recording
 from streamer.chunk import Chunk
+from streamer.faulty_source import FaultySource, player_of
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
 from streamer.resample import Resampler, ratio, resample, resampled_info
-from streamer.source import Player, Source
+from streamer.source import Source
 from streamer.watchdog import StreamState
 
 KEPT_S = 10.0
@@ -29,13 +30,23 @@ KEPT_S = 10.0
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings in force: `backend` is the one that runs, lengths of time are whole samples."""
+    """The settings in force: `backend` is the one that runs, lengths of time are whole samples.
+
+    Parameters
+    ----------
+    step
+        What takes the network's place while the machine does not keep up; empty while it does.
+    failure
+        What runtimes failed of; empty where none did.
+    """
 
     model: str = ""
     backend: str = ""
     lookahead_ms: float = 0.0
     hop_ms: float = 0.0
     algorithmic_delay_ms: float = 0.0
+    step: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,12 +57,16 @@ class Status:
     ----------
     setup, delays
         The settings in force, and the delays since they are.
-    recording
-        Record that is being written, without extension; None where none is.
+    recording, recording_problem
+        Record that is being written, without extension; None where none is, and why it has ended.
     state, effective_fs_hz, ppm, sample_age_s
         What a live source says of itself.
     stream
         Which one: its `StreamInfo.source_id`.
+    ended
+        Its source has nothing more, while others may go on.
+    reasons
+        Why leads are not the network's word at this moment, by lead.
     """
 
     seconds: float
@@ -72,6 +87,9 @@ class Status:
     sample_age_s: float = 0.0
     problem: str = ""
     stream: str = ""
+    ended: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
+    recording_problem: str = ""
 
 
 class Bed:
@@ -93,9 +111,11 @@ class Bed:
         self._resampling_s = 0.0 if up == down else Resampler(source.info.fs, config.fs).delay_s
         self.account = Account(self.info, self.hop_ns)
         self.delays = DelayWatch(self.account.ledger, config.fs)
-        self.recorder: Recorder | None = None
-        self._last_recorder: Recorder | None = None
-        # The control thread changes the recorder, the one that cleans uses it.
+        self.player = player_of(source)
+        """What can be held, and given noise; None for a live source."""
+        self.recording: Recording | None = None
+        self._last_recording: Recording | None = None
+        # The control thread changes the recording, the one that cleans uses it.
         self._recording = threading.Lock()
         self.outlet: LslOutlet | None = None
         self._published: str | None = None
@@ -103,6 +123,7 @@ class Bed:
         self._noise = settings.noise_settings
         self._state: StreamState | None = None
         self._resumed_s = 0.0
+        self._ended = False
 
     @property
     def algorithmic_delay_s(self) -> float:
@@ -130,19 +151,19 @@ class Bed:
 
     def pause(self, paused: bool) -> None:
         """Hold a played signal; a live one cannot be held and goes on."""
-        if not isinstance(self.source, Player):
+        if self.player is None:
             return
         if not paused:
             self._resumed_s = time.perf_counter()
-        self.source.pause(paused)
+        self.player.pause(paused)
 
-    def record(self, folder: Path | None) -> None:
-        """Record into a folder from now on; None ends the recording."""
-        recorder = Recorder(folder, self.info) if folder else None
+    def record(self, folder: Path | None, rotate_s: float | None = None) -> None:
+        """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
+        recording = Recording(folder, self.info, rotate_s) if folder else None
         with self._recording:
-            before, self.recorder = self.recorder, recorder
-        if recorder:
-            self._last_recorder = recorder
+            before, self.recording = self.recording, recording
+        if recording:
+            self._last_recording = recording
         if before:
             before.close()
 
@@ -177,6 +198,7 @@ class Bed:
             self.account.samples_in += chunk.data.shape[1]
             end = chunk.stop
             yield chunk
+        self._ended = True
         nothing = np.empty((len(self.info.leads), 0), np.float32)
         now = time.perf_counter_ns()
         yield Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
@@ -188,16 +210,24 @@ class Bed:
             return
         self._state = state
         with self._recording:
-            if self.recorder:
-                self.recorder.note_state(state)
+            if self.recording:
+                self.recording.note_state(state)
         if self.outlet:
             self.outlet.note_state(state)
+
+    def note_step(self, step: str, why: str) -> None:
+        """Tell the sinks what cleans from now on."""
+        with self._recording:
+            if self.recording:
+                self.recording.note_step(step, why)
+        if self.outlet:
+            self.outlet.note_step(step, why)
 
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
         with self._recording:
-            if self.recorder:
-                self.recorder.push(message)
+            if self.recording:
+                self.recording.push(message)
         if self.outlet:
             self.outlet.push(message)
         if isinstance(message, Gap):
@@ -222,7 +252,7 @@ class Bed:
 
     def status(self, setup: Setup) -> Status:
         """Figures of this moment."""
-        health, account = self.source.health, self.account
+        health, account, recording = self.source.health, self.account, self.recording
         snr_in, snr_out = account.scorer.rolling_snr_db()
         account.ledger.settle()
         total = account.ledger.total
@@ -238,13 +268,16 @@ class Bed:
             deadline_misses=account.ledger.deadline_misses,
             setup=setup,
             delays=self.delays.snapshot(),
-            recording=str(self.recorder.path) if self.recorder else None,
+            recording=str(recording.path) if recording and not recording.problem else None,
+            recording_problem=recording.problem if recording else "",
             state=health.state,
             effective_fs_hz=health.effective_fs_hz,
             ppm=health.ppm,
             sample_age_s=health.sample_age_s,
             problem=health.problem,
             stream=self.info.source_id,
+            ended=self._ended,
+            reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
         )
 
     def traces(self) -> list[Cleaned]:
@@ -253,7 +286,8 @@ class Bed:
 
     def summary(self, setup: Setup, launched_ns: int) -> dict[str, Any]:
         """Everything that can be said of it, ready for JSON; NaN is null."""
-        settings, recorder = self.settings, self._last_recorder
+        settings, source, recording = self.settings, self.source, self._last_recording
+        faults = source.log.figures() if isinstance(source, FaultySource) else None
         return {
             "source": self.source.info.name,
             "leads": list(self.info.leads),
@@ -271,9 +305,12 @@ class Bed:
             "lookahead_ms": setup.lookahead_ms,
             "hop_ms": setup.hop_ms,
             **self.account.figures(launched_ns, self.algorithmic_delay_s),
-            "stream": self._stream_summary() if settings.kind == "lsl" else None,
-            "recording": str(recorder.path) if recorder else None,
-            "recording_clipped": recorder.clipped if recorder else None,
+            "stream": self._stream_summary() if settings.kind == "lsl" or faults else None,
+            "faults": faults,
+            "recording": str(recording.path) if recording else None,
+            "recording_files": recording.files if recording else 0,
+            "recording_problem": recording.problem if recording else "",
+            "recording_clipped": recording.clipped if recording else None,
             "lsl_out": self._published,
         }
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from models.macs import macs
 from numpy.typing import NDArray
 
 from engine.evaluate import OFFLINE, WARMUP_S, EvaluateSettings, evaluated_data
 from engine.evaluate_parts import Result, code_sha256, fingerprint
 from engine.evaluate_pictures import plot_examples, plot_snr
 from engine.evaluate_scores import Score
+from models.macs import macs
 from models.registry import load_card
 from models.track_f import LEAD
 

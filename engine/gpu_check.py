@@ -236,14 +236,14 @@ class Eager:
 
         self._torch = torch
         self.fixed_rows = rows
-        self._leads, self._window = card.spec.leads, card.spec.window
-        self._network = card.spec.build().eval()
+        self.leads, self._window = card.spec.leads, card.spec.window
+        self._network = card.network.build().eval()
         self._network.load_state_dict(load_file(card.weights_path))
         self._network.cuda()
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         with self._torch.inference_mode():
             cleaned: Batch = self._network(self._torch.from_numpy(batch).cuda()).cpu().numpy()
         return cleaned

@@ -6,11 +6,12 @@ import time
 import numpy as np
 
 from engine.config import EngineConfig
-from engine.messages import Cleaned, Gap
+from engine.messages import Cleaned, Gap, Verdict, explain
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl_inlet import lsl_clock_offset_s
 from streamer.lsl_network import OWN_OUTPUT, load_pylsl
+from streamer.plain import plain
 from streamer.watchdog import StreamState
 
 EVENTS_SUFFIX = "-events"
@@ -23,8 +24,9 @@ class LslOutlet:
 
     A cleaned sample has the time stamp of its source, so that it lies on the raw one in any
     recorder, however late it leaves. Samples of a gap are not sent. An event is a JSON object:
-    ``{"event": "state", "state": "LOST"}`` or ``{"event": "gap", "start": 360, "stop": 433}``,
-    in samples of the cleaned stream.
+    ``{"event": "state", "state": "LOST"}``, ``{"event": "gap", "start": 360, "stop": 433}`` or
+    ``{"event": "bypassed", "start": 720, "reasons": {"II": "lead off"}}``, where from a sample on
+    something else leaves than before (a `Mark` by name); in samples of the cleaned stream.
 
     Parameters
     ----------
@@ -44,10 +46,13 @@ class LslOutlet:
     def __init__(
         self, name: str, info: StreamInfo, model: str, config: EngineConfig, algorithmic_delay_s: float
     ) -> None:
-        if not name.strip():
-            raise InputError("--lsl-out needs a name for the cleaned stream, got an empty one")
+        if not name.strip() or plain(name) != name:
+            raise InputError(
+                f"--lsl-out {name!r} is no name for the cleaned stream; give 1 to 80 printable letters"
+            )
         pylsl = load_pylsl()
-        self._fs = info.fs
+        self._fs, self._leads = info.fs, info.leads
+        self._verdict: Verdict | None = None
         source_id = f"{OWN_OUTPUT}{name}/{info.source_id}"
         signal = pylsl.StreamInfo(name, "ECG", len(info.leads), info.fs, pylsl.cf_float32, source_id)
         channels = signal.desc().append_child("channels")
@@ -88,7 +93,14 @@ class LslOutlet:
         if isinstance(message, Gap):
             stamp = self._newest_s + 1 / self._fs
             self._tell(stamp, event="gap", start=message.start, stop=message.stop)
+            self._verdict = None
             return
+        verdict = message.verdict
+        if verdict != self._verdict:
+            self._verdict = verdict
+            reasons = explain(verdict, self._leads)
+            stamp = float(message.source_time[0])
+            self._tell(stamp, event=verdict[0].name.lower(), start=message.start, reasons=reasons)
         self._newest_s = float(message.source_time[-1])
         frames = np.ascontiguousarray(message.cleaned.T)
         self._signal.push_chunk(frames, message.source_time - self._offset_s)
@@ -97,7 +109,11 @@ class LslOutlet:
         """Publish a new state of the source, stamped with now."""
         self._tell(time.perf_counter(), event="state", state=str(state))
 
-    def _tell(self, stamp: float, **event: str | int) -> None:
+    def note_step(self, step: str, why: str) -> None:
+        """Publish that something else cleans, stamped with now."""
+        self._tell(time.perf_counter(), event="step", step=step, why=why)
+
+    def _tell(self, stamp: float, **event: str | int | dict[str, str]) -> None:
         self._events.push_sample([json.dumps(event)], stamp - self._offset_s)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from engine.backends.base import Backend
 from engine.batch import Batcher
 from engine.config import EngineConfig
-from engine.guard import guard
+from engine.guard import Instead, guard
 from engine.infer import infer
 from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
@@ -20,6 +20,9 @@ def clean(
     backend: Backend,
     clock: Clock = time.perf_counter_ns,
     batcher: Batcher | None = None,
+    *,
+    guarded: bool = True,
+    instead: Instead | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Clean streams of chunks; one patient is the ward of one.
 
@@ -29,6 +32,10 @@ def clean(
         Chunks that arrived together, of any streams, at rate `config.fs`, in mV.
     batcher
         Joins windows of several streams in one call; None takes them as they are ready.
+    guarded
+        False passes on what the network makes, whatever it is, to see what it does by itself.
+    instead
+        What to call every sample where `backend` only stands in for a network, and why it does.
 
     Yields
     ------
@@ -36,7 +43,18 @@ def clean(
         Every sample of every stream exactly once, in order within its stream, and the gaps
         between them.
     """
+    return guard(unguarded(rounds, config, backend, clock, batcher), config, enabled=guarded, instead=instead)
+
+
+def unguarded(
+    rounds: Iterable[Sequence[Chunk]],
+    config: EngineConfig,
+    backend: Backend,
+    clock: Clock = time.perf_counter_ns,
+    batcher: Batcher | None = None,
+) -> Iterator[Emitted | Gap]:
+    """Like `clean`, before the guard: for no one's eyes but a measurement's."""
     windows = ready_windows(rounds, config, clock)
     if batcher:
         windows = batcher.gather(windows)
-    return guard(overlap_add(infer(windows, backend, clock), config, clock))
+    return overlap_add(infer(windows, backend, clock), config, clock)

@@ -123,9 +123,9 @@ def profile(settings: ProfileSettings, show: Show = lambda what, done, total: No
     InputError
         If the backend that is named, or with `ALL` every one, cannot run here.
     """
-    if settings.backend != ALL:
-        choose_backend(settings.backend)
     card = load_card(settings.model)
+    if settings.backend != ALL:
+        choose_backend(settings.backend, card.spec)
     config = settings.config(card)
     chunks = make_chunks(card)
     machine = describe_machine()

@@ -140,6 +140,14 @@ class _Tap:
     def transfers_ns(self) -> tuple[int, int]:
         return self._backend.transfers_ns
 
+    @property
+    def leads(self) -> int:
+        return self._backend.leads
+
+    @property
+    def fixed_rows(self) -> tuple[int, ...]:
+        return self._backend.fixed_rows
+
     def infer(self, batch: Batch) -> Batch:
         self.batches.append(batch)
         started = self._clock()

@@ -38,8 +38,8 @@ def sweep(settings: ProfileSettings, show: Show = lambda what, done, total: None
         If the settings ask for what a sweep cannot do.
     """
     check_sweep(settings)
-    choose_backend(settings.backend)
     card = load_card(settings.model)
+    choose_backend(settings.backend, card.spec)
     config = settings.config(card)
     chunks = make_chunks(card)
     machine = describe_machine()

@@ -125,7 +125,13 @@ class _Stream:
             self.flush(ready)
             ready.append(Gap(self._name, self._expected, chunk.start))
             self._begin(chunk)
-        count = chunk.data.shape[1]
+        leads, count = chunk.data.shape
+        if leads != self._leads:
+            # One row would be spread over all of them without a word.
+            raise ValueError(
+                f"stream {chunk.stream}: a chunk has {leads} leads but the stream began with "
+                f"{self._leads}; a source must end the stream or refuse such samples"
+            )
         self._make_room(count)
         new = slice(self._filled, self._filled + count)
         self._data[:, new] = chunk.data
@@ -185,6 +191,7 @@ class _Stream:
         return Hop(
             stream=self._name,
             start=start,
+            first=self._first,
             skip=start - regular_start,
             raw=self._data[:, out],
             clean=self._clean[:, out] if self._has_clean else None,

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned, Gap, Mark
-from streamer.chunk import Annotation, StreamInfo
+from engine.append_file import AppendFile
+from engine.messages import Cleaned, Gap, Verdict, explain
+from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.watchdog import StreamState
 from streamer.wfdb_record import OWN_RECORDING
@@ -21,18 +22,21 @@ GAIN = 1000.0
 _MISSING = -32768
 _LIMIT = 32767
 _GAP_BLOCK = 1 << 16
+_LONGEST_NAME = 80
+_EVENTS = ".events.jsonl"
+_ANNOTATION = "annotation"
 
 
 class Recorder:
     """Raw, cleaned and (where known) reference of every lead, as WFDB format 16.
 
-    Every frame goes to the system with one unbuffered write, and the header says nothing of the
-    length until `close`, so that a reader takes it from the file's size. Beside the record,
-    ``<name>.events.jsonl`` has a line for each gap and each change of mark or state, and
-    ``<name>.stamps`` the source's time of every frame, as little-endian float64 seconds of the
-    machine's monotonic clock, of which every state says the time of day; the source's
-    annotations become ``<name>.atr`` at the end. A gap is written as missing samples, so that
-    positions in the record stay true to time.
+    Every frame goes to the system with one unbuffered write (see `engine.append_file` for what that
+    promises), and the header says nothing of the length until `close`, so that a reader takes it from
+    the file's size. Beside the record, ``<name>.events.jsonl`` has a line for each gap, each change of
+    mark, reason or state and each annotation of the source, and ``<name>.stamps`` the source's time of
+    every frame, as little-endian float64 seconds of the machine's monotonic clock, of which every state
+    says the time of day; the annotations become ``<name>.atr`` at the end. A gap is written as missing
+    samples, so that positions in the record stay true to time.
 
     Parameters
     ----------
@@ -40,44 +44,47 @@ class Recorder:
         Where to write; made if needed.
     info
         Stream as the engine sees it (after resampling).
+    name
+        Record to write; None makes one of stream and time. Nothing is ever overwritten: a number
+        goes behind a name that is taken.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, info: StreamInfo) -> None:
+    def __init__(self, folder: Path, info: StreamInfo, name: str | None = None) -> None:
         self._info = info
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.path = _unused(folder, info.name)
-            self._file = os.open(
-                self.path.with_suffix(".dat"),
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND,
-                0o644,
-            )
-        except OSError as error:
-            raise InputError(
-                f"cannot record into {folder}: {error.strerror}; give a folder that can be written"
-            ) from error
-        self._events = self.path.with_suffix(".events.jsonl").open("a", encoding="utf-8", buffering=1)
-        self._stamps = self.path.with_suffix(".stamps").open("ab", buffering=0)
         kinds = ["raw", "cleaned"] + (["reference"] if info.has_reference else [])
-        self._signals = [f"{lead} {kind}" for kind in kinds for lead in info.leads]
+        self._signals = [f"{_flat(lead)} {kind}" for kind in kinds for lead in info.leads]
         self._first: int | None = None
         self.frames = 0
         self.clipped = 0
         self._initial = np.zeros(len(self._signals), np.int64)
         self._checksum = np.zeros(len(self._signals), np.int64)
-        self._mark = -1
-        self._annotations: list[Annotation] = []
-        self._write_header(closed=False)
+        self._verdict: Verdict | None = None
+        self._annotated = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.path, self._file = _make_unused(folder / (name or record_name(info)))
+            self._events = AppendFile(self.path.with_suffix(_EVENTS))
+            self._stamps = AppendFile(self.path.with_suffix(".stamps"))
+            self._write_header(closed=False)
+        except OSError as error:
+            raise InputError(
+                f"cannot record into {folder}: {error.strerror}; give a folder that can be written"
+            ) from error
 
     def push(self, message: Cleaned | Gap) -> None:
-        """Append; raises OSError when the disk does not take it, with the file left whole."""
+        """Append; raises OSError when the disk does not take it, with every file left whole."""
         if self._first is None:
             self._first = message.start
         at = message.start - self._first
         if isinstance(message, Gap):
-            self._note(at, "gap", until=message.stop - self._first)
+            self.note("gap", at, until=message.stop - self._first)
             self._skip(message.stop - message.start)
-            self._mark = -1
+            self._verdict = None
             return
         parts = [message.raw, message.cleaned]
         if message.clean is not None:
@@ -89,43 +96,42 @@ class Recorder:
             self.clipped += int((clipped & ~missing).sum())
             units = np.clip(units, -_LIMIT, _LIMIT)
         units[missing] = _MISSING
-        self._append(units.T.astype("<i2"))
-        self._stamps.write(message.source_time.astype("<f8").tobytes())
-        mark = int(message.marks.max())
-        if mark != self._mark:
-            self._mark = mark
-            self._note(at, Mark(mark).name.lower())
-        self._annotations += message.annotations
+        self._append(units.T.astype("<i2"), message.source_time)
+        verdict = message.verdict
+        if verdict != self._verdict:
+            self._verdict = verdict
+            self.note(verdict[0].name.lower(), at, reasons=explain(verdict, self._info.leads))
+        for annotation in message.annotations:
+            self._annotated = True
+            self.note(
+                _ANNOTATION, annotation.sample - self._first, symbol=annotation.symbol, text=annotation.note
+            )
 
-    def _append(self, frames: NDArray[np.int16]) -> None:
-        """Write frames (samples, signals) whole, or take back what was written of them."""
+    def _append(self, frames: NDArray[np.int16], source_time: NDArray[np.float64]) -> None:
+        """Write frames (samples, signals), and the time of each."""
         if self.frames == 0 and len(frames):
             self._initial = frames[0].astype(np.int64)
-        data = frames.tobytes()
-        size = 2 * len(self._signals)
-        try:
-            written = os.write(self._file, data)
-            while written < len(data):
-                written += os.write(self._file, data[written:])
-        except OSError:
-            os.truncate(self._file, self.frames * size)
-            raise
+        self._file.append(frames.tobytes())
         self.frames += len(frames)
         self._checksum += frames.sum(axis=0, dtype=np.int64)
+        self._stamps.append(source_time.astype("<f8").tobytes())
 
     def _skip(self, count: int) -> None:
-        block = np.full((min(count, _GAP_BLOCK), len(self._signals)), _MISSING, "<i2")
+        size = min(count, _GAP_BLOCK)
+        frames = np.full((size, len(self._signals)), _MISSING, "<i2")
+        nothing = np.full(size, np.nan)
         for start in range(0, count, _GAP_BLOCK):
-            self._append(block[: count - start])
-            self._stamps.write(np.full(min(count - start, len(block)), np.nan, "<f8").tobytes())
+            self._append(frames[: count - start], nothing[: count - start])
 
     def note_state(self, state: StreamState) -> None:
         """Write a new state of the source down, at the frame that is next."""
         now = datetime.now(UTC).isoformat()
-        self._note(self.frames, "state", state=str(state), monotonic=time.perf_counter(), utc=now)
+        self.note("state", state=str(state), monotonic=time.perf_counter(), utc=now)
 
-    def _note(self, sample: int, event: str, **more: float | str) -> None:
-        self._events.write(json.dumps({"sample": sample, "event": event, **more}) + "\n")
+    def note(self, event: str, sample: int | None = None, **more: float | str | dict[str, str]) -> None:
+        """Write an event down, at the frame that is next where no other is named."""
+        line = {"sample": self.frames if sample is None else sample, "event": event, **more}
+        self._events.append((json.dumps(line) + "\n").encode("ascii"))
 
     def _write_header(self, *, closed: bool) -> None:
         """Replace the header in one step; the length stands in it only once it is final."""
@@ -135,36 +141,60 @@ class Recorder:
         for signal, first, total in zip(self._signals, self._initial, self._checksum, strict=True):
             check = ((int(total) + 0x8000) % 0x10000) - 0x8000
             lines.append(f"{name}.dat 16 {GAIN:g}(0)/mV 16 0 {first} {check} 0 {signal}")
-        lines.append(f"# {self._info.name}, {OWN_RECORDING}; missing samples are gaps")
+        lines.append(f"# {_flat(self._info.name)}, {OWN_RECORDING}; missing samples are gaps")
         temporary = self.path.with_suffix(".hea.tmp")
-        temporary.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
-        os.replace(temporary, self.path.with_suffix(".hea"))
+        try:
+            temporary.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
+            os.replace(temporary, self.path.with_suffix(".hea"))
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Write the final header and the annotations."""
-        os.close(self._file)
-        self._events.close()
-        self._stamps.close()
+        """Write the final header and the annotations; raises OSError when the disk does not take them.
+
+        Without them the record opens all the same.
+        """
+        for file in (self._file, self._stamps, self._events):
+            file.close()
         self._write_header(closed=True)
-        if self._annotations and self._first is not None:
-            import wfdb
+        if self._annotated:
+            self._write_annotations()
 
-            wfdb.wrann(
-                self.path.name,
-                "atr",
-                np.array([mark.sample - self._first for mark in self._annotations]),
-                [mark.symbol for mark in self._annotations],
-                aux_note=[mark.note for mark in self._annotations],
-                fs=self._info.fs,
-                write_dir=str(self.path.parent),
-            )
+    def _write_annotations(self) -> None:
+        import wfdb
+
+        with self.path.with_suffix(_EVENTS).open(encoding="ascii") as lines:
+            marks = [mark for mark in map(json.loads, lines) if mark["event"] == _ANNOTATION]
+        wfdb.wrann(
+            self.path.name,
+            "atr",
+            np.array([mark["sample"] for mark in marks]),
+            [mark["symbol"] for mark in marks],
+            aux_note=[mark["text"] for mark in marks],
+            fs=self._info.fs,
+            write_dir=str(self.path.parent),
+        )
 
 
-def _unused(folder: Path, name: str) -> Path:
-    """Record name from stream and time; a number behind it where that exists already."""
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "ecg"
-    stem = f"{stem}-{datetime.now():%Y%m%dT%H%M%S}"
-    candidate, number = folder / stem, 2
-    while candidate.with_suffix(".dat").exists() or candidate.with_suffix(".hea").exists():
-        candidate, number = folder / f"{stem}-{number}", number + 1
-    return candidate
+def _flat(text: str) -> str:
+    """Text on one line of a header."""
+    return " ".join(text.split())
+
+
+def record_name(info: StreamInfo) -> str:
+    """Name for a record of a stream that begins now: letters, digits, '_' and '-', and not long."""
+    # What a stream calls itself comes from others: nothing of it may lead out of the folder.
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", info.name).strip("-")[:_LONGEST_NAME] or "ecg"
+    return f"{stem}-{datetime.now():%Y%m%dT%H%M%S}"
+
+
+def _make_unused(wanted: Path) -> tuple[Path, AppendFile]:
+    """A record's path that is nobody's yet, and its signal file, which makes it ours."""
+    path, number = wanted, 2
+    while True:
+        try:
+            if not any(path.with_suffix(suffix).exists() for suffix in (".hea", ".atr", ".stamps", _EVENTS)):
+                return path, AppendFile(path.with_suffix(".dat"))
+        except FileExistsError:
+            pass
+        path, number = wanted.with_name(f"{wanted.name}-{number}"), number + 1

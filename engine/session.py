@@ -1,22 +1,28 @@
 """One run: open what the job names, clean until it ends, and account for every sample."""
 
 import gc
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.backends import choose_backend, open_backend
+from engine.backends import AUTO_ORDER, choose_backend, open_backend, why_not
 from engine.backends.base import Backend
+from engine.backends.reliable import ReliableBackend, reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
-from engine.messages import Cleaned, Emitted, Gap
+from engine.ladder import Ladder
+from engine.lead_groups import group_leads
+from engine.messages import Cleaned, Emitted, Gap, Reason
+from engine.overload import Way, broken_way, step_way
 from engine.pipeline import clean
 from engine.rounds import as_they_come, in_step
 from models.registry import DEFAULT_NETWORK, load_card
@@ -25,7 +31,8 @@ from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
 from streamer.several import open_sources
-from streamer.source import Player
+
+log = logging.getLogger(__name__)
 
 _WARMUP_CALLS = 5
 _ADDED = (
@@ -47,8 +54,8 @@ class Job:
 
     Parameters
     ----------
-    save
-        Folder to record into; None records nothing.
+    save, rotate
+        Folder to record into; None records nothing. Minutes in a file; None begins no new one.
     lsl_out
         Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
         streams the first is ``NAME-1``, and so on.
@@ -56,6 +63,8 @@ class Job:
         `time.perf_counter_ns` when the user asked for the run, for the cold start.
     beside
         Further streams, played beside `source`.
+    ladder
+        Whether something cheaper may take the network's place while the machine does not keep up.
     """
 
     source: SourceSettings
@@ -68,6 +77,8 @@ class Job:
     lsl_out: str | None = None
     launched_ns: int = field(default_factory=time.perf_counter_ns)
     beside: tuple[SourceSettings, ...] = ()
+    ladder: bool = True
+    rotate: float | None = None
 
     @property
     def sources(self) -> tuple[SourceSettings, ...]:
@@ -120,7 +131,7 @@ class Session:
         self.job = job
         self.config = _config(job)
         sources = open_sources(job.sources, stopped)
-        self.backend = open_backend(job.backend, load_card(job.model), job.threads)
+        self.backend = _open_backend(job)
         self.beds = [
             Bed(settings, source, self.config) for settings, source in zip(job.sources, sources, strict=True)
         ]
@@ -129,6 +140,10 @@ class Session:
         self._changing = threading.Lock()
         self._pending: tuple[Job, EngineConfig, Backend] | None = None
         self._batcher: Batcher | None = None
+        self._way = Way(self.config, self.backend)
+        self._turn: Way | None = None
+        self._ladder = Ladder(time.perf_counter) if job.ladder else None
+        self._misses = 0
         self.record(job.save)
         if job.lsl_out is not None:
             names = [job.lsl_out]
@@ -139,7 +154,7 @@ class Session:
 
     def _warm_up(self, backend: Backend, config: EngineConfig) -> None:
         for leads in {len(bed.info.leads) for bed in self.beds}:
-            zeros = np.zeros((leads, 1, config.window), np.float32)
+            zeros = group_leads(np.zeros((leads, config.window), np.float32), backend.leads)
             for _ in range(_WARMUP_CALLS):
                 backend.infer(zeros)
 
@@ -147,7 +162,7 @@ class Session:
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while playing; live streams beside played ones stay as they are."""
-        played = [bed for bed in self.beds if isinstance(bed.source, Player)]
+        played = [bed for bed in self.beds if bed.player]
         for bed in played or self.beds:
             # Patients differ by their seeds, and keep them.
             seed = settings.seed + bed.settings.seed - self.job.source.seed
@@ -176,7 +191,7 @@ class Session:
                 f"model {job.model!r} works at {config.fs:g} Hz and this run at {self.config.fs:g} Hz; "
                 "stop, and start again with it"
             )
-        backend = open_backend(job.backend, load_card(job.model), job.threads)
+        backend = _open_backend(job)
         self._warm_up(backend, config)
         with self._changing:
             replaced, self._pending = self._pending, (job, config, backend)
@@ -191,7 +206,7 @@ class Session:
     def record(self, folder: Path | None) -> None:
         """Record each stream into a folder from now on; None ends the recording."""
         for bed in self.beds:
-            bed.record(folder)
+            bed.record(folder, None if self.job.rotate is None else 60 * self.job.rotate)
 
     def run(
         self,
@@ -224,6 +239,7 @@ class Session:
                     for message in self._cleaned(_noted(rounds, beds, idle)):
                         show(message)
                         beds[message.stream].take(message)
+                        self._keep_up()
                 finally:
                     # A held player would never see that it is over.
                     self.pause(False)
@@ -243,28 +259,63 @@ class Session:
         its future; the new one begins at the next sample. So none is lost, and there is no gap.
         """
 
-        def until_retuned() -> Iterator[list[Chunk]]:
+        def until_changed() -> Iterator[list[Chunk]]:
             for chunks in rounds:
                 yield chunks
-                if self._pending:
+                if self._pending or self._turn:
                     return
 
         while True:
+            way = self._way
             self._batcher = self._new_batcher()
-            yield from clean(until_retuned(), self.config, self.backend, batcher=self._batcher)
-            with self._changing:
-                pending, self._pending = self._pending, None
-            if pending is None:
+            yield from clean(
+                until_changed(), way.config, way.backend, batcher=self._batcher, instead=way.instead
+            )
+            if not self._change():
                 return
+
+    def _change(self) -> bool:
+        """Go over to the settings or the step that came meanwhile; False where none did."""
+        with self._changing:
+            pending, self._pending = self._pending, None
+        turn, self._turn = self._turn, None
+        if pending:
             before = self.backend
             self.job, self.config, self.backend = pending
             before.close()
-            for bed in self.beds:
-                bed.retuned(self.config)
+            turn = Way(self.config, self.backend)
+            if self._ladder:
+                self._ladder.restart()
+        if turn is None:
+            return False
+        self._way = turn
+        for bed in self.beds:
+            bed.retuned(turn.config)
+        return True
+
+    def _keep_up(self) -> None:
+        """See how the newest hop went, and have a step of the ladder taken where that is due."""
+        if isinstance(self.backend, ReliableBackend) and self.backend.broken:
+            if self._way.backend is self.backend and self._turn is None:
+                self._turn = broken_way(self.config)
+                self._tell("raw", self._failure())
+            return
+        misses = sum(bed.account.ledger.deadline_misses for bed in self.beds)
+        missed, self._misses = misses > self._misses, misses
+        step = self._ladder.note(missed) if self._ladder else None
+        if step is not None:
+            self._turn = step_way(step, self.config, self.backend)
+            self._tell(step.text, Reason.OVERLOAD.text if step else "calm again")
+
+    def _tell(self, step: str, why: str) -> None:
+        """Log and record what cleans from now on."""
+        log.warning("%s: %s takes over", why, step)
+        for bed in self.beds:
+            bed.note_step(step, why)
 
     def _new_batcher(self) -> Batcher | None:
         """One where several streams play at a pace, on a backend that gains by it."""
-        if len(self.beds) == 1 or not self.backend.fixed_rows:
+        if len(self.beds) == 1 or not self._way.backend.fixed_rows:
             return None
         return Batcher(HOLD_SHARE * self.beds[0].hop_ns, len(self.beds))
 
@@ -273,7 +324,13 @@ class Session:
 
     def setup(self, bed: Bed) -> Setup:
         """The settings in force."""
-        return bed.setup(self.job.model, self.backend.name)
+        step = self._ladder.step.text if self._ladder and self._ladder.step else ""
+        setup = bed.setup(self.job.model, self._way.backend.name)
+        return replace(setup, step=step, failure=self._failure())
+
+    def _failure(self) -> str:
+        """What runtimes failed of."""
+        return "; ".join(self.backend.failures) if isinstance(self.backend, ReliableBackend) else ""
 
     def status(self, number: int = 0) -> Status:
         """Figures of a stream at this moment."""
@@ -281,9 +338,12 @@ class Session:
         return bed.status(self.setup(bed))
 
     def _outcome(self) -> Outcome:
+        ladder = self._ladder
+        overload = {"ladder": ladder is not None, **(ladder.figures() if ladder else {})}
         streams = tuple(
             Outcome(
-                bed.summary(self.setup(bed), self.job.launched_ns),
+                bed.summary(self.setup(bed), self.job.launched_ns)
+                | {"overload": overload, "backend_failure": self._failure()},
                 bed.traces(),
                 *bed.account.ledger.total.bars(),
             )
@@ -312,10 +372,20 @@ def _noted(
         idle()
 
 
+def _open_backend(job: Job) -> Backend:
+    """The backend that the job names; where it says ``auto``, the others stand by."""
+    card = load_card(job.model)
+    first = open_backend(job.backend, card, job.threads)
+    asked = job.backend == "auto" and first.name in AUTO_ORDER
+    others = AUTO_ORDER[AUTO_ORDER.index(first.name) + 1 :] if asked else ()
+    substitutes = [partial(open_backend, name, card, job.threads) for name in others if why_not(name) is None]
+    return reliable(first, substitutes)
+
+
 def check_job(job: Job) -> None:
     """Raise InputError for what can be refused before anything is opened."""
     _config(job)
-    choose_backend(job.backend)
+    choose_backend(job.backend, load_card(job.model).spec)
 
 
 def _config(job: Job) -> EngineConfig:

@@ -6,6 +6,11 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QStandardItemModel
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
+LONGEST = 18
+"""Letters up to which a closed list is as wide as its longest entry …"""
+SHOWN = 6
+"""… and how many a list with longer ones shows at least."""
+
 
 class Choice(QWidget):
     """Label and list in a row; `chosen` tells the value that a person took.
@@ -32,6 +37,10 @@ class Choice(QWidget):
         self.box = QComboBox()
         # Keys belong to the window: a list with the focus would take them.
         self.box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        if max((len(text) for _, text in items), default=0) > LONGEST:
+            # One long name must not widen the window; the open list shows names in full.
+            self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            self.box.setMinimumContentsLength(SHOWN)
         if label:
             row.addWidget(name)
         row.addWidget(self.box, 1)
@@ -48,6 +57,9 @@ class Choice(QWidget):
 
     def _add(self, value: str, text: str) -> None:
         self.box.addItem(text, value)
+        view = self.box.view()
+        if view:
+            view.setMinimumWidth(view.sizeHintForColumn(0) + 24)
 
     @property
     def value(self) -> str:

@@ -6,13 +6,14 @@ from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from engine.choices import backends, networks
+from engine.choices import NUMPY, backends, needs_numpy, networks
 from engine.session import Job, Retune, Setup
 from gui.calibration import GAINS, SPEEDS
 from gui.choice import Choice
 from gui.lanes import LAYOUTS
 from gui.view_options import ViewOptions
 from streamer.noise import NoiseSettings, parse_noise
+from streamer.open_source import is_played
 
 NOISES = (
     ("none", "none"),
@@ -122,7 +123,7 @@ class Controls(QWidget):
         self._show_snr(self.snr.value())
         self.network.show_value(job.model)
         self._show_lookahead(job.lookahead_ms)
-        played = source.kind in ("synthetic", "replay")
+        played = any(map(is_played, job.sources))
         for control in (self.noise, self.snr):
             control.setEnabled(played)
 
@@ -172,9 +173,11 @@ class Controls(QWidget):
         self.noise_asked.emit(self._noise)
 
     def _ask_retune(self) -> None:
-        self.retune_asked.emit(
-            Retune(self.network.value, self.backend.value, float(self.lookahead.value), self._hop_ms)
-        )
+        network, backend = self.network.value, self.backend.value
+        # From a network to a classical system and back, each wants the runtime that can run it.
+        if needs_numpy(network) != (backend == NUMPY):
+            backend = "auto"
+        self.retune_asked.emit(Retune(network, backend, float(self.lookahead.value), self._hop_ms))
 
 
 def _row(widgets: list[QWidget], actions: list[QAction]) -> QHBoxLayout:

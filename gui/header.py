@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 from engine.session import Job
 from gui.bridge import Life
 from gui.monitor import Level, Monitor
-from gui.style import chip
+from gui.style import chip, tip
 from gui.theme import Theme
 
 
@@ -39,7 +39,9 @@ class Header(QWidget):
         for label in (self.recording, self.network, self.badge, self.rate, self.lost):
             row.addWidget(_line())
             row.addWidget(label)
-        self.recording.setTextFormat(Qt.TextFormat.PlainText)
+        # What a stream calls itself is text, and never markup.
+        for label in (self.source, self.network, self.recording):
+            label.setTextFormat(Qt.TextFormat.PlainText)
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -49,11 +51,13 @@ class Header(QWidget):
         """Show the figures of this moment."""
         text, level = monitor.state(life, frozen) if monitor else (life.value, _level(life))
         self.state.setText(text)
-        self.state.setStyleSheet(chip(getattr(self._theme, level.value)))
+        self.state.setStyleSheet(chip(self._theme, level.value))
         source = job.source
         name = monitor.info.name if monitor else f"{source.kind} …"
+        if job.beside:
+            name += f" · one of {len(job.sources)}" if monitor else f" {len(job.sources)} streams"
         self.source.setText(name)
-        self.source.setToolTip(name)
+        self.source.setToolTip(tip(name))
         status = monitor.status if monitor else None
         if monitor is None or status is None:
             for label in (self.network, self.badge, self.rate, self.lost):
@@ -72,13 +76,14 @@ class Header(QWidget):
         self.rate.setText(f"{monitor.info.fs:g} Hz" if fs is None else f"{fs:.2f} Hz {_ppm(status.ppm)}")
         self.lost.setText(f"lost {status.gap_samples}")
         self.lost.setStyleSheet(f"color: {self._theme.bad};" if status.gap_samples else "")
-        self.recording.setText("● REC" if status.recording else "not recording")
+        ended = status.recording_problem
+        self.recording.setText("● REC" if status.recording else "REC ENDED" if ended else "not recording")
         self.recording.setStyleSheet(
             f"color: {self._theme.bad}; font-weight: bold;"
-            if status.recording
+            if status.recording or ended
             else f"color: {self._theme.quiet};"
         )
-        self.recording.setToolTip(status.recording or "")
+        self.recording.setToolTip(tip(status.recording or ended))
 
 
 def _ppm(ppm: float | None) -> str:

@@ -4,6 +4,7 @@ from PyQt6.QtCore import QPoint, QRect, Qt
 from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygon
 from PyQt6.QtWidgets import QWidget
 
+from engine.messages import Reason
 from gui.lanes import Lane
 from gui.monitor import Monitor
 from gui.theme import Theme
@@ -24,6 +25,7 @@ class LaneLabels(QWidget):
         self._view, self._theme = view, theme
         self._monitor: Monitor | None = None
         self._alarms: list[str] = []
+        self._reasons: list[Reason] = []
         view.arranged.connect(self.update)
 
     def set_theme(self, theme: Theme) -> None:
@@ -34,13 +36,19 @@ class LaneLabels(QWidget):
     def show_monitor(self, monitor: Monitor) -> None:
         """Name the lanes of a run."""
         self._monitor = monitor
-        self._alarms = []
+        self._alarms, self._reasons = [], []
         self.update()
 
     def set_alarms(self, alarms: list[str]) -> None:
         """Show what is wrong with each lead."""
         if alarms != self._alarms:
             self._alarms = alarms
+            self.update()
+
+    def set_reasons(self, reasons: list[Reason]) -> None:
+        """Show why a lead is not the network's word."""
+        if reasons != self._reasons:
+            self._reasons = reasons
             self.update()
 
     def lines(self, lane: Lane) -> list[tuple[str, str]]:
@@ -60,7 +68,9 @@ class LaneLabels(QWidget):
                     lines.append((f"offset {offset:+.1f} mV", theme.quiet))
             elif kind == "cleaned":
                 network = f"{status.setup.model} {status.setup.lookahead_ms:.0f} ms" if status else "cleaned"
-                lines.append((network, theme.cleaned))
+                reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
+                # What stands there is then not what the network says.
+                lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
                 lines.append(("ST not validated", theme.quiet))
                 lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
             elif kind == "clean":

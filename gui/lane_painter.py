@@ -147,10 +147,11 @@ class LanePainter:
                     painter.drawLine(max(x, left), lane.zero, min(x + 3, right - 1), lane.zero)
 
     def _mark_bypass(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
-        """Underline what is raw passed on."""
+        """Underline what is not the network's word."""
         if stop <= start:
             return
-        passed = self.buffer.marks(lane.lead, start, stop) == Mark.BYPASSED
+        marks = self.buffer.marks(lane.lead, start, stop)
+        passed = (marks == Mark.BYPASSED) | (marks == Mark.FILTERED)
         if not passed.any():
             return
         for run in runs(np.where(passed, np.float32(0), np.float32(np.nan))):

@@ -78,7 +78,7 @@ class LatencyPanel(QWidget):
         late = f"{missed} deadline{'' if missed == 1 else 's'} missed"
         write(
             QRect(12, y, width, 16),
-            f"{late} · real-time factor {delays.realtime_factor:.3f}",
+            f"{late} · real-time factor {f'{delays.realtime_factor:.3f}'[:5]}",
             theme.bad if missed else theme.quiet,
             10,
         )

@@ -1,8 +1,10 @@
 """The window: start screen or monitor, one timer that paints, and a key for everything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from PyQt6.QtCore import QTimer
@@ -14,17 +16,18 @@ from engine.session import Job, Outcome, Retune
 from gui.actions import Actions, add_stepping_keys
 from gui.bridge import Bridge, Life
 from gui.calibration import px_per_mm
-from gui.monitor import RANGE_MV, Monitor
+from gui.monitor import RANGE_MV, Monitor, share
 from gui.monitor_page import MonitorPage
 from gui.settings import Settings
 from gui.start_screen import StartScreen
-from gui.style import style_sheet
+from gui.style import style_sheet, tip
 from gui.theme import DARK, THEMES
 from gui.view_options import ViewOptions
 from gui.vitals import BeatFinder
 from streamer.errors import InputError
 from streamer.found import Finder
 from streamer.noise import NoiseSettings
+from streamer.open_source import is_played
 
 FRAME_MS = 16
 _LABELS_MS, _FIGURES_MS = 250, 1000
@@ -61,10 +64,12 @@ class MainWindow(QMainWindow):
         self._settings, self._range_mv = settings, range_mv
         self._theme = THEMES[settings.theme]
         self.bridge: Bridge | None = None
+        self.monitors: list[Monitor] = []
         self.monitor: Monitor | None = None
         self.job = job or base
         self.outcome: Outcome | None = None
         self._beats = BeatFinder()
+        self._heard: Iterator[Monitor] = iter(())
 
         self.commands = Actions(self)
         screen = self.screen()
@@ -95,7 +100,7 @@ class MainWindow(QMainWindow):
         self.page.controls.noise_asked.connect(self._set_noise)
         self.page.controls.retune_asked.connect(self._retune)
         self.page.controls.options_asked.connect(self._set_options)
-        self.page.view.painted.connect(self._painted)
+        self.page.streams.selected.connect(self.select)
         self._clear_note = QTimer(self)
         self._clear_note.setSingleShot(True)
         self._clear_note.timeout.connect(self.page.note.clear)
@@ -137,6 +142,10 @@ class MainWindow(QMainWindow):
             add("Theme", "T", self.next_theme),
             add("Full", "F11", self.full_screen, on=False),
         ]
+        add("Next stream", "PgDown", lambda: self.step_stream(1))
+        add("Stream before", "PgUp", lambda: self.step_stream(-1))
+        for number in range(9):
+            add(f"Stream {number + 1}", str(number + 1), partial(self.select, number))
         add("Restart", "F5", self.restart)
         add("Calibrate", "Ctrl+D", self.measure_screen)
         return engine, screen
@@ -151,7 +160,7 @@ class MainWindow(QMainWindow):
         """Start an engine for a job, in place of the one that plays."""
         self._close_bridge()
         self.job = job
-        self.monitor = None
+        self.monitor, self.monitors = None, []
         for name in ("Pause", "Record", "Freeze"):
             self.commands.show(name, False)
         self.commands.show("Record", job.save is not None)
@@ -197,29 +206,40 @@ class MainWindow(QMainWindow):
         if self.monitor is None and bridge.started:
             self.attach(bridge.started)
         if self.monitor:
-            self.monitor.take(frames)
+            share(frames, self.monitors)
             if self.monitor.status:
                 self.page.controls.show_setup(self.monitor.status.setup)
-            view = self.page.view
-            view.update(view.advance())
-            if self.monitor.refused:
-                self.say(self.monitor.refused)
-                self.monitor.refused = ""
+            self.page.streams.advance()
+            if self.monitors[0].refused:
+                self.say(self.monitors[0].refused)
+                self.monitors[0].refused = ""
                 self.page.controls.show_refused(self.monitor.status.setup if self.monitor.status else None)
                 self.commands.show("Record", bool(self.monitor.status and self.monitor.status.recording))
         if bridge.life is not life:
             self._life_changed(bridge)
 
     def attach(self, started: Started) -> Monitor:
-        """Show a run from its first sample on; what its monitor takes is drawn."""
-        self.monitor = Monitor(started, self._range_mv)
-        self.page.show_monitor(self.monitor)
+        """Show a run from its first sample on; what its monitors take is drawn. Returns the selected."""
+        self.monitors = [Monitor(each, self._range_mv) for each in started.streams]
+        self._heard = cycle(self.monitors)
+        self.monitor = self.monitors[0]
+        self.page.streams.show_monitors(self.monitors)
         self._pages.setCurrentWidget(self.page)
         return self.monitor
 
-    def _painted(self) -> None:
+    def select(self, number: int) -> None:
+        """Have figures and delays of another stream."""
+        if not 0 <= number < len(self.monitors):
+            return
+        self.monitor = self.monitors[number]
+        self.page.streams.select(number)
+        self._refresh_labels()
+        self._refresh_figures()
+
+    def step_stream(self, by: int) -> None:
+        """Select the stream below (1) or above (-1); after the last comes the first."""
         if self.monitor:
-            self.monitor.drawn()
+            self.select((self.monitors.index(self.monitor) + by) % len(self.monitors))
 
     def _life_changed(self, bridge: Bridge) -> None:
         if bridge.life is Life.DEAD:
@@ -229,7 +249,7 @@ class MainWindow(QMainWindow):
                 self.start_screen.show_error(bridge.reason)
                 return
             self.page.show_over(f"The engine stopped: {bridge.reason.strip().splitlines()[-1]}")
-            self.page.reason.setToolTip(bridge.reason)
+            self.page.reason.setToolTip(tip(bridge.reason))
         elif bridge.life is Life.ENDED:
             self.outcome = bridge.outcome
             self.page.show_over("The source has ended.")
@@ -242,29 +262,42 @@ class MainWindow(QMainWindow):
         if not self._monitoring:
             return
         self.page.refresh_labels(self.monitor, self.job, self.bridge.life if self.bridge else Life.ENDED)
-        found = self._beats.take()
-        # A search may outlast the run that it was for.
-        if found and self.monitor and found.buffer is self.monitor.buffer:
-            self.monitor.take_vitals(found)
+        while found := self._beats.take():
+            for monitor in self.monitors:
+                # A search may outlast the run that it was for.
+                if found.buffer is monitor.buffer:
+                    monitor.take_vitals(found)
+        if len(self.monitors) > 1:
+            self._listen(next(self._heard))
 
     def _refresh_figures(self) -> None:
         if self.monitor is None or not self._monitoring:
             return
-        if not self.monitor.buffer.empty and not self.monitor.paused:
-            self._beats.ask(self.monitor.buffer, 0)
+        if len(self.monitors) == 1:
+            self._listen(self.monitor)
         self.page.refresh_figures(self.monitor)
+
+    def _listen(self, monitor: Monitor) -> None:
+        """Look for beats: of several streams in turn, so that four have one search a second each."""
+        if not monitor.buffer.empty and not monitor.paused:
+            self._beats.ask(monitor.buffer, 0)
 
     # what a person asks for
 
     def say(self, text: str) -> None:
         """Show a line at the foot for a while."""
         self.page.note.setText(text)
-        self.page.note.setToolTip(text)
+        self.page.note.setToolTip(tip(text))
         self._clear_note.start(_NOTE_MS)
 
     def _set_noise(self, settings: NoiseSettings) -> None:
-        source = replace(self.job.source, noise=self.page.controls.noise.value, snr=settings.snr_db)
-        self.job = replace(self.job, source=source)
+        source, *beside = (
+            replace(each, noise=self.page.controls.noise.value, snr=settings.snr_db)
+            if is_played(each)
+            else each
+            for each in self.job.sources
+        )
+        self.job = replace(self.job, source=source, beside=tuple(beside))
         if self.bridge:
             self.bridge.set_noise(settings)
 
@@ -274,23 +307,24 @@ class MainWindow(QMainWindow):
 
     def _set_options(self, options: ViewOptions) -> None:
         self._settings.options = options
-        self.page.view.set_options(options)
+        self.page.streams.set_options(options)
         self.page.controls.show_options(options)
 
     def pause(self, paused: bool) -> None:
-        """Hold a played signal; of a live one, only the screen."""
+        """Hold played signals; of a live one that plays alone, only the screen."""
         if self.bridge is None or self.monitor is None:
             return
-        if self.job.source.kind in ("synthetic", "replay"):
+        if any(map(is_played, self.job.sources)):
             self.bridge.pause(paused)
-            self.monitor.paused = paused
+            for source, monitor in zip(self.job.sources, self.monitors, strict=True):
+                monitor.paused = paused and is_played(source)
         else:
             self.commands["Freeze"].setChecked(paused)
         self._refresh_labels()
 
     def freeze(self, frozen: bool) -> None:
         """Hold the screen; the engine goes on, and so do the figures."""
-        self.page.view.freeze(frozen)
+        self.page.streams.freeze(frozen)
         self._refresh_labels()
 
     def record(self, on: bool) -> None:
@@ -359,7 +393,7 @@ class MainWindow(QMainWindow):
         if taken and columns:
             self._px_per_mm *= 100.0 / millimetres
             self._settings.set("px_per_mm", self._px_per_mm)
-            self.page.view.set_px_per_mm(self._px_per_mm)
+            self.page.streams.set_px_per_mm(self._px_per_mm)
 
     # Qt
 

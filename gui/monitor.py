@@ -2,13 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
 import numpy as np
 
 from engine.delays import Delays
-from engine.messages import Cleaned, Mark
+from engine.messages import Cleaned, Mark, Reason
 from engine.runner import Frame, Refused, Started
 from engine.session import Setup, Status
 from gui.bridge import Life
@@ -22,6 +22,7 @@ RANGE_MV = 5.0
 """Input range that an ECG amplifier must have (IEC 60601-2-27: ±5 mV)."""
 _MINUTE = 120  # statuses
 _SCORED_S = 10.0
+_RECENT_S = 0.5
 
 
 class Level(Enum):
@@ -114,6 +115,8 @@ class Monitor:
             return life.value, Level.BAD
         if life is Life.ENDED:
             return "ENDED", Level.WARN
+        if self.status and self.status.ended:
+            return "ENDED", Level.WARN
         if frozen:
             return "FROZEN", Level.WARN
         if self.paused:
@@ -135,7 +138,11 @@ class Monitor:
         if self.status and self.status.delays.latest_p50_ms > _late_ms(self.status.setup):
             return f"LATE {self.status.delays.latest_p50_ms / 1000:.1f} s", Level.BAD
         if self._recent(Mark.BYPASSED):
-            return "BYPASS (network output unusable)", Level.BAD
+            return f"BYPASS ({self._why() or 'network output unusable'})", Level.BAD
+        if self._recent(Mark.FILTERED):
+            return f"FILTER ({Reason.OVERLOAD.text})", Level.BAD
+        if self.status and self.status.setup.step:
+            return f"LIVE · {self.status.setup.step} ({Reason.OVERLOAD.text})", Level.WARN
         if self._recent(Mark.WARMUP):
             return "LIVE · warming up", Level.GOOD
         return "LIVE", Level.GOOD
@@ -143,9 +150,23 @@ class Monitor:
     def _recent(self, mark: Mark) -> bool:
         """Whether any lead's last half second carries a mark."""
         buffer = self.buffer
-        start = max(buffer.oldest, buffer.final - round(0.5 * buffer.fs))
+        start = max(buffer.oldest, buffer.final - round(_RECENT_S * buffer.fs))
         leads = range(len(self.info.leads))
         return any((buffer.marks(lead, start, buffer.final) == mark).any() for lead in leads)
+
+    def _why(self) -> str:
+        """Reasons of the last half second, each with its lead where there are several."""
+        leads = self.info.leads
+        reasons = self.reasons()
+        if len(leads) == 1:
+            return reasons[0].text
+        return ", ".join(
+            f"{lead}: {reason.text}" for lead, reason in zip(leads, reasons, strict=True) if reason
+        )
+
+    def reasons(self) -> list[Reason]:
+        """Of each lead, why it is not the network's word at this moment."""
+        return [self.buffer.reason(lead, _RECENT_S) for lead in range(len(self.info.leads))]
 
     def alarms(self) -> list[str]:
         """Technical alarm of each lead, empty where there is none."""
@@ -164,9 +185,27 @@ class Monitor:
         known = np.isfinite(error).any(axis=1)
         return float(np.mean(np.nanstd(error[known], axis=1))) if known.any() else float("nan")
 
+    @property
+    def bpm(self) -> tuple[float | None, float | None]:
+        """Heart rates of raw and of cleaned; None while unknown, and once the stream is lost or over."""
+        status = self.status
+        if self.vitals is None or (status and (status.state == "LOST" or status.ended)):
+            return None, None
+        return self.vitals.raw_bpm, self.vitals.cleaned_bpm
+
     def rates_disagree(self) -> bool:
         """Whether raw and cleaned tell different heart rates."""
-        return self.vitals is not None and disagree(self.vitals.raw_bpm, self.vitals.cleaned_bpm)
+        return self.vitals is not None and disagree(*self.bpm)
+
+
+def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:
+    """Hand each stream's frames to its monitor; what is of no stream goes to the first."""
+    own: dict[str, list[Frame]] = {monitor.info.source_id: [] for monitor in monitors}
+    first = own[monitors[0].info.source_id]
+    for frame in frames:
+        (first if isinstance(frame, Refused) else own[frame.stream]).append(frame)
+    for monitor in monitors:
+        monitor.take(own[monitor.info.source_id])
 
 
 def _late_ms(setup: Setup) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -9,10 +10,10 @@ from engine.session import Job
 from gui.bridge import Life
 from gui.controls import Controls
 from gui.header import Header
-from gui.lane_labels import LaneLabels
 from gui.latency_panel import LatencyPanel
 from gui.monitor import Monitor
 from gui.numerics import Numerics
+from gui.stream_rows import StreamRows
 from gui.terminal import WARNING
 from gui.theme import Theme
 from gui.trace_view import TraceView
@@ -43,8 +44,7 @@ class MonitorPage(QWidget):
         choose_source: Callable[[], None],
     ) -> None:
         super().__init__()
-        self.view = TraceView(theme, options, px_per_mm)
-        self.labels = LaneLabels(self.view, theme)
+        self.streams = StreamRows(theme, options, px_per_mm)
         self.header = Header(theme)
         self.numerics = Numerics(theme)
         self.latency = LatencyPanel(theme)
@@ -59,13 +59,13 @@ class MonitorPage(QWidget):
         middle = QHBoxLayout()
         middle.setContentsMargins(0, 0, 0, 0)
         middle.setSpacing(0)
-        middle.addWidget(self.labels)
-        middle.addWidget(self.view, 1)
+        middle.addWidget(self.streams, 1)
         middle.addWidget(self.side)
 
         self.banner = QFrame()
         self.banner.setObjectName("banner")
         self.reason = QLabel()
+        self.reason.setTextFormat(Qt.TextFormat.PlainText)
         self.reason.setWordWrap(True)
         self.restart_button = QPushButton("Restart  F5")
         self.restart_button.clicked.connect(lambda: restart())
@@ -80,6 +80,7 @@ class MonitorPage(QWidget):
         warning = QLabel(WARNING)
         self.scale = QLabel()
         self.note = QLabel()
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
         for quiet in (warning, self.scale):
             quiet.setObjectName("quiet")
         footer = QHBoxLayout()
@@ -98,14 +99,14 @@ class MonitorPage(QWidget):
         rows.addWidget(self.controls)
         rows.addLayout(footer)
 
-    def show_monitor(self, monitor: Monitor) -> None:
-        """Show a run from its first sample on."""
-        self.view.show_monitor(monitor)
-        self.labels.show_monitor(monitor)
+    @property
+    def view(self) -> TraceView:
+        """Traces of the selected stream."""
+        return self.streams.current.view
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
-        for part in (self.view, self.labels, self.header, self.numerics, self.latency):
+        for part in (self.streams, self.header, self.numerics, self.latency):
             part.set_theme(theme)
 
     def show_over(self, reason: str) -> None:
@@ -114,19 +115,24 @@ class MonitorPage(QWidget):
         self.banner.show()
 
     def refresh_labels(self, monitor: Monitor | None, job: Job, life: Life) -> None:
-        """Bring everything but traces and heart rates up to date; a few times a second."""
+        """Bring everything but traces and heart rates up to date; a few times a second.
+
+        Parameters
+        ----------
+        monitor
+            Of the selected stream.
+        """
         self.header.refresh(monitor, job, life, self.view.frozen)
         scale = self.view.calibration
         automatic = "" if self.view.options.gain else " (auto)"
         self.scale.setText(f"{scale.speed:g} mm/s · {scale.gain:g} mm/mV{automatic}")
         if monitor is None:
             return
-        self.labels.set_alarms(monitor.alarms())
+        self.streams.refresh(life)
         if self.side.isVisible():
             self.latency.refresh(monitor)
 
     def refresh_figures(self, monitor: Monitor) -> None:
         """Bring heart rates and the like up to date; once a second."""
-        self.view.settle()
+        self.streams.settle()
         self.numerics.refresh(monitor)
-        self.labels.update()

@@ -37,12 +37,12 @@ class Numerics(QWidget):
     def texts(self) -> dict[str, str]:
         """What is shown, by its name."""
         monitor = self._monitor
-        vitals = monitor.vitals if monitor else None
+        raw, cleaned = monitor.bpm if monitor else (None, None)
         status = monitor.status if monitor else None
         texts = {
             "title": f"HEART RATE  bpm · {monitor.info.leads[0]}" if monitor else "HEART RATE  bpm",
-            "raw": _bpm(vitals.raw_bpm if vitals else None),
-            "cleaned": _bpm(vitals.cleaned_bpm if vitals else None),
+            "raw": _bpm(raw),
+            "cleaned": _bpm(cleaned),
             "flag": "raw and cleaned disagree" if monitor and monitor.rates_disagree() else "",
             "snr": "no clean reference",
             "rmse": "",

@@ -24,6 +24,7 @@ from gui.choice import Choice
 from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
 from gui.terminal import WARNING
 from streamer.found import Finder, FoundSource, find_sources
+from streamer.open_source import SourceSettings
 
 _LOOK_MS = 100
 _COLUMNS_PX = (200, 330, 120)
@@ -65,6 +66,7 @@ class StartScreen(QWidget):
         self.list.setHeaderHidden(True)
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
+        self.list.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
         self.list.setColumnCount(len(_COLUMNS_PX))
         for column, width in enumerate(_COLUMNS_PX):
             self.list.setColumnWidth(column, width)
@@ -97,6 +99,7 @@ class StartScreen(QWidget):
         self.start.setDefault(True)
         self.start.setMinimumHeight(36)
         self.error = QLabel()
+        self.error.setTextFormat(Qt.TextFormat.PlainText)
         self.error.setObjectName("error")
         self.error.setWordWrap(True)
         form = QFormLayout()
@@ -131,7 +134,7 @@ class StartScreen(QWidget):
         self.filter.textChanged.connect(self._fill)
         self.filter.returnPressed.connect(self.choose)
         self.list.itemActivated.connect(lambda item, column: self.choose())
-        self.list.currentItemChanged.connect(lambda now, before: self.start.setEnabled(now is not None))
+        self.list.itemSelectionChanged.connect(self._count_chosen)
         self.start.clicked.connect(lambda: self.choose())
         self.again.clicked.connect(lambda: self.look())
 
@@ -173,7 +176,12 @@ class StartScreen(QWidget):
                 self.list.addTopLevelItem(item)
                 shown += 1
         self.list.setCurrentItem(self.list.topLevelItem(0))
-        self.state.setText(f"{shown} of {len(self._found or ())} sources")
+        self.state.setText(f"{shown} of {len(self._found or ())} sources · Ctrl or Shift and click: several")
+
+    def _count_chosen(self) -> None:
+        count = len(self.list.selectedItems())
+        self.start.setEnabled(count > 0)
+        self.start.setText(f"Start {count} side by side  Enter" if count > 1 else "Start  Enter")
 
     def show_error(self, text: str) -> None:
         """Say why a source could not be started."""
@@ -181,24 +189,28 @@ class StartScreen(QWidget):
 
     def choose(self) -> None:
         """Start what is chosen."""
-        item = self.list.currentItem()
-        if item is None:
+        items = self.list.selectedItems()
+        if not items:
             return
-        source: FoundSource = item.data(0, Qt.ItemDataRole.UserRole)
+        first, *beside = (self._settings(item.data(0, Qt.ItemDataRole.UserRole)) for item in items)
+        self.error.clear()
+        self.chosen.emit(
+            replace(
+                self._job,
+                source=first,
+                beside=tuple(beside),
+                model=self.network.value,
+                backend=self.backend.value,
+                lookahead_ms=float(self.lookahead.value),
+            )
+        )
+
+    def _settings(self, source: FoundSource) -> SourceSettings:
+        """A source with what was chosen beside it."""
         settings = source.settings
         # A live stream brings its own noise.
         noise = self.noise.value if settings.kind != "lsl" else "none"
         if noise == "default":
             noise = "em" if settings.kind == "synthetic" else "none"
         names = tuple(name.strip() for name in self.leads.text().split(",") if name.strip())
-        settings = replace(settings, noise=noise, snr=float(self.snr.value()), leads=names or settings.leads)
-        self.error.clear()
-        self.chosen.emit(
-            replace(
-                self._job,
-                source=settings,
-                model=self.network.value,
-                backend=self.backend.value,
-                lookahead_ms=float(self.lookahead.value),
-            )
-        )
+        return replace(settings, noise=noise, snr=float(self.snr.value()), leads=names or settings.leads)

@@ -1,5 +1,7 @@
 """How Qt's own widgets look in a theme."""
 
+from html import escape
+
 from gui.theme import Theme
 
 
@@ -36,6 +38,15 @@ QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {
 """
 
 
-def chip(colour: str) -> str:
-    """Style sheet of the state chip in a colour."""
-    return f"background: {colour}; color: #05080b; border-radius: 4px; padding: 3px 9px; font-weight: bold;"
+def chip(theme: Theme, level: str) -> str:
+    """Style sheet of the state chip in the colour of a level: good, warn, bad."""
+    colour = getattr(theme, level)
+    return (
+        f"background: {colour}; color: {theme.background}; border-radius: 4px; padding: 3px 9px; "
+        "font-weight: bold;"
+    )
+
+
+def tip(text: str) -> str:
+    """Text for a tool tip, of which Qt would otherwise take any tag for its own; empty stays empty."""
+    return f"<qt>{escape(text)}</qt>" if text else ""

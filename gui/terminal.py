@@ -12,7 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from engine.runner import Started
+from engine.messages import Cleaned, Gap, Reason
+from engine.runner import Frame, Started
 from engine.session import Status
 from gui.braille import braille
 from gui.history import History
@@ -23,6 +24,8 @@ _LINES = 6
 
 class TerminalView:
     """Shows raw and cleaned lead, heart rates, SNR and delay; use in a ``with``.
+
+    Of several streams it draws the first, and has a line of figures for each.
 
     Parameters
     ----------
@@ -36,10 +39,17 @@ class TerminalView:
         self._started, self._model = started, model
         self._console = console
         self.history = History(started.info)
-        self.status: Status | None = None
+        self.statuses: dict[str, Status] = {}
         self._rates: tuple[float | None, float | None] = (None, None)
         self._rated = time.perf_counter()
         self._live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def take(self, frame: Frame) -> None:
+        """Take what the engine sent: traces of the first stream, figures of all."""
+        if isinstance(frame, Status):
+            self.statuses[frame.stream] = frame
+        elif isinstance(frame, Cleaned | Gap) and frame.stream == self._started.info.source_id:
+            self.history.push(frame)
 
     def __enter__(self) -> "TerminalView":
         self._live.start()
@@ -70,10 +80,14 @@ class TerminalView:
             f"{info.name} · {self._model} · look-ahead {started.lookahead_ms:.0f} ms · "
             f"hop {started.hop_ms:.0f} ms · {started.backend}"
         )
+        each = self._started.streams if self._started.beside else ()
+        known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
+        lines = [f"{name}: {describe(status)}" for name, status in known if status]
         return Group(
-            Panel(self._trace(raw, columns, "yellow"), title=f"{lead} raw", title_align="left"),
-            Panel(self._trace(cleaned, columns, "green"), title=f"{lead} cleaned", title_align="left"),
+            Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
+            Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
             self._figures(),
+            *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines),
             Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
         )
 
@@ -87,7 +101,7 @@ class TerminalView:
 
     def _figures(self) -> Table:
         table = Table.grid(padding=(0, 3))
-        status = self.status
+        status = self.statuses.get(self._started.info.source_id)
         raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates)
         rate = f"{self._started.info.fs:g} Hz"
         if status is None:
@@ -95,7 +109,9 @@ class TerminalView:
             return table
         if status.ppm is not None:
             rate += f" ({status.ppm:+.0f} ppm)"
-        table.add_row(f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm", describe(status), rate)
+        pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
+        # What a stream says of itself is text, and never markup.
+        table.add_row(pulse, Text(describe(status)), rate)
         return table
 
 
@@ -105,15 +121,29 @@ def describe(status: Status) -> str:
     if status.state != "LIVE":
         problem = f" ({status.problem})" if status.problem else ""
         state = f"{status.state}, newest sample {status.sample_age_s:.1f} s ago{problem} · "
+    state += describe_guard(status)
     snr = (
         f"SNR in {status.snr_in_db:+.1f} → out {status.snr_out_db:+.1f} dB (last 10 s)"
         if np.isfinite(status.snr_in_db)
         else "no reference"
     )
+    ended = f" · {status.recording_problem}" if status.recording_problem else ""
     return (
         f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
-        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples)"
+        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples){ended}"
     )
+
+
+def describe_guard(status: Status) -> str:
+    """What stands in for the network and why, with a dot behind it; empty where nothing does."""
+    setup = status.setup
+    parts = [f"{setup.step.upper()} (machine too slow)"] if setup.step else []
+    if status.reasons:
+        why = ", ".join(f"{lead}: {reason}" for lead, reason in status.reasons.items())
+        parts.append(f"RAW ({why})")
+    if setup.failure:
+        parts.append(setup.failure)
+    return "".join(f"{part} · " for part in parts)
 
 
 def describe_stream(stream: dict[str, Any]) -> str:
@@ -126,6 +156,13 @@ def describe_stream(stream: dict[str, Any]) -> str:
         if stream[what]
     )
     return " · ".join(filter(None, (stream["state"], measured, counts, stream["problem"])))
+
+
+def describe_faults(faults: dict[str, Any]) -> str:
+    """One line of what went wrong on purpose, from the summary of a run."""
+    counts = " · ".join(f"{kind} {made['count']}" for kind, made in faults["injected"].items())
+    misplaced = faults["misplaced_samples"]
+    return f"{counts} (seed {faults['seed']})" + (f" · {misplaced} samples misplaced" if misplaced else "")
 
 
 def table_of_streams(summary: dict[str, Any]) -> Table:
@@ -156,3 +193,18 @@ def table_of_streams(summary: dict[str, Any]) -> Table:
         f"{summary['deadline_misses']} of {summary['hops']}",
     )
     return table
+
+
+def describe_summary(summary: dict[str, Any]) -> str:
+    """One line of what was not the network's word in a run, in seconds by reason; empty without any."""
+    fs = summary["fs_hz"]
+    parts = [
+        f"{count / fs:.1f} s {Reason[name.upper()].text}"
+        for name, count in summary["reasons"].items()
+        if count
+    ]
+    steps = summary["overload"].get("steps_taken", {})
+    taken = [f"{step.replace('_', ' ')} {count}×" for step, count in steps.items() if count]
+    if taken:
+        parts.append(f"steps: {', '.join(taken)}")
+    return " · ".join(parts)

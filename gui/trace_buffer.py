@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned, Gap, Mark, Preview
+from engine.messages import Cleaned, Gap, Mark, Preview, Reason
 from streamer.chunk import Annotation, Samples, StreamInfo
 
 KEPT_S = 90.0
@@ -35,6 +35,7 @@ class TraceBuffer:
         shape = (len(info.leads), self.capacity)
         self._rings = {kind: np.full(shape, np.nan, np.float32) for kind in KINDS}
         self._marks = np.full(shape, Mark.MISSING, np.uint8)
+        self._reasons = np.zeros(shape, np.uint8)
         self.first = self.final = self.newest = 0
         self.empty = True
         self.final_time = float("nan")
@@ -66,6 +67,10 @@ class TraceBuffer:
                 if values is not None:
                     self._write(self._rings[kind], message.start, values)
             self._write(self._marks, message.start, message.marks)
+            if message.reasons is None:
+                self._write(self._reasons, message.start, np.uint8(0), message.stop - message.start)
+            else:
+                self._write(self._reasons, message.start, message.reasons)
             self.annotations += message.annotations
             self.final_time = float(message.source_time[-1])
         self._touch(message.start)
@@ -89,6 +94,7 @@ class TraceBuffer:
         for ring in self._rings.values():
             self._write(ring, start, np.float32(np.nan), stop - start)
         self._write(self._marks, start, np.uint8(Mark.MISSING), stop - start)
+        self._write(self._reasons, start, np.uint8(0), stop - start)
         self.gaps.append((start, stop))
         self._touch(start)
 
@@ -149,6 +155,12 @@ class TraceBuffer:
         marks: NDArray[np.uint8] = self._marks[lead].take(index % self.capacity)
         marks[(index < self.oldest) | (index >= self.final)] = Mark.MISSING
         return marks
+
+    def reason(self, lead: int, seconds: float) -> Reason:
+        """Why the last released seconds of a lead are not the network's word; the gravest of them."""
+        start = max(self.oldest, self.final - round(seconds * self.fs))
+        index = np.arange(start, self.final)
+        return Reason(int(self._reasons[lead].take(index % self.capacity).max(initial=0)))
 
     def last(self, kind: str, seconds: float) -> Samples:
         """Released samples of the last seconds, (leads, samples); raw reaches to the newest."""

@@ -28,6 +28,7 @@ _OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
 _SETTLED_S = 2.0
 _LOOKED_BACK_S = 10.0
 _ROOM = 1.25
+_LOWEST_LEAD_PX = 48
 
 
 class TraceView(QWidget):
@@ -52,6 +53,7 @@ class TraceView(QWidget):
         self._monitor: Monitor | None = None
         self._buffer: TraceBuffer | None = None
         self._leads: tuple[int, ...] = ()
+        self._fewer_leads = False
         self.lanes: list[Lane] = []
         self.offsets_mv: NDArray[np.float64] = np.zeros(0)
         self.calibration = Calibration(px_per_mm)
@@ -70,8 +72,9 @@ class TraceView(QWidget):
         """How the traces are shown."""
         return self._options
 
-    def show_monitor(self, monitor: Monitor) -> None:
-        """Show all leads of a run."""
+    def show_monitor(self, monitor: Monitor, *, fewer_leads: bool = False) -> None:
+        """Show all leads of a run; with `fewer_leads` only the first, where the others have no room."""
+        self._fewer_leads = fewer_leads
         self._monitor, self._buffer = monitor, monitor.buffer
         count = len(monitor.info.leads)
         self._leads = tuple(range(count))
@@ -105,8 +108,11 @@ class TraceView(QWidget):
         """Lay everything out anew and draw the whole page."""
         options, monitor, buffer = self._options, self._monitor, self._buffer
         fs = buffer.fs if buffer else 360.0
+        leads = self._leads or (0,)
+        if self._fewer_leads and self.height() < _LOWEST_LEAD_PX * len(leads):
+            leads = leads[:1]
         self.lanes = arrange(
-            self._leads or (0,),
+            leads,
             self.height(),
             layout=options.layout,
             reference=options.reference and buffer is not None and buffer.info.has_reference,
@@ -150,7 +156,7 @@ class TraceView(QWidget):
         """Automatic gain: what the last seconds of the cleaned leads need."""
         height_mv = 1.0
         if self._buffer is not None and not self._buffer.empty:
-            last = self._buffer.last("cleaned", _LOOKED_BACK_S)[list(self._leads)]
+            last = self._buffer.last("cleaned", _LOOKED_BACK_S)[sorted({lane.lead for lane in self.lanes})]
             known = last[np.isfinite(last)]
             if known.size:
                 low, high = np.percentile(known, [0.05, 99.95])

@@ -21,6 +21,7 @@ _SILENT_S = 4.0
 _EDGE_S = 0.3
 _REFRACTORY_S = 0.2
 _FLAT_MV = 1e-3
+_KEPT = 8  # searches that nobody has asked for yet
 
 
 def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float | None:
@@ -103,7 +104,7 @@ class BeatFinder:
 
     def __init__(self) -> None:
         self._asked: queue.Queue[_Stretch | None] = queue.Queue(1)
-        self._found: deque[Vitals | Exception] = deque(maxlen=1)
+        self._found: deque[Vitals | Exception] = deque(maxlen=_KEPT)
         self._thread = threading.Thread(target=self._search, name="beat finder", daemon=True)
         self._thread.start()
 
@@ -124,7 +125,7 @@ class BeatFinder:
             )
 
     def take(self) -> Vitals | None:
-        """What was found since the last call, if anything."""
+        """The oldest of what was found and not taken yet, if anything."""
         if not self._found:
             return None
         found = self._found.popleft()

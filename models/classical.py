@@ -1,40 +1,70 @@
-"""Filters that need no training: the rows that every network must beat."""
+"""The classical systems and their facts: chosen by name and streamed as the networks are."""
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import signal
+from models import filters
+from models.filters import FS
+from models.spec import ClassicalSpec
 
-BAND_HZ = (0.5, 40.0)
-"""A bedside monitor's usual band."""
-
-
-def identity(noisy: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
-    """Do nothing: the input, (leads, samples) in mV."""
-    return noisy
-
-
-def butterworth_causal(noisy: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
-    """Second-order Butterworth band-pass 0.5–40 Hz as monitors run it, (leads, samples) in mV.
-
-    It waits for nothing, but bends the phase below a few hertz, and with it the ST segment.
-    """
-    sos = signal.butter(2, BAND_HZ, "bandpass", fs=fs, output="sos")
-    # Begin as if the first value had always been there.
-    state = signal.sosfilt_zi(sos)[:, None, :] * noisy[None, :, :1]
-    filtered: NDArray[np.float64] = signal.sosfilt(sos, noisy, axis=-1, zi=state)[0]
-    return filtered.astype(np.float32)
-
-
-def butterworth_zero_phase(noisy: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
-    """The same band run forwards and backwards over the whole record: offline only."""
-    sos = signal.butter(2, BAND_HZ, "bandpass", fs=fs, output="sos")
-    filtered: NDArray[np.float64] = signal.sosfiltfilt(sos, noisy, axis=-1)
-    return filtered.astype(np.float32)
-
+_SIX_SECONDS = 2160
 
 CLASSICAL = {
-    "identity": identity,
-    "butterworth causal": butterworth_causal,
-    "butterworth zero-phase (offline)": butterworth_zero_phase,
+    spec.name: spec
+    for spec in (
+        ClassicalSpec(
+            name="identity",
+            title="nothing done",
+            paper="the row that every system must beat",
+            fs=FS,
+            window=360,
+            normalisation="none",
+            filter=filters.identity,
+        ),
+        ClassicalSpec(
+            name="butterworth",
+            title="causal band-pass 0.5–40 Hz, second order",
+            paper="Butterworth, Exp. Wireless 7, 1930; the band of a monitor",
+            fs=FS,
+            window=_SIX_SECONDS,
+            normalisation="none",
+            filter=filters.butterworth,
+            deviations="begins anew in each window of 6 s, in which its start is forgotten to 10 µV",
+        ),
+        ClassicalSpec(
+            name="butterworth-zero-phase",
+            title="the same band forwards and backwards",
+            paper="Gustafsson, IEEE Trans. Signal Process. 44(4), 1996",
+            fs=FS,
+            window=_SIX_SECONDS,
+            normalisation="none",
+            filter=filters.butterworth_zero_phase,
+            deviations="sees the future no further than its look-ahead; beyond it the edge is mirrored",
+        ),
+        ClassicalSpec(
+            name="fft",
+            title="frequencies below a share of the largest dropped",
+            paper="the FFT row of the AGS-UNet and CIADNet studies (github.com/mallocobject)",
+            fs=FS,
+            window=256,
+            normalisation="relative to each window's largest bin",
+            filter=filters.fft_threshold,
+        ),
+        ClassicalSpec(
+            name="dwt",
+            title="wavelet shrinkage, wander removed",
+            paper="Donoho & Johnstone, Biometrika 81(3), 1994, doi 10.1093/biomet/81.3.425",
+            fs=FS,
+            window=_SIX_SECONDS,
+            normalisation="thresholds from each level of each window",
+            filter=filters.wavelet_threshold,
+        ),
+        ClassicalSpec(
+            name="lmmse",
+            title="fixed-lag linear least-squares smoother",
+            paper="Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949",
+            fs=FS,
+            window=1080,
+            normalisation="none",
+            filter=filters.lmmse,
+        ),
+    )
 }
-"""Filters by the name that tables give them."""
+"""By name. They have no weights; `auto` runs them in numpy."""

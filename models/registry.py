@@ -1,4 +1,4 @@
-"""Every network that can be chosen by name, and the card that says what it is.
+"""Everything that can be chosen by name, and the card that says what it is.
 
 The facts of a network (paper, window, rate) stand here; what came out of its training (figures,
 time, machine) stands in the JSON card beside its weights.
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.classical import CLASSICAL
 from models.published import PUBLISHED
-from models.spec import NetworkSpec
+from models.spec import ClassicalSpec, NetworkSpec
 from streamer.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,25 +47,50 @@ NETWORKS = {
 }
 
 
-def find_network(name: str) -> NetworkSpec:
-    """Look a network up by name.
+SYSTEMS: dict[str, NetworkSpec | ClassicalSpec] = {**NETWORKS, **CLASSICAL}
+"""Everything that ``--model`` takes."""
+
+
+def find_system(name: str) -> NetworkSpec | ClassicalSpec:
+    """Look a network or a classical system up by name.
 
     Raises
     ------
     InputError
         If there is none of that name.
     """
-    if name not in NETWORKS:
-        raise InputError(f"model {name!r} is unknown; there are: {', '.join(NETWORKS)}")
-    return NETWORKS[name]
+    if name not in SYSTEMS:
+        raise InputError(f"model {name!r} is unknown; there are: {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]
+
+
+def find_network(name: str) -> NetworkSpec:
+    """Look a network up by name: what can be trained and exported.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    spec = find_system(name)
+    if isinstance(spec, ClassicalSpec):
+        raise InputError(f"{name!r} has nothing to train or export; networks: {', '.join(NETWORKS)}")
+    return spec
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A network with its trained weights: `spec`, and `trained`, the JSON beside the weights."""
+    """A system ready to run: `spec`, and `trained`, the JSON beside a network's weights."""
 
-    spec: NetworkSpec
+    spec: NetworkSpec | ClassicalSpec
     trained: dict[str, Any]
+
+    @property
+    def network(self) -> NetworkSpec:
+        """`spec`, where it is a network's: what torch can build."""
+        if isinstance(self.spec, ClassicalSpec):
+            raise TypeError(f"{self.spec.name} is no network")
+        return self.spec
 
     @property
     def onnx_path(self) -> Path:
@@ -76,16 +102,37 @@ class ModelCard:
         """The weights that the graph was exported from."""
         return WEIGHTS / f"{self.spec.name}.safetensors"
 
+    def check_file(self, path: Path) -> None:
+        """Refuse a model file that is not, to the bit, the one that the card was written for.
+
+        Raises
+        ------
+        InputError
+            If it is missing, or another one.
+        """
+        install = f"install ecg-stream again, or run `ecg-stream export {self.spec.name} --run … --install`"
+        if not path.is_file():
+            raise InputError(f"model {self.spec.name!r} has no {path}; {install}")
+        known = self.trained.get("onnx_sha256" if path.suffix == ".onnx" else "weights_sha256")
+        found = sha256(path)
+        if found != known:
+            raise InputError(
+                f"model file {path} is not the one that was shipped: its SHA-256 begins {found[:12]}, its "
+                f"card says {str(known)[:12]}; {install}"
+            )
+
 
 def load_card(name: str) -> ModelCard:
-    """Card of a network that is shipped with weights.
+    """Card of a classical system, or of a network that is shipped with weights.
 
     Raises
     ------
     InputError
         If the name is unknown, or no weights are there yet.
     """
-    spec = find_network(name)
+    spec = find_system(name)
+    if isinstance(spec, ClassicalSpec):
+        return ModelCard(spec, {})
     path = WEIGHTS / f"{name}.json"
     if not path.is_file():
         raise InputError(

@@ -85,7 +85,9 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         groups.setdefault(tuple(row.get(part) for part in order), {})[row["snr_db"]] = row["snr_out_db"]
     ran = {(system, mixing) for system, _, mixing, _ in groups}
-    groups |= {(system, "emb", mixing, None): {} for system, mixing in PUBLISHED if (system, mixing) not in ran}
+    groups |= {
+        (system, "emb", mixing, None): {} for system, mixing in PUBLISHED if (system, mixing) not in ran
+    }
     for (system, noise, mixing, epochs), ours in groups.items():
         published = dict(zip(_SNRS, PUBLISHED.get((system, mixing), ()), strict=False))
         cells = [_cell(ours.get(snr), published.get(snr)) for snr in _SNRS]

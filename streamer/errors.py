@@ -1,5 +1,9 @@
 """The one error that means: what the user gave cannot be used."""
 
+from collections.abc import Sequence
+
+from streamer.plain import plain
+
 
 class InputError(ValueError):
     """What was given cannot be used; the message says what was given, what is allowed, what to do.
@@ -7,3 +11,17 @@ class InputError(ValueError):
     The front door prints it as one line and exits with status 2. Everything else that is
     raised is a defect of the program or a failure of the machine.
     """
+
+
+MOST_NAMED = 12
+
+
+def some(names: Sequence[str]) -> str:
+    """Names for an `InputError`, the first of them where there are many."""
+    return ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
+
+
+def one_line(error: Exception) -> str:
+    """What another program's error says, fit for an `InputError`: its first line, and not long."""
+    said = str(error).strip().splitlines()
+    return plain(said[0], 160) if said else type(error).__name__

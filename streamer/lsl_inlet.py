@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from streamer.chunk import Samples
 from streamer.errors import InputError
 from streamer.lsl_metadata import pick_leads, read_channels
-from streamer.lsl_network import LslStream, full_info, load_pylsl, plain
+from streamer.lsl_network import LslStream, full_info, load_pylsl
+from streamer.plain import plain
 
 LOWEST_HZ, HIGHEST_HZ = 100.0, 2000.0
+MOST_CHANNELS = 1024
+"""More than any amplifier has; a stream that claims a million would fill the memory with its buffer."""
 BUFFER_S = 5
 """Seconds that liblsl keeps for us. Its own 360 would hide that we lag by minutes."""
 
@@ -122,6 +125,8 @@ def _check_usable(stream: LslStream) -> None:
         raise InputError(
             f"LSL stream {stream} has {stream.fs:g} Hz; allowed: {LOWEST_HZ:g} to {HIGHEST_HZ:g} Hz"
         )
+    if not 1 <= stream.channels <= MOST_CHANNELS:
+        raise InputError(f"LSL stream {stream} has {stream.channels} channels; allowed: 1 to {MOST_CHANNELS}")
 
 
 @cache

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.errors import InputError
-from streamer.lsl_network import plain
+from streamer.errors import InputError, some
+from streamer.plain import plain
 
 UNITS = ("V", "mV", "uV", "counts")
 """Units that a user may state; counts need a scale."""
@@ -123,7 +123,7 @@ def pick_leads(
     labels = [channel.label for channel in channels]
     for lead in wanted or ():
         if lead not in labels:
-            raise InputError(f"the LSL stream has no lead {lead!r}; it has: {', '.join(labels)}")
+            raise InputError(f"the LSL stream has no lead {lead!r}; it has: {some(labels)}")
     columns = [labels.index(lead) for lead in wanted] if wanted else _ecg_columns(channels)
     stated = scale if scale is not None else None if unit is None else _MILLIVOLTS[unit.casefold()]
     if stated is not None:
@@ -139,7 +139,7 @@ def pick_leads(
         )
     chosen = tuple(column for column in columns if column in factors)
     left = [f"{channels[c].label} ({channels[c].unit or 'no unit'})" for c in lacking]
-    notes = (f"left out, being no voltage: {', '.join(left)}",) if left else ()
+    notes = (f"left out, being no voltage: {some(left)}",) if left else ()
     return Leads(
         tuple(labels[column] for column in chosen),
         chosen,
@@ -153,5 +153,5 @@ def _ecg_columns(channels: Sequence[Channel]) -> list[int]:
         columns = [i for i, channel in enumerate(channels) if channel.type.casefold() in types]
         if columns:
             return columns
-    kinds = ", ".join(f"{channel.label} ({channel.type})" for channel in channels[:12])
-    raise InputError(f"the LSL stream has no ECG channel, only: {kinds}; choose with --leads")
+    kinds = [f"{channel.label} ({channel.type})" for channel in channels]
+    raise InputError(f"the LSL stream has no ECG channel, only: {some(kinds)}; choose with --leads")

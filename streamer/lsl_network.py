@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from streamer.errors import InputError
+from streamer.errors import InputError, some
+from streamer.plain import plain
 
 PREFERRED_TYPES = ("ECG", "EKG")
 ACCEPTED_TYPES = ("ExG", "EEG")
@@ -28,7 +29,6 @@ OWN_OUTPUT = "ecg-stream/cleaned/"
 
 _SETTLE_S = 0.6  # streams of other processes take half a second to answer
 _POLL_S = 0.05
-_LONGEST_NAME = 80
 _QUIET = "[log]\nlevel = -2\n"  # liblsl writes its progress to stderr, across any terminal view
 
 
@@ -104,7 +104,7 @@ class LslStream:
 
     def __str__(self) -> str:
         rate = f"{self.fs:g} Hz" if self.fs > 0 else "irregular rate"
-        source = f"source id {self.source_id!r}" if self.source_id else "no source id"
+        source = f"source id {plain(self.source_id)!r}" if self.source_id else "no source id"
         return f"{self.name!r} (type {self.type or 'none'}, {rate}, {source}, on {self.host})"
 
 
@@ -155,11 +155,6 @@ def _announced(handle: Any) -> LslStream:
     )
 
 
-def plain(text: str) -> str:
-    """Text from the network, fit for a screen or a file: printable, and not long."""
-    return "".join(letter for letter in text if letter.isprintable()).strip()[:_LONGEST_NAME]
-
-
 def look_around() -> list[LslStream]:
     """Every stream that answers within the usual time, by name."""
     network = Network()
@@ -203,7 +198,7 @@ def find_stream(
                 "they cannot be told apart: end one" if alike else "choose by --stream-name or --source-id"
             )
             raise InputError(
-                f"{len(found)} LSL streams have {wanted}: {'; '.join(map(str, found))}; {advice}"
+                f"{len(found)} LSL streams have {wanted}: {some([str(stream) for stream in found])}; {advice}"
             )
         if not found and timeout_s is not None and now - begun >= timeout_s:
             raise InputError(_nothing(wanted, streams, timeout_s))
@@ -225,7 +220,7 @@ def best_match(wanted: Wanted, streams: Sequence[LslStream]) -> list[LslStream]:
 
 
 def _nothing(wanted: Wanted, streams: list[LslStream], timeout_s: float) -> str:
-    there = "; ".join(sorted(map(str, streams))) or "no stream at all"
+    there = some(sorted(map(str, streams))) or "no stream at all"
     return (
         f"no LSL stream with {wanted} within {timeout_s:g} s; on the network: {there}. "
         "Choose with --stream-name, --stream-type or --source-id, or wait for it with --wait"

@@ -1,7 +1,7 @@
 """From what the user asked for to a source that is ready to play."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from streamer.beats import find_beats
 from streamer.errors import InputError
+from streamer.faults import parse_faults
+from streamer.faulty_source import FaultySource
 from streamer.lsl import LslSettings, LslSource
 from streamer.noise import (
     NoiseMixer,
@@ -46,6 +48,8 @@ class SourceSettings:
         ``keep`` plays the record as it is, ``remove`` plays its clean reference.
     lsl
         Which stream, for kind ``lsl``.
+    faults
+        What goes wrong with it, as `streamer.faults.parse_faults` understands it.
     """
 
     kind: SourceKind = "synthetic"
@@ -66,6 +70,7 @@ class SourceSettings:
     noise_part: NoisePart = "test"
     seed: int = 0
     lsl: LslSettings = field(default_factory=LslSettings)
+    faults: str = "none"
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(SourceKind):
@@ -76,6 +81,7 @@ class SourceSettings:
             raise InputError(f"start must be a number of seconds ≥ 0, got {self.start}")
         if self.own_drift not in ("keep", "remove"):
             raise InputError(f"own drift {self.own_drift!r} is unknown; allowed: keep, remove")
+        parse_faults(self.faults)
         if self.kind == "lsl" and (self.noise != "none" or self.speed != 1 or self.loop or self.start > 0):
             raise InputError(
                 "a live stream takes no --noise, --speed, --loop or --start; `ecg-stream broadcast` "
@@ -90,15 +96,24 @@ class SourceSettings:
         )
 
 
+def is_played(settings: SourceSettings) -> bool:
+    """Whether it is a signal that is played, with noise and pauses, and not a live one."""
+    return settings.kind in ("synthetic", "replay")
+
+
 def open_source(settings: SourceSettings, stopped: Callable[[], bool] = lambda: False) -> Source:
     """Find, load and calibrate; raises `InputError` where what was asked for cannot be played.
 
     Finding a live stream may take as long as its sender does to appear; `stopped` is asked
     meanwhile, and ends it with KeyboardInterrupt.
     """
+    source: Source
     if settings.kind == "lsl":
-        return LslSource(settings.lsl, settings.leads, settings.seconds, stopped)
-    return play(open_signal(settings), settings)
+        source = LslSource(settings.lsl, settings.leads, settings.seconds, stopped)
+    else:
+        source = play(open_signal(settings), settings)
+    faults = replace(parse_faults(settings.faults), stream=source.info.source_id)
+    return FaultySource(source, faults) if faults.kinds else source
 
 
 def open_signal(settings: SourceSettings) -> Signal:

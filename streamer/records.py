@@ -11,7 +11,7 @@ from typing import Any
 
 import platformdirs
 
-from streamer.errors import InputError
+from streamer.errors import InputError, one_line
 
 DATA_VARIABLE = "ECG_STREAM_DATA"
 PHYSIONET = "https://physionet.org/files"
@@ -29,7 +29,7 @@ _KNOWN = {
     "aami-ec13": ("1.0.0", ""),
 }
 _SUM = re.compile(r"^([0-9a-f]{64})\s+(\S.*?)\s*$", re.MULTILINE)
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{,199}")
 
 
 def find_record(
@@ -149,13 +149,9 @@ def _fetch(record: str, database: str, folder: Path, physionet: str) -> Path:
         # The cache cannot be written, or what came does not match PhysioNet's own hash.
         raise InputError(
             f"record {record!r} of {database!r} is not on disk and could not be fetched "
-            f"({_first_line(error)}); {by_hand}"
+            f"({one_line(error)}); {by_hand}"
         ) from error
     return folder / Path(record).name
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:160] if str(error) else "no details"
 
 
 def _progress_bar(name: str) -> Any:

@@ -4,7 +4,7 @@ Numpy only: no clock is read and no network is known here.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -217,11 +217,17 @@ class Regulariser:
             "goes on": abs(off - offset - held * self._period),
             "counted": abs(off - held * self._period),
             "fills": abs(off) if offset > 0 and room_s > -self.tolerance_s else np.inf,
+            # The held samples lie behind a gap, and these between the gap and them.
+            "precedes": abs(off - room_s) if off > self.tolerance_s else np.inf,
             # In doubt a sample stays: only this verdict drops any.
             "passes": abs(off) + self._period / 4 if offset < 0 else np.inf,
         }
         verdict = min(verdicts, key=lambda name: verdicts[name])
         if verdicts[verdict] > self.tolerance_s:
+            if self._in_hole(float(run.stamps[0])):
+                # Old samples prove nothing of the jump.
+                self.counts.late += len(run.rows)
+                return
             if off > offset + held * self._period and offset > 0:
                 self._settle(out)
             else:
@@ -229,6 +235,10 @@ class Regulariser:
             self._take(run, out)
         elif verdict == "goes on":
             self._held.append(run)
+        elif verdict == "precedes":
+            self.counts.reordered += len(run.rows)
+            # They have waited for as long as what came before them.
+            self._held.insert(0, replace(run, arrived_ns=self._held[0].arrived_ns))
         elif verdict == "counted":
             self._let_go(out, follow=False)
             self._accept(run, out)

@@ -69,7 +69,7 @@ def side_by_side(
         if len(names) > 1 and base.lsl.source_id:
             raise InputError("--source-id tells one stream; give it with one --stream-name")
         return tuple(replace(base, lsl=replace(base.lsl, stream_name=name)) for name in names)
-    if base.kind == "replay" and records:
+    if base.kind == "replay" and records is not None:
         return tuple(replace(base, record=name) for name in _name_list("--record", records))
     return tuple(replace(base, seed=base.seed + number) for number in range(patients))
 

@@ -89,10 +89,17 @@ class Player:
         1 is real time, 0 as fast as possible.
     stop
         Index of the first sample that is not played; None plays to the end, if there is one.
+    chunk_s
+        Seconds of signal in a chunk.
     """
 
     def __init__(
-        self, signal: Signal, noise: NoiseMixer, speed: float = 1.0, stop: int | None = None
+        self,
+        signal: Signal,
+        noise: NoiseMixer,
+        speed: float = 1.0,
+        stop: int | None = None,
+        chunk_s: float = CHUNK_S,
     ) -> None:
         if not (np.isfinite(speed) and speed >= 0):
             raise InputError(f"speed must be a number ≥ 0 (0 is as fast as possible), got {speed}")
@@ -101,6 +108,7 @@ class Player:
         self.health = StreamHealth()
         self._signal = signal
         self._noise = noise
+        self._chunk_s = chunk_s
         ends = [end for end in (stop, signal.length) if end is not None]
         self._stop = min(ends) if ends else None
         self._playing = threading.Event()
@@ -121,14 +129,14 @@ class Player:
         self._noise.retune(settings)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Play in pieces of `CHUNK_S`, each handed out when its last sample is due.
+        """Play in pieces, each handed out when its last sample is due.
 
         Deadlines are absolute (first sample's time + n / fs), so that delays never add up: a
         player that was held up catches up. A sample's source time is its deadline; as fast as
         possible it is the time of hand-out.
         """
         fs = self.info.fs
-        size = max(1, round(CHUNK_S * fs))
+        size = max(1, round(self._chunk_s * fs))
         started = time.perf_counter()
         start = 0
         while self._stop is None or start < self._stop:

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from streamer.chunk import Annotation, Samples
-from streamer.errors import InputError
+from streamer.errors import InputError, one_line, some
+from streamer.plain import plain
+from streamer.wfdb_header import check_header
 
 REFERENCE_CUTOFF_HZ = 0.5
 OWN_RECORDING = "cleaned by ecg-stream"
@@ -60,11 +62,14 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
     """
     import wfdb
 
+    check_header(path)
     try:
         record = wfdb.rdrecord(str(path), return_res=32)
         micro = _MICRO.search(path.with_name(path.name + ".hea").read_bytes())
-    except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"record {path} cannot be read as WFDB: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"record {path} is too large for the memory of this machine") from error
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"record {path} cannot be read as WFDB: {one_line(error)}") from error
     # A record without signals, or one whose header promises more than the file holds.
     if record.p_signal is None or record.p_signal.size == 0:
         raise InputError(f"record {path} holds no signal")
@@ -84,12 +89,12 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
     if any(OWN_RECORDING in comment for comment in record.comments):
         ours = {n.removesuffix(_RAW): found for n, found in scale.items() if n.endswith(_RAW)}
     if not scale:
-        raise InputError(f"record {path} has no voltage signal, only: {', '.join(names)}")
+        raise InputError(f"record {path} has no voltage signal, only: {some(names)}")
     usual = tuple(ours or scale)
     scale |= ours
     for lead in leads or ():
         if lead not in scale:
-            raise InputError(f"record {path} has no lead {lead!r}; it has: {', '.join(scale)}")
+            raise InputError(f"record {path} has no lead {lead!r}; it has: {some(list(scale))}")
     chosen = leads or usual
     data = np.stack([record.p_signal[:, scale[n][0]] * np.float32(scale[n][1]) for n in chosen])
     return WfdbRecord(path.name, float(record.fs), chosen, data, _read_annotations(path))
@@ -97,9 +102,10 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
 
 def _distinct(names: list[str | None]) -> list[str]:
     """Names by which every signal can be told from the others."""
+    shown = [plain(name or "") for name in names]
     return [
-        name if name and names.count(name) == 1 else f"{name or 'lead'} {place}"
-        for place, name in enumerate(names, start=1)
+        name if name and shown.count(name) == 1 else f"{name or 'lead'} {place}"
+        for place, name in enumerate(shown, start=1)
     ]
 
 
@@ -110,8 +116,8 @@ def _read_annotations(path: Path) -> tuple[Annotation, ...]:
         return ()
     try:
         marks = wfdb.rdann(str(path), "atr")
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"annotations {path}.atr cannot be read: {error}") from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"annotations {path}.atr cannot be read: {one_line(error)}") from error
     return tuple(
         Annotation(int(sample), symbol, note.rstrip("\0"))
         for sample, symbol, note in zip(marks.sample, marks.symbol, marks.aux_note, strict=True)

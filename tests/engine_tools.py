@@ -18,6 +18,7 @@ class Identity:
     """Returns its input."""
 
     name = "identity"
+    leads = 1
     transfers_ns = (0, 0)
     fixed_rows = ()
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import engine.session
 from engine.backends import open_backend
-from engine.batch import POWERS_OF_TWO, Batcher
+from engine.backends.rows import FIXED_ROWS
+from engine.batch import Batcher
 from engine.config import EngineConfig
 from engine.ledger import STAGES, parts_ns
 from engine.messages import Gap
@@ -35,7 +36,7 @@ class FakeClock:
 class Fixed(Identity):
     """Runs a few sizes of batch only, and returns garbage for rows that nobody asked for."""
 
-    def __init__(self, sizes=POWERS_OF_TWO):
+    def __init__(self, sizes=FIXED_ROWS):
         self.fixed_rows = sizes
         self.rows = []
 
@@ -121,7 +122,7 @@ def test_the_ledger_shows_the_wait_as_queue():
     batcher = Batcher(2e6, 2, clock)
     messages = list(clean(played(clock, batcher, ward([0, 20e6])), CONFIG, Fixed(), clock, batcher))
     early = next(m for m in messages if not m.hop.flushed)
-    parts = dict(zip(STAGES, parts_ns(early, clock.now), strict=True))
+    parts = dict(zip(STAGES, parts_ns([(early, clock.now)]), strict=True))
     np.testing.assert_array_equal(parts["queue"], 2e6)
 
 

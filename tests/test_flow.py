@@ -143,11 +143,13 @@ def test_an_unusable_output_becomes_raw_and_heals():
             return out
 
     config = EngineConfig(FS, 64, 8, 20)
-    data = noise(1, 400)
+    data = noise(1, 1000)
     messages = run(cut(data, [8]), config, Breaks())
-    bypassed = joined(messages, "marks")[0] == Mark.BYPASSED
-    # The tenth window ends at sample 80; its third newest sample is number 77.
-    np.testing.assert_array_equal(np.flatnonzero(bypassed), [77])
+    bypassed = np.flatnonzero(joined(messages, "marks")[0] == Mark.BYPASSED)
+    # The tenth window ends at sample 80; its third newest sample is number 77, of the hop from 76 on.
+    # Raw stays for a second, and the fade back takes a tenth.
+    np.testing.assert_array_equal(bypassed, np.arange(76, bypassed[-1] + 1))
+    assert 360 <= bypassed.size <= 360 + 2 * 36 + 8
     np.testing.assert_allclose(joined(messages, "cleaned"), data, atol=1e-6)
 
 
@@ -195,6 +197,13 @@ def test_a_chunk_larger_than_any_batch_passes():
     config = EngineConfig(FS, 16, 1, 3)
     data = noise(2, 5000)
     np.testing.assert_allclose(joined(run(cut(data, [5000]), config), "cleaned"), data, atol=1e-6)
+
+
+@pytest.mark.parametrize("leads", [1, 3])
+def test_a_stream_whose_leads_change_is_a_defect_and_not_spread_over_all(leads):
+    chunks = [*cut(noise(2, 50), [10]), *cut(noise(leads, 50), [10], start=50)]
+    with pytest.raises(ValueError, match=f"a chunk has {leads} leads but the stream began with 2"):
+        run(chunks, EngineConfig(FS, 64, 8, 20))
 
 
 def test_messages_do_not_change_after_they_left():

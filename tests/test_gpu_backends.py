@@ -416,7 +416,8 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
     result = command("profile", "--gpu-check", "--json", str(tmp_path / "check.json"))
     text = " ".join(result.output.split())
     for words in (
-        "NVIDIA H200 (compute capability 9.0), torch 2.13.0, tensorrt not installed, tensorrt-rtx 1.7.1;",
+        "NVIDIA H200 (compute capability 9.0), torch 2.13.0",
+        "tensorrt not installed, tensorrt-rtx 1.7.1; U-Net",
         "12345",
         "not run: tensorrt: serves [8.9]",
         "met: p50_us 200: 180 by cuda",

@@ -48,6 +48,10 @@ def windows(spec, rows=3, seed=0):
     return torch.from_numpy((0.5 + level) * spikes + 0.2 * np.sin(5 * time + phase) + noise).float()
 
 
+def trained_numbers(network):
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
 @cache
 def untrained(spec):
     """A network whose batch norms have statistics of their own, as after training."""
@@ -96,7 +100,12 @@ def cleaned(path, batch):
 
 @every_network
 def test_parameters_are_as_many_as_the_registry_says(spec):
-    assert sum(p.numel() for p in spec.build().parameters()) == spec.parameters
+    assert trained_numbers(spec.build()) == spec.parameters
+
+
+@pytest.mark.parametrize("spec", [s for s in NETWORKS.values() if s.replica], ids=lambda spec: spec.name)
+def test_replicas_have_as_many_parameters_as_published(spec):
+    assert trained_numbers(spec.replica()) == spec.replica_parameters
 
 
 def test_the_default_network_is_small_and_sees_one_or_two_seconds():
@@ -338,40 +347,108 @@ def test_no_patient_is_in_two_parts():
 # Filters that need no training
 
 
+def classical_windows(name, rows=2, seed=0):
+    shape = (rows, 1, CLASSICAL[name].window)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_classical_filters_keep_the_shape(name):
-    noisy = np.random.default_rng(0).standard_normal((2, 5000)).astype(np.float32)
+    noisy = classical_windows(name)
     before = noisy.copy()
-    output = CLASSICAL[name](noisy, 360.0)
+    output = CLASSICAL[name].filter(noisy)
     assert output.shape == noisy.shape
     assert output.dtype == np.float32
+    assert not np.shares_memory(output, noisy)
     np.testing.assert_array_equal(noisy, before)
 
 
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_classical_filters_treat_every_row_alone(name):
+    noisy = classical_windows(name)
+    both = CLASSICAL[name].filter(noisy)
+    np.testing.assert_allclose(CLASSICAL[name].filter(noisy[1:].copy())[0], both[1], atol=1e-5)
+
+
 def test_doing_nothing_does_nothing():
-    noisy = np.random.default_rng(0).standard_normal((2, 100)).astype(np.float32)
-    np.testing.assert_array_equal(CLASSICAL["identity"](noisy, 360.0), noisy)
+    noisy = classical_windows("identity")
+    np.testing.assert_array_equal(CLASSICAL["identity"].filter(noisy), noisy)
 
 
-@pytest.mark.parametrize("name", ["butterworth causal", "butterworth zero-phase (offline)"])
+def sine(frequency, samples, offset=3.0):
+    wave = offset + np.sin(2 * np.pi * frequency * np.arange(samples) / 360)
+    return wave[None, None].astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["butterworth", "butterworth-zero-phase"])
 @pytest.mark.parametrize(("frequency", "kept"), [(0.05, 0.0), (8.0, 1.0), (150.0, 0.0)])
 def test_the_band_of_a_monitor(name, frequency, kept):
-    wave = 3 + np.sin(2 * np.pi * frequency * np.arange(60 * 360) / 360)[None].astype(np.float32)
-    output = CLASSICAL[name](wave, 360.0)[0, 10 * 360 : -10 * 360]
+    output = CLASSICAL[name].filter(sine(frequency, 60 * 360))[0, 0, 10 * 360 : -10 * 360]
     assert np.abs(output).max() == pytest.approx(kept, abs=0.06)
 
 
 def test_only_the_offline_filter_sees_the_future():
-    noisy = np.random.default_rng(0).standard_normal((1, 3000)).astype(np.float32)
+    noisy = classical_windows("butterworth")
     changed = noisy.copy()
-    changed[:, 2000:] += 1
-    causal, offline = CLASSICAL["butterworth causal"], CLASSICAL["butterworth zero-phase (offline)"]
-    np.testing.assert_array_equal(causal(changed, 360.0)[:, :2000], causal(noisy, 360.0)[:, :2000])
-    assert (offline(changed, 360.0)[:, 1990:2000] != offline(noisy, 360.0)[:, 1990:2000]).all()
+    changed[..., 2000:] += 1
+    causal, offline = CLASSICAL["butterworth"].filter, CLASSICAL["butterworth-zero-phase"].filter
+    np.testing.assert_array_equal(causal(changed)[..., :2000], causal(noisy)[..., :2000])
+    assert (offline(changed)[..., 1990:2000] != offline(noisy)[..., 1990:2000]).all()
 
 
 def test_the_causal_filter_starts_without_a_jolt():
     """A lead that lies at 5 mV from its first sample on is silent, not a step."""
     np.testing.assert_allclose(
-        CLASSICAL["butterworth causal"](np.full((1, 500), 5, np.float32), 360.0), 0, atol=1e-4
+        CLASSICAL["butterworth"].filter(np.full((1, 1, 500), 5, np.float32)), 0, atol=1e-4
     )
+
+
+def test_a_window_is_long_enough_for_the_causal_filter_to_forget_where_it_began():
+    """What leaves a stream is what a filter that never stops would say, to 10 µV."""
+    wave = sine(1.2, 7200) + np.cumsum(np.random.default_rng(0).normal(0, 0.02, 7200)).astype(np.float32)
+    endless = CLASSICAL["butterworth"].filter(wave)
+    window = CLASSICAL["butterworth"].window
+    for end in (3000, 5000, 7200):
+        begun_late = CLASSICAL["butterworth"].filter(wave[..., end - window : end])
+        tail = slice(-123, None)
+        np.testing.assert_allclose(begun_late[..., tail], endless[..., :end][..., tail], atol=0.01)
+
+
+def test_the_fft_threshold_drops_small_lines_and_keeps_large_ones():
+    bins = np.arange(256)
+    large, small = np.sin(2 * np.pi * 8 * bins / 256), 1e-3 * np.sin(2 * np.pi * 40 * bins / 256)
+    output = CLASSICAL["fft"].filter((large + small)[None, None].astype(np.float32))
+    np.testing.assert_allclose(output[0, 0], large, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dwt", "lmmse"])
+def test_wander_and_hiss_go_and_a_beat_stays(name):
+    time = np.arange(CLASSICAL[name].window) / 360
+    beats = np.exp(-0.5 * (((time % 0.8) - 0.4) / 0.02) ** 2)
+    beats -= beats.mean()
+    rng = np.random.default_rng(0)
+    noise = 2 + np.sin(2 * np.pi * 0.2 * time) + 0.1 * rng.standard_normal(len(time))
+    output = CLASSICAL[name].filter((beats + noise)[None, None].astype(np.float32))[0, 0]
+    middle = slice(len(time) // 4, -len(time) // 4)
+    assert np.std((output - beats)[middle]) < np.std(noise) / 4
+    assert np.corrcoef(output[middle], beats[middle])[0, 1] > 0.9
+
+
+def test_the_linear_smoother_is_the_best_one_for_the_spectra_it_names():
+    """Its error is orthogonal to what it heard: no other linear filter does better."""
+    from scipy.linalg import toeplitz
+
+    from models import filters
+
+    window = 200
+    ecg = toeplitz(filters._autocovariance(filters.ECG_DB, window))
+    noise = toeplitz(filters._autocovariance(filters.NOISE_DB, window)) + filters.OFFSET_MV**2
+    weights = filters._wiener(window).astype(float)
+    left_over = ecg - weights @ (ecg + noise)
+    assert np.abs(left_over).max() < 1e-3
+
+
+def test_classical_systems_take_no_training():
+    with pytest.raises(InputError, match="nothing to train"):
+        find_network("dwt")
+    assert load_card("dwt").trained == {}

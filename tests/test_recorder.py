@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -150,40 +146,3 @@ def test_a_full_disk_leaves_whole_frames(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert wfdb.rdrecord(str(recorder.path)).p_signal.shape == (whole, 6)
     recorder.close()
-
-
-KILLED = """
-import sys
-sys.path.insert(0, sys.argv[2])
-from pathlib import Path
-from test_recorder import INFO, messages
-from engine.recorder import Recorder
-_, sent = messages(samples=200_000)
-recorder = Recorder(Path(sys.argv[1]), INFO)
-print("ready", flush=True)
-for message in sent:
-    recorder.push(message)
-"""
-
-
-@pytest.mark.parametrize("after_ms", [0, 3, 20, 90])
-def test_it_opens_after_a_kill(tmp_path, after_ms):
-    child = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path), os.path.dirname(__file__)], stdout=subprocess.PIPE
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
-    time.sleep(after_ms / 1000)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
-    header = next(tmp_path.glob("*.hea"))
-    size = header.with_suffix(".dat").stat().st_size
-    if size == 0:
-        assert after_ms < 20
-        return
-    signals = wfdb.rdrecord(str(header.with_suffix(""))).p_signal
-    assert signals.shape == (size // 12, 6)
-    assert size % 12 == 0
-    same = np.random.default_rng(0).normal(size=(2, 200_000)).astype(np.float32)
-    np.testing.assert_allclose(signals[:, 0], same[0, : len(signals)], atol=0.00051)

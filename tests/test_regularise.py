@@ -259,3 +259,30 @@ def test_a_thousand_pulls_with_a_mad_clock_lose_nothing_and_never_go_back(seed, 
     assert len(feed.indices) + counts.duplicates + counts.late == first
     # Gaps that the clock makes up are bounded by the time that really passed.
     assert feed.order.next / FS < 1.05 * first / FS + 2
+
+
+def test_samples_in_the_wrong_order_right_behind_a_gap_keep_their_places():
+    feed = Feed()
+    feed.steady(0, 2500)
+    # 200 samples are lost; of the next 20 the later half comes first.
+    feed.send(2710, 10, arrived_s=10.88)
+    feed.send(2700, 10, arrived_s=10.88)
+    feed.steady(2720, 3500)
+    feed.end()
+    feed.assert_exact()
+    assert feed.order.counts.gap_samples == 200
+    assert feed.order.counts.reordered == 10
+
+
+def test_late_samples_prove_nothing_of_a_jump_that_waits():
+    feed = Feed()
+    feed.steady(0, 2500)
+    # After a gap that is reported at once by a second one, samples of the first come, too late.
+    feed.send(2600, 50, arrived_s=11.2)
+    feed.send(2750, 50, arrived_s=11.2)
+    feed.send(2550, 50, arrived_s=11.2)
+    feed.steady(2800, 3500)
+    feed.end()
+    feed.assert_exact()
+    assert feed.order.counts.late == 50
+    assert feed.order.counts.gap_samples == 200

@@ -126,7 +126,10 @@ def by_stream(messages, name="cleaned"):
 
 
 def test_each_stream_has_the_bytes_that_it_has_alone_whatever_the_speed():
-    fast, again, real = (by_stream(run(job(seconds=2.0, speed=speed))[1]) for speed in (0.0, 0.0, 1.0))
+    # Without the ladder: what a busy machine steps down to is another output.
+    fast, again, real = (
+        by_stream(run(job(seconds=2.0, speed=speed, ladder=False))[1]) for speed in (0.0, 0.0, 1.0)
+    )
     assert len(fast) == 3
     for number, settings in enumerate(job(seconds=2.0).sources):
         ((name, alone),) = by_stream(run(Job(settings))[1]).items()

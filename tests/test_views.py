@@ -1,6 +1,7 @@
 """What a person sees without a display."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,13 +121,31 @@ def test_the_terminal_view_shows_every_figure():
     console = Console(width=110, record=True, file=io.StringIO())
     view = TerminalView(Started(INFO, "onnx", 300.0, 38.9, 338.9), "unet", console)
     view.history.push(message(0, np.sin(np.arange(3600) / 20)))
-    view.status = status()
+    view.take(status(stream="made"))
     console.print(view.render())
     text = console.export_text()
     labels = ("II raw", "II cleaned", "360 Hz", "look-ahead 300 ms", "not for diagnosis")
     figures = ("-0.4", "+11.2 dB", "p50 330", "p99 351", "late 3", "gaps 2 (77 samples)")
     for words in labels + figures:
         assert words in text
+
+
+def test_the_terminal_view_draws_the_first_stream_and_has_a_line_for_each():
+    console = Console(width=150, record=True, file=io.StringIO())
+    first = Started(INFO, "onnx", 300.0, 38.9, 338.9)
+    second = replace(first, info=replace(INFO, name="other", source_id="other"))
+    view = TerminalView(replace(first, beside=(second,)), "unet", console)
+    view.take(message(0, np.ones(360)))
+    other = message(0, np.zeros(360))
+    other.stream = "other"
+    view.take(other)
+    np.testing.assert_array_equal(view.history.raw[-360:], 1)
+    view.take(status(stream="made"))
+    view.take(status(stream="other", state="LOST", sample_age_s=7.0, gaps=0, gap_samples=0))
+    console.print(view.render())
+    text = console.export_text()
+    assert "made: SNR in -0.4" in text
+    assert "other: LOST, newest sample 7.0 s ago" in text
 
 
 def test_without_a_reference_no_snr_is_invented():

@@ -9,6 +9,7 @@ from engine.backends.base import Backend
 from engine.backends.flavours import choose_flavour, why_none
 from engine.backends.gpu import find_gpu, why_no_gpu
 from models.registry import ModelCard
+from models.spec import ClassicalSpec, NetworkSpec
 from streamer.errors import InputError
 
 ON_GPU = ("tensorrt", "cuda")
@@ -16,6 +17,8 @@ AUTO_ORDER = (*ON_GPU, "onnx", "torch")
 BACKENDS = ("auto", "onnx", "torch", "cuda", "tensorrt")
 OPTIONS = {"cuda": ("fp16", "inductor"), "tensorrt": ("fp16",)}
 """What may follow a name after a colon, as in ``cuda:fp16``."""
+NUMPY = "numpy"
+"""What runs the classical systems, and nothing else."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps of it are done, and of how many."""
@@ -59,14 +62,27 @@ def _missing(modules: list[str]) -> str | None:
     return None
 
 
-def choose_backend(name: str) -> str:
+def choose_backend(name: str, spec: NetworkSpec | ClassicalSpec | None = None) -> str:
     """The backend that is meant; ``auto`` means the first of `AUTO_ORDER` that runs here.
+
+    Parameters
+    ----------
+    spec
+        What it shall run: a classical system runs in numpy. None stands for any network.
 
     Raises
     ------
     InputError
-        If the backend that was named cannot run here: nothing else is taken in its place.
+        If the backend that was named cannot run here, or not this: nothing else is taken in its place.
     """
+    if isinstance(spec, ClassicalSpec):
+        if name not in ("auto", NUMPY):
+            raise InputError(
+                f"model {spec.name!r} is no network and runs in numpy alone; leave out --backend {name}"
+            )
+        return NUMPY
+    if name == NUMPY:
+        raise InputError("backend 'numpy' runs classical systems alone; for a network use onnx or torch")
     if name == "auto":
         name = next((each for each in AUTO_ORDER if why_not(each) is None), "onnx")
     reason = why_not(name)
@@ -86,15 +102,22 @@ def explain_auto(chosen: str) -> str:
 
 
 def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
-    """Load a model into the backend that is meant; ``auto`` takes the first that opens.
+    """Load a system into the backend that is meant; ``auto`` takes the first that opens.
 
-    One that runs on a GPU comes with a heartbeat, which keeps it awake between calls.
+    A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
+    awake between calls.
 
     Raises
     ------
     InputError
-        As `choose_backend`, or if the backend cannot take this network.
+        As `choose_backend`, or if the backend cannot take this system, or the model's file is not
+        the one that its card says.
     """
+    if isinstance(card.spec, ClassicalSpec):
+        from engine.backends.filters import FilterBackend
+
+        choose_backend(name, card.spec)
+        return FilterBackend(card.spec)
     if name == "auto":
         # A GPU that is there may still refuse this network.
         for each in ON_GPU:
@@ -115,12 +138,13 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     InputError
         If a backend that was named cannot take this network; ``auto`` then opens another.
     """
-    chosen, *options = choose_backend(name).split(":")
+    chosen, *options = choose_backend(name, card.spec).split(":")
     if chosen != "tensorrt":
         return
     from engine.backends.rows import FIXED_ROWS
     from engine.backends.trt import prepare_plan
 
+    card.check_file(card.onnx_path)
     precision = "fp16" if "fp16" in options else "fp32"
     try:
         prepare_plan(card, precision, FIXED_ROWS, progress, bytes)
@@ -131,6 +155,7 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
 
 def _open(name: str, card: ModelCard, threads: int) -> Backend:
     name, *options = name.split(":")
+    card.check_file(card.weights_path if name in ("torch", "cuda") else card.onnx_path)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
 

@@ -18,6 +18,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def leads(self) -> int:
+        """Leads that the network takes together, as one row."""
+        ...
+
+    @property
     def transfers_ns(self) -> tuple[int, int]:
         """How long the last call copied to the device and back; (0, 0) where there is none."""
         ...

@@ -61,8 +61,8 @@ class CudaBackend:
         torch.backends.cudnn.allow_tf32 = False
         self._torch = torch
         self._half = precision == "fp16"
-        self._leads, self._window = card.spec.leads, card.spec.window
-        network = card.spec.build().eval()
+        self.leads, self._window = card.spec.leads, card.spec.window
+        network = card.network.build().eval()
         network.load_state_dict(load_file(card.weights_path))
         fold_batch_norms(network)
         self._network: Any = network.cuda()
@@ -74,7 +74,7 @@ class CudaBackend:
         if inductor:
             self._network = torch.compile(self._network, dynamic=False)
         self._stream = torch.cuda.Stream()
-        largest = self.fixed_rows[-1], self._leads, self._window
+        largest = self.fixed_rows[-1], self.leads, self._window
         self._noisy, self._cleaned = (torch.zeros(largest, pin_memory=True) for _ in range(2))
         # The same memory as numpy sees it.
         self._noisy_host, self._cleaned_host = self._noisy.numpy(), self._cleaned.numpy()
@@ -112,7 +112,7 @@ class CudaBackend:
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory, all else is made before."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         cleaned = np.empty_like(batch)
         to_device = to_host = 0.0
         for part, count in pieces(len(batch), self.fixed_rows):

@@ -36,6 +36,9 @@ class Heartbeat:
         whether the heart shall stop.
     """
 
+    may_hang = True
+    """A device can keep a call for ever: `ReliableBackend` then leaves it behind."""
+
     def __init__(
         self,
         backend: Backend,
@@ -47,7 +50,7 @@ class Heartbeat:
     ) -> None:
         self._backend, self._interval_s, self._clock = backend, interval_s, clock
         self._zeros = np.zeros((1, leads, window), np.float32)
-        self.name, self.fixed_rows = backend.name, backend.fixed_rows
+        self.name, self.leads, self.fixed_rows = backend.name, leads, backend.fixed_rows
         self.transfers_ns = (0, 0)
         self.beats = 0
         self._lock = threading.Lock()

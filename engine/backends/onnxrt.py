@@ -27,11 +27,11 @@ class OnnxBackend:
         # A spinning worker steals the core that the screen needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = ort.InferenceSession(graph_of(card), options, providers=["CPUExecutionProvider"])
-        self._leads, self._window = card.spec.leads, card.spec.window
+        self.leads, self._window = card.spec.leads, card.spec.window
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         return cast(Batch, self._session.run(None, {"noisy": batch})[0])
 
     def close(self) -> None:

@@ -18,13 +18,13 @@ class TorchBackend:
         # torch takes all cores by default, and its workers spin at barriers.
         torch.set_num_threads(threads)
         self._torch = torch
-        self._network = card.spec.build().eval()
+        self._network = card.network.build().eval()
         self._network.load_state_dict(load_file(card.weights_path))
-        self._leads, self._window = card.spec.leads, card.spec.window
+        self.leads, self._window = card.spec.leads, card.spec.window
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         with self._torch.inference_mode():
             output: Batch = self._network(self._torch.from_numpy(batch)).numpy()
         return output

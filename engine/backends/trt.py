@@ -102,7 +102,7 @@ class TrtBackend:
         self.name = "tensorrt" if precision == "fp32" else f"tensorrt:{precision}"
         self.fixed_rows = check_rows(rows)
         self.transfers_ns = (0, 0)
-        self._leads, self._window = card.spec.leads, card.spec.window
+        self.leads, self._window = card.spec.leads, card.spec.window
         trt = import_module(flavour.module)
         # Logger and runtime must live as long as the engine.
         self._logger = trt.Logger(trt.Logger.ERROR)
@@ -115,7 +115,7 @@ class TrtBackend:
             self._runtime.deserialize_cuda_engine,
         )
         self._stream = Stream()
-        largest = self.fixed_rows[-1], self._leads, self._window
+        largest = self.fixed_rows[-1], self.leads, self._window
         self._noisy, self._cleaned = self._stream.pinned(largest), self._stream.pinned(largest)
         addresses = self._stream.memory(self._noisy.nbytes), self._stream.memory(self._cleaned.nbytes)
         self._lanes: dict[int, _Lane] = {}
@@ -130,7 +130,7 @@ class TrtBackend:
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory, all else is made before."""
-        check_batch(batch, self._leads, self._window)
+        check_batch(batch, self.leads, self._window)
         cleaned = np.empty_like(batch)
         to_device = to_host = 0
         self._stream.use()

@@ -1,0 +1,102 @@
+"""When the machine cannot keep up: a larger hop, then a classical filter, then raw, and back up.
+
+Pure logic: it is told of every hop, and says which step to take. What a step means is the session's.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+WATCHED_S = 2.0
+"""Misses are counted over this."""
+SETTLES_S = 2.0
+"""A step shows what it is worth only once the backlog before it is gone."""
+TOO_MANY, FEWEST = 0.2, 5
+"""Share of hops that miss their deadline from which it goes a step down, if they are so many."""
+CALM_S = 10.0
+"""Without a miss for so long it goes a step up …"""
+LONGEST_CALM_S = 160.0
+"""… and waits twice as long, up to this, where it came down again within `CALM_S` of going up."""
+LARGER_HOP = 4
+"""The larger hop is so many times the one that was asked for, where window and look-ahead allow."""
+
+
+class Step(IntEnum):
+    """What takes the place of what, from best to cheapest."""
+
+    NETWORK = 0
+    LARGER_HOP = 1
+    FILTER = 2
+    RAW = 3
+
+    @property
+    def text(self) -> str:
+        """What a person reads."""
+        return ("network", "larger hop", "classical filter", "raw")[self]
+
+
+class Ladder:
+    """Counts missed deadlines and decides on the step.
+
+    Parameters
+    ----------
+    clock
+        Monotonic seconds, `time.perf_counter` or a test's own.
+
+    Attributes
+    ----------
+    step
+        The step in force.
+    taken
+        How often each step was taken.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._hops: deque[tuple[float, bool]] = deque()
+        self._misses = 0
+        self._calm_s = CALM_S
+        self._since = self._missed = clock()
+        self._climbed = float("-inf")
+        self.step = Step.NETWORK
+        self.taken = dict.fromkeys(Step, 0)
+
+    def note(self, missed: bool) -> Step | None:
+        """Take note of a hop; returns the step to take now, None to stay."""
+        now = self._clock()
+        if missed:
+            self._missed = now
+        if now - self._since < SETTLES_S:
+            return None
+        self._hops.append((now, missed))
+        self._misses += missed
+        while now - self._hops[0][0] > WATCHED_S:
+            self._misses -= self._hops.popleft()[1]
+        too_many = self._misses >= max(FEWEST, TOO_MANY * len(self._hops))
+        if too_many and self.step is not Step.RAW:
+            relapsed = now - self._climbed < CALM_S
+            self._calm_s = min(2 * self._calm_s, LONGEST_CALM_S) if relapsed else CALM_S
+            return self._take(Step(self.step + 1), now)
+        if self.step and now - max(self._missed, self._since) >= self._calm_s:
+            self._climbed = now
+            return self._take(Step(self.step - 1), now)
+        return None
+
+    def restart(self) -> None:
+        """Begin at the network again, as with other settings."""
+        self.step, self._since = Step.NETWORK, self._clock()
+        self._hops.clear()
+        self._misses = 0
+
+    def figures(self) -> dict[str, Any]:
+        """What was done, for a summary: the step in force, and how often each was taken."""
+        taken = {step.text.replace(" ", "_"): count for step, count in self.taken.items()}
+        return {"step": self.step.text, "steps_taken": taken}
+
+    def _take(self, step: Step, now: float) -> Step:
+        self.step, self._since = step, now
+        self.taken[step] += 1
+        self._hops.clear()
+        self._misses = 0
+        return step

@@ -1,0 +1,102 @@
+"""How strongly raw and cleaned show a QRS, hop by hop: cheap, causal, and forgotten within seconds.
+
+A QRS goes steeply up and steeply down within a tenth of a second. So its strength at a moment is
+the lesser of the steepest rise and the steepest fall around it. Drift, P and T waves have neither,
+a step of an electrode has only one of them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import EngineConfig
+from streamer.chunk import Samples
+
+SLOPE_S = 0.022
+"""A rise or fall is measured over this: half of a narrow QRS."""
+LASTING_S = 0.006
+"""A rise or fall goes on for longer than this: a pacemaker's spike lasts 2 ms."""
+REACH_S = 0.1
+"""A QRS is looked for this far to either side: a wide ventricular one fits in."""
+LEAD_S = 0.15
+"""A hop is judged this long before it leaves, or half of the look-ahead where that is less."""
+LEVEL_S, LEVELS = 2.0, 3
+"""Typical strength is the median over the greatest of each of so many stretches."""
+_FLOOR_PERCENTILE = 20
+_COUNTED = 0.5
+"""Share of the typical strength from which a beat counts for the rate."""
+
+
+class QrsEvidence:
+    """Strength of QRS in mV of one stream, from the windows that the network sees and answers.
+
+    Attributes
+    ----------
+    level
+        Typical strength of a beat in raw and in cleaned, shape (2, leads), mV; 0 before it is known.
+    floor
+        Strength between beats, in the same shape.
+    bpm
+        Beats per minute over the last seconds, in the same shape; NaN where less than three were seen.
+    """
+
+    def __init__(self, config: EngineConfig, leads: int) -> None:
+        fs, window = config.fs, config.window
+        behind = config.lookahead - min(round(LEAD_S * fs), config.lookahead // 2)
+        reach = round(REACH_S * fs)
+        stop = window - max(0, behind - reach)
+        start = max(0, window - behind - config.hop - reach)
+        self._span = slice(start, stop)
+        self._lag = min(round(SLOPE_S * fs), stop - start - 1)
+        """Samples; 0 where the window is too short for a slope."""
+        self._lasting = min(round(LASTING_S * fs), stop - start - self._lag - 1)
+        self._part = np.zeros((2, leads, stop - start), np.float32)
+        self._slope = np.zeros((2, leads, stop - start - self._lag), np.float32)
+        self._hop_s = config.hop / fs
+        self._per_level = max(1, round(LEVEL_S * fs / config.hop))
+        self._seen = np.zeros((LEVELS * self._per_level, 2, leads), np.float32)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin afresh, as after a gap."""
+        self._count = 0
+        self._seen[:] = 0
+        leads = self._part.shape[1]
+        self.level: NDArray[np.float32] = np.zeros((2, leads), np.float32)
+        self.floor: NDArray[np.float32] = np.zeros((2, leads), np.float32)
+        self.bpm: NDArray[np.float64] = np.full((2, leads), np.nan)
+
+    @property
+    def known(self) -> bool:
+        """Whether enough was seen for `level` and `floor`."""
+        return self._count >= len(self._seen)
+
+    def push(self, window: Samples, predicted: Samples) -> tuple[list[float], list[float], list[float]]:
+        """Around the judged hop: strength in raw, in cleaned, and the steepest of raw; by lead, mV."""
+        part, slope, lag = self._part, self._slope, self._lag
+        part[0] = window[:, self._span]
+        part[1] = predicted[:, self._span]
+        np.subtract(part[:, :, lag:], part[:, :, : part.shape[2] - lag], out=slope)
+        # The spike of a pacemaker is steep both ways too, but not for long.
+        lasting = self._lasting
+        early, late = slope[:, :, : slope.shape[2] - lasting], slope[:, :, lasting:]
+        rise = np.maximum.reduce(np.minimum(early, late), axis=2)
+        fall = np.minimum.reduce(np.maximum(early, late), axis=2)
+        strength: NDArray[np.float32] = np.minimum(rise, -fall)
+        self._seen[self._count % len(self._seen)] = strength
+        self._count += 1
+        raw, cleaned = strength.tolist()
+        steepest: list[float] = np.maximum(rise[0], -fall[0]).tolist()
+        return raw, cleaned, steepest
+
+    def settle(self) -> None:
+        """Bring `level`, `floor` and `bpm` up to date."""
+        seen = np.nan_to_num(self._seen, nan=0.0, posinf=0.0, neginf=0.0)
+        greatest = seen.reshape(LEVELS, self._per_level, *seen.shape[1:]).max(axis=1)
+        self.level = np.median(greatest, axis=0)
+        self.floor = np.percentile(seen, _FLOOR_PERCENTILE, axis=0).astype(np.float32)
+        above = np.roll(seen, -(self._count % len(seen)), axis=0) > _COUNTED * self.level
+        beats = above[1:] & ~above[:-1]
+        count = beats.sum(axis=0)
+        hops = len(beats) - 1 - beats[::-1].argmax(axis=0) - beats.argmax(axis=0)
+        rate = 60 * (count - 1) / (np.maximum(hops, 1) * self._hop_s)
+        self.bpm = np.where(count >= 3, rate, np.nan)

@@ -1,0 +1,86 @@
+"""Tables of track safety, as CSV, JSON and Markdown."""
+
+import csv
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine.evaluate_parts import code_sha256, fingerprint
+from engine.evaluate_safety import SafetySettings
+
+_FIGURES: dict[str, tuple[str, ...]] = {
+    "noise": ("bypassed_percent", "invented_per_hour", "detected_per_hour", "longest_run_s", "runs_over_3_s"),
+    "flat line": ("bypassed_percent", "invented_per_hour", "runs_over_3_s"),
+    "asystole": ("bypassed_percent", "invented_per_hour", "asystole_shown_ms", "beats", "beats_erased"),
+    "fibrillation": (
+        "bypassed_percent",
+        "fibrillation_s",
+        "fibrillation_hidden_s",
+        "fibrillation_r",
+        "fibrillation_amplitude",
+    ),
+    "pacing": (
+        "bypassed_percent",
+        "invented_per_hour",
+        "longest_run_s",
+        "beats",
+        "beats_erased",
+        "beats_added",
+    ),
+    "lead swap": ("bypassed_percent", "beats", "beats_erased", "beats_added", "recovered_s"),
+    "bad input": ("bypassed_percent", "beats_erased", "beats_added", "recovered_s"),
+}
+_SHAPES = ("bypassed_percent", "beats", "beats_erased", "beats_added", "v_beats", "v_beat_r")
+_WAVES = ("bypassed_percent", "p_wave_r", "st_bias_uv", "st_low_uv", "st_high_uv")
+
+
+def figures_of(group: str) -> tuple[str, ...]:
+    """Names of the figures that a group of cases is read by."""
+    if group in _FIGURES:
+        return _FIGURES[group]
+    return _SHAPES if group.startswith("ectopic") else _WAVES
+
+
+def write_safety(rows: list[dict[str, Any]], settings: SafetySettings, folder: Path) -> str:
+    """Write ``safety.csv``, ``safety.json`` and ``report.md``; returns the latter."""
+    manifest = {
+        "hop_ms": settings.hop_ms,
+        "seconds": settings.seconds,
+        "weights_sha256": {name: fingerprint(name) for name in settings.models},
+        "code_sha256": code_sha256(),
+        "version": version("ecg-stream"),
+    }
+    text = safety_markdown(rows)
+    report = {"track": "safety", "manifest": manifest, "rows": rows}
+    (folder / "safety.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with (folder / "safety.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def safety_markdown(rows: list[dict[str, Any]]) -> str:
+    """A table for each group of cases; a row per system, case, and guard off or on."""
+    lines = ["# Track safety", ""]
+    for group in dict.fromkeys(row["group"] for row in rows):
+        members = [row for row in rows if row["group"] == group]
+        # A figure that no case of the group has says nothing.
+        names = [name for name in figures_of(group) if any(row.get(name) is not None for row in members)]
+        head = ["system", "look-ahead ms", "case", "s", "guard", *(name.replace("_", " ") for name in names)]
+        lines += [f"## {group}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+        for row in members:
+            about = [row["system"], f"{row['lookahead_ms']:g}", row["case"], f"{row['seconds']:.0f}"]
+            cells = [*about, row["guard"], *(_cell(row.get(name)) for name in names)]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value:.0f}"

@@ -1,0 +1,243 @@
+"""What a case of track safety comes to: beats invented and lost, shapes bent, time to recover."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import EngineConfig
+from engine.messages import Cleaned, Mark, Reason
+from engine.safety_cases import Case
+from models.beat_matching import Beats, match_beats
+from models.track_f import FS
+from streamer.beats import find_beats
+
+VISIBLE_MV = 0.15
+"""A deflection from which it can be taken for a beat: IEC 60601-2-27 wants no count below it."""
+RUN_GAP_S = 2.0
+"""Invented beats no further apart than this make a run."""
+MATCH_S = 0.15
+_SETTLED_S = 10.0
+_NEAR_S = 0.06
+_HALF_WIDTH_S = 0.15
+_BLOCK_S = 0.4
+_WATCHED_S = 10.0
+_NORMAL = 3.0
+"""Output is normal again where its error is no more than this many times its usual one …"""
+_NORMAL_MV = 0.05
+"""… or less than this."""
+_HIDDEN = 0.5
+"""Fibrillation is hidden where the output has less than this share of its RMS."""
+# Around the R peak, in s: the P wave, the isoelectric line before QRS, and J + 60 ms of a normal beat.
+_P_S, _ISO_S, _ST_S = (-0.22, -0.06), (-0.08, -0.06), (0.1, 0.12)
+
+
+@dataclass
+class Said:
+    """What left the engine in one case, first lead."""
+
+    pieces: list[NDArray[np.float32]] = field(default_factory=list)
+    marks: list[NDArray[np.uint8]] = field(default_factory=list)
+    reasons: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Reason), np.int64))
+
+    def add(self, message: Cleaned) -> None:
+        """Take a message."""
+        self.pieces.append(message.cleaned[0].copy())
+        self.marks.append(message.marks[0])
+        if message.reasons is not None:
+            self.reasons += np.bincount(message.reasons[0], minlength=len(Reason))
+
+    @property
+    def cleaned(self) -> NDArray[np.float32]:
+        """All samples, mV."""
+        return np.concatenate(self.pieces)
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Which of them are the network's word."""
+        return np.concatenate(self.marks) < Mark.BYPASSED
+
+
+def score(case: Case, said: Said, config: EngineConfig) -> dict[str, Any]:
+    """Figures of a case; None where it has nothing to say of one."""
+    cleaned, shown = said.cleaned, said.shown
+    # What was passed raw is no word of the network: a detector must not see it.
+    word = np.where(shown, np.nan_to_num(cleaned), np.float32(0))
+    with np.errstate(divide="ignore", invalid="ignore"):  # the detector's own, in silence
+        found = find_beats(word, FS)
+    found = found[(found >= _SETTLED_S * FS) & shown[np.minimum(found, len(shown) - 1)]]
+    row: dict[str, Any] = {
+        "bypassed_percent": 100 * float((~shown).mean()),
+        "reasons_s": {
+            reason.name.lower(): int(said.reasons[reason]) / FS
+            for reason in Reason
+            if reason and said.reasons[reason]
+        },
+    }
+    if case.silent:
+        row |= _invented(case, word, found, config)
+    if case.reference is None:
+        return row
+    reference = case.reference[0]
+    if case.beats is not None:
+        row |= _against(case.beats, found, reference, shown)
+    if case.ectopic is not None:
+        row |= _shapes(case, word, reference, shown)
+    if case.fibrillating:
+        row |= _fibrillation(case, cleaned, reference, shown)
+    if case.broken:
+        row |= _recovery(case, cleaned, reference, shown)
+    return row
+
+
+def _invented(case: Case, word: NDArray[np.float32], found: Beats, config: EngineConfig) -> dict[str, Any]:
+    """Beats in stretches that hold none."""
+    margin = round(MATCH_S * FS)
+    inside = [found[(found >= a + margin) & (found < b - margin)] for a, b in case.silent]
+    beats = np.concatenate(inside)
+    reach = round(_NEAR_S * FS)
+    height = np.array([np.ptp(word[max(0, beat - reach) : beat + reach]) for beat in beats])
+    visible = beats[height >= VISIBLE_MV] if beats.size else beats
+    hours = sum(b - a for a, b in case.silent) / FS / 3600
+    figures = {
+        "detected_per_hour": len(beats) / hours,
+        "invented_per_hour": len(visible) / hours,
+        "longest_run_s": longest_run_s(visible),
+        "runs_over_3_s": count_runs(visible),
+    }
+    if case.group == "asystole":
+        late = max((int(beat) - case.silent[0][0] for beat in visible), default=0)
+        figures["asystole_shown_ms"] = 1000 * (late / FS + config.delay_s)
+    return figures
+
+
+def _runs_s(beats: Beats) -> list[float]:
+    """Length in s of every run of beats."""
+    if beats.size == 0:
+        return []
+    cuts = np.flatnonzero(np.diff(beats) > RUN_GAP_S * FS) + 1
+    return [float(run[-1] - run[0]) / FS for run in np.split(beats, cuts)]
+
+
+def longest_run_s(beats: Beats) -> float:
+    """Length of the longest run."""
+    return max(_runs_s(beats), default=0.0)
+
+
+def count_runs(beats: Beats) -> int:
+    """Runs that last longer than 3 s."""
+    return sum(length > 3 for length in _runs_s(beats))
+
+
+def _against(
+    beats: Beats, found: Beats, reference: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Beats that were erased, and those that are neither in the record nor in a silent stretch."""
+    tolerance = round(MATCH_S * FS)
+    # What the detector misses in the reference is not the network's loss.
+    seen = find_beats(reference, FS)
+    there = beats[match_beats(beats, seen, tolerance)[0]]
+    there = there[there >= _SETTLED_S * FS]
+    said = there[_whole(there, shown)]
+    ours, _ = match_beats(said, found, tolerance)
+    _, theirs = match_beats(np.sort(np.concatenate([beats, seen])), found, tolerance)
+    return {
+        "beats": len(there),
+        "beats_bypassed": len(there) - len(said),
+        "beats_erased": len(said) - len(ours),
+        "beats_added": len(found) - len(theirs),
+    }
+
+
+def _whole(beats: Beats, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which beats lie whole in what was shown."""
+    reach = round(_HALF_WIDTH_S * FS)
+    return np.array([bool(shown[max(0, b - reach) : b + reach].all()) for b in beats], np.bool_)
+
+
+def _cut(trace: NDArray[np.float32], beats: Beats, span_s: tuple[float, float]) -> NDArray[np.float32]:
+    """Stretches around beats, (beats, samples)."""
+    offsets = np.arange(round(span_s[0] * FS), round(span_s[1] * FS))
+    return trace[beats[:, None] + offsets]
+
+
+def _shapes(
+    case: Case, word: NDArray[np.float32], reference: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """How well ventricular beats, P waves and ST come through."""
+    beats = case.beats if case.beats is not None else np.empty(0, np.int64)
+    ectopic = case.ectopic if case.ectopic is not None else beats[:0]
+    inner = (beats >= _SETTLED_S * FS) & (beats < len(word) - FS)
+    beats = beats[inner & _whole(beats, shown)] if beats.size else beats
+    wide = beats[np.isin(beats, ectopic)]
+    normal = beats[~np.isin(beats, ectopic)]
+    figures: dict[str, Any] = {
+        "v_beats": len(wide),
+        "v_beat_r": _median_r(word, reference, wide, (-0.15, 0.2)),
+    }
+    if normal.size:
+        st = [
+            _cut(trace, normal, _ST_S).mean(axis=1) - _cut(trace, normal, _ISO_S).mean(axis=1)
+            for trace in (word, reference)
+        ]
+        error = 1000 * (st[0] - st[1])
+        spread = 1.96 * float(error.std())
+        bias = float(error.mean())
+        figures |= {"st_bias_uv": bias, "st_low_uv": bias - spread, "st_high_uv": bias + spread}
+    return figures | {"p_wave_r": _median_r(word, reference, normal, _P_S)}
+
+
+def _median_r(
+    word: NDArray[np.float32], reference: NDArray[np.float32], beats: Beats, span_s: tuple[float, float]
+) -> float | None:
+    """Median over beats of Pearson's r; None without beats."""
+    if not beats.size:
+        return None
+    ours, theirs = (_cut(trace, beats, span_s) for trace in (word, reference))
+    ours, theirs = (x - x.mean(axis=1, keepdims=True) for x in (ours, theirs))
+    norm = np.sqrt((ours**2).sum(axis=1) * (theirs**2).sum(axis=1))
+    return float(np.median((ours * theirs).sum(axis=1) / np.maximum(norm, 1e-12)))
+
+
+def _fibrillation(
+    case: Case, cleaned: NDArray[np.float32], reference: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """How much of the episodes is shown, how alike it is, and how long they were hidden."""
+    inside = np.zeros(len(shown), np.bool_)
+    for start, stop in case.fibrillating:
+        inside[start:stop] = True
+    said = inside & shown
+    ours, theirs = cleaned[said], reference[said]
+    block = round(_BLOCK_S * FS)
+    hidden = 0
+    for start in range(0, len(shown) - block, block):
+        part = slice(start, start + block)
+        if said[part].all() and cleaned[part].std() < _HIDDEN * reference[part].std():
+            hidden += 1
+    return {
+        "fibrillation_s": float(inside.sum() / FS),
+        "fibrillation_bypassed_percent": 100 * float(1 - said.sum() / inside.sum()),
+        "fibrillation_r": float(np.corrcoef(ours, theirs)[0, 1]) if said.sum() > FS else None,
+        "fibrillation_amplitude": float(ours.std() / theirs.std()) if said.sum() > FS else None,
+        "fibrillation_hidden_s": hidden * _BLOCK_S,
+    }
+
+
+def _recovery(
+    case: Case, cleaned: NDArray[np.float32], reference: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Time from the end of a broken stretch until output is normal for good."""
+    block = round(_BLOCK_S / 4 * FS)
+    stop = case.broken[-1][1]
+    error = np.nan_to_num(cleaned - reference, nan=np.inf)
+
+    def rms(start: int) -> float:
+        return float(np.sqrt(np.mean(np.square(error[start : start + 4 * block], dtype=np.float64))))
+
+    before = range(round(_SETTLED_S * FS), case.broken[0][0] - 4 * block, block)
+    usual = float(np.percentile([rms(start) for start in before], 95))
+    limit = max(_NORMAL_MV, _NORMAL * usual)
+    after = range(stop, min(stop + round(_WATCHED_S * FS), len(error) - 4 * block), block)
+    bad = [start for start in after if rms(start) > limit or not shown[start : start + 4 * block].all()]
+    return {"recovered_s": (bad[-1] + block - stop) / FS if bad else 0.0}

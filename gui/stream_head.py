@@ -1,0 +1,122 @@
+"""Beside the traces of one stream among several: which one it is, and how it is doing."""
+
+from PyQt6.QtCore import QRect, QRectF, Qt
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PyQt6.QtWidgets import QWidget
+
+from gui.monitor import Level, Monitor
+from gui.theme import Theme
+from gui.writer import Writer
+
+WIDTH = 136
+_LEFT = 10
+_NAME, _STATE, _LINE = 17, 16, 14
+_TALL = 84
+"""From this height on the heart rate is large, and has lines of its own."""
+
+
+class StreamHead(QWidget):
+    """Name, state, heart rate and gaps, as many as there is room for; the first two always."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setFixedWidth(WIDTH)
+        self._theme = theme
+        self._monitor: Monitor | None = None
+        self._state, self._level = "", Level.WARN
+        self._number, self._selected = 0, False
+        self._hidden_leads = 0
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use other colours."""
+        self._theme = theme
+        self.update()
+
+    def show_monitor(self, monitor: Monitor, number: int) -> None:
+        """Tell of a stream, the `number`-th."""
+        self._monitor, self._number = monitor, number
+        self.setToolTip(monitor.info.name)
+        self.update()
+
+    def refresh(self, state: tuple[str, Level], *, selected: bool, hidden_leads: int) -> None:
+        """Show the figures of this moment."""
+        (self._state, self._level), self._selected = state, selected
+        self._hidden_leads = hidden_leads
+        self.update()
+
+    def texts(self) -> dict[str, str]:
+        """What is shown where there is room, by its name."""
+        monitor = self._monitor
+        if monitor is None:
+            return {}
+        rate = monitor.bpm[1]
+        status = monitor.status
+        lost = ""
+        if status and status.gaps:
+            lost = f"{status.gaps} gap{'' if status.gaps == 1 else 's'}, {status.gap_samples} lost"
+        leads = ""
+        if self._hidden_leads:
+            leads = f"+{self._hidden_leads} lead{'' if self._hidden_leads == 1 else 's'}"
+        return {
+            "name": f"{self._number} {monitor.info.name}",
+            "state": self._state,
+            "rate": "--" if rate is None else f"{rate:.0f}",
+            "lost": lost or "no gaps",
+            "leads": leads,
+        }
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
+        painter, theme = QPainter(self), self._theme
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(self.rect(), QColor(theme.raised if self._selected else theme.panel))
+        painter.fillRect(0, self.height() - 1, self.width(), 1, QColor(theme.line))
+        if self._selected:
+            painter.fillRect(0, 0, 4, self.height() - 1, QColor(theme.cleaned))
+        texts = self.texts()
+        if not texts:
+            return
+        write = Writer(painter, self.font())
+        inside = self.width() - _LEFT - 6
+        write(QRect(_LEFT, 1, inside, _NAME), self._cut(texts["name"], inside, 12), theme.text, 12, bold=True)
+        self._draw_state(painter, write, 1 + _NAME, texts)
+        rest = [texts["lost"], texts["leads"]]
+        top = 1 + _NAME + _STATE
+        if self.height() >= _TALL:
+            write(QRect(_LEFT, top + 1, inside - 42, 30), texts["rate"], theme.cleaned, 28, bold=True)
+            write(QRect(_LEFT, top + 1, inside, 28), "bpm", theme.quiet, 11, right=True)
+            top += 31
+        lost = bool(self._monitor and self._monitor.status and self._monitor.status.gaps)
+        colours = (theme.bad if lost else theme.quiet, theme.quiet)
+        if top + 2 * _LINE > self.height():
+            rest = [" · ".join(filter(None, rest))] if not lost else rest[:1]
+        for text, colour in zip(rest, colours, strict=False):
+            if text and top + _LINE <= self.height():
+                write(QRect(_LEFT, top, inside, _LINE), self._cut(text, inside, 11), colour, 11)
+                top += _LINE
+
+    def _draw_state(self, painter: QPainter, write: Writer, top: int, texts: dict[str, str]) -> None:
+        """The chip, and beside it the heart rate where it is not large."""
+        if not self._state:
+            return
+        tall = self.height() >= _TALL
+        room = self.width() - _LEFT - 6 - (0 if tall else 32)
+        metrics = self._metrics(10, bold=True)
+        text = metrics.elidedText(texts["state"], Qt.TextElideMode.ElideRight, room - 10)
+        width = metrics.horizontalAdvance(text) + 10
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(getattr(self._theme, self._level.value)))
+        painter.drawRoundedRect(QRectF(_LEFT, top + 1, width, _STATE - 3), 3, 3)
+        write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, self._theme.background, 10, bold=True)
+        if not tall:
+            box = QRect(_LEFT, top, self.width() - _LEFT - 6, _STATE)
+            write(box, texts["rate"], self._theme.cleaned, 15, bold=True, right=True)
+
+    def _metrics(self, pixels: int, *, bold: bool = False) -> QFontMetrics:
+        font = QFont(self.font())
+        font.setPixelSize(pixels)
+        font.setBold(bold)
+        return QFontMetrics(font)
+
+    def _cut(self, text: str, width: int, pixels: int) -> str:
+        """What differs between names often stands at their end: cut in the middle."""
+        return self._metrics(pixels, bold=True).elidedText(text, Qt.TextElideMode.ElideMiddle, width)

@@ -1,0 +1,158 @@
+"""The traces of all streams, stacked: a row each, of which one is selected."""
+
+from collections.abc import Sequence
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QMouseEvent
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from gui.bridge import Life
+from gui.lane_labels import LaneLabels
+from gui.monitor import Monitor
+from gui.stream_head import StreamHead
+from gui.theme import Theme
+from gui.trace_view import TraceView
+from gui.view_options import ViewOptions
+
+LOWEST_PX = 36
+"""Rows of a ward are not lower; more than fit are scrolled."""
+
+
+class StreamRow(QWidget):
+    """Head, labels and traces of one stream; a stream that is alone has no head."""
+
+    clicked = pyqtSignal()
+
+    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
+        super().__init__()
+        self.monitor: Monitor | None = None
+        self.head = StreamHead(theme)
+        self.head.hide()
+        self.view = TraceView(theme, options, px_per_mm)
+        self.labels = LaneLabels(self.view, theme)
+        self.view.painted.connect(self._painted)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.head)
+        row.addWidget(self.labels)
+        row.addWidget(self.view, 1)
+
+    def show_monitor(self, monitor: Monitor, number: int, *, alone: bool) -> None:
+        """Show a run of one stream from its first sample on."""
+        self.monitor = monitor
+        self.head.setVisible(not alone)
+        self.head.show_monitor(monitor, number)
+        self.view.setMinimumHeight(100 if alone else LOWEST_PX)
+        self.view.show_monitor(monitor, fewer_leads=not alone)
+        self.labels.show_monitor(monitor)
+
+    def advance(self) -> None:
+        """Draw what is new, where it can be seen; the rest is drawn when it can."""
+        if not self.view.visibleRegion().isEmpty():
+            self.view.update(self.view.advance())
+
+    def refresh(self, life: Life, *, selected: bool) -> None:
+        """Bring labels and head up to date."""
+        if self.monitor is None:
+            return
+        self.labels.set_alarms(self.monitor.alarms())
+        self.labels.set_reasons(self.monitor.reasons())
+        state = self.monitor.state(life, self.view.frozen)
+        hidden = len(self.monitor.info.leads) - len({lane.lead for lane in self.view.lanes})
+        self.head.refresh(state, selected=selected, hidden_leads=hidden)
+
+    def _painted(self) -> None:
+        if self.monitor:
+            self.monitor.drawn()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: D102
+        self.clicked.emit()
+
+
+class StreamRows(QScrollArea):
+    """Rows that share the height; `selected` tells which one a person chose."""
+
+    selected = pyqtSignal(int)
+
+    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
+        super().__init__()
+        self._theme, self._options, self._px_per_mm = theme, options, px_per_mm
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # Keys belong to the window: PageDown would scroll instead of selecting.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        inside = QFrame()
+        inside.setObjectName("line")
+        self._column = QVBoxLayout(inside)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(2)
+        self.setWidget(inside)
+        self.rows: list[StreamRow] = []
+        self._set_count(1)
+        self.current = self.rows[0]
+
+    def show_monitors(self, monitors: Sequence[Monitor]) -> None:
+        """Show as many streams."""
+        self._set_count(len(monitors))
+        self.current = self.rows[0]
+        for number, (row, monitor) in enumerate(zip(self.rows, monitors, strict=True), 1):
+            row.show_monitor(monitor, number, alone=len(monitors) == 1)
+
+    def _set_count(self, count: int) -> None:
+        while len(self.rows) > count:
+            row = self.rows.pop()
+            self._column.removeWidget(row)
+            row.deleteLater()
+        while len(self.rows) < count:
+            row = StreamRow(self._theme, self._options, self._px_per_mm)
+            number = len(self.rows)
+            row.clicked.connect(lambda number=number: self.selected.emit(number))
+            self._column.addWidget(row, 1)
+            self.rows.append(row)
+
+    def select(self, number: int) -> None:
+        """Mark a row, and bring it into sight."""
+        self.current = self.rows[number]
+        self.ensureWidgetVisible(self.current, 0, 0)
+
+    def advance(self) -> None:
+        """Draw what is new."""
+        for row in self.rows:
+            row.advance()
+
+    def refresh(self, life: Life) -> None:
+        """Bring labels up to date."""
+        for row in self.rows:
+            row.refresh(life, selected=row is self.current)
+
+    def settle(self) -> None:
+        """Bring back what ran off the screen."""
+        for row in self.rows:
+            row.view.settle()
+            row.labels.update()
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold all pictures while the run goes on, or catch up with it."""
+        for row in self.rows:
+            row.view.freeze(frozen)
+
+    def set_options(self, options: ViewOptions) -> None:
+        """Show the same otherwise."""
+        self._options = options
+        for row in self.rows:
+            row.view.set_options(options)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use other colours."""
+        self._theme = theme
+        for row in self.rows:
+            for part in (row.view, row.labels, row.head):
+                part.set_theme(theme)
+
+    def set_px_per_mm(self, px_per_mm: float) -> None:
+        """Another screen, or one that was measured."""
+        self._px_per_mm = px_per_mm
+        for row in self.rows:
+            row.view.set_px_per_mm(px_per_mm)

@@ -1,0 +1,85 @@
+"""Several live streams at once: found, cleaned, published; one that is unplugged disturbs no other."""
+
+import threading
+import time
+
+import pytest
+from lsl_outlets import Device, running
+
+from engine.session import Job, Session
+from streamer.broadcast import BroadcastSettings
+from streamer.errors import InputError
+from streamer.lsl import LslSettings
+from streamer.lsl_network import load_pylsl, look_around
+from streamer.open_source import SourceSettings
+from streamer.several import open_sources, side_by_side
+
+LSL = SourceSettings(kind="lsl")
+
+
+def test_one_that_is_unplugged_leaves_the_other_alone():
+    devices = (BroadcastSettings("left", unit="uV"), BroadcastSettings("right", unit="uV"))
+    with running(*devices) as (left, _):
+        first, second = side_by_side(LSL, stream_names="left,right")
+        session = Session(Job(first, lsl_out="clean", beside=(second,), ladder=False))
+        stopped, published = threading.Event(), []
+
+        def unplug():
+            time.sleep(3)
+            left.kill()
+            published.extend(stream.name for stream in look_around())
+            deadline = time.monotonic() + 30
+            while session.status(0).state != "LOST" and time.monotonic() < deadline:
+                time.sleep(0.1)
+            time.sleep(3)
+            stopped.set()
+
+        unplugging = threading.Thread(target=unplug)
+        unplugging.start()
+        summary = session.run(stopped.is_set).summary
+        unplugging.join()
+    lost, steady = summary["streams"]
+    assert {"clean-1", "clean-2"} <= set(published)
+    assert [lost["lsl_out"], steady["lsl_out"]] == ["clean-1", "clean-2"]
+    assert lost["stream"]["state"] == "LOST"
+    assert (steady["stream"]["state"], steady["gaps"]) == ("LIVE", 0)
+    assert summary["samples_lost"] == 0
+    assert steady["samples_out"] > lost["samples_out"] + 3 * 360
+    assert steady["stream"]["states"].get("LOST", 0) == 0
+
+
+def test_all_streams_are_the_ecgs_of_others():
+    channels = [("Fp1", "microvolts", "EEG")]
+    devices = (
+        Device("one", source_id="same"),
+        Device("two", source_id="same"),
+        Device("brain", type="EEG", channels=channels, source_id="eeg"),
+    )
+    pylsl = load_pylsl()
+    own = pylsl.StreamInfo("mine", "ECG", 1, 360, pylsl.cf_float32, "ecg-stream/cleaned/mine/one")
+    with running(*devices):
+        outlet = pylsl.StreamOutlet(own)
+        found = side_by_side(LSL, every_stream=True)
+        assert sorted(settings.lsl.stream_name for settings in found) == ["one", "two"]
+        # Their makers gave both the same id: their names still tell them apart.
+        sources = open_sources(found)
+        assert len({source.info.source_id for source in sources}) == 2
+        del outlet
+
+
+def test_one_that_is_missing_ends_the_search_for_the_others():
+    missing, waiting = (
+        SourceSettings(kind="lsl", lsl=settings)
+        for settings in (LslSettings("never", timeout=1.0), LslSettings("not yet", wait=True))
+    )
+    with pytest.raises(InputError, match="no LSL stream with name 'never'"):
+        open_sources([waiting, missing])
+
+
+def test_no_ecg_on_the_network_is_said():
+    with pytest.raises(InputError, match="--all-streams finds no ECG on the network"):
+        side_by_side(LSL, every_stream=True)
+    with pytest.raises(InputError, match="leave --stream-name and the like out"):
+        side_by_side(LSL, stream_names="bed", every_stream=True)
+    with pytest.raises(InputError, match="--source-id tells one stream"):
+        side_by_side(SourceSettings(kind="lsl", lsl=LslSettings(source_id="x")), stream_names="a,b")

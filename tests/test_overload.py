@@ -1,0 +1,198 @@
+"""A machine that cannot keep up, a runtime that fails, an engine that is put to sleep: nothing is lost."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from engine_tools import Identity
+
+from engine import session as session_module
+from engine.backends.reliable import ReliableBackend
+from engine.ladder import Ladder
+from engine.messages import Cleaned, Mark, Reason
+from engine.runner import EngineProcess
+from engine.session import Job, Session
+from models.classical import CLASSICAL
+from streamer.open_source import SourceSettings
+
+
+def job(**changes):
+    source = {"noise": "none", "seconds": 5.0, "speed": 1.0}
+    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
+    return Job(SourceSettings(**source), **changes)
+
+
+def column(messages, name):
+    return np.concatenate([getattr(m, name)[0] for m in messages if isinstance(m, Cleaned)])
+
+
+class Slow(Identity):
+    """Takes longer than a hop while `slow`, and longer than the larger hop too."""
+
+    slow = True
+
+    def infer(self, batch):
+        if self.slow:
+            time.sleep(0.17)
+        return batch.copy()
+
+
+def hurry(monkeypatch):
+    """The ladder's times a tenth as long, so that a test sees all of it."""
+    for name in ("WATCHED_S", "SETTLES_S", "CALM_S"):
+        monkeypatch.setattr(f"engine.ladder.{name}", getattr(__import__("engine.ladder").ladder, name) / 10)
+    monkeypatch.setattr("engine.ladder.FEWEST", 1)
+
+
+def test_an_overloaded_engine_goes_down_to_the_filter_and_back_and_loses_nothing(monkeypatch, tmp_path):
+    hurry(monkeypatch)
+    slow = Slow()
+    monkeypatch.setattr(session_module, "_open_backend", lambda job: slow)
+    session = Session(job(seconds=9.0, save=tmp_path))
+    messages, steps = [], []
+
+    def show(message):
+        messages.append(message)
+        step = session.status().setup.step
+        if not steps or steps[-1] != step:
+            steps.append(step)
+        if step == "classical filter":
+            slow.slow = False
+
+    summary = session.run(show=show).summary
+    # A busy machine may miss more hops afterwards.
+    assert steps[:5] == ["", "larger hop", "classical filter", "larger hop", ""]
+    assert summary["samples_in"] == summary["samples_out"] == 9 * 360
+    assert summary["samples_lost"] == summary["gaps"] == 0
+    starts = [message.start for message in messages]
+    assert starts == [0, *(message.stop for message in messages[:-1])]
+    marks = column(messages, "marks")
+    assert {Mark.FILTERED} <= set(np.unique(marks)) <= {Mark.CLEANED, Mark.WARMUP, Mark.FILTERED}
+    assert summary["reasons"]["overload"] == summary["marks"]["filtered"] == (marks == Mark.FILTERED).sum()
+    assert all(summary["overload"]["steps_taken"][step] for step in ("network", "larger_hop"))
+    (events,) = tmp_path.glob("*.events.jsonl")
+    assert events.read_text().count('"step"') >= 4
+
+
+def test_without_the_ladder_it_is_merely_late(monkeypatch):
+    hurry(monkeypatch)
+    monkeypatch.setattr(session_module, "_open_backend", lambda job: Slow())
+    summary = Session(job(seconds=1.5, ladder=False)).run().summary
+    assert summary["overload"] == {"ladder": False}
+    assert summary["marks"]["filtered"] == 0
+    assert summary["deadline_misses"] > 5
+    assert summary["samples_in"] == summary["samples_out"] == 540
+
+
+def test_the_filter_leaves_an_ecg_alone_and_takes_drift_away():
+    time_s = np.arange(720) / 360
+    beat = np.exp(-(((time_s - 1) / 0.02) ** 2))
+    drift = 0.8 * np.sin(2 * np.pi * 0.1 * time_s)
+    batch = (beat + drift + 3)[None, None].astype(np.float32)
+    filtered = CLASSICAL["butterworth-zero-phase"].filter(batch)[0, 0]
+    assert filtered.dtype == np.float32
+    assert filtered[360] == pytest.approx(1, abs=0.2)
+    assert abs(filtered[100:300].mean()) < 0.2
+
+
+class Fails(Identity):
+    """Works for a while."""
+
+    def __init__(self, name="first", after=20):
+        self.name, self._left = name, after
+
+    def infer(self, batch):
+        self._left -= 1
+        if self._left < 0:
+            raise RuntimeError("CUDA out of memory")
+        return batch.copy()
+
+
+def test_auto_goes_on_with_the_next_backend_and_says_so(monkeypatch):
+    second = Identity()
+    monkeypatch.setattr(
+        session_module, "_open_backend", lambda job: ReliableBackend(Fails(), [lambda: second])
+    )
+    session = Session(job(seconds=10.0, speed=0.0))
+    messages = []
+    summary = session.run(show=messages.append).summary
+    assert summary["samples_in"] == summary["samples_out"] == 3600
+    assert summary["backend"] == "identity"
+    assert "first failed: RuntimeError: CUDA out of memory" in session.status().setup.failure
+    assert summary["reasons"]["not_finite"] > 0
+    assert (column(messages, "marks")[2000:] == Mark.CLEANED).all()
+
+
+def test_a_named_backend_that_fails_leaves_raw_to_the_end(monkeypatch):
+    monkeypatch.setattr(session_module, "_open_backend", lambda job: ReliableBackend(Fails()))
+    messages = []
+    summary = Session(job(seconds=10.0, speed=0.0)).run(show=messages.append).summary
+    assert summary["samples_in"] == summary["samples_out"] == 3600
+    marks, reasons = column(messages, "marks"), messages[-1].reasons
+    assert (marks[1200:] == Mark.BYPASSED).all()
+    assert (reasons == Reason.BACKEND).all()
+    np.testing.assert_array_equal(column(messages, "cleaned")[1200:], column(messages, "raw")[1200:])
+    assert "out of memory" in summary["backend_failure"]
+
+
+class Hangs(Identity):
+    may_hang = True
+
+    def infer(self, batch):
+        time.sleep(30)
+        return batch
+
+
+def test_a_call_that_hangs_is_left_behind(monkeypatch):
+    monkeypatch.setattr("engine.backends.reliable.HANG_S", 0.2)
+    backend = ReliableBackend(Hangs(), [Identity])
+    batch = np.ones((1, 1, 720), np.float32)
+    assert np.isnan(backend.infer(batch)).all()
+    np.testing.assert_array_equal(backend.infer(batch), batch)
+    assert "TimeoutError" in backend.failures[0]
+    backend.close()
+
+
+def test_a_substitute_that_cannot_be_had_is_no_end():
+    def missing():
+        raise OSError("no such library")
+
+    backend = ReliableBackend(Fails(after=0), [missing])
+    assert np.isnan(backend.infer(np.ones((1, 1, 720), np.float32))).all()
+    assert backend.broken
+    assert len(backend.failures) == 2
+
+
+def test_an_engine_that_slept_catches_up_and_loses_nothing():
+    with EngineProcess(job(seconds=8.0)) as engine:
+        engine.wait_started()
+        time.sleep(1.5)
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGSTOP)
+        time.sleep(2.0)
+        os.kill(engine.pid, signal.SIGCONT)
+        while not (outcome := engine.finished(0.5)):
+            pass
+    summary = outcome.summary
+    assert summary["samples_in"] == summary["samples_out"] == 8 * 360
+    assert summary["samples_lost"] == 0
+    # It was seen: these samples were two seconds late.
+    assert summary["delay_ms"]["max"] > 2000
+    assert summary["delay_ms"]["p50"] < 1000
+
+
+def test_wall_clock_jumps_mean_nothing(monkeypatch):
+    """Only monotonic clocks are asked for time."""
+    monkeypatch.setattr(time, "time", lambda: pytest.fail("the engine asked for the time of day"))
+    summary = Session(job(seconds=2.0, speed=0.0)).run().summary
+    assert summary["samples_out"] == 720
+
+
+def test_the_ladder_is_told_by_the_session_of_every_hop(monkeypatch):
+    told = []
+    monkeypatch.setattr(Ladder, "note", lambda self, missed: told.append(missed))
+    summary = Session(job(seconds=3.0, speed=0.0)).run().summary
+    assert len(told) == summary["hops"]
+    assert not any(told)

@@ -1,0 +1,55 @@
+"""The committed results: their reports are made from their result files, and from nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.evaluate_report import markdown
+from engine.evaluate_tables import stress_markdown, tables
+from models.registry import load_card, sha256
+from models.track_f import TEST_RECORDS
+from models.track_s_results import markdown as track_s_markdown
+from models.track_s_results import read_results
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+
+
+def summary(track, name):
+    return json.loads((RESULTS / track / name).read_text(encoding="utf-8"))
+
+
+def report(track):
+    return (RESULTS / track / "report.md").read_text(encoding="utf-8")
+
+
+def test_reports_follow_from_the_result_files():
+    assert report("track-f") == markdown(summary("track-f", "summary.json"))
+    assert report("track-s") == track_s_markdown(read_results(RESULTS / "track-s"))
+    assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
+    assert (RESULTS / "tables.md").read_text(encoding="utf-8") == tables(RESULTS)
+
+
+def test_track_f_is_of_all_test_records_and_beside_the_identity():
+    found = summary("track-f", "summary.json")
+    assert tuple(found["manifest"]["settings"]["records"]) == TEST_RECORDS
+    rows = [row for row in found["rows"] if row["snr"] is not None and row["lead"] == "first"]
+    idle = {(row["noise"], row["snr"]): row for row in rows if row["system"] == "identity"}
+    for row in rows:
+        assert row["records"] == len(TEST_RECORDS)
+        # Every system heard the same: the gain is over the identity's row.
+        assert row["snr_in_db"] == pytest.approx(idle[row["noise"], row["snr"]]["snr_out_db"], abs=0.01)
+
+
+def test_the_figures_are_of_the_weights_that_are_shipped():
+    for name, fingerprint in summary("track-f", "summary.json")["manifest"]["weights_sha256"].items():
+        if fingerprint is not None:
+            assert sha256(load_card(name).onnx_path) == fingerprint, name
+
+
+def test_published_networks_land_where_they_were_published():
+    """U-Net at −4 dB of emb: 6.97 ± 0.07 dB over the runs of its authors."""
+    rows = {(row["system"], row["mixing"], row["snr_db"]): row for row in read_results(RESULTS / "track-s")}
+    assert rows["unet-seed", "new", -4.0]["snr_out_db"] == pytest.approx(6.97, abs=0.3)
+    assert rows["identity", "new", -4.0]["snr_out_db"] == pytest.approx(-4.0, abs=1e-3)
+    assert rows["identity", "old", -4.0]["snr_out_db"] == pytest.approx(1.45, abs=0.06)
