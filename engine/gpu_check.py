@@ -24,7 +24,7 @@ from engine.backends.base import Backend, Batch, check_batch
 from engine.backends.cuda import CudaBackend
 from engine.backends.flavours import FLAVOURS
 from engine.backends.gpu import dotted, find_gpu, why_no_gpu
-from engine.backends.heartbeat import INTERVAL_S, GpuBackend, Heartbeat
+from engine.backends.heartbeat import INTERVAL_S, Heartbeat
 from engine.backends.parity import probe
 from engine.backends.trt import TrtBackend
 from models.registry import DEFAULT_NETWORK, ModelCard, find_network
@@ -59,7 +59,7 @@ def check_gpu(progress: Progress) -> dict[str, Any]:
         raise InputError(f"the GPU check needs torch with CUDA: {reason}")
     import torch
 
-    systems: dict[str, Callable[..., GpuBackend]] = {
+    systems: dict[str, Callable[..., Backend]] = {
         "eager": Eager,
         "cuda": CudaBackend,
         "cuda:fp16": partial(CudaBackend, precision="fp16"),
@@ -96,7 +96,7 @@ def check_gpu(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _measure(opened: Callable[..., GpuBackend], card: ModelCard) -> dict[str, Any]:
+def _measure(opened: Callable[..., Backend], card: ModelCard) -> dict[str, Any]:
     """Calls of one window in every way, then large batches; µs."""
     begun = time.perf_counter()
     backend = opened(card, rows=(1,))
@@ -116,7 +116,7 @@ def _measure(opened: Callable[..., GpuBackend], card: ModelCard) -> dict[str, An
     return figures
 
 
-def _measure_batch(opened: Callable[..., GpuBackend], card: ModelCard, rows: int) -> dict[str, Any]:
+def _measure_batch(opened: Callable[..., Backend], card: ModelCard, rows: int) -> dict[str, Any]:
     """Time of a large batch in ms, and how many streams of one lead it means at `HOP_S`."""
     try:
         backend = opened(card, rows=(rows,))

@@ -164,13 +164,13 @@ def _open(name: str, card: ModelCard, threads: int) -> Backend:
         from engine.backends.pytorch import TorchBackend
 
         return TorchBackend(card, threads)
-    from engine.backends.heartbeat import GpuBackend, Heartbeat
+    from engine.backends.heartbeat import Heartbeat
 
     precision = "fp16" if "fp16" in options else "fp32"
     if name == "cuda":
         from engine.backends.cuda import CudaBackend
 
-        on_gpu: GpuBackend = CudaBackend(card, precision, "inductor" in options)
+        on_gpu: Backend = CudaBackend(card, precision, "inductor" in options)
     else:
         from engine.backends.trt import TrtBackend
 

@@ -8,7 +8,6 @@ the time, so a thread cleans a window of zeros in between.
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 
@@ -17,12 +16,6 @@ from engine.backends.base import Backend, Batch
 INTERVAL_S = 0.015
 """Longest that the GPU is idle. With a hop of 40 ms the beats lie 15 and 30 ms after each call, and
 none of them meets the next one."""
-
-
-class GpuBackend(Backend, Protocol):
-    """A backend with graphs of fixed sizes."""
-
-    fixed_rows: tuple[int, ...]
 
 
 class Heartbeat:
@@ -48,7 +41,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        backend: GpuBackend,
+        backend: Backend,
         leads: int,
         window: int,
         interval_s: float = INTERVAL_S,
