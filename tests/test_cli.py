@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import wfdb
 
+from models.registry import SYSTEMS
+
 REQUIRED = {
     "samples_in", "samples_out", "samples_lost", "gaps", "snr_in_db", "snr_out_db", "rmse_mv", "delay_ms",
     "ledger_ms", "deadline_misses", "realtime_factor", "model", "backend", "lookahead_ms", "hop_ms",
@@ -223,10 +225,20 @@ def test_doctor_and_models_tell(tmp_path):
     assert ran.returncode == 0
     assert re.search(r"backend onnx\s+│ works", ran.stdout)
     assert re.search(r"backend tensorrt\s+│ no:", ran.stdout)
-    ran = ecg_stream("models", cwd=tmp_path)
+    ran = ecg_stream("models", "--json", "m.json", cwd=tmp_path)
     assert ran.returncode == 0
-    assert "unet" in ran.stdout
     assert "928,337" in ran.stdout
+    known = {facts["name"]: facts for facts in json.loads((tmp_path / "m.json").read_text())}
+    assert list(known) == list(SYSTEMS)
+    # Names are whole in a terminal of 80 columns.
+    assert all(re.search(rf"│ {name} +│", ran.stdout) for name in known)
+    assert known["unet"]["training"]["minutes"] > 0
+    assert known["dwt"]["kind"] == "classical"
+    ran = ecg_stream("models", "ra-lenet", cwd=tmp_path)
+    assert "1,098,940 (1,087,282 as published)" in ran.stdout
+    ran = ecg_stream("models", "vnet", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "model 'vnet' is unknown" in ran.stderr
 
 
 def test_profile_reports_call_and_overhead(tmp_path):

@@ -120,7 +120,7 @@ def test_a_terminal_shows_a_name_as_it_is_and_obeys_nothing_in_it(name):
     console = Console(width=200, record=True, force_terminal=True, file=open(os.devnull, "w"))
     info = StreamInfo(360.0, (name,), name, "id")
     view = TerminalView(Started(info, "onnx", 300.0, 40.0, 340.0), "unet", console)
-    view.status = Status(
+    view.statuses["id"] = Status(
         seconds=1.0, samples_in=1, gaps=0, gap_samples=0, snr_in_db=float("nan"), snr_out_db=float("nan"),
         delay_p50_ms=1.0, delay_p99_ms=1.0, deadline_misses=0, state="LOST", problem=f"{name} is back",
     )  # fmt: skip

@@ -119,7 +119,7 @@ def test_description():
     patient = SyntheticPatient(heart_rate=72.5, fs=500, leads=("V1", "II"), seed=9)
     assert patient.length is None
     assert patient.info.source_id == "synthetic/sinus-72.5-9"
-    assert patient.info.name == "synthetic sinus 72.5 bpm"
+    assert patient.info.name == "synthetic sinus 72.5 bpm, seed 9"
     assert patient.info.leads == ("V1", "II")
     assert patient.info.fs == 500
     assert patient.info.has_reference
