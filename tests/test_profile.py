@@ -226,7 +226,7 @@ def fakes(monkeypatch):
     monkeypatch.setattr(profile, "open_backend", open_backend)
     for module in (profile, profile_sweep):
         monkeypatch.setattr(module, "measure_others", lambda: 0.0)
-        monkeypatch.setattr(module, "choose_backend", lambda name: name)
+        monkeypatch.setattr(module, "choose_backend", lambda name, spec=None: name)
     monkeypatch.setattr(ProfileSettings, "clock", clock)
     return log, opened
 
