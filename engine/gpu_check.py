@@ -27,7 +27,7 @@ from engine.backends.gpu import dotted, find_gpu, why_no_gpu
 from engine.backends.heartbeat import INTERVAL_S, Heartbeat
 from engine.backends.parity import probe
 from engine.backends.trt import TrtBackend
-from models.registry import DEFAULT_NETWORK, ModelCard, find_network
+from models.registry import DEFAULT_NETWORK, ModelCard, find_network, sha256
 from streamer.errors import InputError
 
 CHANNELS = (12, 24, 44, 66, 90)
@@ -221,7 +221,8 @@ def make_card(folder: Path) -> MadeCard:
     card = MadeCard(spec, {}, folder)
     save_file(network.state_dict(), card.weights_path)
     export_onnx(spec, card.weights_path, card.onnx_path)
-    return card
+    made = {"weights_sha256": sha256(card.weights_path), "onnx_sha256": sha256(card.onnx_path)}
+    return replace(card, trained=made)
 
 
 class Eager:

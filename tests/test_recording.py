@@ -268,7 +268,7 @@ def test_files_rotate_and_lose_nothing(tmp_path, hop):
         said = events(after)
         assert said[0] == {"sample": 0, "event": "continues", "record": before.name}
         assert (said[1]["event"], said[1]["state"]) == ("state", "LIVE")
-        assert {"sample": 0, "event": "cleaned"} in said
+        assert {"sample": 0, "event": "cleaned", "reasons": {}} in said
 
 
 def test_a_gap_keeps_its_length_across_files(tmp_path):
