@@ -72,10 +72,10 @@ def find_network(name: str) -> NetworkSpec:
     InputError
         If there is none of that name.
     """
-    spec = find_system(name)
-    if isinstance(spec, ClassicalSpec):
-        raise InputError(f"{name!r} has nothing to train or export; networks: {', '.join(NETWORKS)}")
-    return spec
+    if name in NETWORKS:
+        return NETWORKS[name]
+    why = "has nothing to train or export" if name in CLASSICAL else "is unknown"
+    raise InputError(f"network {name!r} {why}; there are: {', '.join(NETWORKS)}")
 
 
 @dataclass(frozen=True)

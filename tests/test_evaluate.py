@@ -187,10 +187,10 @@ def test_tables_are_made_from_result_files_alone(results, settings, tmp_path):
 
 
 def test_cards_get_the_figures_of_their_own_weights(results, settings, tmp_path, monkeypatch):
+    report = write_report(results, settings, tmp_path / "track-f")
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     path = tmp_path / "weights" / "unet.json"
-    report = write_report(results, settings, tmp_path / "track-f")
     own = report["manifest"]["weights_sha256"]["unet"]
     path.write_text(json.dumps({"onnx_sha256": "of other weights"}))
     assert add_figures(report) == []

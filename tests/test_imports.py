@@ -60,7 +60,9 @@ class Absent:
         if name.split(".")[0] in {optional!r}:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Absent())
-import importlib
+import importlib, importlib.util
+there = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name.split(".")[0] in {optional!r} else there(name)
 for module in {modules!r}:
     importlib.import_module(module)
 from engine.session import Job, Session
