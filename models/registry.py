@@ -75,7 +75,7 @@ def find_network(name: str) -> NetworkSpec:
     if name in NETWORKS:
         return NETWORKS[name]
     why = "has nothing to train or export" if name in CLASSICAL else "is unknown"
-    raise InputError(f"network {name!r} {why}; there are: {', '.join(NETWORKS)}")
+    raise InputError(f"model {name!r} {why}; there are: {', '.join(NETWORKS)}")
 
 
 @dataclass(frozen=True)

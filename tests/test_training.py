@@ -19,7 +19,7 @@ from models.data import (
 )
 from models.registry import find_network
 from models.run_state import Plan, RunState
-from models.track_f import TEST_RECORDS
+from models.track_f import TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
 from models.train import VALIDATIONS, TrainSettings, command, denoising_loss, plan_steps, rate_at, train
 from models.train_all import share, train_all
 from streamer.errors import InputError
@@ -457,6 +457,9 @@ def test_training_opens_no_record_of_the_test(physionet, monkeypatch, leads):
         return read_record(path, *given)
 
     monkeypatch.setattr(training_data, "read_record", spy)
+    # Other tests here stand on few made records.
+    monkeypatch.setattr(training_data, "TRAIN_RECORDS", TRAIN_RECORDS)
+    monkeypatch.setattr(training_data, "VALIDATION_RECORDS", VALIDATION_RECORDS)
     for part in ("train", "validation"):
         corpus = load_corpus(part, physionet, leads)
         assert len(corpus.clean) % leads == 0
