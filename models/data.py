@@ -10,9 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 from torch import Tensor
 
-from models.track_f import FS, LEAD, TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
+from models.track_f import (
+    FS,
+    LEAD,
+    QTDB_TRAIN_RECORDS,
+    TEST_RECORDS,
+    TRAIN_RECORDS,
+    VALIDATION_RECORDS,
+)
 from streamer.noise import KINDS, NoisePart, noise_gain
 from streamer.nstdb import load_tape
 from streamer.records import find_record
@@ -61,7 +69,9 @@ class Corpus:
         return Corpus(self.raw.to(device), self.clean.to(device), noise)
 
 
-def load_corpus(part: NoisePart, data_dir: Path | None = None, leads: int = 1) -> Corpus:
+def load_corpus(
+    part: NoisePart, data_dir: Path | None = None, leads: int = 1, *, more_patients: bool = False
+) -> Corpus:
     """Records and noise of one part of Track F, for a network that takes `leads` together.
 
     Training takes both leads of each record, for the product meets any lead; validation takes
@@ -69,7 +79,14 @@ def load_corpus(part: NoisePart, data_dir: Path | None = None, leads: int = 1) -
     """
     names = {"train": TRAIN_RECORDS, "validation": VALIDATION_RECORDS, "test": TEST_RECORDS}
     every = part == "train" or leads > 1
-    raw = np.concatenate([_leads(name, every, data_dir) for name in names[part]])
+    rows = [_leads(name, every, data_dir) for name in names[part]]
+    if more_patients and part == "train":
+        # Rows as long as those of the other database, so that every second is as likely.
+        more = [_qtdb_leads(name, data_dir) for name in QTDB_TRAIN_RECORDS]
+        length = min(lead.shape[1] for lead in more)
+        rows = [row[:, at : at + length] for row in rows for at in range(0, row.shape[1] - length + 1, length)]
+        rows += [row[:, :length] for row in more]
+    raw = np.concatenate(rows)
     tapes = {kind: load_tape(kind, part, FS, data_dir) for kind in KINDS} | _made_tapes(part)
     return Corpus(
         torch.from_numpy(raw - np.median(raw, axis=1, keepdims=True)),
@@ -83,6 +100,13 @@ def _leads(name: str, every: bool, data_dir: Path | None) -> NDArray[np.float32]
     record = read_record(find_record(name, "mitdb", data_dir), None if every else (LEAD,))
     order = sorted(range(len(record.leads)), key=lambda row: record.leads[row] != LEAD)
     return bridge_missing(record.data)[order]
+
+
+def _qtdb_leads(name: str, data_dir: Path | None) -> NDArray[np.float32]:
+    """Both leads of a record of the QT Database at 360 Hz, (2, samples) in mV."""
+    data = bridge_missing(read_record(find_record(name, "qtdb", data_dir)).data)
+    at_360: NDArray[np.float32] = resample_poly(data, 36, 25, axis=1, padtype="line").astype(np.float32)
+    return at_360
 
 
 def _made_tapes(part: NoisePart) -> dict[str, NDArray[np.float32]]:

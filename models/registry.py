@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.classical import CLASSICAL
 from models.published import PUBLISHED
-from models.spec import ClassicalSpec, NetworkSpec
+from models.spec import ClassicalSpec, NetworkSpec, StepSpec
 from streamer.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_NETWORK = "unet"
+
+
+def _build_low_delay(**options: Any) -> "nn.Module":
+    from models.networks.lowdelay import LowDelay
+
+    return LowDelay(**options)
 
 
 def _build_unet() -> "nn.Module":
@@ -31,6 +37,21 @@ def _build_unet() -> "nn.Module":
 NETWORKS = {
     spec.name: spec
     for spec in (
+        NetworkSpec(
+            name="lowdelay",
+            title="causal network with a fixed look-ahead, which keeps its state",
+            paper="ours: models/networks/lowdelay.py",
+            fs=360.0,
+            window=720,
+            leads=1,
+            parameters=530_755,
+            normalisation="none; gains of 1/3 to 3 were trained",
+            build=_build_low_delay,
+            steps=StepSpec(
+                multiple=4, longest=720, state=10_242, led_by=2, lookahead=108, context=720, learns=3600
+            ),
+            more_patients=True,
+        ),
         NetworkSpec(
             name="unet",
             title="single-lead U-Net with a dilated bottom",

@@ -15,6 +15,41 @@ Windows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class StepSpec:
+    """How a network is run that keeps state, step by step.
+
+    Its graph takes ``noisy`` (rows, 1, samples) mV, ``state`` (rows, `state`) and ``lookahead`` (a
+    whole number of samples), and gives ``answer`` (rows, 2, samples) mV, the samples of a look-ahead
+    ago and their spread, and ``next_state``.
+
+    Parameters
+    ----------
+    multiple
+        A step takes a multiple of so many samples.
+    longest
+        Samples that it may take at once.
+    state
+        Numbers that a row carries from step to step.
+    led_by
+        So many of them, the first, begin as the stream's first sample in mV; the others as 0.
+    lookahead
+        Longest look-ahead that it can be asked for, samples.
+    context
+        Samples after which its answers are as good as they get.
+    learns
+        Samples of a training example; those of the context are not scored.
+    """
+
+    multiple: int
+    longest: int
+    state: int
+    led_by: int
+    lookahead: int
+    context: int
+    learns: int
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """A network and its facts.
 
@@ -45,6 +80,11 @@ class NetworkSpec:
         published.
     replica_parameters
         Its number of trained numbers, as published; 0 where there is none.
+    steps
+        How it keeps state; None for a network that answers whole windows. `window` is then what the
+        guard looks back on.
+    more_patients
+        It also learns from the QT Database.
     """
 
     name: str
@@ -59,6 +99,13 @@ class NetworkSpec:
     deviations: str = ""
     replica: "Callable[[], nn.Module] | None" = None
     replica_parameters: int = 0
+    steps: StepSpec | None = None
+    more_patients: bool = False
+
+    @property
+    def learns(self) -> int:
+        """Samples of a training example."""
+        return self.steps.learns if self.steps else self.window
 
 
 @dataclass(frozen=True)

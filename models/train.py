@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from models import registry
 from models.data import Corpus, load_corpus, noisy_batch
 from models.loss_plot import plot_losses
+from models.objective import Objective, objective_of
 from models.run_state import Plan, RunState
 from streamer.errors import InputError
 
@@ -73,17 +74,6 @@ def rate_at(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / rising) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def denoising_loss(output: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
-    """Half squared, half absolute error, both relative to the window's clean standard deviation.
-
-    Shapes (batch, 1, window); `weight` (window,) averages over time. The square rewards SNR,
-    the absolute value keeps small waves.
-    """
-    scale = clean.std(dim=-1, keepdim=True) + 0.05
-    error = (output - clean) / scale
-    return 0.5 * ((error**2 + error.abs()) * weight).mean()
-
-
 def train(
     name: str,
     out: Path,
@@ -116,15 +106,16 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
 
-    corpus = load_corpus("train", data_dir, spec.leads).to(where)
+    corpus = load_corpus("train", data_dir, spec.leads, more_patients=spec.more_patients).to(where)
     data = _Data(
         corpus,
         _validation_batches(
-            load_corpus("validation", data_dir, spec.leads).to(where), spec.window, spec.leads
+            load_corpus("validation", data_dir, spec.leads).to(where), spec.learns, spec.leads
         ),
-        _weight(spec.window, round(settings.tail_s * spec.fs), where),
+        objective_of(spec, settings.tail_s, where),
         spec.leads,
-        settings.rows(spec.window),
+        settings.rows(spec.learns),
+        spec.learns,
     )
     plan = state.plan
     if plan is None:
@@ -188,9 +179,10 @@ class _Data:
 
     corpus: Corpus
     checks: list[tuple[Tensor, Tensor]]
-    weight: Tensor
+    objective: Objective
     leads: int
     rows: int
+    window: int
 
 
 def _new_state(name: str, network: nn.Module, settings: TrainSettings, device: torch.device) -> RunState:
@@ -207,7 +199,7 @@ def _plan(state: RunState, data: _Data) -> Plan:
         state.name,
         copy.deepcopy(state.network),
         replace(settings, minutes=None, steps=2 * _TIMED_STEPS),
-        data.weight.device,
+        data.corpus.clean.device,
     )
     # The first steps are slow: memory is laid out, kernels are chosen.
     _run_steps(trial, _TIMED_STEPS // 2, data)
@@ -244,14 +236,10 @@ def plan_steps(seconds: float, step_s: float, validation_s: float) -> Plan:
 def _run_steps(state: RunState, count: int, data: _Data) -> float:
     """Train for `count` steps; returns their mean loss."""
     state.network.train()
-    weight = data.weight
-    window = len(weight)
-    total = torch.zeros((), device=weight.device)
+    total = torch.zeros((), device=data.corpus.clean.device)
     for _ in range(count):
-        noisy, clean = noisy_batch(data.corpus, data.rows, window, state.generator, data.leads)
-        with torch.autocast(weight.device.type, dtype=torch.bfloat16):
-            output = state.network(noisy)
-        loss = denoising_loss(output.float(), clean, weight)
+        noisy, clean = noisy_batch(data.corpus, data.rows, data.window, state.generator, data.leads)
+        loss = data.objective.learn(state.network, noisy, clean, state.generator)
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
@@ -260,13 +248,6 @@ def _run_steps(state: RunState, count: int, data: _Data) -> float:
         total += loss.detach()
         state.step += 1
     return total.item() / count
-
-
-def _weight(window: int, tail: int, device: torch.device) -> Tensor:
-    """Weight of each sample of a window in the loss, one on average, shape (window,)."""
-    weight = torch.full((window,), 0.25, device=device)
-    weight[-tail:] = 1.0
-    return weight / weight.mean()
 
 
 def _validation_batches(corpus: Corpus, window: int, leads: int) -> list[tuple[Tensor, Tensor]]:
@@ -279,5 +260,5 @@ def _validation_batches(corpus: Corpus, window: int, leads: int) -> list[tuple[T
 @torch.no_grad()
 def _validate(network: nn.Module, data: _Data) -> float:
     network.eval()
-    losses = [denoising_loss(network(noisy), clean, data.weight).item() for noisy, clean in data.checks]
+    losses = [data.objective.judge(network, noisy, clean).item() for noisy, clean in data.checks]
     return sum(losses) / len(losses)
