@@ -1288,13 +1288,13 @@ def _try_backend(name: str) -> str:
         return f"no: {reason}"
 
     def run_once() -> None:
-        import numpy as np
-
         from engine.backends import open_backend
+        from engine.config import EngineConfig
+        from engine.pipeline import rehearse
 
         card = load_card(DEFAULT_NETWORK)
         loaded = open_backend(name, card)
-        loaded.infer(np.zeros((1, card.spec.leads, card.spec.window), np.float32))
+        rehearse(loaded, EngineConfig.of(card.spec, card.spec.lookahead_ms, 40.0))
         loaded.close()
 
     return _state(run_once)

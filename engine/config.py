@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from models.spec import ClassicalSpec, NetworkSpec
 from streamer.errors import InputError
 
 
@@ -47,6 +48,30 @@ class EngineConfig:
     def from_ms(cls, fs: float, window: int, lookahead_ms: float, hop_ms: float) -> "EngineConfig":
         """Round milliseconds to whole samples."""
         return cls(fs, window, _samples(hop_ms, fs), _samples(lookahead_ms, fs))
+
+    @classmethod
+    def of(cls, spec: NetworkSpec | ClassicalSpec, lookahead_ms: float, hop_ms: float) -> "EngineConfig":
+        """Round milliseconds to whole samples, as a system can have them.
+
+        A network that keeps state takes hops of whole steps, and has a longest look-ahead.
+        """
+        steps = spec.steps if isinstance(spec, NetworkSpec) else None
+        if not steps:
+            return cls.from_ms(spec.fs, spec.window, lookahead_ms, hop_ms)
+        ms = 1000 / spec.fs
+        hop = steps.multiple * _samples(hop_ms / steps.multiple, spec.fs)
+        if not 0 < hop <= steps.longest:
+            raise InputError(
+                f"hop of {hop_ms:g} ms is not possible; {spec.name} takes multiples of "
+                f"{steps.multiple * ms:.1f} ms up to {steps.longest * ms:.0f} ms"
+            )
+        lookahead = _samples(lookahead_ms, spec.fs)
+        if not 0 <= lookahead <= steps.lookahead:
+            raise InputError(
+                f"look-ahead of {lookahead_ms:g} ms is not possible; {spec.name} takes 0 to "
+                f"{steps.lookahead * ms:.0f} ms"
+            )
+        return cls(spec.fs, spec.window, hop, lookahead)
 
     @property
     def tail(self) -> int:

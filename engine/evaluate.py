@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.backends import open_backend
-from engine.backends.base import Backend
+from engine.backends.base import AnyBackend
 from engine.config import EngineConfig
 from engine.evaluate_parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
 from engine.evaluate_scores import Heard, Score
@@ -146,7 +146,7 @@ def score_part(
         outputs = {record: OFFLINE[name](one.raw) for record, one in played.items()}
     else:
         spec = load_card(name).spec
-        config = EngineConfig.from_ms(spec.fs, spec.window, lookahead_ms, settings.hop_ms)
+        config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
         delay_ms = 1000 * config.delay_s
         played = _play(settings, condition, spec.leads)
         raw = {record: one.raw for record, one in played.items()}
@@ -172,7 +172,7 @@ def score_part(
 
 
 @lru_cache(maxsize=2)
-def _backend(runtime: str, name: str) -> Backend:
+def _backend(runtime: str, name: str) -> AnyBackend:
     return open_backend(runtime, load_card(name))
 
 
@@ -231,7 +231,7 @@ def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[
     return played
 
 
-def stream(raw: dict[str, Samples], config: EngineConfig, backend: Backend) -> dict[str, Samples]:
+def stream(raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend) -> dict[str, Samples]:
     """Clean signals of equal length, (leads, samples) in mV, in step as beds of a ward."""
     parts: dict[str, list[Samples]] = {name: [] for name in raw}
 

@@ -67,7 +67,7 @@ def evaluate_safety(settings: SafetySettings, out: Path, progress: Progress) -> 
 def safety_part(settings: SafetySettings, name: str, lookahead_ms: float, group: str, case: str) -> Result:
     """One system on one case, without and with the guard."""
     spec = load_card(name).spec
-    config = EngineConfig.from_ms(spec.fs, spec.window, lookahead_ms, settings.hop_ms)
+    config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
     made = make_case(group, case, settings.seconds, settings.data_dir)
     backend = open_backend(settings.backend, load_card(name))
     bare, guarded = tee(unguarded(_rounds(made), config, backend))

@@ -82,7 +82,7 @@ def stress_data(settings: StressSettings) -> dict[str, str]:
 def stress_part(settings: StressSettings, name: str, lookahead_ms: float, level: str) -> Result:
     """One system on both patients at one level."""
     card = load_card(name)
-    config = EngineConfig.from_ms(card.spec.fs, card.spec.window, lookahead_ms, settings.hop_ms)
+    config = EngineConfig.of(card.spec, lookahead_ms, settings.hop_ms)
     backend = open_backend(settings.backend, card)
     counts: dict[tuple[str, str, int], BeatCount] = {}
     for patient in PATIENTS:

@@ -77,7 +77,7 @@ class _Bed:
         fade = max(1, round(FADE_S * config.fs))
         self._ramp = np.arange(1, config.hop + 1, dtype=np.float32) / np.float32(fade)
         self._hold = round(HOLD_S * config.fs) if enabled else 0
-        stateful = bool(np.isnan(message.hop.predicted).all())
+        stateful = message.hop.predicted.size == 0
         self._checks = Checks(config, leads, stateful=stateful) if enabled else None
         self._good = [0] * leads
         self._raw_share = np.zeros((leads, 1), np.float32)

@@ -122,7 +122,8 @@ class Hop:
     ready_ns
         When the window was full. What follows is filled in by `infer`.
     predicted
-        Output of the network, (leads, window).
+        Output of the network, (leads, window); (leads, 0) of one that keeps state, which answers
+        for the samples that leave alone.
     """
 
     stream: str
@@ -240,7 +241,7 @@ class Emitted(Cleaned):
         count = missing.shape[1]
         ahead = slice(hop.window.shape[1] - count, None)
         nothing = np.float32(np.nan)
-        cleaned = hop.predicted[:, ahead]
+        cleaned = hop.predicted[:, ahead] if hop.predicted.size else np.full_like(missing, nothing, np.float32)
         return Preview(
             self.stream,
             self.stop,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from engine.backends.base import Backend
+from engine.backends.base import AnyBackend, Backend
 from engine.backends.filters import FilterBackend
 from engine.config import EngineConfig
 from engine.guard import Instead
@@ -16,11 +16,11 @@ class Way:
     """How samples are cleaned: settings, runtime, and what to call them where it is no network."""
 
     config: EngineConfig
-    backend: Backend
+    backend: AnyBackend
     instead: Instead | None = None
 
 
-def step_way(step: Step, config: EngineConfig, backend: Backend) -> Way:
+def step_way(step: Step, config: EngineConfig, backend: AnyBackend) -> Way:
     """The pipeline of a step, where `config` and `backend` are those that were asked for."""
     if step is Step.NETWORK:
         return Way(config, backend)

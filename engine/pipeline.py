@@ -1,9 +1,14 @@
-"""The engine in one line: guard(overlap_add(infer(ready_windows(rounds))))."""
+"""The engine in one line: guard(overlap_add(infer(ready_windows(rounds)))).
+
+For a network that keeps state it is guard(step_through(ready_windows(rounds))).
+"""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from engine.backends.base import Backend
+import numpy as np
+
+from engine.backends.base import AnyBackend, keeps_state
 from engine.batch import Batcher
 from engine.config import EngineConfig
 from engine.guard import Instead, guard
@@ -11,13 +16,14 @@ from engine.infer import infer
 from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
 from engine.ready_windows import Clock, ready_windows
+from engine.stateful import initial_state, step_through
 from streamer.chunk import Chunk
 
 
 def clean(
     rounds: Iterable[Sequence[Chunk]],
     config: EngineConfig,
-    backend: Backend,
+    backend: AnyBackend,
     clock: Clock = time.perf_counter_ns,
     batcher: Batcher | None = None,
     *,
@@ -46,10 +52,19 @@ def clean(
     return guard(unguarded(rounds, config, backend, clock, batcher), config, enabled=guarded, instead=instead)
 
 
+def rehearse(backend: AnyBackend, config: EngineConfig, rows: int = 1) -> None:
+    """Call a backend once on silence: the first calls of a runtime are slow."""
+    if keeps_state(backend):
+        silence = np.zeros((rows, 1, config.hop), np.float32)
+        backend.step(silence, initial_state(silence, backend.steps), config.lookahead)
+    else:
+        backend.infer(np.zeros((rows, backend.leads, config.window), np.float32))
+
+
 def unguarded(
     rounds: Iterable[Sequence[Chunk]],
     config: EngineConfig,
-    backend: Backend,
+    backend: AnyBackend,
     clock: Clock = time.perf_counter_ns,
     batcher: Batcher | None = None,
 ) -> Iterator[Emitted | Gap]:
@@ -57,4 +72,6 @@ def unguarded(
     windows = ready_windows(rounds, config, clock)
     if batcher:
         windows = batcher.gather(windows)
+    if keeps_state(backend):
+        return step_through(windows, backend, config, clock)
     return overlap_add(infer(windows, backend, clock), config, clock)

@@ -11,10 +11,11 @@ import numpy as np
 import psutil
 
 from engine.backends import BACKENDS, choose_backend, open_backend, why_not
-from engine.backends.base import Backend
+from engine.backends.base import AnyBackend
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
 from engine.machine import Others, describe_machine, measure_others
+from engine.pipeline import rehearse
 from engine.profile_lane import Lane, Nanoseconds, make_chunks
 from engine.profile_report import compare, distribution, lateness, stages
 from engine.ready_windows import Clock
@@ -72,7 +73,7 @@ class ProfileSettings:
 
     def config(self, card: ModelCard) -> EngineConfig:
         """Lengths of time as samples of the network's rate."""
-        return EngineConfig.from_ms(card.spec.fs, card.spec.window, self.lookahead_ms, self.hop_ms)
+        return EngineConfig.of(card.spec, self.lookahead_ms, self.hop_ms)
 
     @property
     def clock(self) -> Clock:
@@ -106,7 +107,7 @@ class Profile:
 class Opened:
     """A backend, and what its cold start cost in ms."""
 
-    backend: Backend
+    backend: AnyBackend
     cold_ms: dict[str, float]
 
 
@@ -193,9 +194,8 @@ def open_timed(card: ModelCard, settings: ProfileSettings, name: str) -> Opened:
     stamps = [time.perf_counter_ns()]
     backend = open_backend(name, card, settings.threads)
     stamps.append(time.perf_counter_ns())
-    zeros = np.zeros((min(settings.streams, MAX_ROWS), card.spec.leads, card.spec.window), np.float32)
     for _ in range(2):
-        backend.infer(zeros)
+        rehearse(backend, settings.config(card), min(settings.streams, MAX_ROWS))
         stamps.append(time.perf_counter_ns())
     took: list[float] = (np.diff(stamps) / 1e6).tolist()
     return Opened(backend, dict(zip(("open", "first_call", "second_call"), took, strict=True)))

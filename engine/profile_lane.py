@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.base import Backend, Batch
+from engine.backends.base import AnyBackend, Backend, Batch, State, StepBackend, keeps_state
 from engine.config import EngineConfig
 from engine.ledger import Ledger
 from engine.messages import Gap
@@ -15,12 +17,16 @@ from engine.pipeline import clean
 from engine.ready_windows import Clock
 from engine.scorer import Scorer
 from models.registry import ModelCard
+from models.spec import StepSpec
 from streamer.chunk import Chunk
 from streamer.open_source import SourceSettings, play
 from streamer.synthetic import SyntheticPatient
 
 Nanoseconds = NDArray[np.int64]
 Sleep = Callable[[float], None]
+Call = Callable[[], Any]
+B = TypeVar("B", bound=AnyBackend)
+T = TypeVar("T")
 
 _WARMUP_HOPS = 20
 _SIGNAL_S = 60.0
@@ -52,7 +58,7 @@ class Lane:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: AnyBackend,
         config: EngineConfig,
         chunks: list[Chunk],
         *,
@@ -63,10 +69,10 @@ class Lane:
         clock: Clock = time.perf_counter_ns,
         sleep: Sleep = time.sleep,
     ) -> None:
-        self._backend, self._paced = backend, paced
+        self._paced = paced
         self._hop_s = config.hop / config.fs
         self._clock, self._sleep = clock, sleep
-        self._tap = _Tap(backend, clock)
+        self._tap = _StepTap(backend, clock) if keeps_state(backend) else _WindowTap(backend, clock)
         self._feed = _Feed(chunks, config.fs, streams, paced, clock, sleep)
         self._messages = clean(self._feed.rounds(), config, self._tap, clock)
         self._scorers = [Scorer(config.fs, len(chunks[0].data)) for _ in range(streams)]
@@ -82,18 +88,19 @@ class Lane:
     def turn(self, hops: int) -> None:
         """Time some hops, then the bare call on their windows."""
         self._feed.resume()
-        first, batches = self._done, []
+        first = self._done
+        calls: list[list[Call]] = []
         for index in range(first, first + hops):
             self._took["call"][index], self._took["overhead"][index] = self._hop()
-            batches.append(self._tap.batches)
+            calls.append(self._tap.calls)
         if "bare" in self._took:
-            self._bare(first, batches)
+            self._bare(first, calls)
         self._done += hops
 
     def _hop(self) -> tuple[int, int]:
         """Take one message of every stream; returns the time in calls, and in everything else."""
         tap, feed, clock = self._tap, self._feed, self._clock
-        tap.call_ns, tap.batches = 0, []
+        tap.call_ns, tap.calls = 0, []
         feed.waited_ns = 0
         begun = clock()
         for scorer in self._scorers:
@@ -106,16 +113,16 @@ class Lane:
                 self.ledger.note(message, clock())
         return tap.call_ns, clock() - begun - tap.call_ns - feed.waited_ns
 
-    def _bare(self, first: int, batches: list[list[Batch]]) -> None:
+    def _bare(self, first: int, calls: list[list[Call]]) -> None:
         """Time the calls alone, at the same pace."""
-        clock, infer, took = self._clock, self._backend.infer, self._took["bare"]
+        clock, took = self._clock, self._took["bare"]
         resumed_s = clock() / 1e9
-        for index, hop in enumerate(batches):
+        for index, hop in enumerate(calls):
             if self._paced:
                 _sleep_until(resumed_s + (index + 1) * self._hop_s, clock, self._sleep)
             started = clock()
-            for batch in hop:
-                infer(batch)
+            for call in hop:
+                call()
             took[first + index] = clock() - started
 
     def durations(self) -> dict[str, Nanoseconds]:
@@ -124,13 +131,13 @@ class Lane:
         return {**took, "hop": took["call"] + took["overhead"]}
 
 
-class _Tap:
-    """Stands between engine and backend: times the calls and keeps their windows."""
+class _Tap(Generic[B]):
+    """Stands between engine and backend: times the calls and keeps them, to be made again."""
 
-    def __init__(self, backend: Backend, clock: Clock) -> None:
+    def __init__(self, backend: B, clock: Clock) -> None:
         self._backend, self._clock = backend, clock
         self.call_ns = 0
-        self.batches: list[Batch] = []
+        self.calls: list[Call] = []
 
     @property
     def name(self) -> str:
@@ -148,15 +155,29 @@ class _Tap:
     def fixed_rows(self) -> tuple[int, ...]:
         return self._backend.fixed_rows
 
-    def infer(self, batch: Batch) -> Batch:
-        self.batches.append(batch)
+    def _timed(self, call: Callable[[], T]) -> T:
+        self.calls.append(call)
         started = self._clock()
-        result = self._backend.infer(batch)
+        result = call()
         self.call_ns += self._clock() - started
         return result
 
     def close(self) -> None:
         self._backend.close()
+
+
+class _WindowTap(_Tap[Backend]):
+    def infer(self, batch: Batch) -> Batch:
+        return self._timed(partial(self._backend.infer, batch))
+
+
+class _StepTap(_Tap[StepBackend]):
+    @property
+    def steps(self) -> StepSpec:
+        return self._backend.steps
+
+    def step(self, samples: Batch, state: State, lookahead: int) -> tuple[Batch, State]:
+        return self._timed(partial(self._backend.step, samples, state, lookahead))
 
 
 class _Feed:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.backends import choose_backend
-from engine.backends.base import Backend
+from engine.backends.base import AnyBackend
 from engine.config import EngineConfig
 from engine.machine import Others, describe_machine, measure_others
 from engine.profile import ALL, MOST_STREAMS, ProfileSettings, Show, open_timed
@@ -86,7 +86,7 @@ def check_sweep(settings: ProfileSettings) -> None:
 
 
 def find_most(
-    backend: Backend,
+    backend: AnyBackend,
     config: EngineConfig,
     chunks: list[Chunk],
     rounds: int,

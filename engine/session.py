@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from engine.backends import AUTO_ORDER, choose_backend, open_backend, why_not
-from engine.backends.base import Backend
-from engine.backends.reliable import ReliableBackend, reliable
+from engine.backends.base import AnyBackend
+from engine.backends.reliable import Reliable, reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
 from engine.ladder import Ladder
-from engine.lead_groups import group_leads
+from engine.lead_groups import rows_of
 from engine.messages import Cleaned, Emitted, Gap, Reason
 from engine.overload import Way, broken_way, step_way
-from engine.pipeline import clean
+from engine.pipeline import clean, rehearse
 from engine.rounds import as_they_come, in_step
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import Chunk
@@ -138,7 +138,7 @@ class Session:
         self._warm_up(self.backend, self.config)
         # The control thread changes the settings, the main thread uses them.
         self._changing = threading.Lock()
-        self._pending: tuple[Job, EngineConfig, Backend] | None = None
+        self._pending: tuple[Job, EngineConfig, AnyBackend] | None = None
         self._batcher: Batcher | None = None
         self._way = Way(self.config, self.backend)
         self._turn: Way | None = None
@@ -152,11 +152,10 @@ class Session:
             for bed, name in zip(self.beds, names, strict=True):
                 bed.publish(name, job.model)
 
-    def _warm_up(self, backend: Backend, config: EngineConfig) -> None:
-        for leads in {len(bed.info.leads) for bed in self.beds}:
-            zeros = group_leads(np.zeros((leads, config.window), np.float32), backend.leads)
+    def _warm_up(self, backend: AnyBackend, config: EngineConfig) -> None:
+        for rows in {rows_of(len(bed.info.leads), backend.leads) for bed in self.beds}:
             for _ in range(_WARMUP_CALLS):
-                backend.infer(zeros)
+                rehearse(backend, config, rows)
 
     # The following may be called from another thread while `run` plays. All of it is for every stream.
 
@@ -295,7 +294,7 @@ class Session:
 
     def _keep_up(self) -> None:
         """See how the newest hop went, and have a step of the ladder taken where that is due."""
-        if isinstance(self.backend, ReliableBackend) and self.backend.broken:
+        if isinstance(self.backend, Reliable) and self.backend.broken:
             if self._way.backend is self.backend and self._turn is None:
                 self._turn = broken_way(self.config)
                 self._tell("raw", self._failure())
@@ -330,7 +329,7 @@ class Session:
 
     def _failure(self) -> str:
         """What runtimes failed of."""
-        return "; ".join(self.backend.failures) if isinstance(self.backend, ReliableBackend) else ""
+        return "; ".join(self.backend.failures) if isinstance(self.backend, Reliable) else ""
 
     def status(self, number: int = 0) -> Status:
         """Figures of a stream at this moment."""
@@ -372,7 +371,7 @@ def _noted(
         idle()
 
 
-def _open_backend(job: Job) -> Backend:
+def _open_backend(job: Job) -> AnyBackend:
     """The backend that the job names; where it says ``auto``, the others stand by."""
     card = load_card(job.model)
     first = open_backend(job.backend, card, job.threads)
@@ -390,4 +389,4 @@ def check_job(job: Job) -> None:
 
 def _config(job: Job) -> EngineConfig:
     spec = load_card(job.model).spec
-    return EngineConfig.from_ms(spec.fs, spec.window, job.lookahead_ms, job.hop_ms)
+    return EngineConfig.of(spec, job.lookahead_ms, job.hop_ms)

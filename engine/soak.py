@@ -197,7 +197,7 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
     """
     card = load_card(settings.model)
     spec = card.spec
-    config = EngineConfig.from_ms(spec.fs, spec.window, settings.lookahead_ms, settings.hop_ms)
+    config = EngineConfig.of(spec, settings.lookahead_ms, settings.hop_ms)
     backend = open_backend("auto", card)
     beds = {bed.name: bed for bed in (_Bed(n, settings, config) for n in range(settings.streams))}
     recorded = next(iter(beds))

@@ -72,7 +72,7 @@ def _noisy(settings: TuneSettings, record: str, kind: str, snr: float) -> Sample
 
 def _look(settings: TuneSettings, signals: list[Samples]) -> dict[str, Any]:
     card = load_card(settings.model)
-    config = EngineConfig.from_ms(card.spec.fs, card.spec.window, settings.lookahead_ms, settings.hop_ms)
+    config = EngineConfig.of(card.spec, settings.lookahead_ms, settings.hop_ms)
     backend = open_backend(settings.backend, card)
     prominence, kept, unsure, bypassed = [], [], [], []
     for raw in signals:

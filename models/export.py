@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from models import registry
 from models.half import to_half
 from models.registry import ModelCard, NetworkSpec, sha256
 from streamer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 PARITY_MV = 1e-4
 """Largest difference allowed between the graph in ONNX Runtime and the network in torch."""
@@ -24,7 +28,8 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
     """Write the graph, free of paths and other traces of this machine; returns the parity in mV.
 
     Input ``noisy``, output ``cleaned``, both float32 (rows, leads, window) in mV, rows free, also
-    where the precision is ``fp16`` (see `models.half`).
+    where the precision is ``fp16`` (see `models.half`). Of a network that keeps state: see
+    `models.spec.StepSpec`.
 
     Raises
     ------
@@ -39,6 +44,8 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if spec.steps and precision == "fp16":
+        raise InputError(f"{spec.name} keeps state and is exported in fp32 alone; leave out --precision fp16")
     if not weights.is_file():
         raise InputError(
             f"no weights at {weights}; give --weights, or train with `ecg-stream train {spec.name}`"
@@ -48,17 +55,17 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
         network.load_state_dict(load_file(weights))
     except (RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(f"{weights} does not hold weights of {spec.name!r}: {error}") from error
-    example = torch.randn(2, spec.leads, spec.window, generator=torch.Generator().manual_seed(0))
+    signature = _signature(spec, network)
     with warnings.catch_warnings():
         # torch 2.13's exporter trips over its own deprecation.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
         program = torch.onnx.export(
             network,
-            (example,),
+            signature.example,
             dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("rows", min=1, max=4096)},),
-            input_names=["noisy"],
-            output_names=["cleaned"],
+            dynamic_shapes=signature.free,
+            input_names=signature.inputs,
+            output_names=signature.outputs,
             external_data=False,
             verbose=False,
         )
@@ -70,9 +77,7 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
     temporary = output.with_suffix(".tmp")
     graph = model.SerializeToString()
     temporary.write_bytes(to_half(graph) if precision == "fp16" else graph)
-    with torch.inference_mode():
-        expected = network(example).numpy()
-    difference = float(np.abs(_run(temporary, example.numpy()) - expected).max())
+    difference = _difference(temporary, network, signature)
     allowed = HALF_PARITY_MV if precision == "fp16" else PARITY_MV
     if not difference <= allowed:
         temporary.unlink()
@@ -91,12 +96,48 @@ def _strip(model: Any) -> None:
         del tensor.metadata_props[:]
 
 
-def _run(path: Path, batch: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class _Signature:
+    """What goes into a graph and comes out: names, an example, and the axes that are free."""
+
+    inputs: list[str]
+    outputs: list[str]
+    example: tuple["Tensor", ...]
+    free: tuple[Any, ...]
+
+
+def _signature(spec: NetworkSpec, network: "nn.Module") -> _Signature:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.export.Dim("rows", min=1, max=4096)
+    steps = spec.steps
+    if steps is None:
+        windows = torch.randn(2, spec.leads, spec.window, generator=generator)
+        return _Signature(["noisy"], ["cleaned"], (windows,), ({0: rows},))
+    # Sizes that occur nowhere else: the exporter takes equal ones for the same.
+    samples = torch.randn(3, 1, 13 * steps.multiple, generator=generator)
+    state = 0.1 * torch.randn(3, steps.state, generator=generator)
+    count = steps.multiple * torch.export.Dim("steps", min=1, max=steps.longest // steps.multiple)
+    example = (samples, state, torch.tensor(steps.lookahead // 3))
+    inputs, outputs = ["noisy", "state", "lookahead"], ["answer", "next_state"]
+    return _Signature(inputs, outputs, example, ({0: rows, 2: count}, {0: rows}, None))
+
+
+def _difference(path: Path, network: "nn.Module", signature: _Signature) -> float:
+    """Largest difference between what ONNX Runtime and torch make of the example."""
     import onnxruntime as ort
+    import torch
 
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    result: np.ndarray = session.run(None, {"noisy": batch})[0]
-    return result
+    fed = {
+        name: value.numpy() for name, value in zip(signature.inputs, signature.example, strict=True)
+    }
+    with torch.inference_mode():
+        expected = network(*signature.example)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    pairs = zip(session.run(None, fed), expected, strict=True)
+    return max(float(np.abs(found - right.numpy()).max()) for found, right in pairs)
 
 
 def install_run(spec: NetworkSpec, run: Path) -> float:
@@ -120,12 +161,20 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
             "Track F: 15 DS1 patients (both leads, as single leads or, for a network of two, as pairs) "
             "and the training part of NSTDB noise; 4 other DS1 patients choose the step that is kept"
         ),
-        "data": "MIT-BIH Arrhythmia Database 1.0.0 and MIT-BIH Noise Stress Test Database 1.0.0, PhysioNet",
+        "data": (
+            "MIT-BIH Arrhythmia Database 1.0.0 and MIT-BIH Noise Stress Test Database 1.0.0, PhysioNet"
+            + ("; QT Database 1.0.0, PhysioNet: 40 records" if spec.more_patients else "")
+        ),
         "data_licence": "Open Data Commons Attribution License v1.0",
         "attribution": (
             "Moody & Mark, IEEE Eng. in Med. and Biol. 20(3), 2001 (doi 10.13026/C2F305); Moody, Muldrow "
             "& Mark, Computers in Cardiology 11, 1984 (doi 10.13026/C2HS3T); Goldberger et al., "
             "Circulation 101(23), 2000"
+            + (
+                "; Laguna, Mark, Goldberger & Moody, Computers in Cardiology 24, 1997 (doi 10.13026/C24K53)"
+                if spec.more_patients
+                else ""
+            )
         ),
         "parity_mv": difference,
         "weights_sha256": sha256(card.weights_path),

@@ -1,5 +1,6 @@
 """What training makes small, for networks that answer windows and for those that keep state."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -77,6 +78,11 @@ class WindowObjective:
         return denoising_loss(network(noisy), clean, self._weight)
 
 
+def _answers(network: nn.Module, noisy: Tensor, lookaheads: Sequence[int]) -> list[tuple[Tensor, int]]:
+    answers: Callable[[Tensor, Sequence[int]], list[tuple[Tensor, int]]] = getattr(network, "answers")  # noqa: B009
+    return answers(noisy, lookaheads)
+
+
 class StepObjective:
     """A network that keeps state answers for the samples of a look-ahead ago.
 
@@ -102,13 +108,13 @@ class StepObjective:
         else:
             other = int(number[1] * (self._steps.lookahead + 1))
         with torch.autocast(noisy.device.type, dtype=torch.bfloat16):
-            answers = network.answers(noisy, (self._target, other))
-        return sum(self._loss(answer, clean, at) for answer, at in answers) / len(answers)
+            answers = _answers(network, noisy, (self._target, other))
+        return torch.stack([self._loss(answer, clean, at) for answer, at in answers]).mean()
 
     def judge(self, network: nn.Module, noisy: Tensor, clean: Tensor) -> Tensor:
         """Mean loss of the presets."""
-        answers = network.answers(noisy, self._presets)
-        return sum(self._loss(answer, clean, at) for answer, at in answers) / len(answers)
+        answers = _answers(network, noisy, self._presets)
+        return torch.stack([self._loss(answer, clean, at) for answer, at in answers]).mean()
 
     def _loss(self, answer: Tensor, clean: Tensor, lookahead: int) -> Tensor:
         target = clean.roll(lookahead, dims=-1)

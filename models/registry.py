@@ -51,6 +51,7 @@ NETWORKS = {
                 multiple=4, longest=720, state=10_242, led_by=2, lookahead=108, context=720, learns=3600
             ),
             more_patients=True,
+            lookahead_ms=100.0,
         ),
         NetworkSpec(
             name="unet",

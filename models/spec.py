@@ -85,6 +85,8 @@ class NetworkSpec:
         guard looks back on.
     more_patients
         It also learns from the QT Database.
+    lookahead_ms
+        Look-ahead that it runs with unless told otherwise.
     """
 
     name: str
@@ -101,6 +103,7 @@ class NetworkSpec:
     replica_parameters: int = 0
     steps: StepSpec | None = None
     more_patients: bool = False
+    lookahead_ms: float = 300.0
 
     @property
     def learns(self) -> int:
@@ -128,3 +131,4 @@ class ClassicalSpec:
     deviations: str = ""
     leads: int = 1
     parameters: int = 0
+    lookahead_ms: float = 300.0

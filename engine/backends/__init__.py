@@ -5,11 +5,11 @@ from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 
-from engine.backends.base import Backend
+from engine.backends.base import AnyBackend, Backend, StepBackend
 from engine.backends.flavours import choose_flavour, why_none
 from engine.backends.gpu import find_gpu, why_no_gpu
 from models.registry import ModelCard
-from models.spec import ClassicalSpec, NetworkSpec
+from models.spec import ClassicalSpec, NetworkSpec, StepSpec
 from streamer.errors import InputError
 
 ON_GPU = ("tensorrt", "cuda")
@@ -62,6 +62,13 @@ def _missing(modules: list[str]) -> str | None:
     return None
 
 
+def _no_steps(name: str, spec: NetworkSpec | ClassicalSpec | None) -> str | None:
+    """Why a backend cannot run a network that keeps state; None where it can, or where it keeps none."""
+    if isinstance(spec, NetworkSpec) and spec.steps and name.split(":")[0] in ON_GPU:
+        return f"it does not carry the state of {spec.name!r} yet; use onnx or torch"
+    return None
+
+
 def choose_backend(name: str, spec: NetworkSpec | ClassicalSpec | None = None) -> str:
     """The backend that is meant; ``auto`` means the first of `AUTO_ORDER` that runs here.
 
@@ -84,8 +91,9 @@ def choose_backend(name: str, spec: NetworkSpec | ClassicalSpec | None = None) -
     if name == NUMPY:
         raise InputError("backend 'numpy' runs classical systems alone; for a network use onnx or torch")
     if name == "auto":
-        name = next((each for each in AUTO_ORDER if why_not(each) is None), "onnx")
-    reason = why_not(name)
+        able = (each for each in AUTO_ORDER if why_not(each) is None and not _no_steps(each, spec))
+        name = next(able, "onnx")
+    reason = why_not(name) or _no_steps(name, spec)
     if reason is not None:
         raise InputError(f"backend {name!r} cannot be used: {reason}")
     return name
@@ -101,7 +109,7 @@ def explain_auto(chosen: str) -> str:
     return "; ".join([f"auto chose {chosen}, asking {', '.join(AUTO_ORDER)} in turn", *reasons])
 
 
-def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
+def open_backend(name: str, card: ModelCard, threads: int = 1) -> AnyBackend:
     """Load a system into the backend that is meant; ``auto`` takes the first that opens.
 
     A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
@@ -121,13 +129,13 @@ def open_backend(name: str, card: ModelCard, threads: int = 1) -> Backend:
     if name == "auto":
         # A GPU that is there may still refuse this network.
         for each in ON_GPU:
-            if why_not(each) is None:
+            if why_not(each) is None and not _no_steps(each, card.spec):
                 try:
                     return _open(each, card, threads)
                 except (InputError, RuntimeError, ImportError, OSError) as error:
                     _logger.warning("auto passes over %s: %s", each, error)
         name = next((each for each in AUTO_ORDER if each not in ON_GPU and why_not(each) is None), "onnx")
-    return _open(choose_backend(name), card, threads)
+    return _open(choose_backend(name, card.spec), card, threads)
 
 
 def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
@@ -153,9 +161,12 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
             raise
 
 
-def _open(name: str, card: ModelCard, threads: int) -> Backend:
+def _open(name: str, card: ModelCard, threads: int) -> AnyBackend:
     name, *options = name.split(":")
     card.check_file(card.weights_path if name in ("torch", "cuda") else card.onnx_path)
+    steps = card.network.steps
+    if steps:
+        return _open_steps(name, card, steps, threads)
     if name == "onnx":
         from engine.backends.onnxrt import OnnxBackend
 
@@ -176,3 +187,13 @@ def _open(name: str, card: ModelCard, threads: int) -> Backend:
 
         on_gpu = TrtBackend(card, precision)
     return Heartbeat(on_gpu, card.spec.leads, card.spec.window)
+
+
+def _open_steps(name: str, card: ModelCard, steps: StepSpec, threads: int) -> StepBackend:
+    if name == "onnx":
+        from engine.backends.onnxrt import OnnxSteps
+
+        return OnnxSteps(card, steps, threads)
+    from engine.backends.pytorch import TorchSteps
+
+    return TorchSteps(card, steps, threads)

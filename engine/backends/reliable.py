@@ -4,10 +4,16 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 
-from engine.backends.base import Backend, Batch
+from engine.backends.base import AnyBackend, Backend, Batch, State, StepBackend, keeps_state
+from models.spec import StepSpec
+
+B = TypeVar("B", bound=AnyBackend)
+T = TypeVar("T")
 
 HANG_S = 2.0
 """A call to a device that takes longer than this never ends."""
@@ -15,7 +21,7 @@ HANG_S = 2.0
 log = logging.getLogger(__name__)
 
 
-class ReliableBackend:
+class Reliable(Generic[B]):
     """Calls one backend; when that fails, the next of its substitutes, and in the end none.
 
     A call that fails returns NaN, which the guard turns into raw. A call that hangs cannot be ended
@@ -38,7 +44,7 @@ class ReliableBackend:
         The last one has failed: from now on everything is NaN.
     """
 
-    def __init__(self, backend: Backend, substitutes: Sequence[Callable[[], Backend]] = ()) -> None:
+    def __init__(self, backend: B, substitutes: Sequence[Callable[[], B]] = ()) -> None:
         self._backend = backend
         self._substitutes = list(substitutes)
         self.failures: list[str] = []
@@ -64,30 +70,17 @@ class ReliableBackend:
         """Of the backend that runs now."""
         return self._backend.fixed_rows
 
-    def infer(self, batch: Batch) -> Batch:
-        """Clean windows; NaN where the runtime fails."""
+    def _attempt(self, call: Callable[[B], T], failed: Callable[[], T]) -> T:
+        """What a call of the backend returns; what stands for it where that fails."""
         if self.broken:
-            return np.full_like(batch, np.nan)
+            return failed()
         try:
             if getattr(self._backend, "may_hang", False):
-                return self._call(batch)
-            return self._backend.infer(batch)
+                return _watched(partial(call, self._backend))
+            return call(self._backend)
         except Exception as error:  # noqa: BLE001 - runtimes raise what they like, and samples must not be lost
             self._fail(f"{type(error).__name__}: {error}")
-        return np.full_like(batch, np.nan)
-
-    def _call(self, batch: Batch) -> Batch:
-        answer: Future[Batch] = Future()
-        backend = self._backend
-
-        def call() -> None:
-            try:
-                answer.set_result(backend.infer(batch))
-            except Exception as error:  # noqa: BLE001 - handed over to the thread that asked
-                answer.set_exception(error)
-
-        threading.Thread(target=call, name="device call", daemon=True).start()
-        return answer.result(HANG_S)
+        return failed()
 
     def _fail(self, reason: str) -> None:
         failed = self._backend.name
@@ -109,6 +102,47 @@ class ReliableBackend:
             self._backend.close()
 
 
-def reliable(backend: Backend, substitutes: Sequence[Callable[[], Backend]] = ()) -> Backend:
-    """Make a backend reliable; one that keeps state is returned as it is."""
-    return ReliableBackend(backend, substitutes) if hasattr(backend, "infer") else backend
+class ReliableBackend(Reliable[Backend]):
+    """For networks that answer windows."""
+
+    def infer(self, batch: Batch) -> Batch:
+        """Clean windows; NaN where the runtime fails."""
+        return self._attempt(lambda backend: backend.infer(batch), lambda: np.full_like(batch, np.nan))
+
+
+class ReliableSteps(Reliable[StepBackend]):
+    """For networks that keep state; after a failure the state begins anew."""
+
+    @property
+    def steps(self) -> StepSpec:
+        """Of the network."""
+        return self._backend.steps
+
+    def step(self, samples: Batch, state: State, lookahead: int) -> tuple[Batch, State]:
+        """Take a step; NaN where the runtime fails."""
+        rows, _, count = samples.shape
+        return self._attempt(
+            lambda backend: backend.step(samples, state, lookahead),
+            lambda: (np.full((rows, 2, count), np.nan, np.float32), np.full_like(state, np.nan)),
+        )
+
+
+def _watched(call: Callable[[], T]) -> T:
+    """Make a call on a thread of its own, and leave it behind where it hangs."""
+    answer: Future[T] = Future()
+
+    def make() -> None:
+        try:
+            answer.set_result(call())
+        except Exception as error:  # noqa: BLE001 - handed over to the thread that asked
+            answer.set_exception(error)
+
+    threading.Thread(target=make, name="device call", daemon=True).start()
+    return answer.result(HANG_S)
+
+
+def reliable(backend: AnyBackend, substitutes: Sequence[Callable[[], AnyBackend]] = ()) -> AnyBackend:
+    """Make a backend reliable; all of them run the same network."""
+    if keeps_state(backend):
+        return ReliableSteps(backend, cast(Sequence[Callable[[], StepBackend]], substitutes))
+    return ReliableBackend(backend, cast(Sequence[Callable[[], Backend]], substitutes))

@@ -111,6 +111,10 @@ class Baselines(nn.Module):
     values lead the state.
     """
 
+    powers: Tensor
+    gains: Tensor
+    scales: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         decay = [math.exp(-2 * math.pi * corner / FS) for corner in BASELINES_HZ]
@@ -166,7 +170,8 @@ class LowDelay(nn.Module):
         self.trunk = nn.ModuleList(Residual(channels, dilation) for dilation in before)
         self.gru = nn.GRU(channels, hidden, batch_first=True)
         self.recall = nn.Conv1d(hidden, channels, 1)
-        self.aim = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 2 * channels * len(after)))
+        gains = nn.Linear(32, 2 * channels * len(after))
+        self.aim = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), gains)
         self.answer = nn.ModuleList(Residual(channels, dilation) for dilation in after)
         self.fine = Causal(2, third, 15)
         self.coarse = Causal(third, quarter, 8, stride=2)
@@ -176,10 +181,10 @@ class LowDelay(nn.Module):
         )
         self.head = nn.Conv1d(third, 3, 1)
         with torch.no_grad():
-            self.aim[2].weight.mul_(0.1)
-            self.aim[2].bias.zero_()
+            gains.weight.mul_(0.1)
+            gains.bias.zero_()
             # At first what is heard passes, and the spread is a tenth of a millivolt.
-            self.head.bias.copy_(torch.tensor([0.0, 2.0, math.log(0.1)]))
+            self.head.bias.copy_(torch.tensor([0.0, 2.0, math.log(0.1)]))  # type: ignore[union-attr]
         order = (*self.encoder, *(block.listen for block in self.trunk))
         self._heard = [self.baselines.shape, *(layer.shape for layer in order), (hidden, 1)]
         answering = (self.fine, self.coarse, *(block.listen for block in self.answer), *self.merge)

@@ -1,0 +1,157 @@
+"""Run a network that keeps state: every hop is a step, and the state belongs to its stream.
+
+It stands where `engine.infer` and `engine.overlap_add` stand for networks that answer windows. A
+step takes the newest hop alone, and answers each sample once, so there is nothing to add up.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.base import Batch, State, StepBackend
+from engine.config import EngineConfig
+from engine.infer import MAX_ROWS
+from engine.messages import Emitted, Gap, Hop, Mark
+from engine.ready_windows import Clock
+from models.spec import StepSpec
+
+FAR_MV = 20.0
+"""A lead that is so far from its own baseline tells of an electrode, not of a heart: it begins anew."""
+
+
+def step_through(
+    rounds: Iterable[list[Hop | Gap]],
+    backend: StepBackend,
+    config: EngineConfig,
+    clock: Clock = time.perf_counter_ns,
+) -> Iterator[Emitted | Gap]:
+    """Take a step with every hop that is ready, those of different streams as one batch.
+
+    A stream's state begins anew with its segment, as after a gap, and no other's with it. A lead
+    whose answer is not finite, or which is `FAR_MV` from its baseline, begins anew by itself, so
+    that nothing bad is remembered.
+    """
+    states: dict[str, State] = {}
+    marks = _Marks(config)
+    limit = backend.fixed_rows[-1] if backend.fixed_rows else MAX_ROWS
+    for ready in rounds:
+        for together in _turns(ready, limit):
+            if isinstance(together, Gap):
+                yield together
+                continue
+            for hop, answer in _step(together, states, backend, config, clock):
+                count = hop.raw.shape[1]
+                if count:
+                    yield _emitted(hop, answer, marks.of(hop), clock())
+
+
+def initial_state(samples: Batch, steps: StepSpec) -> State:
+    """State before the first of these samples, (rows, 1, samples) mV → (rows, numbers)."""
+    state = np.zeros((len(samples), steps.state), np.float32)
+    state[:, : steps.led_by] = samples[:, 0, :1]
+    return state
+
+
+def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
+    """Hops that can go together, of each stream one at most and in order, and the gaps between."""
+    together: list[Hop] = []
+    rows = 0
+    for item in ready:
+        full = isinstance(item, Hop) and (
+            rows + len(item.window) > limit or any(item.stream == hop.stream for hop in together)
+        )
+        if together and (full or isinstance(item, Gap)):
+            yield together
+            together, rows = [], 0
+        if isinstance(item, Gap):
+            yield item
+        else:
+            together.append(item)
+            rows += len(item.window)
+    if together:
+        yield together
+
+
+def _step(
+    hops: list[Hop], states: dict[str, State], backend: StepBackend, config: EngineConfig, clock: Clock
+) -> Iterator[tuple[Hop, Batch]]:
+    """One call for hops of different streams; each with the answer of its leads."""
+    steps = backend.steps
+    news = [np.ascontiguousarray(hop.window[:, None, -config.hop :]) for hop in hops]
+    before = []
+    for hop, new in zip(hops, news, strict=True):
+        state = states.get(hop.stream)
+        if hop.fresh or state is None:
+            state = initial_state(new, steps)
+        before.append(_begun_anew(state, new, steps))
+    samples, state = np.concatenate(news), np.concatenate(before)
+    lacking = _lacking(len(samples), backend.fixed_rows)
+    if lacking:
+        samples = np.concatenate([samples, np.zeros((lacking, *samples.shape[1:]), np.float32)])
+        state = np.concatenate([state, np.zeros((lacking, steps.state), np.float32)])
+    started = clock()
+    answer, after = backend.step(samples, state, config.lookahead)
+    finished = clock()
+    row = 0
+    for hop, new in zip(hops, news, strict=True):
+        rows = slice(row, row + len(new))
+        row = rows.stop
+        hop.predicted = hop.window[:, :0]
+        hop.started_ns, hop.finished_ns = started, finished
+        hop.host_to_device_ns, hop.device_to_host_ns = backend.transfers_ns
+        states[hop.stream] = _healed(after[rows], answer[rows], new, steps)
+        yield hop, answer[rows]
+
+
+def _begun_anew(state: State, new: Batch, steps: StepSpec) -> State:
+    """The state, that of leads begun anew which are far from their baselines."""
+    far = np.abs(new[:, 0] - state[:, :1]).max(axis=1) > FAR_MV
+    return np.where(far[:, None], initial_state(new, steps), state) if far.any() else state
+
+
+def _healed(state: State, answer: Batch, new: Batch, steps: StepSpec) -> State:
+    """The state, that of leads begun anew whose answer is no number."""
+    # A sum is the cheapest look; where it overflows, beginning anew is right as well.
+    finite = np.isfinite(answer.sum(axis=(1, 2))) & np.isfinite(state.sum(axis=1))
+    if finite.all():
+        return state
+    return np.where(finite[:, None], state, initial_state(new[:, :, -1:], steps))
+
+
+def _lacking(rows: int, sizes: tuple[int, ...]) -> int:
+    return next((size for size in sizes if size >= rows), rows) - rows
+
+
+def _emitted(hop: Hop, answer: Batch, marks: NDArray[np.uint8], added_ns: int) -> Emitted:
+    count = hop.raw.shape[1]
+    emitted = slice(hop.skip, hop.skip + count)
+    cleaned, spread = answer[:, 0, emitted], answer[:, 1, emitted]
+    return Emitted(
+        stream=hop.stream,
+        start=hop.start,
+        raw=hop.raw,
+        cleaned=cleaned,
+        mean_square=cleaned * cleaned + spread * spread,
+        clean=hop.clean,
+        marks=marks[:, :count],
+        source_time=hop.source_time,
+        annotations=hop.annotations,
+        hop=hop,
+        added_ns=added_ns,
+    )
+
+
+class _Marks:
+    """Marks of whole hops, made once for each number of leads."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._hop = config.hop
+        self._made: dict[tuple[int, Mark], NDArray[np.uint8]] = {}
+
+    def of(self, hop: Hop) -> NDArray[np.uint8]:
+        key = len(hop.window), Mark.CLEANED if hop.warm else Mark.WARMUP
+        if key not in self._made:
+            self._made[key] = np.full((key[0], self._hop), key[1], np.uint8)
+        return self._made[key]
