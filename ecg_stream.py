@@ -41,7 +41,7 @@ from gui.terminal import (
     describe_summary,
     table_of_streams,
 )
-from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, load_card
+from models.registry import DEFAULT_NETWORK, NETWORKS, SYSTEMS, find_network, find_system, load_card
 from streamer.device_profiles import PROFILES
 from streamer.errors import InputError
 from streamer.faults import KINDS as FAULT_KINDS
@@ -85,10 +85,12 @@ Backend = Annotated[
     ),
 ]
 Lookahead = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--lookahead",
-        help="Milliseconds after a sample that are waited for. More is cleaner, later.",
+        help="Milliseconds after a sample that are waited for. More is cleaner, later. [default: the "
+        "network's own]",
+        show_default=False,
     ),
 ]
 Hop = Annotated[float, typer.Option(help="Milliseconds of new signal between two inferences.")]
@@ -171,7 +173,7 @@ def play(
     ] = None,
     scale: Annotated[float | None, typer.Option(help="mV of one count of its values.")] = None,
     model: Model = DEFAULT_NETWORK,
-    lookahead: Lookahead = 300.0,
+    lookahead: Lookahead = None,
     hop: Hop = 40.0,
     backend: Backend = "auto",
     threads: Threads = 1,
@@ -267,7 +269,7 @@ def play(
         model,
         backend,
         threads,
-        lookahead,
+        _lookahead_ms(lookahead, model),
         hop,
         save,
         lsl_out,
@@ -292,6 +294,11 @@ def play(
 
         for path in save_pictures(outcome, plot):
             err.print(f"picture: {path}", markup=False)
+
+
+def _lookahead_ms(asked: float | None, model: str) -> float:
+    """What was asked for, or what suits the network."""
+    return find_system(model).lookahead_ms if asked is None else asked
 
 
 def _literal(text: str) -> Any:
@@ -1004,7 +1011,7 @@ def _numbers(option: str, text: str) -> list[float]:
 @app.command()
 def tune_guard(
     model: Model = DEFAULT_NETWORK,
-    lookahead: Lookahead = 300.0,
+    lookahead: Lookahead = None,
     hop: Hop = 40.0,
     seconds: Annotated[float, typer.Option(min=1, help="Seconds of every record and noise.")] = 60.0,
     backend: Backend = "auto",
@@ -1019,7 +1026,7 @@ def tune_guard(
     from engine.tune_guard import tune_guard as run
 
     table = Table("condition", "hops", "beats above floor", "cleaned / raw", "taken back", "bypassed %")
-    for row in run(TuneSettings(model, lookahead, hop, seconds, backend, data_dir)):
+    for row in run(TuneSettings(model, _lookahead_ms(lookahead, model), hop, seconds, backend, data_dir)):
         figures = (row["beats_above_floor"], row["cleaned_to_raw_level"], row["taken_back"])
         cells = [" · ".join(f"{value:.3g}" for value in values) for values in figures]
         table.add_row(row["condition"], str(row["hops"]), *cells, f"{row['bypassed_percent']:.2f}")
@@ -1033,7 +1040,7 @@ def profile(
         str,
         typer.Option(help=f"Runtime: {', '.join(BACKENDS)}; or all: every one that runs here, side by side."),
     ] = "auto",
-    lookahead: Lookahead = 300.0,
+    lookahead: Lookahead = None,
     hop: Hop = 40.0,
     hops: Annotated[
         int | None,
@@ -1084,7 +1091,16 @@ def profile(
 
     default = 3000 if find_most else 1500 if paced else 4000
     settings = ProfileSettings(
-        model, backend, lookahead, hop, hops or default, threads, streams, paced, baseline, cpu_time
+        model,
+        backend,
+        _lookahead_ms(lookahead, model),
+        hop,
+        hops or default,
+        threads,
+        streams,
+        paced,
+        baseline,
+        cpu_time,
     )
     if find_most:
         check_sweep(settings)

@@ -27,7 +27,7 @@ from engine.backends.gpu import dotted, find_gpu, why_no_gpu
 from engine.backends.heartbeat import INTERVAL_S, Heartbeat
 from engine.backends.parity import probe
 from engine.backends.trt import TrtBackend
-from models.registry import DEFAULT_NETWORK, ModelCard, find_network, sha256
+from models.registry import ModelCard, find_network, sha256
 from streamer.errors import InputError
 
 CHANNELS = (12, 24, 44, 66, 90)
@@ -215,9 +215,7 @@ def make_card(folder: Path) -> MadeCard:
     torch.manual_seed(0)
     network = UNet(CHANNELS)
     count = sum(parameter.numel() for parameter in network.parameters())
-    spec = replace(
-        find_network(DEFAULT_NETWORK), name="gpu-check", parameters=count, build=lambda: UNet(CHANNELS)
-    )
+    spec = replace(find_network("unet"), name="gpu-check", parameters=count, build=lambda: UNet(CHANNELS))
     card = MadeCard(spec, {}, folder)
     save_file(network.state_dict(), card.weights_path)
     export_onnx(spec, card.weights_path, card.onnx_path)

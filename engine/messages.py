@@ -241,7 +241,9 @@ class Emitted(Cleaned):
         count = missing.shape[1]
         ahead = slice(hop.window.shape[1] - count, None)
         nothing = np.float32(np.nan)
-        cleaned = hop.predicted[:, ahead] if hop.predicted.size else np.full_like(missing, nothing, np.float32)
+        cleaned = (
+            hop.predicted[:, ahead] if hop.predicted.size else np.full_like(missing, nothing, np.float32)
+        )
         return Preview(
             self.stream,
             self.stop,

@@ -71,7 +71,7 @@ class Job:
     model: str = DEFAULT_NETWORK
     backend: str = "auto"
     threads: int = 1
-    lookahead_ms: float = 300.0
+    lookahead_ms: float = 100.0
     hop_ms: float = 40.0
     save: Path | None = None
     lsl_out: str | None = None

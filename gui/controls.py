@@ -22,7 +22,7 @@ NOISES = (
     ("ma", "muscle"),
     ("emb", "all three"),
 )
-LOOKAHEADS_MS = (0, 50, 100, 150, 200, 300, 400, 500, 750, 1000)
+LOOKAHEADS_MS = (0, 25, 50, 100, 150, 200, 300, 400, 500, 750, 1000)
 LOWEST_DB, HIGHEST_DB = -6, 24
 _SETTLE_MS = 120
 

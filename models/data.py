@@ -84,7 +84,9 @@ def load_corpus(
         # Rows as long as those of the other database, so that every second is as likely.
         more = [_qtdb_leads(name, data_dir) for name in QTDB_TRAIN_RECORDS]
         length = min(lead.shape[1] for lead in more)
-        rows = [row[:, at : at + length] for row in rows for at in range(0, row.shape[1] - length + 1, length)]
+        rows = [
+            row[:, at : at + length] for row in rows for at in range(0, row.shape[1] - length + 1, length)
+        ]
         rows += [row[:, :length] for row in more]
     raw = np.concatenate(rows)
     tapes = {kind: load_tape(kind, part, FS, data_dir) for kind in KINDS} | _made_tapes(part)

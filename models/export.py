@@ -59,6 +59,9 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
     with warnings.catch_warnings():
         # torch 2.13's exporter trips over its own deprecation.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        warnings.filterwarnings("ignore", ".*_check_is_size.*", FutureWarning)
+        # Of a GRU's weights, listed once more, and of axes that share a name.
+        warnings.filterwarnings("ignore", ".*were assigned during export.*|.*shares the same shape.*")
         program = torch.onnx.export(
             network,
             signature.example,
@@ -130,9 +133,7 @@ def _difference(path: Path, network: "nn.Module", signature: _Signature) -> floa
     import torch
 
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    fed = {
-        name: value.numpy() for name, value in zip(signature.inputs, signature.example, strict=True)
-    }
+    fed = {name: value.numpy() for name, value in zip(signature.inputs, signature.example, strict=True)}
     with torch.inference_mode():
         expected = network(*signature.example)
     expected = expected if isinstance(expected, tuple) else (expected,)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = Path(__file__).parent / "weights"
-DEFAULT_NETWORK = "unet"
+DEFAULT_NETWORK = "lowdelay"
 
 
 def _build_low_delay(**options: Any) -> "nn.Module":

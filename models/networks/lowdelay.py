@@ -176,9 +176,7 @@ class LowDelay(nn.Module):
         self.fine = Causal(2, third, 15)
         self.coarse = Causal(third, quarter, 8, stride=2)
         self.up = nn.ModuleList((Double(channels, 2 * third), Double(2 * third, third)))
-        self.merge = nn.ModuleList(
-            (Causal(2 * third + quarter, 2 * third, 5), Causal(2 * third, third, 9))
-        )
+        self.merge = nn.ModuleList((Causal(2 * third + quarter, 2 * third, 5), Causal(2 * third, third, 9)))
         self.head = nn.Conv1d(third, 3, 1)
         with torch.no_grad():
             gains.weight.mul_(0.1)
@@ -267,7 +265,9 @@ class LowDelay(nn.Module):
         aim = self.aim(torch.stack([share, share.sqrt(), torch.exp(-10 * share)], dim=-1))
         fine = self.fine(delayed, memory)
         coarse = self.coarse(fine, memory)
-        for block, part in zip(self.answer, aim.unflatten(1, (len(self.answer), 2, -1)).unbind(1), strict=True):
+        for block, part in zip(
+            self.answer, aim.unflatten(1, (len(self.answer), 2, -1)).unbind(1), strict=True
+        ):
             gain, offset = part.unsqueeze(-1).unbind(1)
             h = block(h * (1 + gain) + offset, memory)
         h = self.merge[0](torch.cat([self.up[0](h), coarse], dim=1), memory)
