@@ -915,6 +915,64 @@ def evaluate(
     err.print(f"report: {folder}", markup=False)
 
 
+@app.command()
+def frontier(
+    model: Annotated[
+        str | None, typer.Option("--models", help="Comma-separated [default: all that can run].")
+    ] = None,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for table and figure.")] = Path(
+        "out/frontier"
+    ),
+    noises: Annotated[str, typer.Option(help="Noises, comma-separated.")] = "em,emb",
+    snr: Annotated[float, typer.Option(help="SNR in dB.")] = 0.0,
+    lookahead: Annotated[
+        str, typer.Option(help="Look-aheads in ms, comma-separated; each system takes those it can have.")
+    ] = "0,25,100,300,1000",
+    hop: Hop = 40.0,
+    records: Annotated[str | None, typer.Option(help="Records [default: all of DS2].")] = None,
+    start: Annotated[float, typer.Option(help="Second of every record to begin at.")] = 300.0,
+    seconds: Annotated[float, typer.Option(min=20, help="Seconds of every record.")] = 60.0,
+    qrs: Annotated[bool, typer.Option(help="Find beats too, which takes long.")] = True,
+    backend: Backend = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw what a millisecond of delay buys: quality against total delay, for every system.
+
+    Ctrl-C loses nothing: the same command goes on where it was.
+    """
+    from engine.evaluate import EvaluateSettings
+    from engine.frontier import FrontierSettings
+    from engine.frontier import frontier as run
+
+    tested = {"records": tuple(_list(records))} if records else {}
+    settings = FrontierSettings(
+        EvaluateSettings(
+            models=tuple(_list(model)) if model else _can_run(),
+            noises=tuple(_list(noises)),
+            snrs=(snr,),
+            lookaheads_ms=tuple(_numbers("lookahead", lookahead)),
+            hop_ms=hop,
+            start=start,
+            seconds=seconds,
+            qrs=qrs,
+            clean=False,
+            backend=backend,
+            jobs=jobs,
+            data_dir=data_dir,
+            **tested,
+        )
+    )
+    try:
+        with _progress() as show:
+            run(settings, out_dir, show)
+    except KeyboardInterrupt:
+        err.print(f"stopped; the same command goes on from what is in {out_dir}", markup=False)
+        raise typer.Exit(130) from None
+    out.print((out_dir / "frontier.md").read_text(encoding="utf-8"), markup=False, highlight=False)
+    err.print(f"table and figure: {out_dir}", markup=False)
+
+
 def _can_run() -> tuple[str, ...]:
     """Every system that is shipped with its weights, or needs none."""
     return tuple(name for name in SYSTEMS if _state(partial(load_card, name)) == "works")

@@ -53,6 +53,8 @@ class EvaluateSettings:
         Every system is run at each of these.
     qrs
         Also find beats, which takes longer than all the rest.
+    clean
+        Also play the records without noise.
     jobs
         Processes at once.
     """
@@ -66,6 +68,7 @@ class EvaluateSettings:
     start: float = 300.0
     seconds: float = 60.0
     qrs: bool = False
+    clean: bool = True
     backend: str = "auto"
     jobs: int = 1
     data_dir: Path | None = None
@@ -74,6 +77,8 @@ class EvaluateSettings:
     def conditions(self) -> list["Condition"]:
         """Every noise at every SNR; then clean input with the record's own drift, and without."""
         noisy = [Condition(noise, snr, "remove") for noise in self.noises for snr in self.snrs]
+        if not self.clean:
+            return noisy
         return [*noisy, Condition("none", None, "keep"), Condition("none", None, "remove")]
 
 

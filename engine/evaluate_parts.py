@@ -23,7 +23,13 @@ Result = dict[str, Any]
 Progress = Callable[[str, int, int], None]
 """Told what has been done, how many parts are done, and of how many."""
 # What only writes down figures decides none.
-_REPORTS = {"evaluate_report.py", "evaluate_pictures.py", "evaluate_tables.py", "safety_report.py"}
+_REPORTS = {
+    "frontier.py",
+    "evaluate_report.py",
+    "evaluate_pictures.py",
+    "evaluate_tables.py",
+    "safety_report.py",
+}
 _REPORTS |= {"track_s_results.py"}
 
 

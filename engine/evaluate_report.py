@@ -31,6 +31,7 @@ _MEANS = (
     "max_error_mv",
     "drift_uv",
     "st_error_uv",
+    "p_wave_r",
     "qrs_f1_raw",
     "qrs_f1",
     "qrs_sensitivity",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from engine.wave_shapes import P_S, median_r
 from models.beat_matching import Beats, count_beats, match_beats
 from models.metrics import Moments
 from streamer.beats import find_beats
@@ -37,6 +38,8 @@ class Score:
     st_error_uv
         Mean absolute error of the ST level (J + 60 ms, against the level before the QRS); None
         without annotated beats.
+    p_wave_r
+        Median over beats of the correlation of the P wave with the reference's.
     qrs_…
         What the XQRS detector finds against the annotated beats, in the raw signal and in the output,
         and how far it moves the beats that it also finds in the reference. None where not asked for.
@@ -58,6 +61,7 @@ class Score:
     max_error_mv: float
     drift_uv: float
     st_error_uv: float | None
+    p_wave_r: float | None = None
     qrs_f1_raw: float | None = None
     qrs_f1: float | None = None
     qrs_sensitivity: float | None = None
@@ -113,10 +117,15 @@ class Heard:
             "max_error_mv": float(np.abs(error - error.mean()).max()),
             "drift_uv": 1000 * float(np.sqrt(np.mean(_filtered(error, _DRIFT_HZ, "lowpass", fs) ** 2))),
             "st_error_uv": self._st_error_uv(output),
+            "p_wave_r": self._p_wave_r(output),
         }
         if qrs:
             figures |= self._qrs(output)
         return figures
+
+    def _p_wave_r(self, output: Samples) -> float | None:
+        inside = self.beats[(self.beats + round(P_S[0] * self.fs) >= 0) & (self.beats < len(output))]
+        return median_r(output, self.reference, inside, P_S)
 
     def _st_error_uv(self, output: Samples) -> float | None:
         first, last = round(_BEFORE_QRS[0] * self.fs), round(_ST[1] * self.fs)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine.config import EngineConfig
 from engine.messages import Cleaned, Mark, Reason
 from engine.safety_cases import Case
+from engine.wave_shapes import P_S, cut, median_r
 from models.beat_matching import Beats, match_beats
 from models.track_f import FS
 from streamer.beats import find_beats
@@ -29,8 +30,8 @@ _NORMAL_MV = 0.05
 """… or less than this."""
 _HIDDEN = 0.5
 """Fibrillation is hidden where the output has less than this share of its RMS."""
-# Around the R peak, in s: the P wave, the isoelectric line before QRS, and J + 60 ms of a normal beat.
-_P_S, _ISO_S, _ST_S = (-0.22, -0.06), (-0.08, -0.06), (0.1, 0.12)
+# Around the R peak, in s: the isoelectric line before QRS, and J + 60 ms of a normal beat.
+_ISO_S, _ST_S = (-0.08, -0.06), (0.1, 0.12)
 
 
 @dataclass
@@ -156,12 +157,6 @@ def _whole(beats: Beats, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.array([bool(shown[max(0, b - reach) : b + reach].all()) for b in beats], np.bool_)
 
 
-def _cut(trace: NDArray[np.float32], beats: Beats, span_s: tuple[float, float]) -> NDArray[np.float32]:
-    """Stretches around beats, (beats, samples)."""
-    offsets = np.arange(round(span_s[0] * FS), round(span_s[1] * FS))
-    return trace[beats[:, None] + offsets]
-
-
 def _shapes(
     case: Case, word: NDArray[np.float32], reference: NDArray[np.float32], shown: NDArray[np.bool_]
 ) -> dict[str, Any]:
@@ -174,30 +169,18 @@ def _shapes(
     normal = beats[~np.isin(beats, ectopic)]
     figures: dict[str, Any] = {
         "v_beats": len(wide),
-        "v_beat_r": _median_r(word, reference, wide, (-0.15, 0.2)),
+        "v_beat_r": median_r(word, reference, wide, (-0.15, 0.2)),
     }
     if normal.size:
         st = [
-            _cut(trace, normal, _ST_S).mean(axis=1) - _cut(trace, normal, _ISO_S).mean(axis=1)
+            cut(trace, normal, _ST_S).mean(axis=1) - cut(trace, normal, _ISO_S).mean(axis=1)
             for trace in (word, reference)
         ]
         error = 1000 * (st[0] - st[1])
         spread = 1.96 * float(error.std())
         bias = float(error.mean())
         figures |= {"st_bias_uv": bias, "st_low_uv": bias - spread, "st_high_uv": bias + spread}
-    return figures | {"p_wave_r": _median_r(word, reference, normal, _P_S)}
-
-
-def _median_r(
-    word: NDArray[np.float32], reference: NDArray[np.float32], beats: Beats, span_s: tuple[float, float]
-) -> float | None:
-    """Median over beats of Pearson's r; None without beats."""
-    if not beats.size:
-        return None
-    ours, theirs = (_cut(trace, beats, span_s) for trace in (word, reference))
-    ours, theirs = (x - x.mean(axis=1, keepdims=True) for x in (ours, theirs))
-    norm = np.sqrt((ours**2).sum(axis=1) * (theirs**2).sum(axis=1))
-    return float(np.median((ours * theirs).sum(axis=1) / np.maximum(norm, 1e-12)))
+    return figures | {"p_wave_r": median_r(word, reference, normal, P_S)}
 
 
 def _fibrillation(
