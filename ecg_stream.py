@@ -645,6 +645,10 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
+    pack_file: Annotated[
+        Path | None,
+        typer.Option("--pack", help="Train on what `ecg-stream pack` wrote, in place of records."),
+    ] = None,
 ) -> None:
     """Train networks. Ctrl-C loses nothing: the same command goes on where it was.
 
@@ -653,6 +657,7 @@ def train(
     - `ecg-stream train unet` the full run on Track F
     - `ecg-stream train --all --budget 600` all of them in ten hours
     - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
+    - `ecg-stream train lowdelay --pack track-f.pack --device cuda` where no records are
     """
     chosen = names or (list(NETWORKS) if every else [])
     if not chosen or (names and every):
@@ -660,6 +665,12 @@ def train(
     for name in chosen:
         find_network(name)
     _needs_torch()
+    if pack_file is not None:
+        from models.pack import unpack
+
+        if data_dir is not None:
+            raise InputError("--pack takes the place of --data-dir; give one of them")
+        data_dir = unpack(pack_file, out_dir / "packed")
     where: dict[str, Any] = {"data_dir": data_dir, "device": device, "threads": threads}
     try:
         if track == "s":
@@ -669,6 +680,20 @@ def train(
     except KeyboardInterrupt:
         err.print(f"stopped; the same command goes on from what is in {out_dir}", markup=False)
         raise typer.Exit(130) from None
+
+
+@app.command()
+def pack(
+    file: Annotated[Path, typer.Argument(help="File to write.")] = Path("track-f.pack"),
+    data_dir: DataDir = None,
+) -> None:
+    """Put all that training on Track F reads into one file, for a machine that has no records."""
+    from models.pack import write_pack
+
+    _check_writable(file)
+    with err.status("packing"):
+        write_pack(file, data_dir)
+    out.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", markup=False)
 
 
 def _train_f(

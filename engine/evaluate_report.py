@@ -14,7 +14,7 @@ from engine.evaluate import OFFLINE, WARMUP_S, EvaluateSettings, evaluated_data
 from engine.evaluate_parts import Result, code_sha256, fingerprint
 from engine.evaluate_pictures import plot_examples, plot_snr
 from engine.evaluate_scores import Score
-from models.macs import macs
+from models.macs import macs_per_s
 from models.registry import load_card
 from models.track_f import LEAD
 
@@ -131,12 +131,11 @@ def _systems(settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
     facts: dict[str, dict[str, Any]] = {}
     for name in settings.models:
         spec = load_card(name).spec
-        hops_per_s = 1000 / settings.hop_ms
         facts[name] = {
             "title": spec.title,
             "leads": spec.leads,
             "parameters": spec.parameters,
-            "macs_per_s": round(macs(spec) / spec.leads * hops_per_s),
+            "macs_per_s": round(macs_per_s(spec, settings.hop_ms / 1000)),
         }
     return facts | {name: {"title": "needs the whole record: no stream"} for name in OFFLINE}
 

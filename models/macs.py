@@ -6,7 +6,7 @@ from models.spec import ClassicalSpec, NetworkSpec
 def macs(spec: NetworkSpec | ClassicalSpec) -> int:
     """Multiply-accumulates of one window of all leads that the network takes together.
 
-    Counted by torch while the network runs on tensors without data: convolutions, matrix products
+    Of a network that keeps state: of as many new samples. Counted by torch while the network runs on tensors without data: convolutions, matrix products
     and recurrent layers; additions, activations and norms are left out, as is usual.
     """
     if isinstance(spec, ClassicalSpec):
@@ -14,7 +14,23 @@ def macs(spec: NetworkSpec | ClassicalSpec) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        spec.build().eval()(torch.empty(1, spec.leads, spec.window))
+    # A network that keeps state chooses its precision by the device, and knows none without data.
+    with (
+        torch.device("cpu" if spec.steps else "meta"),
+        torch.no_grad(),
+        FlopCounterMode(display=False) as counter,
+    ):
+        network, windows = spec.build().eval(), torch.empty(1, spec.leads, spec.window)
+        if spec.steps:
+            network(windows, torch.empty(1, spec.steps.state), torch.empty((), dtype=torch.int64))
+        else:
+            network(windows)
     # A multiplication and an addition are one.
     return int(counter.get_total_flops()) // 2
+
+
+def macs_per_s(spec: NetworkSpec | ClassicalSpec, hop_s: float) -> float:
+    """Multiply-accumulates for a second of one lead, where there is an answer every `hop_s`."""
+    # A network that keeps state sees each sample once, however long the hop.
+    every_s = spec.window / spec.fs if isinstance(spec, NetworkSpec) and spec.steps else hop_s
+    return macs(spec) / spec.leads / every_s
