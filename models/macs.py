@@ -6,8 +6,9 @@ from models.spec import ClassicalSpec, NetworkSpec
 def macs(spec: NetworkSpec | ClassicalSpec) -> int:
     """Multiply-accumulates of one window of all leads that the network takes together.
 
-    Of a network that keeps state: of as many new samples. Counted by torch while the network runs on tensors without data: convolutions, matrix products
-    and recurrent layers; additions, activations and norms are left out, as is usual.
+    Of a network that keeps state: of as many new samples. Counted by torch while the network runs,
+    mostly on tensors without data: convolutions, matrix products and recurrent layers; additions,
+    activations and norms are left out, as is usual.
     """
     if isinstance(spec, ClassicalSpec):
         return 0
@@ -22,7 +23,7 @@ def macs(spec: NetworkSpec | ClassicalSpec) -> int:
     ):
         network, windows = spec.build().eval(), torch.empty(1, spec.leads, spec.window)
         if spec.steps:
-            network(windows, torch.empty(1, spec.steps.state), torch.empty((), dtype=torch.int64))
+            network(windows, torch.zeros(1, spec.steps.state), torch.tensor(0))
         else:
             network(windows)
     # A multiplication and an addition are one.
