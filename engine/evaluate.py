@@ -149,19 +149,25 @@ def score_part(
         delay_ms = None
         played = _play(settings, condition, 1)
         outputs = {record: OFFLINE[name](one.raw) for record, one in played.items()}
+        spreads: dict[str, Samples] = {}
     else:
         spec = load_card(name).spec
         config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
         delay_ms = 1000 * config.delay_s
         played = _play(settings, condition, spec.leads)
         raw = {record: one.raw for record, one in played.items()}
-        outputs = stream(raw, config, _backend(settings.backend, name))
+        outputs, spreads = stream_with_spread(raw, config, _backend(settings.backend, name))
     settled = slice(round(WARMUP_S * FS), None)
     scores = []
     for record, output in outputs.items():
-        for lead, heard, cleaned in zip(("first", "second"), played[record].leads, output, strict=False):
+        for row, (lead, heard) in enumerate(zip(("first", "second"), played[record].leads, strict=False)):
             about = (name, delay_ms, condition.noise, condition.snr, condition.own_drift, record, lead)
-            scores.append(asdict(Score(*about, **heard.figures(cleaned[settled], qrs=settings.qrs))))
+            figures = heard.figures(output[row, settled], qrs=settings.qrs)
+            if record in spreads:
+                figures["within_spread"] = heard.within_spread(
+                    output[row, settled], spreads[record][row, settled]
+                )
+            scores.append(asdict(Score(*about, **figures)))
     result: Result = {"scores": scores}
     if condition == settings.conditions[0]:
         first = settings.records[0]
@@ -238,7 +244,15 @@ def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[
 
 def stream(raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend) -> dict[str, Samples]:
     """Clean signals of equal length, (leads, samples) in mV, in step as beds of a ward."""
-    parts: dict[str, list[Samples]] = {name: [] for name in raw}
+    return stream_with_spread(raw, config, backend)[0]
+
+
+def stream_with_spread(
+    raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend
+) -> tuple[dict[str, Samples], dict[str, Samples]]:
+    """As `stream`; and the spread of every sample."""
+    cleaned: dict[str, list[Samples]] = {name: [] for name in raw}
+    spread: dict[str, list[Samples]] = {name: [] for name in raw}
 
     def rounds() -> Iterator[Sequence[Chunk]]:
         samples = min(signal.shape[1] for signal in raw.values())
@@ -248,8 +262,13 @@ def stream(raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend) -
     for message in clean(rounds(), config, backend, guarded=False):
         if isinstance(message, Gap):
             raise RuntimeError(f"{message.stream}: a record without gaps came out with one")
-        parts[message.stream].append(message.cleaned)
-    return {name: np.concatenate(pieces, axis=1) for name, pieces in parts.items()}
+        cleaned[message.stream].append(message.cleaned)
+        spread[message.stream].append(message.spread)
+    joined, spreads = (
+        {name: np.concatenate(pieces, axis=1) for name, pieces in parts.items()}
+        for parts in (cleaned, spread)
+    )
+    return joined, spreads
 
 
 def _chunk(name: str, start: int, signal: Samples) -> Chunk:

@@ -32,6 +32,7 @@ _MEANS = (
     "drift_uv",
     "st_error_uv",
     "p_wave_r",
+    "within_spread",
     "qrs_f1_raw",
     "qrs_f1",
     "qrs_sensitivity",

@@ -40,6 +40,9 @@ class Score:
         without annotated beats.
     p_wave_r
         Median over beats of the correlation of the P wave with the reference's.
+    within_spread
+        Share of samples whose error is no larger than their spread: 0.68 where errors are normal and
+        the spread is true.
     qrs_…
         What the XQRS detector finds against the annotated beats, in the raw signal and in the output,
         and how far it moves the beats that it also finds in the reference. None where not asked for.
@@ -62,6 +65,7 @@ class Score:
     drift_uv: float
     st_error_uv: float | None
     p_wave_r: float | None = None
+    within_spread: float | None = None
     qrs_f1_raw: float | None = None
     qrs_f1: float | None = None
     qrs_sensitivity: float | None = None
@@ -122,6 +126,11 @@ class Heard:
         if qrs:
             figures |= self._qrs(output)
         return figures
+
+    def within_spread(self, output: Samples, spread: Samples) -> float:
+        """Share of samples whose error, mean removed, is no larger than their spread."""
+        error = output - self.reference
+        return float(np.mean(np.abs(error - error.mean()) <= spread))
 
     def _p_wave_r(self, output: Samples) -> float | None:
         inside = self.beats[(self.beats + round(P_S[0] * self.fs) >= 0) & (self.beats < len(output))]

@@ -15,6 +15,10 @@ PRESETS_MS = (0.0, 25.0, 100.0, 300.0)
 TARGET_MS = 100.0
 """Every training step asks for this one, and for another."""
 _PRESET_SHARE = 0.6
+WITHIN = 0.68
+"""Share of errors within the spread, as within the standard deviation of a normal distribution."""
+_EVERY = 16
+"""Of so many samples one is looked at to set the spread: neighbours err alike."""
 
 
 class Objective(Protocol):
@@ -26,6 +30,10 @@ class Objective(Protocol):
 
     def judge(self, network: nn.Module, noisy: Tensor, clean: Tensor) -> Tensor:
         """Loss of validation."""
+        ...
+
+    def calibrate(self, network: nn.Module, checks: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Set what is set on validation examples after training, in place."""
         ...
 
 
@@ -77,6 +85,9 @@ class WindowObjective:
         """Loss of validation."""
         return denoising_loss(network(noisy), clean, self._weight)
 
+    def calibrate(self, network: nn.Module, checks: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Nothing to set."""
+
 
 def _answers(network: nn.Module, noisy: Tensor, lookaheads: Sequence[int]) -> list[tuple[Tensor, int]]:
     answers: Callable[[Tensor, Sequence[int]], list[tuple[Tensor, int]]] = getattr(network, "answers")  # noqa: B009
@@ -115,6 +126,21 @@ class StepObjective:
         """Mean loss of the presets."""
         answers = _answers(network, noisy, self._presets)
         return torch.stack([self._loss(answer, clean, at) for answer, at in answers]).mean()
+
+    @torch.no_grad()
+    def calibrate(self, network: nn.Module, checks: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Scale the spread so that `WITHIN` of the errors are no larger."""
+        network.eval()
+        ratios = []
+        for noisy, clean in checks:
+            for answer, lookahead in _answers(network, noisy, self._presets):
+                scored = slice(self._steps.context, None)
+                error = answer[:, 0, scored] - clean.roll(lookahead, dims=-1)[:, 0, scored]
+                error -= error.mean(dim=-1, keepdim=True)
+                ratios.append((error.abs() / answer[:, 1, scored])[:, ::_EVERY].flatten())
+        factor = float(torch.cat(ratios).quantile(WITHIN))
+        scale: Callable[[float], None] = getattr(network, "scale_spread")  # noqa: B009
+        scale(factor)
 
     def _loss(self, answer: Tensor, clean: Tensor, lookahead: int) -> Tensor:
         target = clean.roll(lookahead, dims=-1)

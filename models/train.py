@@ -145,8 +145,10 @@ def train(
             state.save(out / "checkpoint.pt")
             bar.update(task, completed=state.step, best=state.best)
 
+    state.network.load_state_dict(state.best_weights)
+    data.objective.calibrate(state.network, data.checks)
     weights = out / "weights.safetensors"
-    save_file(state.best_weights, weights)
+    save_file({name: value.cpu() for name, value in state.network.state_dict().items()}, weights)
     plot_losses(out / "log.jsonl", out / "loss.png", name)
     report = {
         "command": command(name, settings),
