@@ -21,10 +21,6 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-# Tests of the window and of TensorRT's builder, in processes of their own: behind them, in one process,
-# tests of the regulariser failed that pass alone. Why is not known yet.
-APART := $(wildcard tests/test_gui*.py) tests/test_trt.py tests/test_plans.py
-
 .PHONY: run test gpu-check lint types check soak audit system clean
 
 run: $(VENV)/.run
@@ -33,8 +29,7 @@ run: $(VENV)/.run
 	else $(BIN)/ecg-stream --seconds 30 --json out/run.json --plot out/run.png; fi
 
 test: $(VENV)/.test
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(APART) $(PYTEST_ARGS)
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(addprefix --ignore=,$(APART)) $(PYTEST_ARGS)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)
 	@mkdir -p out

@@ -3,7 +3,7 @@
 import signal
 
 # Importing all that follows takes a second. Ctrl-C in it should end the command without a traceback;
-# `main` brings Python's own handling back. An engine process ignores Ctrl-C already.
+# `main` brings Python's own handling back. For an engine process Ctrl-C is blocked already.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -344,13 +344,7 @@ def _play(job: Job, *, live: bool) -> Outcome:
         prepare_backend(job.backend, load_card(job.model), show)
     if job.source.kind == "lsl":
         err.print(f"looking for the LSL stream{'s' if job.beside else ''} … · Ctrl-C ends")
-    # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        engine = EngineProcess(job)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    with engine:
+    with EngineProcess(job) as engine:
         try:
             started = engine.wait_started()
             if job.backend == "auto":
@@ -1415,8 +1409,8 @@ def _needs_torch() -> None:
 
 def main() -> None:
     """Run the command; what the user gave and cannot be used is one line and exit status 2."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(app(standalone_mode=False))
     except typer.Exit as request:
         sys.exit(request.exit_code)

@@ -33,6 +33,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from engine.ctrl_c import ctrl_c_waits
 from engine.messages import Emitted, Gap, Message, Preview
 from engine.session import Job, Outcome, Retune, Session, Status
 from streamer.chunk import StreamInfo
@@ -115,9 +116,16 @@ class EngineProcess:
             name="ecg-stream engine",
             daemon=True,
         )
-        self._process.start()
-        control.close()
-        self._last: Started | Outcome | None = None
+        try:
+            # Ctrl-C reaches the engine too, which cannot ignore it before its first line runs.
+            with ctrl_c_waits():
+                self._process.start()
+                control.close()
+        except KeyboardInterrupt:
+            # Nobody gets this object, so nobody could close it.
+            self._process.terminate()
+            self._process.join()
+            raise
 
     def __enter__(self) -> "EngineProcess":
         return self

@@ -19,7 +19,7 @@ from engine.backends.reliable import Reliable, reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
-from engine.ladder import Ladder
+from engine.ladder import Ladder, Step
 from engine.lead_groups import rows_of
 from engine.messages import Cleaned, Emitted, Gap, Reason
 from engine.overload import Way, broken_way, step_way
@@ -142,7 +142,11 @@ class Session:
         self._batcher: Batcher | None = None
         self._way = Way(self.config, self.backend)
         self._turn: Way | None = None
-        self._ladder = Ladder(time.perf_counter) if job.ladder else None
+        self._ladder: Ladder | None = None
+        if job.ladder:
+            self._ladder = Ladder(time.perf_counter)
+            # A machine that is late already must not import and design a filter first.
+            self._warm_up(step_way(Step.FILTER, self.config, self.backend).backend, self.config)
         self._misses = 0
         self.record(job.save)
         if job.lsl_out is not None:

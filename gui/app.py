@@ -88,8 +88,6 @@ def run_window(
     """
     if screen.screenshot and not has_display():
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    # Searching beats must not hold the interpreter for a third of a frame.
-    sys.setswitchinterval(_SWITCH_S)
     application = QApplication.instance() or QApplication(sys.argv[:1])
     if settings is None:
         settings = Settings() if screen.screenshot else Settings.of_user()
@@ -109,6 +107,9 @@ def run_window(
         window.close()
 
     hook, sys.excepthook = sys.excepthook, fail
+    # Searching beats must not hold the interpreter for a third of a frame.
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
     # The paint timer runs Python often enough for this to be heard.
     handler = signal.signal(signal.SIGINT, interrupt)
     if job:
@@ -121,6 +122,7 @@ def run_window(
         application.exec()
     finally:
         sys.excepthook = hook
+        sys.setswitchinterval(switch_s)
         signal.signal(signal.SIGINT, handler)
         window.close()
     if failures:

@@ -3,7 +3,6 @@
 The screen asks when it likes; nothing here blocks it, and nothing here can slow the engine.
 """
 
-import signal
 from enum import Enum
 from pathlib import Path
 
@@ -46,12 +45,7 @@ class Bridge:
         self.started: Started | None = None
         self.outcome: Outcome | None = None
         self.failure: InputError | EngineFailure | None = None
-        # Until the engine can ignore Ctrl-C by itself it must inherit that from us.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self._engine = EngineProcess(job)
-        finally:
-            signal.signal(signal.SIGINT, before)
+        self._engine = EngineProcess(job)
 
     @property
     def pid(self) -> int | None:

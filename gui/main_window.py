@@ -399,6 +399,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: D102
         self._settings.geometry = self.saveGeometry()
+        # Whoever still holds the window, an error's traceback for one, would keep its timers going.
+        for timer in self.findChildren(QTimer):
+            timer.stop()
         self._close_bridge()
         self._beats.close()
         if event:

@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from models.spec import Windows
 
@@ -33,6 +32,8 @@ def identity(windows: Windows) -> Windows:
 
 
 def _band() -> NDArray[np.float64]:
+    from scipy import signal
+
     sos: NDArray[np.float64] = signal.butter(2, BAND_HZ, "bandpass", fs=FS, output="sos")
     return sos
 
@@ -43,6 +44,8 @@ def butterworth(windows: Windows) -> Windows:
     It waits for nothing, but bends the phase below a few hertz, and with it the ST segment. Each
     window begins as if its first value had always been there.
     """
+    from scipy import signal
+
     sos = _band()
     start = signal.sosfilt_zi(sos)[:, None, None, :] * windows[None, :, :, :1]
     filtered: Windows = signal.sosfilt(sos, windows, axis=-1, zi=start)[0].astype(np.float32)
@@ -54,6 +57,8 @@ def butterworth_zero_phase(windows: Windows) -> Windows:
 
     Where nothing comes after, half of the window is mirrored there.
     """
+    from scipy import signal
+
     centred = windows - windows.mean(axis=-1, keepdims=True)
     padding = windows.shape[-1] // 2
     filtered: Windows = signal.sosfiltfilt(_band(), centred, axis=-1, padlen=padding).astype(np.float32)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from streamer.errors import InputError
 from streamer.noise import NoisePart, join_blocks, noise_blocks
@@ -31,6 +30,8 @@ def load_tape(kind: str, part: NoisePart, fs: float, data_dir: Path | None = Non
     data = record.data
     up, down = ratio(record.fs, fs)
     if up != down:
+        from scipy import signal
+
         data = signal.resample_poly(data, up, down, axis=1).astype(np.float32)
     blocks = noise_blocks(kind, part, data.shape[1] / fs)
     if not blocks:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from scipy import signal
 
 from streamer.chunk import Annotation, Chunk, Samples, StreamInfo
 from streamer.errors import InputError
@@ -47,6 +46,8 @@ class Resampler:
     """
 
     def __init__(self, fs_in: float, fs_out: float) -> None:
+        from scipy import signal
+
         self.up, self.down = ratio(fs_in, fs_out)
         low = min(fs_in, fs_out)
         edge, stop = PASSBAND * low, (1 - PASSBAND) * low

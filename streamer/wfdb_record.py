@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from streamer.chunk import Annotation, Samples
 from streamer.errors import InputError, one_line, some
@@ -135,6 +134,8 @@ def clean_reference(data: Samples, fs: float) -> Samples:
     data
         Millivolts, shape (leads, samples).
     """
+    from scipy import signal
+
     sos = signal.butter(2, REFERENCE_CUTOFF_HZ, "highpass", fs=fs, output="sos")
     missing = np.isnan(data)
     whole = bridge_missing(data) if missing.any() else data

@@ -578,14 +578,24 @@ def test_what_cannot_be_used_is_one_line(tmp_path, options, message):
     assert "Traceback" not in done.stderr
 
 
-def test_an_error_inside_the_event_loop_ends_the_window_and_is_raised(qapp, monkeypatch):
+def test_an_error_inside_the_event_loop_ends_the_window_and_is_raised(qtbot, monkeypatch):
+    windows = []
+
     def broken(self):
+        windows.append(self)
         raise RuntimeError("a slot broke")
 
     monkeypatch.setattr(MainWindow, "_refresh_labels", broken)
     base = Job(SourceSettings())
+    state = sys.excepthook, sys.getswitchinterval(), signal.getsignal(signal.SIGINT)
     with pytest.raises(RuntimeError, match="a slot broke"):
         run_window(None, base, (), Screen(), Settings())
+    assert (sys.excepthook, sys.getswitchinterval(), signal.getsignal(signal.SIGINT)) == state
+    # Its timers would fail whatever runs next in this process, for as long as the window is held.
+    calls = len(windows)
+    assert not windows[0].isVisible()
+    qtbot.wait(600)
+    assert len(windows) == calls
 
 
 def test_sizes():

@@ -81,6 +81,18 @@ def test_everything_but_training_works_without_the_extras():
     assert ran.returncode == 0, ran.stderr
 
 
+SLOW = ("scipy", "wfdb", "pandas", "onnxruntime", "matplotlib", "pylsl", "pooch", "PyQt6", *OPTIONAL)
+
+
+def test_the_command_answers_before_it_imports_what_is_slow():
+    """Each of these takes as long as all that the front door needs, or longer."""
+    script = f"import sys, ecg_stream; print(*(name for name in {SLOW!r} if name in sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stderr
+
+
 def test_the_packages_are_ours():
     import engine
     import gui

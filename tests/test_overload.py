@@ -9,6 +9,7 @@ import pytest
 from engine_tools import Identity
 
 from engine import session as session_module
+from engine.backends.filters import FilterBackend
 from engine.backends.reliable import ReliableBackend
 from engine.ladder import Ladder
 from engine.messages import Cleaned, Mark, Reason
@@ -84,6 +85,21 @@ def test_without_the_ladder_it_is_merely_late(monkeypatch):
     assert summary["marks"]["filtered"] == 0
     assert summary["deadline_misses"] > 5
     assert summary["samples_in"] == summary["samples_out"] == 540
+
+
+@pytest.mark.parametrize("ladder", [True, False])
+def test_the_filter_has_run_once_before_a_run_begins(monkeypatch, ladder):
+    """Its first call imports and designs, which a machine that is late has no time for."""
+    filtered = []
+
+    def infer(self, batch):
+        filtered.append(batch.shape)
+        return batch.copy()
+
+    monkeypatch.setattr(FilterBackend, "infer", infer)
+    monkeypatch.setattr(session_module, "_open_backend", lambda job: Identity())
+    session = Session(job(ladder=ladder))
+    assert set(filtered) == ({(1, 1, session.config.window)} if ladder else set())
 
 
 def test_the_filter_leaves_an_ecg_alone_and_takes_drift_away():

@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import wfdb
 
+from engine.ctrl_c import ctrl_c_waits
 from engine.ledger import STAGES
 from engine.messages import Cleaned, Gap
 from engine.runner import EngineFailure, EngineProcess
@@ -233,6 +236,52 @@ def test_what_cannot_be_played_is_raised_here():
         pytest.raises(InputError, match="'none'"),
     ):
         engine.wait_started()
+
+
+@pytest.fixture(params=["alone", "beside a thread"])
+def threads(request):
+    """Nothing, or a thread that takes the signals that this one does not."""
+    done = threading.Event()
+    beside = threading.Thread(target=done.wait)
+    if request.param != "alone":
+        beside.start()
+    yield
+    done.set()
+    if beside.ident:
+        beside.join()
+
+
+def test_ctrl_c_while_a_process_starts_is_heard_behind_that(threads):
+    said = []
+
+    def pressed():
+        os.kill(os.getpid(), signal.SIGINT)
+        child = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('still here')"
+        said.append(subprocess.check_output([sys.executable, "-c", child], text=True))
+
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with pytest.raises(KeyboardInterrupt), ctrl_c_waits():
+        pressed()
+    assert said == ["still here\n"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+    with ctrl_c_waits():
+        pass
+
+
+def test_ctrl_c_while_the_engine_starts_is_heard_when_it_has(monkeypatch):
+    started = []
+
+    def pressed(process):
+        os.kill(os.getpid(), signal.SIGINT)
+        start(process)
+        started.append(process)
+
+    start = SpawnProcess.start
+    monkeypatch.setattr(SpawnProcess, "start", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        EngineProcess(job(seconds=None, speed=1.0))
+    assert [process.exitcode for process in started] == [-signal.SIGTERM]
 
 
 def test_a_killed_engine_is_reported():
