@@ -20,6 +20,8 @@ from models.spec import StepSpec
 
 FAR_MV = 20.0
 """A lead that is so far from its own baseline tells of an electrode, not of a heart: it begins anew."""
+LARGEST_MV = np.float32(1e4)
+"""No electrode gives more, whatever a source says; single precision does not overflow at its square."""
 
 
 def step_through(
@@ -99,7 +101,7 @@ def _step(
     steps = backend.steps
     held, news = [], []
     for hop in hops:
-        new = hop.window[:, None, -config.hop :]
+        new = np.clip(hop.window[:, None, -config.hop :], -LARGEST_MV, LARGEST_MV)
         carried = None if hop.fresh else states.get(hop.stream)
         carried = _begun_anew(carried, new, steps) if carried else _begin(new, steps)
         held.append(carried)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from step_tools import NAME, STEPS, ecg
 
 from engine.backends import AUTO_ORDER, ON_GPU, choose_backend, open_backend, why_not

@@ -20,7 +20,6 @@ from models.registry import NETWORKS, SYSTEMS, load_card
 from models.spec import NetworkSpec
 from streamer.errors import InputError
 from streamer.open_source import SourceSettings
-from streamer.synthetic import SyntheticPatient
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 
