@@ -446,6 +446,7 @@ def command(*arguments):
     [
         (["profile", "--gpu-check"], "the GPU check needs one: no NVIDIA GPU here"),
         (["--backend", "tensorrt", "--headless"], "backend 'tensorrt' cannot be used: no NVIDIA GPU here"),
+        (["export", "lowdelay", "--format", "tensorrt"], "keeps state, which no plan carries yet"),
         (["export", "unet", "--format", "tensorrt"], "name the ward's with --compute-capability"),
         (["export", "unet", "--format", "tensorrt", "--compute-capability", "ada"], "give it as in 8.9"),
         (["export", "unet", "--format", "tensorrt", "--rows", "1,two"], "'1,two' is no list of batch sizes"),

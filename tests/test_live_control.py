@@ -198,6 +198,18 @@ def test_the_screen_sees_raw_that_the_look_ahead_holds_back():
     assert np.corrcoef(middle.cleaned[0, :50], released[0, :50])[0, 1] > 0.9
 
 
+def test_of_a_network_that_keeps_state_the_screen_sees_raw_and_no_first_guess():
+    """It says each sample once: when it leaves."""
+    _, messages = play(session("lowdelay", 100.0, seconds=5.0), {})
+    whole = np.concatenate([m.raw for m in messages], axis=1)
+    ahead = [preview for m in messages if (preview := m.preview()).raw.shape[1]]
+    assert len(ahead) > 0.9 * len(messages)
+    for preview in ahead:
+        assert preview.raw.shape == preview.cleaned.shape == (1, 36)
+        np.testing.assert_array_equal(preview.raw, whole[:, preview.start : preview.stop])
+        assert np.isnan(preview.cleaned).all()
+
+
 def test_recording_begins_and_ends_while_it_plays(tmp_path):
     running = session()
     states = []

