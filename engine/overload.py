@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from engine.backends.base import AnyBackend, Backend
+from engine.backends.base import AnyBackend, Backend, keeps_state
 from engine.backends.filters import FilterBackend
 from engine.config import EngineConfig
 from engine.guard import Instead
@@ -25,6 +25,8 @@ def step_way(step: Step, config: EngineConfig, backend: AnyBackend) -> Way:
     if step is Step.NETWORK:
         return Way(config, backend)
     hop = min(LARGER_HOP * config.hop, config.window - config.lookahead)
+    if keeps_state(backend):
+        hop -= hop % backend.steps.multiple
     slower = replace(config, hop=hop)
     if step is Step.LARGER_HOP:
         return Way(slower, backend)

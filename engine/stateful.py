@@ -6,6 +6,7 @@ step takes the newest hop alone, and answers each sample once, so there is nothi
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from models.spec import StepSpec
 
 FAR_MV = 20.0
 """A lead that is so far from its own baseline tells of an electrode, not of a heart: it begins anew."""
+LARGEST_MV = np.float32(1e4)
+"""No electrode gives more, whatever a source says; single precision does not overflow at its square."""
 
 
 def step_through(
@@ -33,7 +36,7 @@ def step_through(
     whose answer is not finite, or which is `FAR_MV` from its baseline, begins anew by itself, so
     that nothing bad is remembered.
     """
-    states: dict[str, State] = {}
+    states: dict[str, _Carried] = {}
     marks = _Marks(config)
     limit = backend.fixed_rows[-1] if backend.fixed_rows else MAX_ROWS
     for ready in rounds:
@@ -45,6 +48,23 @@ def step_through(
                 count = hop.raw.shape[1]
                 if count:
                     yield _emitted(hop, answer, marks.of(hop), clock())
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """What a stream's leads carry from step to step.
+
+    Parameters
+    ----------
+    origin
+        What is taken off their samples, (leads, 1, 1) mV: the first of them. In single precision the
+        state would otherwise keep less of a small ECG the further its electrode is from zero.
+    state
+        (leads, numbers).
+    """
+
+    origin: Batch
+    state: State
 
 
 def initial_state(samples: Batch, steps: StepSpec) -> State:
@@ -75,18 +95,18 @@ def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
 
 
 def _step(
-    hops: list[Hop], states: dict[str, State], backend: StepBackend, config: EngineConfig, clock: Clock
+    hops: list[Hop], states: dict[str, _Carried], backend: StepBackend, config: EngineConfig, clock: Clock
 ) -> Iterator[tuple[Hop, Batch]]:
     """One call for hops of different streams; each with the answer of its leads."""
     steps = backend.steps
-    news = [np.ascontiguousarray(hop.window[:, None, -config.hop :]) for hop in hops]
-    before = []
-    for hop, new in zip(hops, news, strict=True):
-        state = states.get(hop.stream)
-        if hop.fresh or state is None:
-            state = initial_state(new, steps)
-        before.append(_begun_anew(state, new, steps))
-    samples, state = np.concatenate(news), np.concatenate(before)
+    held, news = [], []
+    for hop in hops:
+        new = np.clip(hop.window[:, None, -config.hop :], -LARGEST_MV, LARGEST_MV)
+        carried = None if hop.fresh else states.get(hop.stream)
+        carried = _begun_anew(carried, new, steps) if carried else _begin(new, steps)
+        held.append(carried)
+        news.append(new - carried.origin)
+    samples, state = np.concatenate(news), np.concatenate([carried.state for carried in held])
     lacking = _lacking(len(samples), backend.fixed_rows)
     if lacking:
         samples = np.concatenate([samples, np.zeros((lacking, *samples.shape[1:]), np.float32)])
@@ -95,20 +115,33 @@ def _step(
     answer, after = backend.step(samples, state, config.lookahead)
     finished = clock()
     row = 0
-    for hop, new in zip(hops, news, strict=True):
+    for hop, carried, new in zip(hops, held, news, strict=True):
         rows = slice(row, row + len(new))
         row = rows.stop
         hop.predicted = hop.window[:, :0]
         hop.started_ns, hop.finished_ns = started, finished
         hop.host_to_device_ns, hop.device_to_host_ns = backend.transfers_ns
-        states[hop.stream] = _healed(after[rows], answer[rows], new, steps)
+        healed = _healed(after[rows], answer[rows], new, steps)
+        states[hop.stream] = _Carried(carried.origin, healed)
         yield hop, answer[rows]
 
 
-def _begun_anew(state: State, new: Batch, steps: StepSpec) -> State:
-    """The state, that of leads begun anew which are far from their baselines."""
-    far = np.abs(new[:, 0] - state[:, :1]).max(axis=1) > FAR_MV
-    return np.where(far[:, None], initial_state(new, steps), state) if far.any() else state
+def _begin(new: Batch, steps: StepSpec) -> _Carried:
+    """Before the first of these samples, (rows, 1, samples) mV."""
+    origin = new[:, :, :1]
+    return _Carried(origin, initial_state(new - origin, steps))
+
+
+def _begun_anew(carried: _Carried, new: Batch, steps: StepSpec) -> _Carried:
+    """The same, but for leads that are far from their baselines: those begin anew."""
+    baseline = carried.origin + carried.state[:, None, :1]
+    # What is no number is far as well.
+    far = ~(np.abs(new - baseline).max(axis=(1, 2)) <= FAR_MV)
+    if not far.any():
+        return carried
+    fresh = _begin(new, steps)
+    origin = np.where(far[:, None, None], fresh.origin, carried.origin)
+    return _Carried(origin, np.where(far[:, None], fresh.state, carried.state))
 
 
 def _healed(state: State, answer: Batch, new: Batch, steps: StepSpec) -> State:

@@ -62,6 +62,8 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
         warnings.filterwarnings("ignore", ".*_check_is_size.*", FutureWarning)
         # Of a GRU's weights, listed once more, and of axes that share a name.
         warnings.filterwarnings("ignore", ".*were assigned during export.*|.*shares the same shape.*")
+        # Of the loop that a GRU becomes: the exporter looks at its own tensors.
+        warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor that is not a leaf", UserWarning)
         program = torch.onnx.export(
             network,
             signature.example,

@@ -18,8 +18,11 @@ from engine.backends.gpu import Gpu
 from engine.backends.heartbeat import Heartbeat
 from engine.gpu_check import GOALS, check_gpu, judge, make_card, percentiles, time_calls
 from models.networks.unet import UNet
-from models.registry import DEFAULT_NETWORK, find_network, load_card
+from models.registry import find_network, load_card
 from streamer.errors import InputError
+
+WINDOWS = "unet"
+"""A network that answers windows; those that keep state do not run on a device yet."""
 
 torch.set_num_threads(1)
 
@@ -183,7 +186,7 @@ def card_here(monkeypatch):
 
 def test_cuda_without_a_gpu_is_refused_in_one_line():
     with pytest.raises(InputError, match=r"'cuda' cannot be used: no NVIDIA GPU here \(.*\); use onnx or"):
-        open_backend("cuda", load_card(DEFAULT_NETWORK))
+        open_backend("cuda", load_card(WINDOWS))
 
 
 def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
@@ -195,7 +198,7 @@ def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
     assert "install 2.9 or newer" in (why_not("cuda") or "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="finds no GPU that it can use"):
-        CudaBackend(load_card(DEFAULT_NETWORK))
+        CudaBackend(load_card(WINDOWS))
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
 )
 def test_a_wrong_option_is_named(name, words):
     with pytest.raises(InputError, match=words):
-        open_backend(name, load_card(DEFAULT_NETWORK))
+        open_backend(name, load_card(WINDOWS))
 
 
 def test_half_precision_needs_onnx(card_here, monkeypatch):
@@ -243,7 +246,7 @@ class Pretended:
 
 def test_cuda_fills_up_and_cuts_batches(monkeypatch):
     """The call itself; capturing needs a GPU and has its test in test_gpu.py."""
-    card = load_card(DEFAULT_NETWORK)
+    card = load_card(WINDOWS)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: SimpleNamespace(synchronize=lambda: None))
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: torch.inference_mode())
@@ -362,7 +365,7 @@ def test_goals_are_judged_by_the_fastest_of_ours():
 def test_the_checks_network_has_the_size_that_the_goals_are_for(tmp_path):
     card = make_card(tmp_path)
     assert 440_000 <= card.spec.parameters <= 480_000
-    assert card.spec.window == find_network(DEFAULT_NETWORK).window
+    assert card.spec.window == find_network(WINDOWS).window
     backend = open_backend("onnx", card)
     assert backend.infer(np.zeros((2, 1, 720), np.float32)).shape == (2, 1, 720)
     backend.close()
@@ -371,7 +374,7 @@ def test_the_checks_network_has_the_size_that_the_goals_are_for(tmp_path):
 def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_here):
     monkeypatch.setattr(gpu_check, "find_gpu", lambda: Gpu("NVIDIA H200", (9, 0), (13, 0)))
     monkeypatch.setattr(gpu_check, "why_not", lambda name: "not this one" if "tensorrt" in name else None)
-    monkeypatch.setattr(gpu_check, "make_card", lambda folder: load_card(DEFAULT_NETWORK))
+    monkeypatch.setattr(gpu_check, "make_card", lambda folder: load_card(WINDOWS))
     for name, value in (("_CALLS", 100), ("_PACED_CALLS", 100), ("HOP_S", 1e-4), ("_IDLE_S", 0.0)):
         monkeypatch.setattr(gpu_check, name, value)
     monkeypatch.setattr(gpu_check, "BATCHES", (2,))
@@ -443,6 +446,7 @@ def command(*arguments):
     [
         (["profile", "--gpu-check"], "the GPU check needs one: no NVIDIA GPU here"),
         (["--backend", "tensorrt", "--headless"], "backend 'tensorrt' cannot be used: no NVIDIA GPU here"),
+        (["export", "lowdelay", "--format", "tensorrt"], "keeps state, which no plan carries yet"),
         (["export", "unet", "--format", "tensorrt"], "name the ward's with --compute-capability"),
         (["export", "unet", "--format", "tensorrt", "--compute-capability", "ada"], "give it as in 8.9"),
         (["export", "unet", "--format", "tensorrt", "--rows", "1,two"], "'1,two' is no list of batch sizes"),

@@ -15,8 +15,9 @@ from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
 
 
-def session(**source):
-    return Session(Job(SourceSettings(**{"noise": "em", "seconds": 12.0, "speed": 0.0, **source})))
+def session(model="unet", lookahead_ms=300.0, **source):
+    source = SourceSettings(**{"noise": "em", "seconds": 12.0, "speed": 0.0, **source})
+    return Session(Job(source, model=model, lookahead_ms=lookahead_ms))
 
 
 def play(running, at):
@@ -58,6 +59,51 @@ def test_a_retuned_stream_has_every_sample_once_and_in_order(lookahead):
     whole = np.concatenate([m.raw for m in messages], axis=1)
     _, untouched = play(session(), {})
     np.testing.assert_array_equal(whole, np.concatenate([m.raw for m in untouched], axis=1))
+
+
+def test_look_aheads_and_networks_change_without_a_lost_sample():
+    """Between the look-aheads of a network that keeps state, and to one that keeps none and back."""
+    running = session("lowdelay", 100.0, seconds=20.0)
+    changes = {
+        900: ("lowdelay", 0.0, 40.0),
+        1800: ("lowdelay", 300.0, 11.1),
+        2700: ("unet", 300.0, 40.0),
+        3600: ("lowdelay", 25.0, 100.0),
+        4500: ("lowdelay", 100.0, 500.0),
+        5400: ("lowdelay", 100.0, 40.0),
+    }
+    seen = []
+
+    def change(model, lookahead, hop):
+        setup = running.status().setup
+        seen.append((setup.model, setup.lookahead_ms))
+        running.retune(Retune(model, "onnx", lookahead, hop))
+
+    outcome, messages = play(
+        running, {at: (lambda wanted=wanted: change(*wanted)) for at, wanted in changes.items()}
+    )
+    assert_each_once(messages, 20 * 360)
+    assert outcome.summary["samples_in"] == outcome.summary["samples_out"] == 20 * 360
+    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
+    assert [model for model, _ in seen] == ["lowdelay"] * 3 + ["unet"] + ["lowdelay"] * 2
+    assert [ms for _, ms in seen] == pytest.approx([100.0, 0.0, 300.0, 300.0, 25.0, 100.0])
+    # The cleaned signal goes on as well: where it changes hands there is no sample that is no number.
+    assert np.isfinite(np.concatenate([m.cleaned for m in messages], axis=1)).all()
+    whole = np.concatenate([m.raw for m in messages], axis=1)
+    _, untouched = play(session("lowdelay", 100.0, seconds=20.0), {})
+    np.testing.assert_array_equal(whole, np.concatenate([m.raw for m in untouched], axis=1))
+
+
+def test_a_look_ahead_that_a_network_has_not_is_refused_and_the_old_goes_on():
+    running = session("lowdelay", 100.0, seconds=6.0)
+
+    def refuse():
+        with pytest.raises(InputError, match=r"look-ahead of 400 ms is not possible; .* 0 to 300 ms"):
+            running.retune(Retune("lowdelay", "onnx", 400.0, 40.0))
+
+    outcome, messages = play(running, {1000: refuse})
+    assert_each_once(messages, 6 * 360)
+    assert outcome.summary["lookahead_ms"] == pytest.approx(100.0)
 
 
 def test_the_first_window_after_a_change_is_marked():
@@ -150,6 +196,18 @@ def test_the_screen_sees_raw_that_the_look_ahead_holds_back():
     middle = ahead[len(ahead) // 2]
     released = np.concatenate([m.cleaned for m in messages], axis=1)[:, middle.start : middle.stop]
     assert np.corrcoef(middle.cleaned[0, :50], released[0, :50])[0, 1] > 0.9
+
+
+def test_of_a_network_that_keeps_state_the_screen_sees_raw_and_no_first_guess():
+    """It says each sample once: when it leaves."""
+    _, messages = play(session("lowdelay", 100.0, seconds=5.0), {})
+    whole = np.concatenate([m.raw for m in messages], axis=1)
+    ahead = [preview for m in messages if (preview := m.preview()).raw.shape[1]]
+    assert len(ahead) > 0.9 * len(messages)
+    for preview in ahead:
+        assert preview.raw.shape == preview.cleaned.shape == (1, 36)
+        np.testing.assert_array_equal(preview.raw, whole[:, preview.start : preview.stop])
+        assert np.isnan(preview.cleaned).all()
 
 
 def test_recording_begins_and_ends_while_it_plays(tmp_path):

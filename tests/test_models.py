@@ -10,9 +10,10 @@ import onnxruntime as ort
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from step_tools import step, stirred
 
 import models
-from models import export, registry, track_f
+from models import registry, track_f
 from models.classical import CLASSICAL
 from models.export import PARITY_MV, export_onnx, install_run
 from models.metrics import Moments
@@ -23,6 +24,8 @@ from streamer.synthetic import SyntheticPatient, synthetic_tape
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 
 every_network = pytest.mark.parametrize("spec", NETWORKS.values(), ids=list(NETWORKS))
+STEPWISE = [spec for spec in NETWORKS.values() if spec.steps]
+every_stepwise = pytest.mark.parametrize("spec", STEPWISE, ids=[spec.name for spec in STEPWISE])
 SHIPPED = [name for name in NETWORKS if (registry.WEIGHTS / f"{name}.json").is_file()]
 every_shipped = pytest.mark.parametrize("name", SHIPPED)
 
@@ -54,9 +57,15 @@ def trained_numbers(network):
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
+LOUDEST_SILENCE_MV = {False: 0.1, True: 0.5}
+"""By whether a network keeps state: those that do not, scale by the window. Both are untrained."""
+
+
 @cache
 def untrained(spec):
     """A network whose batch norms have statistics of their own, as after training."""
+    if spec.steps:
+        return stirred(spec)
     torch.manual_seed(0)
     network = spec.build()
     with torch.no_grad():
@@ -65,10 +74,17 @@ def untrained(spec):
     return network.eval()
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A finished training run: (spec, folder). One network: exports take seconds."""
-    spec, folder = NETWORKS[DEFAULT_NETWORK], tmp_path_factory.mktemp("run")
+def clean_all(network, batch):
+    """Cleaned windows; of a network that keeps state as a stream that begins with each of them."""
+    if not hasattr(network, "initial_state"):
+        return network(batch)
+    return step(network, batch)[0][:, :1]
+
+
+@pytest.fixture(scope="module", params=["unet", "lowdelay"])
+def run(request, tmp_path_factory):
+    """A finished training run: (spec, folder). One network of each contract: exports take seconds."""
+    spec, folder = NETWORKS[request.param], tmp_path_factory.mktemp("run")
     save_file(untrained(spec).state_dict(), folder / "weights.safetensors")
     (folder / "training.json").write_text('{"steps_run": 7}')
     return spec, folder
@@ -92,9 +108,21 @@ def graphs(exported):
     return [exported[:2], *((card.spec, card.onnx_path) for card in shipped)]
 
 
-def cleaned(path, batch):
+def run_graph(path, network, batch):
+    """What ONNX Runtime and torch make of a batch, all that comes out of a graph: pairs of arrays.
+
+    A network that keeps state is given one that it had left, so that nothing in it is zero.
+    """
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return session.run(["cleaned"], {"noisy": batch.numpy()})[0]
+    fed = {"noisy": batch}
+    with torch.inference_mode():
+        if hasattr(network, "initial_state"):
+            _, state = step(network, batch.flip(-1))
+            fed |= {"state": state, "lookahead": torch.tensor(25)}
+        expected = network(*fed.values())
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    found = session.run(None, {name: value.numpy() for name, value in fed.items()})
+    return list(zip(found, [each.numpy() for each in expected], strict=True))
 
 
 # Networks
@@ -110,8 +138,9 @@ def test_replicas_have_as_many_parameters_as_published(spec):
     assert trained_numbers(spec.replica()) == spec.replica_parameters
 
 
-def test_the_default_network_is_small_and_sees_one_or_two_seconds():
-    spec = find_network(DEFAULT_NETWORK)
+@pytest.mark.parametrize("name", ["unet", DEFAULT_NETWORK])
+def test_our_networks_are_small_and_see_one_or_two_seconds(name):
+    spec = find_network(name)
     assert spec.parameters <= 1_000_000
     assert 1.0 <= spec.window / spec.fs <= 2.0
     assert spec.leads == 1
@@ -122,7 +151,7 @@ def test_the_default_network_is_small_and_sees_one_or_two_seconds():
 @pytest.mark.parametrize("rows", [1, 5])
 def test_the_shape_stays(spec, rows):
     with torch.inference_mode():
-        output = untrained(spec)(windows(spec, rows))
+        output = clean_all(untrained(spec), windows(spec, rows))
     assert output.shape == (rows, spec.leads, spec.window)
     assert output.dtype == torch.float32
     assert torch.isfinite(output).all()
@@ -134,10 +163,14 @@ def test_rows_do_not_see_each_other(spec):
     other = batch.clone()
     other[1:] = 50 * torch.randn_like(other[1:])
     with torch.inference_mode():
-        torch.testing.assert_close(network(other)[0], network(batch)[0], atol=1e-5, rtol=1e-5)
+        alone, together = clean_all(network, batch)[0], clean_all(network, other)[0]
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-@every_network
+# One that keeps state takes millivolts as they are: it has no window to measure a gain by.
+@pytest.mark.parametrize(
+    "spec", [s for s in NETWORKS.values() if not s.steps], ids=[n for n, s in NETWORKS.items() if not s.steps]
+)
 @pytest.mark.parametrize("gain", [0.5, 3.0, 20.0])
 def test_the_gain_of_a_lead_does_not_matter(spec, gain):
     network, batch = untrained(spec), windows(spec)
@@ -150,7 +183,8 @@ def test_the_gain_of_a_lead_does_not_matter(spec, gain):
 def test_the_offset_of_a_lead_does_not_matter(spec, offset):
     network, batch = untrained(spec), windows(spec)
     with torch.inference_mode():
-        torch.testing.assert_close(network(batch + offset), network(batch), atol=2e-3, rtol=0)
+        moved, still = clean_all(network, batch + offset), clean_all(network, batch)
+    torch.testing.assert_close(moved, still, atol=2e-3, rtol=0)
 
 
 @every_network
@@ -159,7 +193,7 @@ def test_the_offset_of_a_lead_does_not_matter(spec, offset):
 def test_silence_is_not_blown_up(spec, level, rest):
     quiet = level + rest * windows(spec, 1)
     with torch.inference_mode():
-        assert untrained(spec)(quiet).abs().max() < 0.1
+        assert clean_all(untrained(spec), quiet).abs().max() < LOUDEST_SILENCE_MV[bool(spec.steps)]
 
 
 def test_the_unet_takes_multiples_of_sixteen():
@@ -191,10 +225,43 @@ def test_the_graph_does_what_the_network_does(exported):
     assert parity <= PARITY_MV
     network = untrained(spec)
     for rows, seed in ((1, 5), (3, 6), (16, 7)):
-        batch = windows(spec, rows, seed)
+        for found, expected in run_graph(path, network, windows(spec, rows, seed)):
+            np.testing.assert_allclose(found, expected, atol=PARITY_MV)
+
+
+@every_stepwise
+@pytest.mark.parametrize("samples", [1, 2, 9, 180])
+def test_a_graph_that_keeps_state_takes_every_step(spec, samples):
+    """Of one lead or many, as short and as long as the registry says, at every look-ahead."""
+    network, steps = spec.build().eval(), spec.steps
+    network.load_state_dict(load_file(load_card(spec.name).weights_path))
+    session = ort.InferenceSession(str(load_card(spec.name).onnx_path), providers=["CPUExecutionProvider"])
+    assert 180 * steps.multiple == steps.longest
+    for lookahead in (0, 1, 9, 36, steps.lookahead):
+        noisy = windows(spec, 3, seed=lookahead)[..., : samples * steps.multiple]
         with torch.inference_mode():
-            expected = network(batch).numpy()
-        np.testing.assert_allclose(cleaned(path, batch), expected, atol=PARITY_MV)
+            _, state = step(network, windows(spec, 3, seed=99), lookahead=lookahead)
+            expected = network(noisy, state, torch.tensor(lookahead))
+        fed = {"noisy": noisy.numpy(), "state": state.numpy(), "lookahead": np.array(lookahead)}
+        for found, right in zip(session.run(None, fed), expected, strict=True):
+            assert found.shape == right.shape
+            np.testing.assert_allclose(found, right.numpy(), atol=PARITY_MV)
+
+
+@every_stepwise
+def test_the_state_is_as_large_as_the_registry_says(spec):
+    network, steps = untrained(spec), spec.steps
+    first = torch.tensor([[0.3], [-50.0]])
+    state = network.initial_state(first)
+    assert network.state_size == steps.state == state.shape[1]
+    torch.testing.assert_close(state[:, : steps.led_by], first.expand(-1, steps.led_by), rtol=0, atol=0)
+    assert not state[:, steps.led_by :].any()
+    with torch.inference_mode():
+        answer, after = step(network, windows(spec, 2), state)
+    assert answer.shape == (2, 2, spec.window)
+    assert after.shape == (2, steps.state)
+    assert torch.isfinite(after).all()
+    assert answer[:, 1].min() > 0
 
 
 def test_the_graphs_are_plain(graphs):
@@ -208,13 +275,19 @@ def test_the_graphs_are_plain(graphs):
         assert {tensor.data_type for tensor in model.graph.initializer} <= DTYPES
         assert all(t.data_location == onnx.TensorProto.DEFAULT for t in model.graph.initializer)
         assert not model.functions
-        for values, name in ((model.graph.input, "noisy"), (model.graph.output, "cleaned")):
-            (value,) = values
-            rows, *fixed = value.type.tensor_type.shape.dim
-            assert value.name == name
-            assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-            assert rows.dim_param
-            assert [size.dim_value for size in fixed] == [spec.leads, spec.window]
+        shapes = {}
+        for value in (*model.graph.input, *model.graph.output):
+            kind = onnx.TensorProto.INT64 if value.name == "lookahead" else onnx.TensorProto.FLOAT
+            assert value.type.tensor_type.elem_type == kind
+            # A size that is free has a name, or is computed from one that has.
+            shapes[value.name] = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if spec.steps:
+            state = [0, spec.steps.state]
+            expected = {"noisy": [0, 1, 0], "state": state, "lookahead": []}
+            assert shapes == expected | {"answer": [0, 2, 0], "next_state": state}
+        else:
+            window = [0, spec.leads, spec.window]
+            assert shapes == {"noisy": window, "cleaned": window}
 
 
 def test_the_graphs_say_nothing_of_the_machine(graphs):
@@ -242,7 +315,7 @@ def test_every_network_can_be_exported(spec, tmp_path):
 def test_a_run_is_installed_with_its_card(run, exported, tmp_path, monkeypatch):
     spec, folder = run
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
-    with pytest.raises(InputError, match=r"has no weights in .*ecg-stream train unet"):
+    with pytest.raises(InputError, match=rf"has no weights in .*ecg-stream train {spec.name}"):
         load_card(spec.name)
     parity = install_run(spec, folder)
     card = load_card(spec.name)
@@ -263,26 +336,42 @@ def test_a_graph_that_differs_is_not_written(run, exported, tmp_path, monkeypatc
     spec, folder = run
     output = tmp_path / "graph.onnx"
     output.write_text("the old one")
-    right = export._run
-    monkeypatch.setattr(export, "_run", lambda path, batch: right(path, batch) + 2 * PARITY_MV)
-    with pytest.raises(RuntimeError, match=r"the graph differs from the network by 0\.0002"):
+    right = ort.InferenceSession
+
+    class Differs(right):
+        def run(self, *given):
+            first, *others = super().run(*given)
+            # In one number of all, and of what comes out last where that is more than one thing.
+            changed = others[-1] if others else first
+            changed.flat[5] += 3 * PARITY_MV
+            return [first, *others]
+
+    monkeypatch.setattr(ort, "InferenceSession", Differs)
+    with pytest.raises(RuntimeError, match=r"the graph differs from the network by 0\.000[23]"):
         export_onnx(spec, folder / "weights.safetensors", output)
     assert output.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_weights_that_do_not_fit_are_refused(tmp_path):
-    spec = find_network(DEFAULT_NETWORK)
+def test_a_network_that_keeps_state_is_not_exported_in_half_precision(tmp_path):
+    with pytest.raises(InputError, match=r"lowdelay keeps state .* leave out --precision fp16"):
+        export_onnx(find_network("lowdelay"), tmp_path / "w", tmp_path / "g.onnx", "fp16")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["unet", DEFAULT_NETWORK])
+def test_weights_that_do_not_fit_are_refused(tmp_path, name):
+    spec = find_network(name)
     weights, output = tmp_path / "w.safetensors", tmp_path / "g.onnx"
     with pytest.raises(
         InputError, match=r"no weights at .*; give --weights, or train with `ecg-stream train"
     ):
         export_onnx(spec, weights, output)
     save_file({"stem.0.weight": torch.zeros(3)}, weights)
-    with pytest.raises(InputError, match="does not hold weights of 'unet'"):
+    with pytest.raises(InputError, match=f"does not hold weights of '{name}'"):
         export_onnx(spec, weights, output)
     weights.write_bytes(b"no weights at all")
-    with pytest.raises(InputError, match="does not hold weights of 'unet'"):
+    with pytest.raises(InputError, match=f"does not hold weights of '{name}'"):
         export_onnx(spec, weights, output)
     assert not output.exists()
 
@@ -328,24 +417,31 @@ def test_shipped_graphs_hold_the_shipped_weights(name):
     card = load_card(name)
     network = card.spec.build().eval()
     network.load_state_dict(load_file(card.weights_path))
-    batch = windows(card.spec, 5, seed=9)
-    with torch.inference_mode():
-        np.testing.assert_allclose(cleaned(card.onnx_path, batch), network(batch).numpy(), atol=PARITY_MV)
+    for found, expected in run_graph(card.onnx_path, network, windows(card.spec, 5, seed=9)):
+        np.testing.assert_allclose(found, expected, atol=PARITY_MV)
 
 
+@pytest.mark.parametrize("name", ["unet", DEFAULT_NETWORK])
 @pytest.mark.parametrize(("kind", "gain_db"), [("bw", 3), ("em", 1)])
-def test_the_shipped_network_makes_a_noisy_ecg_cleaner(kind, gain_db):
-    spec = load_card(DEFAULT_NETWORK).spec
+def test_the_shipped_network_makes_a_noisy_ecg_cleaner(name, kind, gain_db):
+    spec = load_card(name).network
     clean = SyntheticPatient(fs=spec.fs).read(0, 40 * spec.window).clean
     noise = synthetic_tape(kind, spec.fs, 0)[:1, : clean.shape[1]]
     noise = noise * (clean.std() / noise.std())  # 0 dB
-    rows = torch.from_numpy(clean + noise).reshape(40, 1, spec.window)
-    output = cleaned(load_card(DEFAULT_NETWORK).onnx_path, rows).reshape(1, -1)
-    assert Moments.of(clean, output).snr_db > gain_db
+    network = spec.build().eval()
+    network.load_state_dict(load_file(load_card(name).weights_path))
+    rows = torch.from_numpy(clean + noise)
+    with torch.inference_mode():
+        if spec.steps:
+            # The answer is of a look-ahead ago.
+            output = step(network, rows[None], lookahead=36)[0][0, :1].roll(-36)
+        else:
+            output = network(rows.reshape(40, 1, spec.window)).reshape(1, -1)
+    assert Moments.of(clean[:, :-36], output.numpy()[:, :-36]).snr_db > gain_db
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(InputError, match="model 'vnet' is unknown; there are: unet"):
+    with pytest.raises(InputError, match="model 'vnet' is unknown; there are: lowdelay, unet"):
         find_network("vnet")
     with pytest.raises(InputError, match="model 'vnet' is unknown"):
         load_card("vnet")

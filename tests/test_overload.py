@@ -6,13 +6,17 @@ import time
 
 import numpy as np
 import pytest
-from engine_tools import Identity
+from engine_tools import Identity, cut
+from step_tools import STEPS, Recorded, config, ecg, whole
 
 from engine import session as session_module
+from engine.backends.base import check_step
 from engine.backends.filters import FilterBackend
 from engine.backends.reliable import ReliableBackend
-from engine.ladder import Ladder
+from engine.ladder import Ladder, Step
 from engine.messages import Cleaned, Mark, Reason
+from engine.overload import step_way
+from engine.pipeline import unguarded
 from engine.runner import EngineProcess
 from engine.session import Job, Session
 from models.classical import CLASSICAL
@@ -75,6 +79,75 @@ def test_an_overloaded_engine_goes_down_to_the_filter_and_back_and_loses_nothing
     assert all(summary["overload"]["steps_taken"][step] for step in ("network", "larger_hop"))
     (events,) = tmp_path.glob("*.events.jsonl")
     assert events.read_text().count('"step"') >= 4
+
+
+class SlowSteps(Recorded):
+    """The same for a network that keeps state: longer than its larger hop of 178 ms."""
+
+    slow = True
+
+    def __init__(self):
+        super().__init__()
+        self.hops = set()
+
+    def step(self, samples, state, lookahead):
+        self.hops.add(samples.shape[2])
+        check_step(samples, state, lookahead, STEPS)
+        if self.slow:
+            time.sleep(0.2)
+        return super().step(samples, state, lookahead)
+
+
+def test_a_network_that_keeps_state_goes_down_the_ladder_and_back(monkeypatch):
+    """To raw, for the filter is slow here as well, and up again when both are fast."""
+    hurry(monkeypatch)
+    slow, filtering = SlowSteps(), FilterBackend.infer
+
+    def slowly(self, batch):
+        if slow.slow:
+            time.sleep(0.2)
+        return filtering(self, batch)
+
+    monkeypatch.setattr(session_module, "_open_backend", lambda job: slow)
+    monkeypatch.setattr(FilterBackend, "infer", slowly)
+    session = Session(job(seconds=12.0, lookahead_ms=140.0))
+    messages, steps = [], []
+
+    def show(message):
+        messages.append(message)
+        step = session.status().setup.step
+        if not steps or steps[-1] != step:
+            steps.append(step)
+        if step == "raw":
+            slow.slow = False
+
+    summary = session.run(show=show).summary
+    # A busy machine may miss more hops afterwards.
+    assert steps[:7] == ["", "larger hop", "classical filter", "raw", "classical filter", "larger hop", ""]
+    assert slow.hops == {16, 64}
+    assert summary["samples_in"] == summary["samples_out"] == 12 * 360
+    assert summary["samples_lost"] == summary["gaps"] == 0
+    starts = [message.start for message in messages]
+    assert starts == [0, *(message.stop for message in messages[:-1])]
+    marks = column(messages, "marks")
+    assert {Mark.CLEANED, Mark.FILTERED, Mark.BYPASSED} <= set(np.unique(marks))
+    assert summary["reasons"]["overload"] == (marks >= Mark.BYPASSED).sum()
+
+
+@pytest.mark.parametrize("lookahead", [0, 35, 36, 50, 107, 108])
+@pytest.mark.parametrize("hop", [4, 16, 180, 600])
+def test_the_larger_hop_is_one_that_the_network_can_take(hop, lookahead):
+    asked, recorded = config(hop, lookahead), Recorded()
+    for step in (Step.LARGER_HOP, Step.FILTER, Step.RAW):
+        way = step_way(step, asked, recorded)
+        assert way.config.hop % STEPS.multiple == 0
+        assert hop <= way.config.hop <= 4 * hop
+        assert way.config.lookahead == lookahead
+    larger = step_way(Step.LARGER_HOP, asked, recorded)
+    data = ecg(1, 1500)
+    messages = list(unguarded(([c] for c in cut(data, [61])), larger.config, larger.backend))
+    expected = whole(data, lookahead)[:, 0]
+    np.testing.assert_allclose(column(messages, "cleaned")[None], expected, atol=1e-5)
 
 
 def test_without_the_ladder_it_is_merely_late(monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from engine_tools import Identity, cut, joined
+from step_tools import ecg, whole
 
 from engine.backends import choose_backend, open_backend
 from engine.config import EngineConfig
@@ -19,7 +20,6 @@ from models.registry import NETWORKS, SYSTEMS, load_card
 from models.spec import NetworkSpec
 from streamer.errors import InputError
 from streamer.open_source import SourceSettings
-from streamer.synthetic import SyntheticPatient
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 
@@ -54,16 +54,6 @@ def backend_of(name):
         return Untrained(SYSTEMS[name])
 
 
-def ecg(leads, samples, seed=0):
-    """ECG of as many leads with wander, hiss and offsets."""
-    block = SyntheticPatient(fs=360.0, leads=("II",), seed=seed).read(0, samples)
-    rng = np.random.default_rng(seed)
-    gain, offset = rng.uniform(0.5, 1.5, (leads, 1)), rng.uniform(-1, 1, (leads, 1))
-    wander = 0.2 * np.sin(np.arange(samples) / 150 + rng.uniform(0, 6, (leads, 1)))
-    hiss = 0.05 * rng.standard_normal((leads, samples))
-    return (gain * block.data + offset + wander + hiss).astype(np.float32)
-
-
 def offline(backend, config, data, pairs):
     """The windows cut from the whole signal at once, cleaned lead by lead, and faded together."""
     leads, samples = data.shape
@@ -83,9 +73,12 @@ def offline(backend, config, data, pairs):
 
 @every_system
 def test_streaming_is_windowing_the_whole_signal(name):
-    """Streams of one, three and twelve leads side by side."""
+    """Streams of one, three and twelve leads side by side; with state, it is one pass over all of it."""
     spec, backend = SYSTEMS[name], backend_of(name)
-    config = EngineConfig(spec.fs, spec.window, spec.window // 2, spec.window // 4)
+    lookahead, hop = 250 * spec.window / spec.fs, 500 * spec.window / spec.fs
+    if isinstance(spec, NetworkSpec) and spec.steps:
+        lookahead = 100.0
+    config = EngineConfig.of(spec, lookahead, hop)
     # Twelve leads of the two large networks of one lead take seconds, and are no other case than three.
     heavy = spec.leads == 1 and spec.parameters > 500_000
     beds = {leads: ecg(leads, spec.window + 7, seed=leads) for leads in ([1, 3] if heavy else PAIRS)}
@@ -97,7 +90,11 @@ def test_streaming_is_windowing_the_whole_signal(name):
     for leads, data in beds.items():
         streamed = joined(messages, "cleaned", str(leads))
         assert np.isfinite(streamed).all()
-        np.testing.assert_allclose(streamed, offline(backend, config, data, PAIRS[leads]), atol=1e-4)
+        if isinstance(spec, NetworkSpec) and spec.steps:
+            expected = whole(data, config.lookahead)[:, 0]
+        else:
+            expected = offline(backend, config, data, PAIRS[leads])
+        np.testing.assert_allclose(streamed, expected, atol=1e-4)
 
 
 @every_system
@@ -112,8 +109,10 @@ def test_the_facts_are_there(name):
     assert spec.fs == 360.0
     assert spec.leads in (1, 2)
     assert 256 <= spec.window <= 3600
-    # The default look-ahead and hop must fit.
-    EngineConfig.from_ms(spec.fs, spec.window, 300.0, 40.0)
+    # Its own look-ahead and the default hop must fit, and so must the longest of the presets.
+    for lookahead_ms in (spec.lookahead_ms, 300.0):
+        config = EngineConfig.of(spec, lookahead_ms, 40.0)
+        assert config.lookahead == round(lookahead_ms * 0.36)
     assert rows_of(12, spec.leads) * spec.leads == 12
 
 

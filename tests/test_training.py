@@ -17,10 +17,11 @@ from models.data import (
     load_corpus,
     noisy_batch,
 )
+from models.objective import denoising_loss
 from models.registry import find_network
 from models.run_state import Plan, RunState
 from models.track_f import TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
-from models.train import VALIDATIONS, TrainSettings, command, denoising_loss, plan_steps, rate_at, train
+from models.train import VALIDATIONS, TrainSettings, command, plan_steps, rate_at, train
 from models.train_all import share, train_all
 from streamer.errors import InputError
 from streamer.noise import KINDS, noise_blocks
