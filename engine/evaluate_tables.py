@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.evaluate_parts import Result, code_sha256, fingerprint
+from engine.evaluate_pictures import plot_f1
 from engine.evaluate_report import snr_text
 from engine.evaluate_stress import StressSettings, stress_data
 from models.track_s_results import RESULTS, read_results
@@ -103,7 +104,7 @@ def _delay(delay_ms: float | None) -> str:
 
 
 def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> str:
-    """Write ``stress.json`` and ``report.md``; returns the latter."""
+    """Write ``stress.json``, ``report.md`` and ``f1.png``; returns the report."""
     manifest = {
         "hop_ms": settings.hop_ms,
         "seconds": settings.seconds,
@@ -116,6 +117,7 @@ def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> 
     report = {"track": "stress", "manifest": manifest, "rows": rows}
     (folder / "stress.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(text, encoding="utf-8")
+    plot_f1(rows, folder / "f1.png")
     return text
 
 
