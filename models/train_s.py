@@ -4,19 +4,17 @@ MSE, Adam at 1e-3, a tenth of that from epoch 40 on, batches of 64, 100 epochs, 
 network of the last epoch is scored. One network per noise and SNR.
 """
 
-import json
 import platform
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from models import registry
+from models.epochs import learn_once, run, run_epochs
 from models.run_state import Plan, RunState
 from models.track_s import LEADS, WINDOW, Condition, Windows, load_examples
 from models.track_s_results import append_result, result_row
@@ -88,23 +86,9 @@ def train_s(
     examples = load_examples(settings.condition, data_dir=data_dir)
     mean, sd = _scale(examples.train[0])
     noisy, clean = (torch.from_numpy((side - mean) / sd).to(where) for side in examples.train)
-    bar = Progress(
-        TextColumn(f"{run_name(name, settings)}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-    )  # fmt: skip
-    with bar, (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-        task = bar.add_task("", total=settings.epochs, completed=state.step, loss=float("nan"))
-        while state.step < settings.epochs:
-            started = time.perf_counter()
-            loss = _epoch(state, noisy, clean)
-            state.seconds += time.perf_counter() - started
-            log.write(json.dumps({"epoch": state.step, "loss": loss, "seconds": state.seconds}) + "\n")
-            log.flush()
-            state.save(folder / "checkpoint.pt")
-            bar.update(task, completed=state.step, loss=loss)
-
+    run_epochs(state, settings.epochs, folder, lambda: _epoch(state, noisy, clean))
     unseen = torch.from_numpy((examples.test[0] - mean) / sd).to(where)
-    output = _run(state.network, unseen) * sd + mean
+    output = run(state.network, unseen) * sd + mean
     row = result_row(name, settings.condition, examples.test, output) | {
         "epochs": settings.epochs,
         "seed": settings.seed,
@@ -125,23 +109,4 @@ def _scale(noisy: Windows) -> tuple[Windows, Windows]:
 
 
 def _epoch(state: RunState, noisy: Tensor, clean: Tensor) -> float:
-    """Learn from every window once, in a random order; returns the mean loss."""
-    state.network.train()
-    order = torch.randperm(len(noisy), generator=state.generator, device=noisy.device)
-    total = torch.zeros((), device=noisy.device)
-    for chosen in order.split(BATCH):
-        loss = nn.functional.mse_loss(state.network(noisy[chosen]), clean[chosen])
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        state.optimiser.step()
-        total += loss.detach() * len(chosen)
-    state.schedule.step()
-    state.step += 1
-    return total.item() / len(noisy)
-
-
-@torch.no_grad()
-def _run(network: nn.Module, noisy: Tensor) -> Windows:
-    network.eval()
-    output: Windows = torch.cat([network(batch) for batch in noisy.split(256)]).cpu().numpy()
-    return output
+    return learn_once(state, noisy, clean, BATCH, nn.functional.mse_loss)
