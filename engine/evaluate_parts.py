@@ -24,7 +24,7 @@ Progress = Callable[[str, int, int], None]
 """Told what has been done, how many parts are done, and of how many."""
 # What only writes down figures decides none.
 _REPORTS = {"evaluate_report.py", "evaluate_pictures.py", "evaluate_tables.py", "safety_report.py"}
-_REPORTS |= {"track_s_results.py"}
+_REPORTS |= {"track_s_results.py", "qtdb_report.py"}
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from engine.evaluate_parts import Result, code_sha256, fingerprint
 from engine.evaluate_pictures import plot_f1
 from engine.evaluate_report import snr_text
 from engine.evaluate_stress import StressSettings, stress_data
+from engine.qtdb_report import markdown as qtdb_markdown
 from models.track_s_results import RESULTS, read_results
 from models.track_s_results import markdown as track_s_markdown
 from streamer.errors import InputError
 
-TRACK_F, TRACK_S, STRESS = "track-f", "track-s", "stress"
+TRACK_F, TRACK_S, STRESS, QTDB = "track-f", "track-s", "stress", "qtdb"
 """Folders of the tracks in a folder of results."""
 
 # F1 at ±150 ms without denoising: NeuroKit's own detector and its Pan–Tompkins, by SNR.
@@ -37,10 +38,13 @@ def tables(folder: Path) -> str:
     if (folder / STRESS / "stress.json").is_file():
         rows = json.loads((folder / STRESS / "stress.json").read_text(encoding="utf-8"))["rows"]
         texts.append(stress_markdown(rows))
+    if (folder / QTDB / "summary.json").is_file():
+        texts.append(qtdb_markdown(json.loads((folder / QTDB / "summary.json").read_text(encoding="utf-8"))))
     if not texts:
         raise InputError(
-            f"{folder} holds no results; it should have {TRACK_F}/summary.json, {TRACK_S}/{RESULTS} or "
-            f"{STRESS}/stress.json, which `ecg-stream evaluate --out {folder}/…` writes"
+            f"{folder} holds no results; it should have {TRACK_F}/summary.json, {TRACK_S}/{RESULTS}, "
+            f"{STRESS}/stress.json or {QTDB}/summary.json, which `ecg-stream evaluate --out {folder}/…` "
+            "writes"
         )
     return "\n".join(texts)
 
