@@ -572,7 +572,7 @@ def models(
     A network of one lead cleans every lead by itself. One of two takes pairs in the stream's order;
     a lead alone it gets twice, and an odd lead at the end together with the one before it.
     """
-    from models.overview import improvement, overview, sentences
+    from models.overview import budget, improvement, overview, sentences
 
     _check_writable(json_file)
     known = [overview(each) for each in ([name] if name else SYSTEMS)]
@@ -585,7 +585,6 @@ def models(
         wide = out.width >= 120
         table = Table("name", *["what"] * wide, "window", "leads", "parameters", "gain dB", "trained")
         for facts in known:
-            trained = f"{facts['training']['minutes']:g} min" if "training" in facts else ""
             table.add_row(
                 facts["name"],
                 *[facts["title"]] * wide,
@@ -593,9 +592,12 @@ def models(
                 str(facts["leads"]),
                 f"{facts['parameters']:,}",
                 improvement(facts),
-                trained if facts["weights"] else "not yet",
+                budget(facts) if facts["weights"] else "not yet",
             )
-        table.caption = "gain: unseen patients, all noises, 0 dB\n`ecg-stream models NAME` tells the rest"
+        table.caption = (
+            "gain: unseen patients, all noises, 0 dB; trained: steps × windows, and budgets were unequal\n"
+            "`ecg-stream models NAME` tells the rest"
+        )
     out.print(table)
     if json_file:
         _write_json(known, json_file)
