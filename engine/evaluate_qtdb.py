@@ -36,6 +36,7 @@ from models.qtdb import (
 from models.qtdb_scores import score_records
 from models.registry import load_card
 from streamer.chunk import Samples
+from streamer.errors import InputError
 from streamer.noise import take
 from streamer.nstdb import load_tape
 from streamer.records import find_record
@@ -137,24 +138,32 @@ class _Played:
 
 @lru_cache(maxsize=4)
 def _play(version: NoiseVersion, leads: int, seconds: float, data_dir: Path | None) -> dict[str, _Played]:
-    """The test records without their own drift, with noise from a place of its own for each."""
+    """The test records without their own drift, with noise from a place of its own for each.
+
+    All play for `seconds`, or for as long as the shortest of them lasts.
+    """
+    records = [load_record(name, data_dir) for name in TEST_RECORDS]
+    samples = min(round(seconds * FS), *(record.data.shape[1] for record in records))
     tape = load_tape("bw", "test", FS, data_dir)
     rng = np.random.default_rng([SEED, version, 2])
-    blocks = max(1, round(seconds / BLOCK_S))
+    blocks = max(1, round(samples / FS / BLOCK_S))
     # Every level of the bench as often as the others, in any order.
-    count = len(TEST_RECORDS) * blocks
+    count = len(records) * blocks
     wanted = RATIOS[0] + (RATIOS[1] - RATIOS[0]) * (rng.permutation(count) + 0.5) / count
     played = {}
-    for record, ratios in zip(TEST_RECORDS, wanted.reshape(-1, blocks), strict=True):
-        whole = load_record(record, data_dir)
-        reference = clean_reference(whole.data[:leads], FS)[:, : round(seconds * FS)]
-        samples = reference.shape[1]
+    for record, ratios in zip(records, wanted.reshape(-1, blocks), strict=True):
+        reference = clean_reference(record.data[:leads], FS)[:, :samples]
         channels = (noise_channel(version) + np.arange(len(reference))) % len(tape)
         noise = take(tape, int(rng.integers(tape.shape[1])), samples)[channels]
-        inside = whole.spans[whole.spans[:, 1] <= samples]
-        raw = reference + scaled_wander(reference, inside, noise, ratios)
+        inside = record.spans[record.spans[:, 1] <= samples]
         scored = inside[inside[:, 0] >= round(WARMUP_S * FS)]
-        played[record] = _Played(raw, reference[0], scored)
+        if len(scored) == 0:
+            raise InputError(
+                f"record {record.name} outlines no beat between second {WARMUP_S:g}, up to which nothing is "
+                f"scored, and second {samples / FS:g}; give more --seconds"
+            )
+        raw = reference + scaled_wander(reference, inside, noise, ratios)
+        played[record.name] = _Played(raw, reference[0], scored)
     return played
 
 

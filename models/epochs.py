@@ -1,9 +1,11 @@
 """Training by passes over windows that stay the same, as the literature's networks were trained."""
 
 import json
+import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +17,25 @@ from models.run_state import RunState
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Of an output and the clean windows, both (batch, leads, samples): one number."""
+
+
+def prepare(device: str, threads: int, seed: int) -> torch.device:
+    """Where to train (``auto`` takes CUDA where there is one), with torch seeded and its threads set."""
+    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    return where
+
+
+def about(state: RunState, device: torch.device) -> dict[str, Any]:
+    """What a result says of how it was made: size of the network, time and machine."""
+    return {
+        "parameters": sum(p.numel() for p in state.network.parameters() if p.requires_grad),
+        "minutes": round(state.seconds / 60, 1),
+        "machine": f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "torch": torch.__version__,
+    }
 
 
 def run_epochs(state: RunState, epochs: int, folder: Path, epoch: Callable[[], float]) -> None:

@@ -1,12 +1,12 @@
 """Results of the QTDB bench on isolated beats: a line per run in a file that is committed."""
 
-import json
 from pathlib import Path
 from typing import Any, get_args
 
 from models.qtdb import NoiseVersion, load_test
 from models.qtdb_filters import FILTERS
 from models.qtdb_scores import score_records
+from models.result_lines import append_line, read_lines
 
 RESULTS = "qtdb.jsonl"
 
@@ -28,15 +28,9 @@ def score_filters(folder: Path, data_dir: Path | None = None) -> None:
 
 def append_result(folder: Path, row: dict[str, Any]) -> None:
     """Add a line to the folder's results file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / RESULTS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    append_line(folder / RESULTS, row)
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """Every result of a folder; of a run that was repeated the last."""
-    path = folder / RESULTS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = [json.loads(line) for line in lines]
-    key = ("system", "noise_version", "epochs", "seed")
-    return list({tuple(row.get(part) for part in key): row for row in rows}.values())
+    return read_lines(folder / RESULTS, ("system", "noise_version", "epochs", "seed"))

@@ -6,7 +6,6 @@ zero over a given number of epochs.
 """
 
 import math
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models import registry
-from models.epochs import Loss, learn_once, run, run_epochs
+from models.epochs import Loss, about, learn_once, prepare, run, run_epochs
 from models.qtdb import NoiseVersion, load_examples
 from models.qtdb_results import append_result
 from models.qtdb_scores import score_records
@@ -83,10 +82,7 @@ def train_qtdb(
     replica = registry.find_network(name).replica
     if name not in LOSSES or replica is None:
         raise InputError(f"{name!r} is no network of the QTDB bench; those are: {', '.join(LOSSES)}")
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    if threads:
-        torch.set_num_threads(threads)
-    torch.manual_seed(settings.seed)
+    where = prepare(device, threads, settings.seed)
     network = replica().to(where)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     state = RunState(name, network, optimiser, _rate, settings, where, Plan(settings.epochs, 1))
@@ -103,11 +99,8 @@ def train_qtdb(
         "noise_version": settings.version,
         "epochs": settings.epochs,
         "seed": settings.seed,
-        "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "training_beats": len(noisy),
-        "minutes": round(state.seconds / 60, 1),
-        "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
-        "torch": torch.__version__,
+        **about(state, where),
         "records": score_records(examples.test[1], output, examples.owners),
     }
     append_result(out, row)

@@ -4,7 +4,6 @@ MSE, Adam at 1e-3, a tenth of that from epoch 40 on, batches of 64, 100 epochs, 
 network of the last epoch is scored. One network per noise and SNR.
 """
 
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models import registry
-from models.epochs import learn_once, run, run_epochs
+from models.epochs import about, learn_once, prepare, run, run_epochs
 from models.run_state import Plan, RunState
 from models.track_s import LEADS, WINDOW, Condition, Windows, load_examples
 from models.track_s_results import append_result, result_row
@@ -72,10 +71,7 @@ def train_s(
         raise InputError(
             f"{name!r} is no published network of {LEADS} leads and {WINDOW} samples, as Track S has them"
         )
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    if threads:
-        torch.set_num_threads(threads)
-    torch.manual_seed(settings.seed)
+    where = prepare(device, threads, settings.seed)
     network = replica().to(where)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     state = RunState(name, network, optimiser, _rate, settings, where, Plan(settings.epochs, 1))
@@ -92,10 +88,7 @@ def train_s(
     row = result_row(name, settings.condition, examples.test, output) | {
         "epochs": settings.epochs,
         "seed": settings.seed,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "minutes": round(state.seconds / 60, 1),
-        "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
-        "torch": torch.__version__,
+        **about(state, where),
     }
     append_result(out, row)
     return row

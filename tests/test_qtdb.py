@@ -339,6 +339,16 @@ def test_beats_are_cut_from_the_output_where_they_were(settings, monkeypatch, tm
         assert 20 < record["beats"] < 100
 
 
+def test_records_play_as_long_as_the_shortest_and_long_enough_to_be_scored(settings, qtdb_data):
+    played = evaluate_qtdb._play(1, 2, 1000.0, qtdb_data)
+    assert {one.raw.shape for one in played.values()} == {(2, SECONDS * 360)}
+    assert all(one.spans[-1, 1] > 80 * 360 for one in played.values())
+    with pytest.raises(
+        InputError, match=r"sel1 outlines no beat between second 10, .* and second 9; give more"
+    ):
+        evaluate_qtdb._play(1, 1, 9.0, qtdb_data)
+
+
 def test_what_is_done_is_not_done_again(settings, results, out, monkeypatch):
     def nothing(*_):
         raise AssertionError("computed again")
