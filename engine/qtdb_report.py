@@ -137,7 +137,7 @@ def markdown(report: dict[str, Any]) -> str:
             f"| {row['system']} | {_training(row)} | {versions} | {row['beats']:,} | {_cells(row)} |"
         )
     for name, figures in PUBLISHED.items():
-        shown = " | ".join(f"{value:.{digits}f}" for value, digits in zip(figures, _DIGITS, strict=True))
+        shown = " | ".join(f"{value:g}" for value in figures)
         lines.append(f"| published: {name} | | 1 + 2 | 26,612 | {shown} |")
     lines += [
         "",
