@@ -579,7 +579,7 @@ def models(
     A network of one lead cleans every lead by itself. One of two takes pairs in the stream's order;
     a lead alone it gets twice, and an odd lead at the end together with the one before it.
     """
-    from models.overview import improvement, overview, sentences
+    from models.overview import budget, improvement, overview, sentences
 
     _check_writable(json_file)
     known = [overview(each) for each in ([name] if name else SYSTEMS)]
@@ -592,7 +592,6 @@ def models(
         wide = out.width >= 120
         table = Table("name", *["what"] * wide, "window", "leads", "parameters", "gain dB", "trained")
         for facts in known:
-            trained = f"{facts['training']['minutes']:g} min" if "training" in facts else ""
             table.add_row(
                 facts["name"],
                 *[facts["title"]] * wide,
@@ -600,9 +599,12 @@ def models(
                 str(facts["leads"]),
                 f"{facts['parameters']:,}",
                 improvement(facts),
-                trained if facts["weights"] else "not yet",
+                budget(facts) if facts["weights"] else "not yet",
             )
-        table.caption = "gain: unseen patients, all noises, 0 dB\n`ecg-stream models NAME` tells the rest"
+        table.caption = (
+            "gain: unseen patients, all noises, 0 dB; trained: steps × windows, and budgets were unequal\n"
+            "`ecg-stream models NAME` tells the rest"
+        )
     out.print(table)
     if json_file:
         _write_json(known, json_file)
@@ -613,8 +615,11 @@ def train(
     names: Annotated[list[str] | None, typer.Argument(help="Networks to train.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Train every network.")] = False,
     track: Annotated[
-        Literal["f", "s"],
-        typer.Option(help="f: unseen patients and noise. s: as the seed table was made, to compare with it."),
+        Literal["f", "s", "qtdb"],
+        typer.Option(
+            help="f: unseen patients and noise. s: as the seed table was made, to compare with it. qtdb: as "
+            "the literature's bench has it, likewise."
+        ),
     ] = "f",
     out_dir: Annotated[
         Path, typer.Option("--out", help="Holds a folder for each run, train-NAME on Track F.")
@@ -635,7 +640,12 @@ def train(
     noise: Annotated[str, typer.Option(help="Track S: noises, comma-separated: bw, em, ma, emb.")] = "emb",
     snr: Annotated[str, typer.Option(help="Track S: SNRs in dB, comma-separated.")] = "-4",
     mixing: Annotated[str, typer.Option(help="Track S: how emb is made, new or old.")] = "new",
-    epochs: Annotated[int, typer.Option(min=1, help="Track S: passes over the training windows.")] = 100,
+    noise_version: Annotated[
+        str, typer.Option(help="Track qtdb: which halves of the noise, comma-separated: 1, 2.")
+    ] = "1,2",
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Tracks S and qtdb: passes over the training windows.")
+    ] = 100,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
@@ -652,6 +662,7 @@ def train(
     - `ecg-stream train --all --budget 600` all of them in ten hours
     - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
     - `ecg-stream train lowdelay --pack track-f.pack --device cuda` where no records are
+    - `ecg-stream train deepfilter --track qtdb --out docs/results/qtdb`
     """
     chosen = names or (list(NETWORKS) if every else [])
     if not chosen or (names and every):
@@ -669,6 +680,8 @@ def train(
     try:
         if track == "s":
             _train_s(chosen, out_dir, noise, snr, mixing, epochs, seed, where)
+        elif track == "qtdb":
+            _train_qtdb(chosen, out_dir, noise_version, epochs, seed, where)
         else:
             _train_f(chosen, out_dir, steps, minutes, budget, batch, rate, validate_every, seed, where)
     except KeyboardInterrupt:
@@ -747,6 +760,26 @@ def _train_s(
             for name in names:
                 row = train_s(name, out_dir, settings, **where)
                 out.print(f"{name}, {kind} at {level:g} dB: {row['snr_out_db']:.2f} dB", highlight=False)
+
+
+def _train_qtdb(
+    names: list[str], out_dir: Path, versions: str, epochs: int, seed: int | None, where: dict[str, Any]
+) -> None:
+    from models.qtdb import NoiseVersion
+    from models.train_qtdb import QtdbSettings, train_qtdb
+
+    known: dict[str, NoiseVersion] = {"1": 1, "2": 2}
+    for word in _list(versions):
+        if word not in known:
+            raise InputError(f"noise version {word!r} is unknown; allowed: 1, 2")
+        settings = QtdbSettings(known[word], epochs)
+        if seed is not None:
+            settings = replace(settings, seed=seed)
+        for name in names:
+            row = train_qtdb(name, out_dir, settings, **where)
+            beats = sum(record["beats"] for record in row["records"])
+            ssd = sum(record["beats"] * record["ssd"] for record in row["records"]) / beats
+            out.print(f"{name}, noise {word}: SSD {ssd:.2f} mV² over {beats} beats", highlight=False)
 
 
 @app.command()
@@ -866,9 +899,10 @@ def _counts(text: str) -> tuple[int, ...]:
 @app.command()
 def evaluate(
     track: Annotated[
-        Literal["f", "s", "stress", "safety"],
+        Literal["f", "s", "qtdb", "stress", "safety"],
         typer.Option(
             help="f: unseen patients, unseen noise. s: the seed table's protocol, filters and trained runs. "
+            "qtdb: the literature's bench, as published (filters and trained runs) and streamed. "
             "stress: beats found in the official Noise Stress Test records. safety: beats invented, "
             "erased and bent, with the guard off and on."
         ),
@@ -892,7 +926,8 @@ def evaluate(
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Seconds of every record [default: 60; stress: to the end]; safety: of every noise [3600]."
+            help="Seconds of every record [default: 60; qtdb: 120; stress: to the end]; safety: of every "
+            "noise [3600]."
         ),
     ] = None,
     qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
@@ -923,6 +958,8 @@ def evaluate(
     try:
         if track == "s":
             text = _evaluate_s(folder, _list(noises), levels, data_dir)
+        elif track == "qtdb":
+            text = _evaluate_qtdb(folder, {**shared, "seconds": seconds or 120.0})
         elif track == "stress":
             text = _evaluate_stress(folder, {**shared, "seconds": seconds})
         elif track == "safety":
@@ -1028,6 +1065,19 @@ def _evaluate_s(folder: Path, noises: list[str], snrs: tuple[float, ...], data_d
     text = markdown(read_results(folder))
     (folder / "report.md").write_text(text, encoding="utf-8")
     return text
+
+
+def _evaluate_qtdb(folder: Path, options: dict[str, Any]) -> str:
+    from engine.evaluate_qtdb import StreamedSettings, evaluate_qtdb
+    from engine.qtdb_report import write_qtdb
+    from models.qtdb_results import read_results, score_filters
+
+    settings = StreamedSettings(**options)
+    with _progress() as show:
+        show("beats cut out: filters", 0, 1)
+        score_filters(folder, settings.data_dir)
+        results = evaluate_qtdb(settings, folder, show)
+    return write_qtdb(read_results(folder), results, settings, folder)
 
 
 def _evaluate_stress(folder: Path, options: dict[str, Any]) -> str:

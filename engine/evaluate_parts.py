@@ -30,7 +30,7 @@ _REPORTS = {
     "evaluate_tables.py",
     "safety_report.py",
 }
-_REPORTS |= {"track_s_results.py"}
+_REPORTS |= {"track_s_results.py", "qtdb_report.py"}
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,17 @@ from engine.evaluate_parts import Result, code_sha256, fingerprint
 from engine.evaluate_pictures import plot_examples, plot_snr
 from engine.evaluate_scores import Score
 from models.macs import macs_per_s
+from models.overview import budget
 from models.registry import load_card
 from models.track_f import LEAD
 
 NOISELESS_DB = 100.0
 """Above this a difference is rounding."""
+BUDGETS = (
+    "Training: optimiser steps × windows per step. Budgets were unequal, so that a network's place says as "
+    "much of its budget as of the network."
+)
+"""Stands wherever networks are ranked."""
 _BOOTSTRAPS = 2000
 _MEANS = (
     "snr_in_db",
@@ -131,12 +137,14 @@ def _systems(settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
     """Facts of each system that stand beside its figures."""
     facts: dict[str, dict[str, Any]] = {}
     for name in settings.models:
-        spec = load_card(name).spec
+        card = load_card(name)
+        spec = card.spec
         facts[name] = {
             "title": spec.title,
             "leads": spec.leads,
             "parameters": spec.parameters,
             "macs_per_s": round(macs_per_s(spec, settings.hop_ms / 1000)),
+            "training": budget(card.trained),
         }
     return facts | {name: {"title": "needs the whole record: no stream"} for name in OFFLINE}
 
@@ -168,14 +176,15 @@ def markdown(report: dict[str, Any]) -> str:
 
 def _systems_table(systems: dict[str, dict[str, Any]]) -> list[str]:
     lines = [
-        "| system | what | leads | parameters | MMAC per second of a lead |",
-        "|---|---|---|---|---|",
+        "| system | what | leads | parameters | training | MMAC per second of a lead |",
+        "|---|---|---|---|---|---|",
     ]
     for name, facts in systems.items():
         work = f"{facts['macs_per_s'] / 1e6:.1f}" if facts.get("macs_per_s") else ""
         size = f"{facts['parameters']:,}" if facts.get("parameters") else ""
-        lines.append(f"| {name} | {facts['title']} | {facts.get('leads', '')} | {size} | {work} |")
-    return lines
+        leads, training = facts.get("leads", ""), facts.get("training", "")
+        lines.append(f"| {name} | {facts['title']} | {leads} | {size} | {training} | {work} |")
+    return [*lines, "", BUDGETS]
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:

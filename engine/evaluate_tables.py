@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.evaluate_parts import Result, code_sha256, fingerprint
-from engine.evaluate_report import snr_text
+from engine.evaluate_pictures import plot_f1
+from engine.evaluate_report import BUDGETS, snr_text
 from engine.evaluate_stress import StressSettings, stress_data
+from engine.qtdb_report import markdown as qtdb_markdown
 from models.track_s_results import RESULTS, read_results
 from models.track_s_results import markdown as track_s_markdown
 from streamer.errors import InputError
 
-TRACK_F, TRACK_S, STRESS = "track-f", "track-s", "stress"
+TRACK_F, TRACK_S, STRESS, QTDB = "track-f", "track-s", "stress", "qtdb"
 """Folders of the tracks in a folder of results."""
 
 # F1 at ±150 ms without denoising: NeuroKit's own detector and its Pan–Tompkins, by SNR.
@@ -36,10 +38,13 @@ def tables(folder: Path) -> str:
     if (folder / STRESS / "stress.json").is_file():
         rows = json.loads((folder / STRESS / "stress.json").read_text(encoding="utf-8"))["rows"]
         texts.append(stress_markdown(rows))
+    if (folder / QTDB / "summary.json").is_file():
+        texts.append(qtdb_markdown(json.loads((folder / QTDB / "summary.json").read_text(encoding="utf-8"))))
     if not texts:
         raise InputError(
-            f"{folder} holds no results; it should have {TRACK_F}/summary.json, {TRACK_S}/{RESULTS} or "
-            f"{STRESS}/stress.json, which `ecg-stream evaluate --out {folder}/…` writes"
+            f"{folder} holds no results; it should have {TRACK_F}/summary.json, {TRACK_S}/{RESULTS}, "
+            f"{STRESS}/stress.json or {QTDB}/summary.json, which `ecg-stream evaluate --out {folder}/…` "
+            "writes"
         )
     return "\n".join(texts)
 
@@ -65,28 +70,32 @@ def _track_f(report: dict[str, Any]) -> str:
         "# Track F: unseen patients, unseen noise, streamed",
         "",
         f"{len(settings['records'])} test records, {settings['seconds']:g} s of each, gain over the input in "
-        "dB with its 95 % interval over records.",
+        f"dB with its 95 % interval over records. {BUDGETS}",
     ]
+    trained = {name: facts.get("training", "") for name, facts in report["systems"].items()}
     for noise in settings["noises"]:
         snrs = settings["snrs"]
-        lines += ["", f"## {noise}", "", "| system | delay | " + " | ".join(f"{s:g} dB" for s in snrs) + " |"]
-        lines.append("|---|---|" + "---|" * len(snrs))
+        heads = ["system", "delay", "training", *(f"{snr:g} dB" for snr in snrs)]
+        lines += ["", f"## {noise}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
         for system in order:
             cells = [_gain(gains[system][noise, snr]) for snr in snrs]
-            lines.append(f"| {system[0]} | {_delay(system[1])} | " + " | ".join(cells) + " |")
+            about = [system[0], _delay(system[1]), trained[system[0]]]
+            lines.append("| " + " | ".join(about + cells) + " |")
     lines += [
         "",
         "## All noises, and clean input",
         "",
-        "| system | delay | parameters | MMAC/s | mean gain | clean in: SNR out | without own drift |",
-        "|---|---|---|---|---|---|---|",
+        "| system | delay | parameters | training | MMAC/s | mean gain | clean in: SNR out "
+        "| without own drift |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for system in order:
         facts = report["systems"][system[0]]
         size = f"{facts['parameters']:,}" if facts.get("parameters") else ""
         work = f"{facts['macs_per_s'] / 1e6:.1f}" if facts.get("macs_per_s") else ""
         kept, removed = (snr_text(clean[system][drift]) for drift in ("keep", "remove"))
-        cells = [system[0], _delay(system[1]), size, work, f"{mean[system]:+.2f}", kept, removed]
+        about = [system[0], _delay(system[1]), size, trained[system[0]], work]
+        cells = [*about, f"{mean[system]:+.2f}", kept, removed]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -103,7 +112,7 @@ def _delay(delay_ms: float | None) -> str:
 
 
 def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> str:
-    """Write ``stress.json`` and ``report.md``; returns the latter."""
+    """Write ``stress.json``, ``report.md`` and ``f1.png``; returns the report."""
     manifest = {
         "hop_ms": settings.hop_ms,
         "seconds": settings.seconds,
@@ -116,6 +125,7 @@ def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> 
     report = {"track": "stress", "manifest": manifest, "rows": rows}
     (folder / "stress.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(text, encoding="utf-8")
+    plot_f1(rows, folder / "f1.png")
     return text
 
 

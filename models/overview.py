@@ -48,6 +48,15 @@ def overview(name: str) -> dict[str, Any]:
     return {**facts, "weights": True, **{key: card[key] for key in known if key in card}}
 
 
+def budget(trained: dict[str, Any]) -> str:
+    """Optimiser steps and windows per step that a card's weights were trained with; empty without."""
+    if "training" not in trained:
+        return ""
+    training = trained["training"]
+    rows = training.get("rows_per_step", training["settings"]["batch"])
+    return f"{training['steps_run']:,} × {rows}"
+
+
 def improvement(facts: dict[str, Any]) -> str:
     """Track F's improvement under `_NOISE` at `_SNR` as text, dB; empty where nobody has measured it."""
     for row in facts.get("track_f", ()):
@@ -73,7 +82,7 @@ def sentences(facts: dict[str, Any]) -> dict[str, str]:
         shown["parameters"] += f" ({facts['published_parameters']:,} as published)"
     if training:
         shown["trained"] = (
-            f"{training['steps_run']:,} steps, {training['minutes']:g} min on {training['machine']}: "
+            f"{budget(facts)} (steps × windows), {training['minutes']:g} min on {training['machine']}: "
             f"{facts['training_command']}"
         )
         shown["full training"] = facts["full_training_command"]

@@ -1,9 +1,9 @@
 """Results of Track S: one line per run in a file that is committed, and the table made from it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from models.result_lines import append_line, read_lines
 from models.track_s import Condition, Windows, load_examples, rmse_mv, snr_db
 from models.track_s_filters import FILTERS
 
@@ -54,18 +54,12 @@ def score_filters(folder: Path, condition: Condition, data_dir: Path | None = No
 
 def append_result(folder: Path, row: dict[str, Any]) -> None:
     """Add a line to the folder's results file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / RESULTS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    append_line(folder / RESULTS, row)
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """Every result of a folder; of a run that was repeated the last."""
-    path = folder / RESULTS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = [json.loads(line) for line in lines]
-    key = ("system", "noise", "mixing", "snr_db", "epochs", "seed")
-    return list({tuple(row.get(part) for part in key): row for row in rows}.values())
+    return read_lines(folder / RESULTS, ("system", "noise", "mixing", "snr_db", "epochs", "seed"))
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

@@ -4,19 +4,16 @@ MSE, Adam at 1e-3, a tenth of that from epoch 40 on, batches of 64, 100 epochs, 
 network of the last epoch is scored. One network per noise and SNR.
 """
 
-import json
-import platform
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from models import registry
+from models.epochs import about, learn_once, prepare, run, run_epochs
 from models.run_state import Plan, RunState
 from models.track_s import LEADS, WINDOW, Condition, Windows, load_examples
 from models.track_s_results import append_result, result_row
@@ -74,10 +71,7 @@ def train_s(
         raise InputError(
             f"{name!r} is no published network of {LEADS} leads and {WINDOW} samples, as Track S has them"
         )
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    if threads:
-        torch.set_num_threads(threads)
-    torch.manual_seed(settings.seed)
+    where = prepare(device, threads, settings.seed)
     network = replica().to(where)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     state = RunState(name, network, optimiser, _rate, settings, where, Plan(settings.epochs, 1))
@@ -88,30 +82,13 @@ def train_s(
     examples = load_examples(settings.condition, data_dir=data_dir)
     mean, sd = _scale(examples.train[0])
     noisy, clean = (torch.from_numpy((side - mean) / sd).to(where) for side in examples.train)
-    bar = Progress(
-        TextColumn(f"{run_name(name, settings)}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-    )  # fmt: skip
-    with bar, (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-        task = bar.add_task("", total=settings.epochs, completed=state.step, loss=float("nan"))
-        while state.step < settings.epochs:
-            started = time.perf_counter()
-            loss = _epoch(state, noisy, clean)
-            state.seconds += time.perf_counter() - started
-            log.write(json.dumps({"epoch": state.step, "loss": loss, "seconds": state.seconds}) + "\n")
-            log.flush()
-            state.save(folder / "checkpoint.pt")
-            bar.update(task, completed=state.step, loss=loss)
-
+    run_epochs(state, settings.epochs, folder, lambda: _epoch(state, noisy, clean))
     unseen = torch.from_numpy((examples.test[0] - mean) / sd).to(where)
-    output = _run(state.network, unseen) * sd + mean
+    output = run(state.network, unseen) * sd + mean
     row = result_row(name, settings.condition, examples.test, output) | {
         "epochs": settings.epochs,
         "seed": settings.seed,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "minutes": round(state.seconds / 60, 1),
-        "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
-        "torch": torch.__version__,
+        **about(state, where),
     }
     append_result(out, row)
     return row
@@ -125,23 +102,4 @@ def _scale(noisy: Windows) -> tuple[Windows, Windows]:
 
 
 def _epoch(state: RunState, noisy: Tensor, clean: Tensor) -> float:
-    """Learn from every window once, in a random order; returns the mean loss."""
-    state.network.train()
-    order = torch.randperm(len(noisy), generator=state.generator, device=noisy.device)
-    total = torch.zeros((), device=noisy.device)
-    for chosen in order.split(BATCH):
-        loss = nn.functional.mse_loss(state.network(noisy[chosen]), clean[chosen])
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        state.optimiser.step()
-        total += loss.detach() * len(chosen)
-    state.schedule.step()
-    state.step += 1
-    return total.item() / len(noisy)
-
-
-@torch.no_grad()
-def _run(network: nn.Module, noisy: Tensor) -> Windows:
-    network.eval()
-    output: Windows = torch.cat([network(batch) for batch in noisy.split(256)]).cpu().numpy()
-    return output
+    return learn_once(state, noisy, clean, BATCH, nn.functional.mse_loss)

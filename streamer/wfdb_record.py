@@ -96,7 +96,7 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
             raise InputError(f"record {path} has no lead {lead!r}; it has: {some(list(scale))}")
     chosen = leads or usual
     data = np.stack([record.p_signal[:, scale[n][0]] * np.float32(scale[n][1]) for n in chosen])
-    return WfdbRecord(path.name, float(record.fs), chosen, data, _read_annotations(path))
+    return WfdbRecord(path.name, float(record.fs), chosen, data, read_annotations(path))
 
 
 def _distinct(names: list[str | None]) -> list[str]:
@@ -108,15 +108,16 @@ def _distinct(names: list[str | None]) -> list[str]:
     ]
 
 
-def _read_annotations(path: Path) -> tuple[Annotation, ...]:
+def read_annotations(path: Path, annotator: str = "atr") -> tuple[Annotation, ...]:
+    """Marks of a record (path without extension) by one annotator; none where its file is missing."""
     import wfdb
 
-    if not path.with_name(path.name + ".atr").is_file():
+    if not path.with_name(f"{path.name}.{annotator}").is_file():
         return ()
     try:
-        marks = wfdb.rdann(str(path), "atr")
+        marks = wfdb.rdann(str(path), annotator)
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(f"annotations {path}.atr cannot be read: {one_line(error)}") from error
+        raise InputError(f"annotations {path}.{annotator} cannot be read: {one_line(error)}") from error
     return tuple(
         Annotation(int(sample), symbol, note.rstrip("\0"))
         for sample, symbol, note in zip(marks.sample, marks.symbol, marks.aux_note, strict=True)

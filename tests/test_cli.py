@@ -245,6 +245,8 @@ def test_doctor_and_models_tell(tmp_path):
     # Names are whole in a terminal of 80 columns.
     assert all(re.search(rf"│ {name} +│", ran.stdout) for name in known)
     assert known["unet"]["training"]["minutes"] > 0
+    assert "16,000 × 64" in ran.stdout
+    assert "budgets were unequal" in " ".join(ran.stdout.split())
     assert known["dwt"]["kind"] == "classical"
     ran = ecg_stream("models", "ra-lenet", cwd=tmp_path)
     assert "1,098,940 (1,087,282 as published)" in ran.stdout

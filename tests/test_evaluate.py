@@ -163,6 +163,8 @@ def test_the_report_says_what_it_was_made_from(scores, results, settings, tmp_pa
     assert str(settings.data_dir) not in (folder / "summary.json").read_text()
     assert report["systems"]["unet"]["parameters"] == 928_337
     assert report["systems"]["unet"]["macs_per_s"] > 1e6
+    assert report["systems"]["unet"]["training"] == "16,000 × 64"
+    assert report["systems"]["identity"]["training"] == ""
     text = (folder / "report.md").read_text()
     assert text == markdown(report)
     assert text.count("\n|") == 2 + 3 + 2 + 5 * 4
@@ -180,8 +182,10 @@ def test_tables_are_made_from_result_files_alone(results, settings, tmp_path):
         f"{row['improvement_db']:+.1f} ({row['improvement_low_db']:+.1f} … {row['improvement_high_db']:+.1f})"
     )
     line = next(line for line in text.splitlines() if line.startswith("| unet | 400 ms") and gain in line)
-    assert line.count("|") == 5
-    assert "| identity | 400 ms | +0.0 (+0.0 … +0.0) | +0.0 (+0.0 … +0.0) |" in text
+    assert line.startswith("| unet | 400 ms | 16,000 × 64 |")
+    assert line.count("|") == 6
+    assert "Budgets were unequal" in text
+    assert "| identity | 400 ms |  | +0.0 (+0.0 … +0.0) | +0.0 (+0.0 … +0.0) |" in text
     with pytest.raises(InputError, match="holds no results"):
         tables(tmp_path / "track-f")
 

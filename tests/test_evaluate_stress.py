@@ -88,6 +88,7 @@ def test_the_table_shows_both_detectors(rows, settings, tmp_path):
     pair = [row_of(rows, "unet", "noisy", detector)["f1"] for detector in ("xqrs", "gqrs")]
     assert f"| unet | 500 ms | {pair[0]:.3f} / {pair[1]:.3f} |" in text
     assert "0.617 / 0.615" in text  # published at this level
+    assert (folder / "f1.png").read_bytes().startswith(b"\x89PNG")
     report = json.loads((folder / "stress.json").read_text())
     assert stress_markdown(report["rows"]) == text == tables(tmp_path)
     assert set(report["manifest"]["weights_sha256"]) == {"identity", "unet"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.evaluate_report import markdown
-from engine.evaluate_tables import tables
+from engine.evaluate_tables import stress_markdown, tables
 from models.registry import load_card, sha256
 from models.track_f import TEST_RECORDS
 from models.track_s_results import markdown as track_s_markdown
@@ -26,6 +26,7 @@ def report(track):
 def test_reports_follow_from_the_result_files():
     assert report("track-f") == markdown(summary("track-f", "summary.json"))
     assert report("track-s") == track_s_markdown(read_results(RESULTS / "track-s"))
+    assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
     assert (RESULTS / "tables.md").read_text(encoding="utf-8") == tables(RESULTS)
 
 
@@ -41,9 +42,24 @@ def test_track_f_is_of_all_test_records_and_beside_the_identity():
 
 
 def test_the_figures_are_of_the_weights_that_are_shipped():
-    for name, fingerprint in summary("track-f", "summary.json")["manifest"]["weights_sha256"].items():
-        if fingerprint is not None:
-            assert sha256(load_card(name).onnx_path) == fingerprint, name
+    for track, file in (("track-f", "summary.json"), ("stress", "stress.json")):
+        for name, fingerprint in summary(track, file)["manifest"]["weights_sha256"].items():
+            if fingerprint is not None:
+                assert sha256(load_card(name).onnx_path) == fingerprint, (track, name)
+
+
+def test_the_stress_input_lands_where_it_was_published_and_cleaning_helps():
+    """Without denoising, ±150 ms: 0.991, 0.974, 0.907, 0.796, 0.617, 0.471 with NeuroKit's detector."""
+    rows = summary("stress", "stress.json")["rows"]
+    noisy = {
+        (row["system"], row["snr_nst_db"]): row["f1"]
+        for row in rows
+        if (row["block"], row["detector"], row["tolerance_ms"]) == ("noisy", "xqrs", 150)
+    }
+    for level, known in {24: 0.991, 18: 0.974, 12: 0.907, 6: 0.796, 0: 0.617, -6: 0.471}.items():
+        # Another detector than theirs: no closer than this.
+        assert noisy["identity", level] == pytest.approx(known, abs=0.1)
+    assert noisy["unet", 0] > noisy["identity", 0] + 0.1
 
 
 def test_published_networks_land_where_they_were_published():
