@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.backends import open_backend
+from engine.backends.base import keeps_state
 from engine.evaluate_parts import Result
 from models.qtdb import WINDOW, NoiseVersion, load_test
 from models.qtdb_scores import score_records
@@ -21,6 +22,8 @@ def beats_part(name: str, version: NoiseVersion, runtime: str, data_dir: Path | 
     before = (card.spec.window - WINDOW) // 2
     around = ((0, 0), (0, 0), (before, card.spec.window - WINDOW - before))
     backend = open_backend(runtime, card)
+    if keeps_state(backend):
+        raise TypeError(f"{name} keeps state and answers no beats that were cut out")
     outputs = [
         # A backend may give the same memory again.
         backend.infer(np.pad(noisy[first : first + _ROWS, None], around, "edge"))[:, 0].copy()
