@@ -81,9 +81,12 @@ def clean_all(network, batch):
     return step(network, batch)[0][:, :1]
 
 
-@pytest.fixture(scope="module", params=["unet", "lowdelay"])
+@pytest.fixture(scope="module", params=["unet", pytest.param("lowdelay", marks=pytest.mark.slow)])
 def run(request, tmp_path_factory):
-    """A finished training run: (spec, folder). One network of each contract: exports take seconds."""
+    """A finished training run: (spec, folder). One network of each contract: exports take seconds.
+
+    That of a network that keeps state takes many; its shipped graph goes through the same tests.
+    """
     spec, folder = NETWORKS[request.param], tmp_path_factory.mktemp("run")
     save_file(untrained(spec).state_dict(), folder / "weights.safetensors")
     (folder / "training.json").write_text('{"steps_run": 7}')

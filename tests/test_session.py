@@ -81,8 +81,9 @@ def test_the_default_network_cleans():
 
 @pytest.mark.parametrize("model", ["unet", "lowdelay"])
 def test_as_fast_as_possible_gives_the_samples_of_real_time(model):
-    _, fast = run(seconds=2.0, speed=0.0, model=model)
-    _, real = run(seconds=2.0, speed=1.0, model=model)
+    # On a busy machine the ladder would take the network's place.
+    _, fast = run(seconds=2.0, speed=0.0, model=model, ladder=False)
+    _, real = run(seconds=2.0, speed=1.0, model=model, ladder=False)
     np.testing.assert_array_equal(output(fast), output(real))
     np.testing.assert_array_equal(output(fast, "spread"), output(real, "spread"))
 
