@@ -1,18 +1,23 @@
-"""A GPU that is none: NVIDIA's driver and TensorRT as `engine.backends` calls them, on the CPU.
+"""A GPU that is none: NVIDIA's driver, TensorRT and torch.cuda as `engine.backends` calls them.
 
-Addresses are host memory, a stream runs what it is given at once, a graph is a list of what it was
-given while it captured, and a plan is an ONNX graph that ONNX Runtime runs.
+All is on the CPU. Addresses are host memory, a stream runs what it is given at once, a graph is a
+list of what it was given while it captured, and a plan is an ONNX graph that ONNX Runtime runs.
 """
 
 import ctypes
 import json
 import time
+import weakref
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import onnxruntime as ort
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 CONTEXT = 0x1234_5678_9ABC
 NOT_SUPPORTED = 801
@@ -153,22 +158,24 @@ class Severity(IntEnum):
     ERROR = 1
 
 
-class Mode(IntEnum):
-    INPUT = 1
-    OUTPUT = 2
+def _free(shape):
+    """Axes without a number as -1."""
+    return tuple(size if isinstance(size, int) else -1 for size in shape)
 
 
 def fake_tensorrt(name, library):
     """A module with the API that both flavours share.
 
     `calls` lists what a run said, in order; `parse_errors`, `build_fails`, `refused` (how many
-    plans the runtime refuses), `deaf` (a context method that returns False) and `gain` break it.
+    plans the runtime refuses), `deaf` (a context method that returns False), `gain` (of the first
+    output) and `rounding` (of the last one) break it.
     """
     trt = ModuleType(name)
     trt.__spec__ = ModuleSpec(name, None)
     trt.__version__ = "99.0"
     trt.calls, trt.builds = [], 0
-    trt.parse_errors, trt.build_fails, trt.refused, trt.deaf, trt.gain = [], False, 0, None, 1.0
+    trt.parse_errors, trt.build_fails, trt.refused, trt.deaf = [], False, 0, None
+    trt.gain, trt.rounding = 1.0, None
     trt.NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
     trt.BuilderFlag = SimpleNamespace(TF32="tf32", REQUIRE_USER_ALLOCATION="user")
     trt.MemoryPoolType = SimpleNamespace(WORKSPACE="workspace")
@@ -184,9 +191,10 @@ def fake_tensorrt(name, library):
         def parse(self, graph):
             if not trt.parse_errors:
                 session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-                shape = session.get_inputs()[0].shape
                 self.network.graph = graph
-                self.network.tensor = SimpleNamespace(name="noisy", shape=(-1, *shape[1:]))
+                self.network.inputs = [
+                    SimpleNamespace(name=each.name, shape=_free(each.shape)) for each in session.get_inputs()
+                ]
             return not trt.parse_errors
 
         num_errors = property(lambda self: len(trt.parse_errors))
@@ -196,22 +204,26 @@ def fake_tensorrt(name, library):
             return SimpleNamespace(node_operator=lambda: operator, node_name=lambda: node, desc=lambda: text)
 
     class Network:
-        num_inputs = 1
+        num_inputs = property(lambda self: len(self.inputs))
 
         def get_input(self, index):
-            return self.tensor
+            return self.inputs[index]
 
     class Profile:
+        def __init__(self):
+            self.shapes = {}
+
         def set_shape(self, name, low, best, high):
             assert low == best == high
-            self.shape = best
+            assert -1 not in best
+            self.shapes[name] = best
 
     class Config:
         def __init__(self):
             self.profiles, self.flags = [], set()
 
         def add_optimization_profile(self, profile):
-            self.profiles.append(profile.shape)
+            self.profiles.append(profile.shapes)
             return len(self.profiles) - 1
 
         def set_memory_pool_limit(self, pool, size): ...
@@ -253,7 +265,7 @@ def fake_tensorrt(name, library):
     class Context:
         def __init__(self, profiles, session):
             self.profiles, self.session = profiles, session
-            self.profile, self.shape, self.addresses = 0, None, {}
+            self.profile, self.shapes, self.addresses = 0, {}, {}
 
         def _said(self, name, *arguments):
             trt.calls.append((name, *arguments))
@@ -264,12 +276,14 @@ def fake_tensorrt(name, library):
             return self._said("set_optimization_profile_async", profile)
 
         def set_input_shape(self, name, shape):
-            assert tuple(shape) == tuple(self.profiles[self.profile])
-            self.shape = shape
-            return self._said("set_input_shape", shape)
+            # A tensor without a free axis is in no profile.
+            known = {each.name: each.shape for each in self.session.get_inputs()}
+            assert list(shape) == list(self.profiles[self.profile].get(name, known[name]))
+            self.shapes[name] = shape
+            return self._said("set_input_shape", name, shape)
 
         def set_tensor_address(self, name, address):
-            assert self.shape is not None
+            assert len(self.shapes) == len(self.session.get_inputs())
             self.addresses[name] = address
             return self._said("set_tensor_address", name)
 
@@ -278,28 +292,30 @@ def fake_tensorrt(name, library):
 
         def execute_async_v3(self, stream):
             assert library.objects[stream] == "stream"
-            noisy, cleaned = (self._array(name) for name in ("noisy", "cleaned"))
-            library.put(lambda: np.copyto(cleaned, trt.gain * self.session.run(None, {"noisy": noisy})[0]))
+            library.put(self._execute)
             return self._said("execute_async_v3")
 
-        def _array(self, name):
-            size = 4 * int(np.prod(self.shape))
-            memory = (ctypes.c_char * size).from_address(self.addresses[name])
-            return np.frombuffer(memory, np.float32).reshape(self.shape)
+        def _execute(self):
+            inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+            fed = {each.name: self._array(each, self.shapes[each.name]) for each in inputs}
+            results = self.session.run(None, fed)
+            results[0] = trt.gain * results[0]
+            if trt.rounding:
+                results[-1] = results[-1].astype(trt.rounding)
+            for each, result in zip(outputs, results, strict=True):
+                np.copyto(self._array(each, result.shape), result, casting="same_kind")
+
+        def _array(self, tensor, shape):
+            dtype = {"tensor(float)": np.float32, "tensor(int64)": np.int64}[tensor.type]
+            size = np.dtype(dtype).itemsize * int(np.prod(shape))
+            memory = (ctypes.c_char * size).from_address(self.addresses[tensor.name])
+            return np.frombuffer(memory, dtype).reshape(shape)
 
     class Engine:
-        num_io_tensors = 2
-
         def __init__(self, plan):
             head, _, graph = plan.partition(b"\n")
             self.profiles = json.loads(head)
             self.session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-
-        def get_tensor_name(self, index):
-            return ("noisy", "cleaned")[index]
-
-        def get_tensor_mode(self, name):
-            return Mode.INPUT if name == "noisy" else Mode.OUTPUT
 
         def create_execution_context(self):
             return Context(self.profiles, self.session)
@@ -315,3 +331,101 @@ def fake_tensorrt(name, library):
 
     trt.OnnxParser, trt.Builder, trt.Runtime = Parser, Builder, Runtime
     return trt
+
+
+class Tape(TorchDispatchMode):
+    """What torch did while it captured.
+
+    Like a CUDA graph it repeats the same work on the same memory, so what Python decided, or took
+    for a number, stays as it was; and it keeps nothing alive that was there before.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.work, self.made = [], {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        result = func(*args, **(kwargs or {}))
+        self.work.append((func, tree_map(self._held, (args, kwargs or {})), result))
+        self.made.update({id(leaf): leaf for leaf in tree_leaves(result)})
+        return result
+
+    def _held(self, leaf):
+        if isinstance(leaf, torch.Tensor) and id(leaf) not in self.made:
+            return weakref.ref(leaf)
+        return leaf
+
+    def replay(self):
+        with torch.inference_mode():
+            for func, held, result in self.work:
+                args, kwargs = tree_map(self._alive, held)
+                pairs = zip(tree_leaves(result), tree_leaves(func(*args, **kwargs)), strict=True)
+                for old, new in pairs:
+                    if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
+
+    @staticmethod
+    def _alive(leaf):
+        if isinstance(leaf, weakref.ref):
+            leaf = leaf()
+            assert leaf is not None, "the graph reads memory that was given back"
+        return leaf
+
+
+class FakeCudaGraph:
+    """torch.cuda.CUDAGraph; `launches` counts the replays of all."""
+
+    launches = 0
+
+    def __init__(self):
+        self.tape = Tape()
+
+    def replay(self):
+        FakeCudaGraph.launches += 1
+        self.tape.replay()
+
+
+def fake_torch_cuda(monkeypatch):
+    """Put torch.cuda on the CPU; copies take 0.25 ms each."""
+
+    class Stream:
+        def wait_stream(self, other): ...
+
+        def synchronize(self): ...
+
+    class Event:
+        def __init__(self, enable_timing, external):
+            assert enable_timing
+            assert external
+
+        def record(self): ...
+
+        def elapsed_time(self, later):
+            return 0.25
+
+    @contextmanager
+    def graph(captured, stream, capture_error_mode):
+        with captured.tape:
+            yield
+
+    zeros = torch.zeros
+    fakes = {
+        "is_available": lambda: True,
+        "Stream": Stream,
+        "current_stream": Stream,
+        "stream": lambda stream: nullcontext(),
+        "Event": Event,
+        "CUDAGraph": FakeCudaGraph,
+        "graph": graph,
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    monkeypatch.setattr(torch.nn.Module, "cuda", lambda module: module)
+    monkeypatch.setattr(
+        torch, "zeros", lambda *shape, pin_memory=False, device=None, **rest: zeros(*shape, **rest)
+    )
+    # The backend sets these for good.
+    for name in ("allow_tf32", "benchmark"):
+        monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))

@@ -1,5 +1,6 @@
 """What can be known of the GPU backends without a GPU: heartbeat, refusals, figures, command line."""
 
+import gc
 import json
 import threading
 from types import SimpleNamespace
@@ -8,15 +9,19 @@ import numpy as np
 import pytest
 import torch
 from engine_tools import Identity
+from fake_gpu import FakeCudaGraph, fake_torch_cuda
 from typer.testing import CliRunner
 
 from ecg_stream import app
 from engine import gpu_check
-from engine.backends import open_backend, why_not
-from engine.backends.cuda import CudaBackend, fold_batch_norms
+from engine.backends import choose_backend, open_backend, why_not
+from engine.backends.base import keeps_state
+from engine.backends.cuda import CudaBackend, CudaSteps, fold_batch_norms
 from engine.backends.gpu import Gpu
-from engine.backends.heartbeat import Heartbeat
+from engine.backends.heartbeat import Heartbeat, StepHeartbeat
+from engine.backends.parity import check_step_parity
 from engine.gpu_check import GOALS, check_gpu, judge, make_card, percentiles, time_calls
+from engine.stateful import initial_state
 from models.networks.unet import UNet
 from models.registry import find_network, load_card
 from streamer.errors import InputError
@@ -175,6 +180,41 @@ def test_a_real_heart_beats_and_stops():
     assert not heart._thread.is_alive()
 
 
+class Stepping:
+    """Notes the steps that it was asked for; its state counts them."""
+
+    name, leads, fixed_rows, transfers_ns = "fake", 1, (1,), (1, 2)
+
+    def __init__(self, steps):
+        self.steps, self.asked, self.closed = steps, [], False
+
+    def step(self, samples, state, lookahead):
+        self.asked.append((samples.shape, state.shape, lookahead))
+        return np.zeros((len(samples), 2, samples.shape[2]), np.float32), state + 1
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_heart_of_steps_beats_and_leaves_the_state_alone():
+    steps = load_card("lowdelay").network.steps
+    backend = Stepping(steps)
+    clock = Clock(ends=0.1)
+    heart = StepHeartbeat(backend, 0.015, clock, clock.wait)
+    heart._thread.join(10)
+    assert backend.asked == 6 * [((1, 1, 4), (1, steps.state), 0)]
+    assert (heart.beats, heart.transfers_ns, heart.steps) == (6, (0, 0), steps)
+    assert keeps_state(heart)
+    assert heart.may_hang
+    state = np.zeros((1, steps.state), np.float32)
+    _, after = heart.step(np.zeros((1, 1, 16), np.float32), state, 36)
+    assert backend.asked[-1] == ((1, 1, 16), (1, steps.state), 36)
+    assert after.max() == 1
+    assert heart.transfers_ns == (1, 2)
+    heart.close()
+    assert backend.closed
+
+
 # Refusals
 
 
@@ -198,7 +238,7 @@ def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
     assert "install 2.9 or newer" in (why_not("cuda") or "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="finds no GPU that it can use"):
-        CudaBackend(load_card(WINDOWS))
+        CudaBackend(load_card("unet"))
 
 
 @pytest.mark.parametrize(
@@ -224,59 +264,134 @@ def test_half_precision_needs_onnx(card_here, monkeypatch):
     assert "onnx not installed" in (why_not("tensorrt:fp16") or "")
 
 
-# The CUDA backend, on a torch that only pretends to have a GPU
-
-
-class Pretended:
-    """torch.cuda's graphs and streams on the CPU: a replay runs what was captured, here always all."""
-
-    def __init__(self, backend):
-        self.backend, self.replays = backend, 0
-
-    def lane(self, count):
-        def replay():
-            self.replays += 1
-            noisy = self.backend._noisy[:count]
-            with torch.inference_mode():
-                self.backend._cleaned[:count].copy_(self.backend._network(noisy))
-
-        events = [SimpleNamespace(elapsed_time=lambda other: 0.25) for _ in range(4)]
-        return SimpleNamespace(replay=replay), events, None
+# The CUDA backends, on a torch that only pretends to have a GPU
 
 
 def test_cuda_fills_up_and_cuts_batches(monkeypatch):
-    """The call itself; capturing needs a GPU and has its test in test_gpu.py."""
-    card = load_card(WINDOWS)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda: SimpleNamespace(synchronize=lambda: None))
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: torch.inference_mode())
-    monkeypatch.setattr(torch.nn.Module, "cuda", lambda module: module)
-    zeros = torch.zeros
-    monkeypatch.setattr(torch, "zeros", lambda shape, **where: zeros(shape))
-    pretended = []
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
-
-    def capture(backend, count):
-        if not pretended:
-            pretended.append(Pretended(backend))
-        return pretended[0].lane(count)
-
-    monkeypatch.setattr(CudaBackend, "_capture", capture)
+    fake_torch_cuda(monkeypatch)
+    card = load_card("unet")
     backend = CudaBackend(card, rows=(1, 4))
     assert not torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before
+    gc.collect()
     windows = np.random.default_rng(0).normal(size=(11, 1, 720)).astype(np.float32)
     onnx = open_backend("onnx", card)
     expected = onnx.infer(windows)
-    replays = pretended[0].replays
     for rows, launched in ((1, 1), (3, 1), (5, 2), (11, 3), (0, 0)):
+        before = FakeCudaGraph.launches
         np.testing.assert_allclose(backend.infer(windows[:rows]), expected[:rows], atol=1e-4)
-        assert pretended[0].replays == replays + launched
+        assert FakeCudaGraph.launches == before + launched
         assert backend.transfers_ns == (250_000 * launched, 250_000 * launched)
-        replays += launched
     with pytest.raises(ValueError, match=r"shape \(rows, 1, 720\)"):
         backend.infer(windows[:, :, 1:].copy())
     onnx.close()
+    backend.close()
+
+
+@pytest.fixture(scope="module")
+def lowdelay():
+    return load_card("lowdelay")
+
+
+@pytest.fixture(scope="module")
+def captured(lowdelay):
+    with pytest.MonkeyPatch.context() as patch:
+        fake_torch_cuda(patch)
+        backend = CudaSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+    # What the graphs read must not depend on anybody else's keeping it.
+    gc.collect()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def cuda_steps(captured, monkeypatch):
+    """Captured once; the fake does not stay beyond a test, for others would take it for a GPU."""
+    fake_torch_cuda(monkeypatch)
+    return captured
+
+
+@pytest.fixture(scope="module")
+def onnx_steps(lowdelay):
+    backend = open_backend("onnx", lowdelay)
+    yield backend
+    backend.close()
+
+
+@pytest.mark.parametrize(("rows", "samples", "launches"), [(1, 16, 1), (1, 4, 1), (3, 40, 4), (6, 28, 8)])
+def test_cuda_takes_a_hop_in_as_many_steps_as_it_needs(cuda_steps, onnx_steps, rows, samples, launches):
+    """Two hops on, each with a look-ahead of its own: 40 samples are 16 + 16 + 4 + 4."""
+    rng = np.random.default_rng(rows)
+    ours = theirs = initial_state(np.zeros((rows, 1, 4), np.float32), onnx_steps.steps)
+    for lookahead in (36, 0):
+        hop = rng.normal(size=(rows, 1, samples)).astype(np.float32)
+        given, before = ours.copy(), FakeCudaGraph.launches
+        answer, after = cuda_steps.step(hop, ours, lookahead)
+        expected, theirs = onnx_steps.step(hop, theirs, lookahead)
+        assert FakeCudaGraph.launches == before + launches
+        assert cuda_steps.transfers_ns == (250_000 * launches, 250_000 * launches)
+        np.testing.assert_allclose(answer, expected, atol=1e-4)
+        np.testing.assert_allclose(after, theirs, atol=1e-4, rtol=1e-4)
+        np.testing.assert_array_equal(given, ours)
+        ours = after
+
+
+def test_answer_and_state_stay_when_the_next_step_comes(cuda_steps):
+    steps = cuda_steps.steps
+    samples = np.random.default_rng(2).normal(size=(1, 1, 16)).astype(np.float32)
+    first = cuda_steps.step(samples, initial_state(samples, steps), 36)
+    kept = [each.copy() for each in first]
+    cuda_steps.step(-samples, first[1], 36)
+    for each, before in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(each, before)
+
+
+def test_a_wrong_step_is_refused_with_what_was_expected(cuda_steps):
+    state = np.zeros((1, cuda_steps.steps.state), np.float32)
+    with pytest.raises(ValueError, match=r"a multiple of 4 up to 720\), got \(1, 1, 6\)"):
+        cuda_steps.step(np.zeros((1, 1, 6), np.float32), state, 0)
+    with pytest.raises(ValueError, match=r"look-ahead must be 0 to 108 samples, got 109"):
+        cuda_steps.step(np.zeros((1, 1, 4), np.float32), state, 109)
+
+
+@pytest.mark.parametrize("broken", ["answer", "next_state", "lookahead", "nan"])
+def test_steps_that_differ_from_onnx_runtimes_are_refused(lowdelay, onnx_steps, broken):
+    """One wrong number among ten thousand of the state, or a look-ahead that is not heard, is enough."""
+    steps = onnx_steps.steps
+
+    def step(samples, state, lookahead):
+        answer, after = onnx_steps.step(samples, state, 0 if broken == "lookahead" else lookahead)
+        if broken == "next_state":
+            after[-1, 5000] += 1e-3 * max(1, abs(after[-1, 5000]))
+        elif broken != "lookahead":
+            answer[0, 1, 3] += np.nan if broken == "nan" else 0.01
+        return answer, after
+
+    check_step_parity(lowdelay, steps, (1, 2), onnx_steps.step)
+    with pytest.raises(InputError, match=r"'lowdelay' .*differs .* use --backend onnx"):
+        check_step_parity(lowdelay, steps, (1, 2), step)
+
+
+@pytest.mark.parametrize("name", ["cuda:fp16", "cuda:inductor", "tensorrt:fp16"])
+def test_a_network_that_keeps_state_takes_no_options(card_here, monkeypatch, lowdelay, name):
+    monkeypatch.setattr("engine.backends.why_not", lambda name: None)
+    backend, option = name.split(":")
+    words = f"lowdelay keeps state and runs in fp32, as it stands; use {backend} without {option}"
+    with pytest.raises(InputError, match=words):
+        open_backend(name, lowdelay)
+    assert choose_backend(backend, lowdelay.spec) == backend
+    assert choose_backend(name, load_card("unet").spec) == name
+
+
+def test_auto_opens_cuda_for_a_network_that_keeps_state(monkeypatch, lowdelay):
+    fake_torch_cuda(monkeypatch)
+    monkeypatch.setattr("engine.backends.why_not", lambda name: "no" if name == "tensorrt" else None)
+    monkeypatch.setattr(CudaSteps.__init__, "__defaults__", ((1,),))
+    backend = open_backend("auto", lowdelay)
+    assert (backend.name, backend.fixed_rows) == ("cuda", (1,))
+    samples = np.ones((1, 1, 16), np.float32)
+    answer, _ = backend.step(samples, initial_state(samples, backend.steps), 36)
+    assert answer.shape == (1, 2, 16)
+    backend.close()
 
 
 def test_folded_batch_norms_change_nothing_but_their_number():
@@ -365,7 +480,7 @@ def test_goals_are_judged_by_the_fastest_of_ours():
 def test_the_checks_network_has_the_size_that_the_goals_are_for(tmp_path):
     card = make_card(tmp_path)
     assert 440_000 <= card.spec.parameters <= 480_000
-    assert card.spec.window == find_network(WINDOWS).window
+    assert card.spec.window == find_network("unet").window
     backend = open_backend("onnx", card)
     assert backend.infer(np.zeros((2, 1, 720), np.float32)).shape == (2, 1, 720)
     backend.close()
@@ -374,7 +489,7 @@ def test_the_checks_network_has_the_size_that_the_goals_are_for(tmp_path):
 def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_here):
     monkeypatch.setattr(gpu_check, "find_gpu", lambda: Gpu("NVIDIA H200", (9, 0), (13, 0)))
     monkeypatch.setattr(gpu_check, "why_not", lambda name: "not this one" if "tensorrt" in name else None)
-    monkeypatch.setattr(gpu_check, "make_card", lambda folder: load_card(WINDOWS))
+    monkeypatch.setattr(gpu_check, "make_card", lambda folder: load_card("unet"))
     for name, value in (("_CALLS", 100), ("_PACED_CALLS", 100), ("HOP_S", 1e-4), ("_IDLE_S", 0.0)):
         monkeypatch.setattr(gpu_check, name, value)
     monkeypatch.setattr(gpu_check, "BATCHES", (2,))

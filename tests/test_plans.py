@@ -50,7 +50,13 @@ def test_the_second_start_builds_nothing(tmp_path, caplog):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("graph", "cd34"), ("version", "1.8.0"), ("gpu", "8.9 other card CUDA 13.1"), ("rows", (1, 16))],
+    [
+        ("graph", "cd34"),
+        ("version", "1.8.0"),
+        ("gpu", "8.9 other card CUDA 13.1"),
+        ("rows", (1, 16)),
+        ("samples", (4, 16)),
+    ],
 )
 def test_a_plan_for_something_else_is_not_used(tmp_path, field, value):
     """Whether the name tells them apart or, here under one name, only the header."""
@@ -58,6 +64,17 @@ def test_a_plan_for_something_else_is_not_used(tmp_path, field, value):
     write_plan(tmp_path / KEY.file_name, other, b"old")
     with pytest.raises(Unfit, match=f"its {field} is .*{str(getattr(other, field))[:4]}".replace("(", r"\(")):
         read_plan(tmp_path / KEY.file_name, KEY)
+
+
+def test_a_plan_from_before_there_were_steps_is_still_used(tmp_path):
+    write_plan(tmp_path / KEY.file_name, KEY, b"old")
+    magic, header, plan = (tmp_path / KEY.file_name).read_bytes().split(b"\n", 2)
+    fields = json.loads(header)
+    assert fields.pop("samples") == []
+    (tmp_path / KEY.file_name).write_bytes(b"\n".join((magic, json.dumps(fields).encode(), plan)))
+    assert read_plan(tmp_path / KEY.file_name, KEY) == b"old"
+    with pytest.raises(Unfit, match="samples"):
+        read_plan(tmp_path / KEY.file_name, replace(KEY, samples=(4, 16)))
 
 
 def test_an_outdated_plan_is_built_anew_with_one_line(tmp_path, caplog):

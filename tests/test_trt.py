@@ -25,16 +25,19 @@ from engine.backends import (
     open_backend,
     prepare_backend,
     trt,
+    trt_lanes,
     why_not,
 )
 from engine.backends.build_plan import PRECISIONS, build_plan
 from engine.backends.export_plan import export_plan
 from engine.backends.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
 from engine.backends.gpu import Gpu
+from engine.backends.graphs import Ports, dtype_of
 from engine.backends.parity import PARITY_MV, probe
 from engine.backends.plans import FOLDER_VARIABLE, read_plan
-from engine.backends.rows import FIXED_ROWS, check_rows, pieces
-from engine.backends.trt import TrtBackend, plan_key
+from engine.backends.rows import FIXED_ROWS, check_rows, fixed_samples, pieces, stretches
+from engine.backends.trt import TrtBackend, TrtSteps, plan_key
+from engine.stateful import initial_state
 from models import registry
 from models.export import export_onnx
 from models.half import to_half
@@ -82,10 +85,18 @@ def run(graph, batch):
     return ort.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(None, {"noisy": batch})[0]
 
 
+def samples_of(card):
+    """Sizes of a step, where the network keeps state."""
+    return fixed_samples(card.spec.steps) if card.spec.steps else ()
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_network_builds(network, precision, build_times, record_property):
+    if network.spec.steps and precision == "fp16":
+        pytest.skip("a network that keeps state runs in fp32 alone")
     begun = time.perf_counter()
-    plan = build_plan(rtx, network.onnx_path.read_bytes(), precision, (1,), ADA)
+    graph = network.onnx_path.read_bytes()
+    plan = build_plan(rtx, graph, precision, (1,), ADA, samples=samples_of(network))
     seconds = round(time.perf_counter() - begun, 2)
     record_property("build_s", seconds)
     build_times[f"{network.spec.name} {precision}"] = {"seconds": seconds, "bytes": len(plan)}
@@ -97,7 +108,9 @@ def test_every_operator_is_in_the_parsers_list(network):
     logger = rtx.Logger()
     flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     parser = rtx.OnnxParser(rtx.Builder(logger).create_network(flags), logger)
-    graphs = [network.onnx_path.read_bytes(), to_half(network.onnx_path.read_bytes())]
+    graphs = [network.onnx_path.read_bytes()]
+    if not network.spec.steps:
+        graphs.append(to_half(graphs[0]))
     used = {node.op_type for graph in graphs for node in onnx.load_from_string(graph).graph.node}
     assert used
     assert [name for name in sorted(used) if not parser.supports_operator(name)] == []
@@ -119,6 +132,8 @@ def test_a_network_that_keeps_state_has_known_operators_and_no_plan_yet(name):
 
 def test_half_precision_cleans_as_single_does(network):
     """ONNX Runtime runs it on the CPU: weights and signals rounded to half."""
+    if network.spec.steps:
+        pytest.skip("a network that keeps state runs in fp32 alone")
     batch = probe(network)
     single = network.onnx_path.read_bytes()
     difference = np.abs(run(to_half(single), batch) - run(single, batch)).max()
@@ -129,8 +144,13 @@ def test_half_precision_cleans_as_single_does(network):
 
 
 @pytest.fixture(scope="module")
-def default():
-    return load_card(WINDOWS)
+def unet():
+    return load_card("unet")
+
+
+@pytest.fixture(scope="module")
+def lowdelay():
+    return load_card("lowdelay")
 
 
 def made(nodes, weights=(), shape=("rows", 1, 64)):
@@ -159,26 +179,67 @@ def test_a_second_free_axis_is_refused():
         build_plan(rtx, graph, "fp32", (1,), ADA)
 
 
-def test_progress_rises_and_ends(default):
+def test_a_step_has_a_profile_for_each_shape_and_no_value_decides_one(lowdelay):
+    """What a GPU is told to read on the GPU must not be wanted on the host."""
+    logger = rtx.Logger()
+    flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    network = rtx.Builder(logger).create_network(flags)
+    assert rtx.OnnxParser(network, logger).parse(lowdelay.onnx_path.read_bytes())
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    ports = Ports.of_step(-1, -1, lowdelay.network.steps)
+    for tensors, expected in ((inputs, ports.inputs), (outputs, ports.outputs)):
+        assert {tensor.name: tuple(tensor.shape) for tensor in tensors} == expected
+        for tensor in tensors:
+            assert np.dtype(rtx.nptype(tensor.dtype)) == dtype_of(tensor.name)
+    assert not any(tensor.is_shape_tensor for tensor in inputs)
+    profiles = []
+
+    class Builder:
+        create_optimization_profile = staticmethod(lambda: Shapes(profiles))
+
+    class Config:
+        add_optimization_profile = staticmethod(lambda profile: 0)
+
+    class Shapes(dict):
+        def __init__(self, made):
+            made.append(self)
+
+        def set_shape(self, name, low, best, high):
+            assert low == best == high
+            self[name] = best
+
+    builder._add_profiles(Builder, network, Config, (1, 8), (4, 16))
+    made = [{"noisy": (rows, 1, n), "state": (rows, 10_242)} for n in (4, 16) for rows in (1, 8)]
+    assert profiles == made
+
+
+def test_a_free_axis_inside_is_refused_for_steps_too():
+    graph = made([helper.make_node("Relu", ["noisy"], ["cleaned"])], shape=("rows", "leads", "samples"))
+    with pytest.raises(InputError, match="its first axis and its last one alone must be free"):
+        build_plan(rtx, graph, "fp32", (1,), ADA, samples=(4,))
+
+
+def test_progress_rises_and_ends(unet):
     heard = []
-    build_plan(rtx, default.onnx_path.read_bytes(), "fp32", (1,), ADA, lambda *step: heard.append(step))
+    build_plan(rtx, unet.onnx_path.read_bytes(), "fp32", (1,), ADA, lambda *step: heard.append(step))
     assert {what for what, _, _ in heard} >= {"Building engine"}
     assert all(0 <= done <= total for _, done, total in heard)
     assert max(done / total for what, done, total in heard if what == "Building engine") == 1
 
 
-def test_ctrl_c_stops_a_build(default):
+def test_ctrl_c_stops_a_build(unet):
     def interrupt(what, done, total):
         if done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_plan(rtx, default.onnx_path.read_bytes(), "fp32", (1,), ADA, interrupt)
+        build_plan(rtx, unet.onnx_path.read_bytes(), "fp32", (1,), ADA, interrupt)
 
 
 def test_all_that_we_say_exists_in_the_real_library():
     """What only a GPU would find out."""
-    text = "".join(Path(module.__file__).read_text() for module in (trt, builder))
+    text = "".join(Path(module.__file__).read_text() for module in (trt, trt_lanes, builder))
     chains = set(re.findall(r"\btrt\.([A-Z][\w.]*)", text))
     assert {"Runtime", "OnnxParser", "BuilderFlag.TF32"} <= chains
     for chain in chains:
@@ -210,8 +271,8 @@ def test_all_that_we_say_exists_in_the_real_library():
 # Half precision
 
 
-def test_half_keeps_the_normalisation_single(default):
-    graph = onnx.load_from_string(to_half(default.onnx_path.read_bytes())).graph
+def test_half_keeps_the_normalisation_single(unet):
+    graph = onnx.load_from_string(to_half(unet.onnx_path.read_bytes())).graph
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     heavy = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
     assert {types[name] for node in heavy for name in node.input[1:]} == {TensorProto.FLOAT16}
@@ -221,8 +282,8 @@ def test_half_keeps_the_normalisation_single(default):
     assert means
     assert not {name for node in means for name in node.input} & casts
     # A lead that rides on half a volt loses nothing.
-    batch = probe(default) + np.float32(450)
-    single = default.onnx_path.read_bytes()
+    batch = probe(unet) + np.float32(450)
+    single = unet.onnx_path.read_bytes()
     assert np.abs(run(to_half(single), batch) - run(single, batch)).max() <= PARITY_MV["fp16"]
 
 
@@ -268,15 +329,15 @@ def fake(library, monkeypatch):
 
 
 @pytest.fixture
-def windows(default):
+def windows(unet):
     rng = np.random.default_rng(1)
-    return rng.normal(size=(11, default.spec.leads, default.spec.window)).astype(np.float32)
+    return rng.normal(size=(11, unet.spec.leads, unet.spec.window)).astype(np.float32)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_plan_cleans_any_number_of_rows(fake, default, windows, precision):
-    backend = TrtBackend(default, precision, rows=(1, 4))
-    expected = run(default.onnx_path.read_bytes(), windows)
+def test_a_plan_cleans_any_number_of_rows(fake, unet, windows, precision):
+    backend = TrtBackend(unet, precision, rows=(1, 4))
+    expected = run(unet.onnx_path.read_bytes(), windows)
     for rows in (1, 2, 4, 5, 11, 0):
         before = windows.copy()
         np.testing.assert_allclose(backend.infer(windows[:rows]), expected[:rows], atol=PARITY_MV[precision])
@@ -289,8 +350,8 @@ def test_a_plan_cleans_any_number_of_rows(fake, default, windows, precision):
     backend.close()
 
 
-def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, library, default, windows):
-    backend = TrtBackend(default, rows=(1, 4))
+def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, library, unet, windows):
+    backend = TrtBackend(unet, rows=(1, 4))
     said, things, launches = len(fake.calls), len(library.objects), library.launches
     for rows, pieces_of in ((1, 1), (3, 1), (11, 3)):
         backend.infer(windows[:rows])
@@ -301,8 +362,8 @@ def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, 
     assert library.objects == {}
 
 
-def test_a_context_is_told_shape_then_addresses_then_runs(fake, default):
-    TrtBackend(default, rows=(2,)).close()
+def test_a_context_is_told_shape_then_addresses_then_runs(fake, unet):
+    TrtBackend(unet, rows=(2,)).close()
     assert [call[0] for call in fake.calls] == [
         "set_optimization_profile_async",
         "set_input_shape",
@@ -314,18 +375,18 @@ def test_a_context_is_told_shape_then_addresses_then_runs(fake, default):
     ]
 
 
-def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, default, caplog, monkeypatch):
+def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, unet, caplog, monkeypatch):
     for _ in range(2):
-        TrtBackend(default, rows=(1,)).close()
+        TrtBackend(unet, rows=(1,)).close()
     assert fake.builds == 1
     fake.refused = 1
-    TrtBackend(default, rows=(1,)).close()
+    TrtBackend(unet, rows=(1,)).close()
     assert fake.builds == 2
     assert "refuses it" in caplog.text
     known = flavours.version
     newer = {"tensorrt-rtx": "1.8.0"}
     monkeypatch.setattr(flavours, "version", lambda package: newer.get(package) or known(package))
-    TrtBackend(default, rows=(1,)).close()
+    TrtBackend(unet, rows=(1,)).close()
     assert fake.builds == 3
     assert "its version is" in caplog.text
 
@@ -340,68 +401,146 @@ def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, def
         "is_stream_capturable",
     ],
 )
-def test_a_context_that_refuses_is_an_error_and_leaves_nothing(fake, library, default, method):
+def test_a_context_that_refuses_is_an_error_and_leaves_nothing(fake, library, unet, method):
     fake.deaf = method
     with pytest.raises(RuntimeError, match="TensorRT refuses"):
-        TrtBackend(default, rows=(1,))
+        TrtBackend(unet, rows=(1,))
     assert library.objects == {}
 
 
-def test_the_builders_own_words_are_passed_on(fake, default):
+def test_the_builders_own_words_are_passed_on(fake, unet):
     fake.build_fails = True
     with pytest.raises(InputError, match=r"tensorrt_rtx 99.0 cannot build this network: no tactic fits$"):
-        TrtBackend(default, rows=(1,))
+        TrtBackend(unet, rows=(1,))
     fake.parse_errors = [("Foo", "node_7", "no importer"), ("Bar", "node_8", "no plugin")]
     with pytest.raises(InputError, match=r"Foo \(node_7\): no importer; Bar \(node_8\): no plugin$"):
-        TrtBackend(default, rows=(1,))
+        TrtBackend(unet, rows=(1,))
 
 
 @pytest.mark.parametrize("gain", [1.5, np.nan])
-def test_a_plan_that_cleans_otherwise_is_refused(fake, library, default, gain):
+def test_a_plan_that_cleans_otherwise_is_refused(fake, library, unet, gain):
     fake.gain = gain
     with pytest.raises(InputError, match=r"'unet' in fp32 differs from ONNX .* 0\.001 mV are allowed"):
-        TrtBackend(default, rows=(1,))
+        TrtBackend(unet, rows=(1,))
     assert library.objects == {}
 
 
-def test_a_failing_driver_is_an_error_that_names_the_function(fake, library, default, windows):
-    backend = TrtBackend(default, rows=(1,))
+# … and a network that keeps state on it
+
+
+@pytest.fixture
+def onnx_steps(lowdelay):
+    backend = open_backend("onnx", lowdelay)
+    yield backend
+    backend.close()
+
+
+@pytest.mark.parametrize(("rows", "samples", "launches"), [(1, 16, 1), (1, 4, 1), (3, 40, 4), (6, 28, 8)])
+def test_a_plan_takes_a_hop_in_as_many_steps_as_it_needs(
+    fake, library, lowdelay, onnx_steps, rows, samples, launches
+):
+    backend = TrtSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+    rng = np.random.default_rng(rows)
+    ours = theirs = initial_state(np.zeros((rows, 1, 4), np.float32), backend.steps)
+    said, things = len(fake.calls), len(library.objects)
+    for lookahead in (36, 0):
+        hop = rng.normal(size=(rows, 1, samples)).astype(np.float32)
+        given, before = ours.copy(), library.launches
+        answer, after = backend.step(hop, ours, lookahead)
+        expected, theirs = onnx_steps.step(hop, theirs, lookahead)
+        assert library.launches == before + launches
+        assert min(backend.transfers_ns) > 0
+        np.testing.assert_allclose(answer, expected, atol=1e-4)
+        np.testing.assert_allclose(after, theirs, atol=1e-4, rtol=1e-4)
+        np.testing.assert_array_equal(given, ours)
+        ours = after
+    assert (len(fake.calls), len(library.objects)) == (said, things)
+    backend.close()
+    assert library.objects == {}
+
+
+def test_a_context_of_a_step_is_told_every_shape_and_address(fake, lowdelay):
+    TrtSteps(lowdelay, lowdelay.network.steps, rows=(2,)).close()
+    tensors = ("noisy", "state", "lookahead", "answer", "next_state")
+    for profile, samples in enumerate((4, 16)):
+        shapes = {"noisy": (2, 1, samples), "state": (2, 10_242), "lookahead": ()}
+        assert fake.calls[12 * profile : 12 * profile + 12] == [
+            ("set_optimization_profile_async", profile),
+            *(("set_input_shape", name, shape) for name, shape in shapes.items()),
+            *(("set_tensor_address", name) for name in tensors),
+            ("execute_async_v3",),
+            ("is_stream_capturable",),
+            ("execute_async_v3",),
+        ]
+
+
+def test_a_plan_of_steps_that_answers_or_remembers_otherwise_is_refused(fake, library, lowdelay):
+    steps = lowdelay.network.steps
+    fake.gain = 1.5
+    with pytest.raises(InputError, match=r"'lowdelay' in fp32 differs from ONNX"):
+        TrtSteps(lowdelay, steps, rows=(1,))
+    fake.gain, fake.rounding = 1.0, np.float16
+    with pytest.raises(InputError, match=r"state of 'lowdelay' differs from ONNX Runtime's by 0\.000"):
+        TrtSteps(lowdelay, steps, rows=(1,))
+    assert library.objects == {}
+    assert fake.builds == 1
+
+
+def test_auto_runs_a_network_that_keeps_state_on_a_plan(fake, lowdelay, onnx_steps, monkeypatch):
+    heard = []
+    prepare_backend("auto", lowdelay, lambda *step: heard.append(step))
+    assert heard
+    backend = open_backend("auto", lowdelay)
+    assert (backend.name, backend.fixed_rows, fake.builds) == ("tensorrt", FIXED_ROWS, 1)
+    samples = np.random.default_rng(0).normal(size=(1, 1, 16)).astype(np.float32)
+    state = initial_state(samples, backend.steps)
+    np.testing.assert_allclose(
+        backend.step(samples, state, 36)[0], onnx_steps.step(samples, state, 36)[0], atol=1e-4
+    )
+    backend.close()
+
+
+# … and when it fails
+
+
+def test_a_failing_driver_is_an_error_that_names_the_function(fake, library, unet, windows):
+    backend = TrtBackend(unet, rows=(1,))
     library.broken = "cuGraphLaunch"
     with pytest.raises(RuntimeError, match="cuGraphLaunch: CUDA_ERROR_NOT_SUPPORTED"):
         backend.infer(windows[:1])
 
 
-def test_auto_takes_tensorrt_and_says_so(fake, default, windows, caplog):
-    backend = open_backend("auto", default)
+def test_auto_takes_tensorrt_and_says_so(fake, unet, windows, caplog):
+    backend = open_backend("auto", unet)
     assert backend.name == "tensorrt"
     assert backend.fixed_rows == FIXED_ROWS
     np.testing.assert_allclose(
-        backend.infer(windows), run(default.onnx_path.read_bytes(), windows), atol=PARITY_MV["fp32"]
+        backend.infer(windows), run(unet.onnx_path.read_bytes(), windows), atol=PARITY_MV["fp32"]
     )
     backend.close()
     assert "auto chose tensorrt" in explain_auto("tensorrt")
 
 
-def test_auto_passes_over_a_gpu_that_fails_and_says_so(fake, default, caplog):
+def test_auto_passes_over_a_gpu_that_fails_and_says_so(fake, unet, caplog):
     fake.gain = 2.0
-    backend = open_backend("auto", default)
+    backend = open_backend("auto", unet)
     assert backend.name == "onnx"
     backend.close()
     assert "auto passes over tensorrt: 'unet' in fp32 differs" in caplog.text
     with pytest.raises(InputError, match="differs"):
-        open_backend("tensorrt", default)
+        open_backend("tensorrt", unet)
 
 
-def test_a_plan_is_prepared_where_somebody_watches(fake, default):
+def test_a_plan_is_prepared_where_somebody_watches(fake, unet):
     heard = []
-    prepare_backend("tensorrt", default, lambda *step: heard.append(step))
+    prepare_backend("tensorrt", unet, lambda *step: heard.append(step))
     assert heard == [("Building", 0, 2), ("Building", 1, 2), ("Building", 2, 2)]
-    prepare_backend("tensorrt", default, lambda *step: heard.append(step))
-    prepare_backend("onnx", default, lambda *step: heard.append(step))
+    prepare_backend("tensorrt", unet, lambda *step: heard.append(step))
+    prepare_backend("onnx", unet, lambda *step: heard.append(step))
     assert len(heard) == 3
     assert fake.builds == 1
     fake.parse_errors = [("Foo", "node", "no")]
-    prepare_backend("auto", default, lambda *step: None)
+    prepare_backend("auto", unet, lambda *step: None)
 
 
 # Which GPU, which library
@@ -464,7 +603,7 @@ def test_classic_comes_first_where_it_is_installed(monkeypatch):
     monkeypatch.setattr("engine.backends.flavours.version", lambda package: "11.4.0")
     assert choose_flavour(HOPPER) is CLASSIC
     assert list(FLAVOURS) == ["classic", "rtx"]
-    key = plan_key("unet", b"graph", CLASSIC, HOPPER, "fp32", (8, 1))
+    key = plan_key(NETWORKS["unet"], b"graph", CLASSIC, HOPPER, "fp32", (8, 1))
     assert key.gpu == "9.0 NVIDIA H200 CUDA 14.0"
     assert key.rows == (1, 8)
     assert " " not in key.file_name
@@ -474,17 +613,17 @@ def test_classic_comes_first_where_it_is_installed(monkeypatch):
 
 
 export = partial(
-    export_plan, "unet", flavour="rtx", capability=ADA, precision="fp32", rows=(1,), progress=print
+    export_plan, name="unet", flavour="rtx", capability=ADA, precision="fp32", rows=(1,), progress=print
 )
 
 
-def test_an_exported_plan_is_what_a_run_looks_for(default, tmp_path, library, monkeypatch):
-    graph = default.onnx_path.read_bytes()
-    path = export(graph, tmp_path)
-    key = plan_key("unet", graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
+def test_an_exported_plan_is_what_a_run_looks_for(unet, tmp_path, library, monkeypatch):
+    graph = unet.onnx_path.read_bytes()
+    path = export(graph=graph, output=tmp_path)
+    key = plan_key(NETWORKS["unet"], graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
     assert path == tmp_path / key.file_name
     assert len(read_plan(path, key)) > 1e6
-    assert export(graph, tmp_path / "mine.plan") == tmp_path / "mine.plan"
+    assert export(graph=graph, output=tmp_path / "mine.plan") == tmp_path / "mine.plan"
 
 
 @pytest.mark.parametrize(
@@ -495,12 +634,31 @@ def test_an_exported_plan_is_what_a_run_looks_for(default, tmp_path, library, mo
         ({"flavour": "classic"}, r"tensorrt is not installed: pip install 'ecg-stream\[tensorrt\]'"),
         ({"rows": ()}, "give one or more"),
         ({"rows": (0, 4)}, "give one or more"),
+        ({"name": "lowdelay", "precision": "fp16"}, "keeps state and is exported in fp32 alone"),
     ],
 )
-def test_what_cannot_be_exported_is_said(default, tmp_path, change, words):
+def test_what_cannot_be_exported_is_said(unet, tmp_path, change, words):
     with pytest.raises(InputError, match=words):
-        export(default.onnx_path.read_bytes(), tmp_path, **change)
+        export(graph=unet.onnx_path.read_bytes(), output=tmp_path, **change)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_exported_plan_of_steps_is_what_a_run_looks_for(lowdelay, tmp_path, library):
+    graph = lowdelay.onnx_path.read_bytes()
+    path = export(name="lowdelay", graph=graph, output=tmp_path)
+    key = plan_key(lowdelay.network, graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
+    assert key.samples == (4, 16)
+    assert path == tmp_path / key.file_name
+    assert path.name.endswith("fp32-rows1-samples4-16.plan")
+    assert len(read_plan(path, key)) > 4 * lowdelay.spec.parameters
+
+
+def test_a_hop_is_cut_to_the_steps_there_are_and_never_filled_up():
+    for samples in range(4, 724, 4):
+        parts = list(stretches(samples, (4, 16)))
+        assert [index for part, _ in parts for index in range(part.start, part.stop)] == list(range(samples))
+        assert all(part.stop - part.start == length for part, length in parts)
+    assert [length for _, length in stretches(40, (4, 16))] == [16, 16, 4, 4]
 
 
 def test_a_batch_is_cut_to_the_sizes_there_are():

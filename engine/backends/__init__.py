@@ -64,8 +64,12 @@ def _missing(modules: list[str]) -> str | None:
 
 def _no_steps(name: str, spec: NetworkSpec | ClassicalSpec | None) -> str | None:
     """Why a backend cannot run a network that keeps state; None where it can, or where it keeps none."""
-    if isinstance(spec, NetworkSpec) and spec.steps and name.split(":")[0] in ON_GPU:
-        return f"it does not carry the state of {spec.name!r} yet; use onnx or torch"
+    name, *options = name.split(":")
+    if isinstance(spec, NetworkSpec) and spec.steps and options:
+        # Neither was tried on a network whose errors come back to it.
+        return (
+            f"{spec.name} keeps state and runs in fp32, as it stands; use {name} without {':'.join(options)}"
+        )
     return None
 
 
@@ -91,8 +95,7 @@ def choose_backend(name: str, spec: NetworkSpec | ClassicalSpec | None = None) -
     if name == NUMPY:
         raise InputError("backend 'numpy' runs classical systems alone; for a network use onnx or torch")
     if name == "auto":
-        able = (each for each in AUTO_ORDER if why_not(each) is None and not _no_steps(each, spec))
-        name = next(able, "onnx")
+        name = next((each for each in AUTO_ORDER if why_not(each) is None), "onnx")
     reason = why_not(name) or _no_steps(name, spec)
     if reason is not None:
         raise InputError(f"backend {name!r} cannot be used: {reason}")
@@ -129,7 +132,7 @@ def open_backend(name: str, card: ModelCard, threads: int = 1) -> AnyBackend:
     if name == "auto":
         # A GPU that is there may still refuse this network.
         for each in ON_GPU:
-            if why_not(each) is None and not _no_steps(each, card.spec):
+            if why_not(each) is None:
                 try:
                     return _open(each, card, threads)
                 except (InputError, RuntimeError, ImportError, OSError) as error:
@@ -194,6 +197,16 @@ def _open_steps(name: str, card: ModelCard, steps: StepSpec, threads: int) -> St
         from engine.backends.onnxrt import OnnxSteps
 
         return OnnxSteps(card, steps, threads)
-    from engine.backends.pytorch import TorchSteps
+    if name == "torch":
+        from engine.backends.pytorch import TorchSteps
 
-    return TorchSteps(card, steps, threads)
+        return TorchSteps(card, steps, threads)
+    from engine.backends.heartbeat import StepHeartbeat
+
+    if name == "cuda":
+        from engine.backends.cuda import CudaSteps
+
+        return StepHeartbeat(CudaSteps(card, steps))
+    from engine.backends.trt import TrtSteps
+
+    return StepHeartbeat(TrtSteps(card, steps))

@@ -21,18 +21,24 @@ def build_plan(
     rows: tuple[int, ...],
     capability: Capability | None = None,
     progress: Progress = lambda what, done, total: None,
+    *,
+    samples: tuple[int, ...] = (),
 ) -> bytes:
     """Compile a graph.
 
     The network is strongly typed: every layer computes in the type that the graph gives it.
-    ``fp32`` is true single precision, without TF32. Each row count has an optimisation profile of
-    its own, so that every shape is fixed when its kernels are chosen; profiles stand in the order
-    of `rows`. All inputs of the graph share their first, free axis.
+    ``fp32`` is true single precision, without TF32. Each shape has an optimisation profile of its
+    own, so that it is fixed when its kernels are chosen. Profiles stand in the order of `rows`, or
+    where there are `samples`, in the order of these and for each in that of `rows`.
 
     Parameters
     ----------
     trt
         The imported library.
+    rows
+        Sizes of the free first axis that all inputs share, but those that are a mere number.
+    samples
+        Sizes of the last axis, where that is free too: in the graph of a network that keeps state.
     capability
         Compute capability to build for, without a GPU (RTX); None builds for the GPU at hand.
 
@@ -56,7 +62,7 @@ def build_plan(
     if hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION"):
         # Without it the RTX flavour may allocate while it runs, which no CUDA graph can hold.
         config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
-    _add_profiles(builder, network, config, rows)
+    _add_profiles(builder, network, config, rows, samples)
     if capability is not None:
         config.num_compute_capabilities = 1
         config.set_compute_capability(target(trt, capability), 0)
@@ -86,20 +92,25 @@ def check_target(flavour: Flavour, capability: Capability) -> None:
         )
 
 
-def _add_profiles(builder: Any, network: Any, config: Any, rows: tuple[int, ...]) -> None:
+def _add_profiles(
+    builder: Any, network: Any, config: Any, rows: tuple[int, ...], samples: tuple[int, ...]
+) -> None:
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
-    for tensor in inputs:
-        if tensor.shape[0] != -1 or -1 in tuple(tensor.shape)[1:]:
-            raise InputError(
-                f"input {tensor.name!r} has shape {tuple(tensor.shape)}; its first axis alone must be free"
-            )
-    for count in rows:
-        profile = builder.create_optimization_profile()
-        for tensor in inputs:
-            shape = (count, *tuple(tensor.shape)[1:])
-            profile.set_shape(tensor.name, shape, shape, shape)
-        if config.add_optimization_profile(profile) < 0:
-            raise InputError(f"{count} rows are refused as a size of this network")
+    shapes = {tensor.name: tuple(tensor.shape) for tensor in inputs if tuple(tensor.shape)}
+    for name, shape in shapes.items():
+        inner = shape[1:-1] if samples else shape[1:]
+        if shape[0] != -1 or -1 in inner:
+            allowed = "first axis and its last one" if samples else "first axis"
+            raise InputError(f"input {name!r} has shape {shape}; its {allowed} alone must be free")
+    for length in samples or (-1,):
+        for count in rows:
+            profile = builder.create_optimization_profile()
+            for name, (_, *rest) in shapes.items():
+                fixed = count, *(length if size == -1 else size for size in rest)
+                profile.set_shape(name, fixed, fixed, fixed)
+            if config.add_optimization_profile(profile) < 0:
+                said = f"{count} rows" + (f" of {length} samples" if samples else "")
+                raise InputError(f"{said} are refused as a size of this network")
 
 
 def _logger(trt: Any) -> Any:

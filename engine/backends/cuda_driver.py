@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 """What every NVIDIA driver installs."""
@@ -155,12 +155,13 @@ class Stream:
         """Make the stream's context that of the calling thread."""
         self._call("cuCtxSetCurrent", self._context)
 
-    def pinned(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """Zeros in host memory that the GPU reads and writes without a copy in between."""
-        pointer = c_void_p()
-        self._call("cuMemHostAlloc", byref(pointer), 4 * math.prod(shape), 0)
+        pointer, size = c_void_p(), math.prod(shape) * np.dtype(dtype).itemsize
+        self._call("cuMemHostAlloc", byref(pointer), size, 0)
         self._pinned.append(pointer)
-        array: NDArray[np.float32] = np.ctypeslib.as_array(ctypes.cast(pointer, POINTER(c_float)), shape)
+        memory = memoryview((ctypes.c_char * size).from_address(pointer.value or 0)).cast("B")
+        array = np.frombuffer(memory, dtype).reshape(shape)
         array[:] = 0
         return array
 
@@ -176,11 +177,11 @@ class Stream:
         self._events.append(Event(self._call, self._stream))
         return self._events[-1]
 
-    def to_device(self, address: int, pinned: NDArray[np.float32]) -> None:
+    def to_device(self, address: int, pinned: NDArray[Any]) -> None:
         """Copy a contiguous piece of a pinned array to the GPU."""
         self._call("cuMemcpyHtoDAsync_v2", address, pinned.ctypes.data, pinned.nbytes, self._stream)
 
-    def to_host(self, pinned: NDArray[np.float32], address: int) -> None:
+    def to_host(self, pinned: NDArray[Any], address: int) -> None:
         """Fill a contiguous piece of a pinned array from the GPU."""
         self._call("cuMemcpyDtoHAsync_v2", pinned.ctypes.data, address, pinned.nbytes, self._stream)
 

@@ -8,6 +8,7 @@ from engine.backends.flavours import CLASSIC, FLAVOURS, RTX, Capability, Flavour
 from engine.backends.gpu import Gpu, find_gpu, why_no_gpu
 from engine.backends.plans import write_plan
 from engine.backends.trt import plan_key
+from models.registry import find_network
 from streamer.errors import InputError
 
 
@@ -39,17 +40,24 @@ def export_plan(
     Raises
     ------
     InputError
-        If the library is not installed, cannot build for this capability, or refuses the network.
+        If the library is not installed, cannot build for this capability, or refuses the network; or
+        the network keeps state, and the precision is another than fp32.
     """
+    spec = find_network(name)
+    if spec.steps and precision != "fp32":
+        raise InputError(
+            f"{name} keeps state and is exported in fp32 alone; leave out --precision {precision}"
+        )
     if flavour not in FLAVOURS:
         raise InputError(f"--flavour {flavour!r} is unknown; allowed: {', '.join(FLAVOURS)}")
     library = FLAVOURS[flavour]
     if library.version is None:
         raise InputError(f"{library.package} is not installed: pip install 'ecg-stream[{library.extra}]'")
     gpu = _gpu(library, capability)
-    key = plan_key(name, graph, library, gpu, precision, rows)
+    key = plan_key(spec, graph, library, gpu, precision, rows)
     target = None if isinstance(gpu, Gpu) else gpu
-    plan = build_plan(import_module(library.module), graph, precision, key.rows, target, progress)
+    trt = import_module(library.module)
+    plan = build_plan(trt, graph, precision, key.rows, target, progress, samples=key.samples)
     path = output / key.file_name if output.is_dir() else output
     write_plan(path, key, plan)
     return path

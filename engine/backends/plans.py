@@ -41,7 +41,7 @@ class PlanKey:
         The library, and its full version.
     gpu
         Compute capability; for the classic flavour also name and driver of the GPU.
-    precision, rows
+    precision, rows, samples
         As for `build_plan`.
     """
 
@@ -52,13 +52,16 @@ class PlanKey:
     gpu: str
     precision: str
     rows: tuple[int, ...]
+    samples: tuple[int, ...] = ()
 
     @property
     def file_name(self) -> str:
-        """One file for each network, flavour, GPU, precision and rows; newer ones replace older."""
-        rows = "-".join(str(count) for count in self.rows)
+        """One file for each network, flavour, GPU, precision and shapes; newer ones replace older."""
+        shapes = "rows" + "-".join(str(count) for count in self.rows)
+        if self.samples:
+            shapes += "-samples" + "-".join(str(count) for count in self.samples)
         gpu = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in self.gpu)
-        return f"{self.network}-{self.flavour}-{gpu}-{self.precision}-rows{rows}.plan"
+        return f"{self.network}-{self.flavour}-{gpu}-{self.precision}-{shapes}.plan"
 
 
 class Unfit(Exception):
@@ -131,7 +134,9 @@ def read_plan(path: Path, key: PlanKey) -> bytes:
         header, plan = file.readline(), file.read()
     try:
         fields = json.loads(header)
-        checksum, made_for = fields.pop("sha256"), fields | {"rows": tuple(fields["rows"])}
+        # A plan from before there were networks that keep state has none.
+        shapes = {"rows": tuple(fields["rows"]), "samples": tuple(fields.get("samples", ()))}
+        checksum, made_for = fields.pop("sha256"), fields | shapes
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Unfit("its header is damaged") from None
     for name, wanted in asdict(key).items():
