@@ -1262,7 +1262,7 @@ def profile(
 
 
 def _check_gpu(json_file: Path | None) -> None:
-    from engine.gpu_check import check_gpu, most_streams
+    from engine.gpu_check import check_gpu
 
     with _progress() as show:
         figures = check_gpu(show)
@@ -1275,8 +1275,25 @@ def _check_gpu(json_file: Path | None) -> None:
         f"window of {figures['window']} samples, host to host",
         soft_wrap=True,
     )
+    _show_gpu_backends(figures["backends"])
+    steps = figures["steps"]
+    out.print(
+        f"{steps['network']} of {steps['parameters']:,} parameters, which keeps state, one hop of 40 ms:",
+        soft_wrap=True,
+    )
+    _show_gpu_backends(steps["backends"])
+    for name, goal in figures["goals"].items():
+        reached = "not measured" if goal["reached"] is None else f"{goal['reached']:.4g} by {goal['by']}"
+        out.print(f"{'met' if goal['met'] else 'MISSED'}: {name} {goal['goal']:g}: {reached}")
+    if json_file:
+        _write_json(figures, json_file)
+
+
+def _show_gpu_backends(backends: dict[str, dict[str, Any]]) -> None:
+    from engine.gpu_check import most_streams
+
     table = Table("µs", "back to back p50", "p99", "paced p99", "with heartbeat p99", "after idle", "streams")
-    for name, each in figures["backends"].items():
+    for name, each in backends.items():
         if "refused" in each:
             table.add_row(name, "–")
             continue
@@ -1288,14 +1305,9 @@ def _check_gpu(json_file: Path | None) -> None:
             str(most_streams(each)),
         )
     out.print(table)
-    for name, each in figures["backends"].items():
+    for name, each in backends.items():
         if "refused" in each:
             out.print(f"not run: {name}: {each['refused']}", markup=False, highlight=False, soft_wrap=True)
-    for name, goal in figures["goals"].items():
-        reached = "not measured" if goal["reached"] is None else f"{goal['reached']:.4g} by {goal['by']}"
-        out.print(f"{'met' if goal['met'] else 'MISSED'}: {name} {goal['goal']:g}: {reached}")
-    if json_file:
-        _write_json(figures, json_file)
 
 
 def _profile_screen(hours: float, json_file: Path | None) -> None:

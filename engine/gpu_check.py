@@ -1,36 +1,40 @@
 """The figures of the GPU backends in one unattended run: what a call takes, and how many streams fit.
 
-The network is the default one made narrower, to about the 460 000 parameters that the goals were
-set for. Its weights are random: each backend's output is checked against ONNX Runtime, and its time
-does not depend on them. All times are from numpy array to numpy array. What cannot run is listed
-with its reason.
+The network is the U-Net made narrower, to about the 460 000 parameters that the goals were set for.
+Its weights are random: each backend's output is checked against ONNX Runtime, and its time does not
+depend on them. Beside it stands the network that keeps state, as shipped. All times are from numpy
+array to numpy array. What cannot run is listed with its reason.
 """
 
 import gc
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from engine.backends import why_not
-from engine.backends.base import Backend, Batch, check_batch
-from engine.backends.cuda import CudaBackend
+from engine.backends.base import AnyBackend, keeps_state
+from engine.backends.cuda import CudaBackend, CudaSteps
 from engine.backends.flavours import FLAVOURS
 from engine.backends.gpu import dotted, find_gpu, why_no_gpu
-from engine.backends.heartbeat import INTERVAL_S, Heartbeat
+from engine.backends.heartbeat import INTERVAL_S, Heartbeat, StepHeartbeat
 from engine.backends.parity import probe
-from engine.backends.trt import TrtBackend
-from models.registry import ModelCard, find_network, sha256
+from engine.backends.rows import fixed_samples
+from engine.backends.trt import TrtBackend, TrtSteps
+from engine.gpu_check_card import make_card
+from engine.gpu_check_eager import Eager, EagerSteps
+from engine.stateful import initial_state
+from models.registry import ModelCard, load_card
+from models.spec import StepSpec
 from streamer.errors import InputError
 
-CHANNELS = (12, 24, 44, 66, 90)
+KEEPS_STATE = "lowdelay"
 HOP_S = 0.04
 BATCHES = (256, 1024, 4096, 8192)
 GOALS = {"p50_us": 200.0, "p99_of_p50": 1.2, "paced_p99_of_p99": 2.0, "streams": 30_000}
@@ -41,6 +45,8 @@ _IDLE_S = 2.0
 
 Progress = Callable[[str, int, int], None]
 """Told what is measured, how many parts are done, and of how many."""
+Opened = Callable[..., AnyBackend]
+"""Opens a card for the row counts ``rows``."""
 
 
 def check_gpu(progress: Progress) -> dict[str, Any]:
@@ -59,7 +65,9 @@ def check_gpu(progress: Progress) -> dict[str, Any]:
         raise InputError(f"the GPU check needs torch with CUDA: {reason}")
     import torch
 
-    systems: dict[str, Callable[..., Backend]] = {
+    stateful = load_card(KEEPS_STATE)
+    steps = cast(StepSpec, stateful.network.steps)
+    windows: dict[str, Opened] = {
         "eager": Eager,
         "cuda": CudaBackend,
         "cuda:fp16": partial(CudaBackend, precision="fp16"),
@@ -68,17 +76,15 @@ def check_gpu(progress: Progress) -> dict[str, Any]:
         "tensorrt": TrtBackend,
         "tensorrt:fp16": partial(TrtBackend, precision="fp16"),
     }
-    measured: dict[str, dict[str, Any]] = {}
+    stepping: dict[str, Opened] = {
+        "eager": partial(EagerSteps, steps=steps),
+        "cuda": partial(CudaSteps, steps=steps),
+        "tensorrt": partial(TrtSteps, steps=steps),
+    }
     with TemporaryDirectory() as folder:
         card = make_card(Path(folder))
-        for done, (name, opened) in enumerate(systems.items()):
-            progress(name, done, len(systems))
-            reason = None if name == "eager" else why_not(name)
-            try:
-                measured[name] = {"refused": reason} if reason else _measure(opened, card)
-            # A check goes on with what runs, and says what does not.
-            except (InputError, RuntimeError, ImportError) as error:
-                measured[name] = {"refused": f"{type(error).__name__}: {error}"}
+        measured = _measure_each(windows, card, progress)
+        measured_steps = _measure_each(stepping, stateful, progress)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "gpu": gpu.name,
@@ -93,55 +99,89 @@ def check_gpu(progress: Progress) -> dict[str, Any]:
         "heartbeat_ms": 1000 * INTERVAL_S,
         "backends": measured,
         "goals": judge(measured),
+        "steps": {
+            "network": KEEPS_STATE,
+            "parameters": stateful.spec.parameters,
+            "backends": measured_steps,
+        },
     }
 
 
-def _measure(opened: Callable[..., Backend], card: ModelCard) -> dict[str, Any]:
-    """Calls of one window in every way, then large batches; µs."""
+def _measure_each(systems: dict[str, Opened], card: ModelCard, progress: Progress) -> dict[str, Any]:
+    measured: dict[str, Any] = {}
+    for done, (name, opened) in enumerate(systems.items()):
+        progress(f"{card.spec.name} {name}", done, len(systems))
+        reason = None if name == "eager" else why_not(name)
+        try:
+            measured[name] = {"refused": reason} if reason else _measure(opened, card)
+        # A check goes on with what runs, and says what does not.
+        except (InputError, RuntimeError, ImportError) as error:
+            measured[name] = {"refused": f"{type(error).__name__}: {error}"}
+    return measured
+
+
+def _measure(opened: Opened, card: ModelCard) -> dict[str, Any]:
+    """Calls of one row in every way, then large batches; µs."""
     begun = time.perf_counter()
     backend = opened(card, rows=(1,))
     figures: dict[str, Any] = {"open_s": time.perf_counter() - begun}
-    window = probe(card)[:1].copy()
-    time_calls(backend, window, _WARMUP_CALLS)
-    figures["back_to_back_us"] = percentiles(time_calls(backend, window, _CALLS))
+    call = make_call(backend, card, 1)
+    time_calls(call, _WARMUP_CALLS)
+    figures["back_to_back_us"] = percentiles(time_calls(call, _CALLS))
     figures["transfers_us"] = [ns / 1000 for ns in backend.transfers_ns]
     time.sleep(_IDLE_S)
-    figures["after_idle_us"] = float(time_calls(backend, window, 1)[0]) / 1000
-    figures["paced_us"] = percentiles(time_calls(backend, window, _PACED_CALLS, HOP_S))
-    beating = Heartbeat(backend, card.spec.leads, card.spec.window)
-    figures["paced_heartbeat_us"] = percentiles(time_calls(beating, window, _PACED_CALLS, HOP_S))
+    figures["after_idle_us"] = float(time_calls(call, 1)[0]) / 1000
+    figures["paced_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
+    beating: Heartbeat | StepHeartbeat
+    if keeps_state(backend):
+        beating = StepHeartbeat(backend)
+    else:
+        beating = Heartbeat(backend, card.spec.leads, card.spec.window)
+    call = make_call(beating, card, 1)
+    figures["paced_heartbeat_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
     figures["beats"] = beating.beats
     beating.close()
     figures["batches"] = {rows: _measure_batch(opened, card, rows) for rows in BATCHES}
     return figures
 
 
-def _measure_batch(opened: Callable[..., Backend], card: ModelCard, rows: int) -> dict[str, Any]:
+def _measure_batch(opened: Opened, card: ModelCard, rows: int) -> dict[str, Any]:
     """Time of a large batch in ms, and how many streams of one lead it means at `HOP_S`."""
     try:
         backend = opened(card, rows=(rows,))
     except (InputError, RuntimeError) as error:
         return {"refused": f"{type(error).__name__}: {error}"}
-    batch = probe(card)[np.arange(rows) % 2]
-    time_calls(backend, batch, 5)
-    p50, p99 = np.percentile(time_calls(backend, batch, _BATCH_CALLS) / 1e6, (50, 99))
+    call = make_call(backend, card, rows)
+    time_calls(call, 5)
+    p50, p99 = np.percentile(time_calls(call, _BATCH_CALLS) / 1e6, (50, 99))
     backend.close()
     return {"p50_ms": float(p50), "p99_ms": float(p99), "streams": int(rows * 1000 * HOP_S / p99)}
 
 
-def time_calls(backend: Backend, batch: Batch, calls: int, every_s: float = 0.0) -> np.ndarray:
+def make_call(backend: AnyBackend, card: ModelCard, rows: int) -> Callable[[], object]:
+    """A call as a stream makes it every hop: windows, or one step of those that a hop of 40 ms needs."""
+    windows = probe(card)[np.arange(rows) % 2]
+    if not keeps_state(backend):
+        return partial(backend.infer, windows)
+    steps = backend.steps
+    samples = windows[:, :, : fixed_samples(steps)[-1]].copy()
+    lookahead = round(card.spec.lookahead_ms / 1000 * card.spec.fs)
+    return partial(backend.step, samples, initial_state(samples, steps), lookahead)
+
+
+def time_calls(call: Callable[[], object], calls: int, every_s: float = 0.0) -> np.ndarray:
     """Nanoseconds of each call, back to back or at absolute moments that lie `every_s` apart."""
     taken = np.empty(calls, np.int64)
     gc.disable()
     try:
         first = time.perf_counter()
-        for call in range(calls):
-            ahead = first + call * every_s - time.perf_counter()
+        for index in range(calls):
+            ahead = first + index * every_s - time.perf_counter()
             if ahead > 0:
                 time.sleep(ahead)
             begun = time.perf_counter_ns()
-            backend.infer(batch)
-            taken[call] = time.perf_counter_ns() - begun
+            call()
+            taken[index] = time.perf_counter_ns() - begun
     finally:
         gc.enable()
     return taken
@@ -185,68 +225,3 @@ def judge(measured: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def most_streams(figures: dict[str, Any]) -> int:
     """Streams on one GPU with the batch size that holds the most; 0 where every size was refused."""
     return max(batch.get("streams", 0) for batch in figures["batches"].values())
-
-
-@dataclass(frozen=True)
-class MadeCard(ModelCard):
-    """A network whose files lie in a folder of its own."""
-
-    folder: Path
-
-    @property
-    def onnx_path(self) -> Path:
-        """The graph."""
-        return self.folder / f"{self.spec.name}.onnx"
-
-    @property
-    def weights_path(self) -> Path:
-        """The weights that it was exported from."""
-        return self.folder / f"{self.spec.name}.safetensors"
-
-
-def make_card(folder: Path) -> MadeCard:
-    """The network of the check, with random weights, and its exported graph."""
-    import torch
-    from safetensors.torch import save_file
-
-    from models.export import export_onnx
-    from models.networks.unet import UNet
-
-    torch.manual_seed(0)
-    network = UNet(CHANNELS)
-    count = sum(parameter.numel() for parameter in network.parameters())
-    spec = replace(find_network("unet"), name="gpu-check", parameters=count, build=lambda: UNet(CHANNELS))
-    card = MadeCard(spec, {}, folder)
-    save_file(network.state_dict(), card.weights_path)
-    export_onnx(spec, card.weights_path, card.onnx_path)
-    made = {"weights_sha256": sha256(card.weights_path), "onnx_sha256": sha256(card.onnx_path)}
-    return replace(card, trained=made)
-
-
-class Eager:
-    """The network in torch on the GPU as anybody would call it: what the others are measured against."""
-
-    name = "eager"
-    transfers_ns = (0, 0)
-
-    def __init__(self, card: ModelCard, rows: tuple[int, ...]) -> None:
-        import torch
-        from safetensors.torch import load_file
-
-        self._torch = torch
-        self.fixed_rows = rows
-        self.leads, self._window = card.spec.leads, card.spec.window
-        self._network = card.network.build().eval()
-        self._network.load_state_dict(load_file(card.weights_path))
-        self._network.cuda()
-
-    def infer(self, batch: Batch) -> Batch:
-        """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self.leads, self._window)
-        with self._torch.inference_mode():
-            cleaned: Batch = self._network(self._torch.from_numpy(batch).cuda()).cpu().numpy()
-        return cleaned
-
-    def close(self) -> None:
-        """Free the network."""
-        del self._network

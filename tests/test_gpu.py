@@ -8,12 +8,10 @@ import pytest
 from engine.backends import OPTIONS, open_backend, why_not
 from engine.backends.cuda_driver import Stream
 from engine.backends.gpu import find_gpu, why_no_gpu
-from engine.backends.parity import PARITY_MV
+from engine.backends.parity import PARITY_MV, STATE_PARITY
 from engine.backends.plans import FOLDER_VARIABLE
+from engine.stateful import initial_state
 from models.registry import load_card
-
-WINDOWS = "unet"
-"""A network that answers windows; those that keep state do not run on a device yet."""
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,20 +33,20 @@ def backend(request, plans):
     reason = why_not(request.param)
     if reason:
         pytest.skip(f"{request.param}: {reason}")
-    loaded = open_backend(request.param, load_card(WINDOWS))
+    loaded = open_backend(request.param, load_card("unet"))
     yield loaded
     loaded.close()
 
 
 @pytest.fixture(scope="module")
 def windows():
-    spec = load_card(WINDOWS).spec
+    spec = load_card("unet").spec
     return np.random.default_rng(0).normal(size=(150, spec.leads, spec.window)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def expected(windows):
-    onnx = open_backend("onnx", load_card(WINDOWS))
+    onnx = open_backend("onnx", load_card("unet"))
     cleaned = onnx.infer(windows)
     onnx.close()
     return cleaned
@@ -113,10 +111,89 @@ def test_the_heart_beats_while_nobody_calls(backend):
 
 def test_two_networks_live_side_by_side_and_one_may_go(backend, windows, expected):
     """As when the engine changes its network while it plays."""
-    second = open_backend(backend.name, load_card(WINDOWS))
+    second = open_backend(backend.name, load_card("unet"))
     second.infer(windows[:2])
     second.close()
     np.testing.assert_allclose(backend.infer(windows[:2]), expected[:2], atol=allowed(backend))
+
+
+# A network that keeps state
+
+
+@pytest.fixture(scope="module", params=list(OPTIONS))
+def stepping(request, plans):
+    reason = why_not(request.param)
+    if reason:
+        pytest.skip(f"{request.param}: {reason}")
+    loaded = open_backend(request.param, load_card("lowdelay"))
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def onnx_steps():
+    loaded = open_backend("onnx", load_card("lowdelay"))
+    yield loaded
+    loaded.close()
+
+
+def assert_same_step(found, expected):
+    for what, ours, theirs in zip(("answer", "state"), found, expected, strict=True):
+        assert ours.dtype == np.float32
+        allowed = PARITY_MV["fp32"] if what == "answer" else STATE_PARITY
+        difference = np.abs(ours - theirs) / (1 if what == "answer" else np.maximum(1, np.abs(theirs)))
+        assert difference.max() <= allowed, what
+
+
+@pytest.mark.parametrize("samples", [4, 16, 40, 720])
+@pytest.mark.parametrize("rows", [1, 3, 64, 65])
+def test_every_batch_and_hop_steps_as_onnx_runtime_does(stepping, onnx_steps, rows, samples):
+    rng = np.random.default_rng(rows)
+    hop = rng.normal(size=(rows, 1, samples)).astype(np.float32)
+    state = initial_state(hop, stepping.steps) + rng.normal(size=(rows, stepping.steps.state)) / 10
+    state = state.astype(np.float32)
+    for lookahead in (0, 36, 108):
+        given = state.copy()
+        assert_same_step(stepping.step(hop, state, lookahead), onnx_steps.step(hop, state, lookahead))
+        np.testing.assert_array_equal(given, state)
+    there, back = stepping.transfers_ns
+    assert 0 < there < 100_000_000
+    assert 0 < back < 100_000_000
+
+
+def test_a_minute_of_steps_does_not_drift_away_from_onnx_runtime(stepping, onnx_steps):
+    """Each goes on from its own state: errors that come back would add up."""
+    signal = np.random.default_rng(5).normal(size=(2, 1, 1344 * 16)).astype(np.float32)
+    ours = theirs = initial_state(signal, stepping.steps)
+    for at in range(0, signal.shape[2], 16):
+        hop = signal[:, :, at : at + 16].copy()
+        answer, ours = stepping.step(hop, ours, 36)
+        expected, theirs = onnx_steps.step(hop, theirs, 36)
+        assert np.abs(answer - expected).max() <= PARITY_MV["fp32"]
+
+
+def test_threads_and_beats_do_not_mix_their_states(stepping, onnx_steps):
+    hops = np.random.default_rng(6).normal(size=(3, 50, 1, 1, 16)).astype(np.float32)
+    wrong = []
+
+    def call(number):
+        state = initial_state(hops[number, 0], stepping.steps)
+        for hop in hops[number]:
+            expected = onnx_steps.step(hop, state, 36)
+            answer, after = stepping.step(hop, state, 36)
+            if np.abs(answer - expected[0]).max() > PARITY_MV["fp32"]:
+                wrong.append(number)
+            state = after
+
+    beats = stepping.beats
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    threading.Event().wait(0.5)
+    assert stepping.beats > beats
 
 
 def test_the_driver_runs_a_captured_graph_of_copies():

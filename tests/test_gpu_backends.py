@@ -3,6 +3,7 @@
 import gc
 import json
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -438,7 +439,7 @@ def test_calls_are_paced_by_absolute_moments(monkeypatch):
         def infer(self, batch):
             now[0] += next(lengths)
 
-    taken = time_calls(Slow(), np.zeros((1, 1, 8), np.float32), 4, 0.04)
+    taken = time_calls(partial(Slow().infer, np.zeros((1, 1, 8), np.float32)), 4, 0.04)
     assert [round(ns / 1e6) for ns in taken] == [10, 50, 10, 10]
     assert slept == [0.03, 0.02]
 
@@ -500,8 +501,16 @@ def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_
             if inductor:
                 raise RuntimeError("no compiler")
 
+    class FastSteps(Stepping):
+        def __init__(self, card, steps, rows):
+            super().__init__(steps)
+            stepped.append(self)
+
+    stepped = []
     monkeypatch.setattr(gpu_check, "Eager", Fast)
     monkeypatch.setattr(gpu_check, "CudaBackend", Fast)
+    monkeypatch.setattr(gpu_check, "EagerSteps", FastSteps)
+    monkeypatch.setattr(gpu_check, "CudaSteps", FastSteps)
     heard = []
     result = json.loads(json.dumps(check_gpu(lambda *step: heard.append(step))))
     refused = {name: each["refused"] for name, each in result["backends"].items() if "refused" in each}
@@ -511,9 +520,17 @@ def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_
         "tensorrt": "not this one",
         "tensorrt:fp16": "not this one",
     }
-    assert [name for name, _, _ in heard] == list(result["backends"])
+    steps = result["steps"]["backends"]
+    named = [f"unet {name}" for name in result["backends"]] + [f"lowdelay {name}" for name in steps]
+    assert [name for name, _, _ in heard] == named
     assert result["backends"]["cuda"]["batches"]["2"]["p99_ms"] > 0
     assert result["gpu"] == "NVIDIA H200"
+    assert steps["tensorrt"] == {"refused": "not this one"}
+    assert steps["cuda"]["batches"]["2"]["streams"] > 0
+    assert result["steps"]["network"] == "lowdelay"
+    # One hop of 40 ms, at the look-ahead that it runs with; two rows where it is told so.
+    asked = {each for backend in stepped for each in backend.asked if each[2]}
+    assert asked == {((rows, 1, 16), (rows, 10_242), 36) for rows in (1, 2)}
 
 
 def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
@@ -529,6 +546,11 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
         "window": 720,
         "backends": measured,
         "goals": judge(measured),
+        "steps": {
+            "network": "lowdelay",
+            "parameters": 530_755,
+            "backends": {"cuda": measured["cuda"], "tensorrt": {"refused": "no such profile"}},
+        },
     }
     monkeypatch.setattr(gpu_check, "check_gpu", lambda progress: report)
     result = command("profile", "--gpu-check", "--json", str(tmp_path / "check.json"))
@@ -538,6 +560,8 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
         "tensorrt not installed, tensorrt-rtx 1.7.1; U-Net",
         "12345",
         "not run: tensorrt: serves [8.9]",
+        "lowdelay of 530,755 parameters, which keeps state",
+        "not run: tensorrt: no such profile",
         "met: p50_us 200: 180 by cuda",
         "MISSED: paced_p99_of_p99 2: 2.5 by cuda",
     ):

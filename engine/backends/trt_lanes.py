@@ -89,7 +89,9 @@ class TrtLane:
         _check(self.context.set_optimization_profile_async(profile, stream.handle), "the profile")
         stream.synchronize()
         for name, shape in ports.inputs.items():
-            _check(self.context.set_input_shape(name, shape), f"the shape of {name!r}")
+            # What has no axes is in no profile.
+            if shape:
+                _check(self.context.set_input_shape(name, shape), f"the shape of {name!r}")
         for name in (*ports.inputs, *ports.outputs):
             _check(self.context.set_tensor_address(name, memory[name].address), f"the address of {name!r}")
         # Where the first run reads must be numbers that the network can take.

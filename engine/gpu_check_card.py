@@ -1,0 +1,44 @@
+"""The network that the GPU check is made with: its goals were set for one of this size."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.registry import ModelCard, find_network, sha256
+
+CHANNELS = (12, 24, 44, 66, 90)
+
+
+@dataclass(frozen=True)
+class MadeCard(ModelCard):
+    """A network whose files lie in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def onnx_path(self) -> Path:
+        """The graph."""
+        return self.folder / f"{self.spec.name}.onnx"
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights that it was exported from."""
+        return self.folder / f"{self.spec.name}.safetensors"
+
+
+def make_card(folder: Path) -> MadeCard:
+    """The network of the check, with random weights, and its exported graph."""
+    import torch
+    from safetensors.torch import save_file
+
+    from models.export import export_onnx
+    from models.networks.unet import UNet
+
+    torch.manual_seed(0)
+    network = UNet(CHANNELS)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    spec = replace(find_network("unet"), name="gpu-check", parameters=count, build=lambda: UNet(CHANNELS))
+    card = MadeCard(spec, {}, folder)
+    save_file(network.state_dict(), card.weights_path)
+    export_onnx(spec, card.weights_path, card.onnx_path)
+    made = {"weights_sha256": sha256(card.weights_path), "onnx_sha256": sha256(card.onnx_path)}
+    return replace(card, trained=made)
