@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from engine_tools import cut, indices, joined
 from fake_gpu import FakeLibrary, fake_tensorrt
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
@@ -37,6 +39,9 @@ from engine.backends.parity import PARITY_MV, probe
 from engine.backends.plans import FOLDER_VARIABLE, read_plan
 from engine.backends.rows import FIXED_ROWS, check_rows, fixed_samples, pieces, stretches
 from engine.backends.trt import TrtBackend, TrtSteps, plan_key
+from engine.config import EngineConfig
+from engine.messages import Gap
+from engine.pipeline import clean
 from engine.stateful import initial_state
 from models import registry
 from models.export import export_onnx
@@ -484,6 +489,29 @@ def test_a_plan_of_steps_that_answers_or_remembers_otherwise_is_refused(fake, li
         TrtSteps(lowdelay, steps, rows=(1,))
     assert library.objects == {}
     assert fake.builds == 1
+
+
+@pytest.mark.parametrize("hop_ms", [40.0, 100.0])
+def test_a_ward_hears_from_a_plan_what_it_hears_from_onnx_runtime(fake, lowdelay, onnx_steps, hop_ms):
+    """Three streams, one of two leads, one with a gap: rows are filled up and states kept apart."""
+    backend = TrtSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+    config = EngineConfig.of(lowdelay.spec, 100.0, hop_ms)
+    rng = np.random.default_rng(0)
+    chunks = [
+        list(cut(rng.normal(size=(leads, 900)).astype(np.float32), (90,), stream=name))
+        for name, leads in (("a", 1), ("b", 2), ("c", 1))
+    ]
+    later = rng.normal(size=(1, 360)).astype(np.float32)
+    chunks[2] += list(cut(later, (90,), stream="c", start=2000))
+    rounds = [[each for each in together if each] for together in zip_longest(*chunks)]
+    ours, theirs = (list(clean(rounds, config, each)) for each in (backend, onnx_steps))
+    assert sum(isinstance(message, Gap) for message in ours) == 1
+    for stream in "abc":
+        np.testing.assert_array_equal(indices(ours, stream), indices(theirs, stream))
+        np.testing.assert_allclose(
+            joined(ours, "cleaned", stream), joined(theirs, "cleaned", stream), atol=1e-4
+        )
+    backend.close()
 
 
 def test_auto_runs_a_network_that_keeps_state_on_a_plan(fake, lowdelay, onnx_steps, monkeypatch):
