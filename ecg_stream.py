@@ -820,10 +820,6 @@ def export(
     spec = find_network(name)
     target = output or Path(f"{name}.onnx" if format == "onnx" else ".")
     if format == "tensorrt":
-        if spec.steps:
-            raise InputError(
-                f"model {name!r} keeps state, which no plan carries yet; leave out --format tensorrt"
-            )
         _export_plan(name, target, run, flavour, compute_capability, precision, rows)
         return
     _needs_torch()

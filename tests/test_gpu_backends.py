@@ -27,9 +27,6 @@ from models.networks.unet import UNet
 from models.registry import find_network, load_card
 from streamer.errors import InputError
 
-WINDOWS = "unet"
-"""A network that answers windows; those that keep state do not run on a device yet."""
-
 torch.set_num_threads(1)
 
 
@@ -227,7 +224,7 @@ def card_here(monkeypatch):
 
 def test_cuda_without_a_gpu_is_refused_in_one_line():
     with pytest.raises(InputError, match=r"'cuda' cannot be used: no NVIDIA GPU here \(.*\); use onnx or"):
-        open_backend("cuda", load_card(WINDOWS))
+        open_backend("cuda", load_card("unet"))
 
 
 def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
@@ -254,7 +251,7 @@ def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
 )
 def test_a_wrong_option_is_named(name, words):
     with pytest.raises(InputError, match=words):
-        open_backend(name, load_card(WINDOWS))
+        open_backend(name, load_card("unet"))
 
 
 def test_half_precision_needs_onnx(card_here, monkeypatch):
@@ -585,7 +582,7 @@ def command(*arguments):
     [
         (["profile", "--gpu-check"], "the GPU check needs one: no NVIDIA GPU here"),
         (["--backend", "tensorrt", "--headless"], "backend 'tensorrt' cannot be used: no NVIDIA GPU here"),
-        (["export", "lowdelay", "--format", "tensorrt"], "keeps state, which no plan carries yet"),
+        (["export", "lowdelay", "--format", "tensorrt"], "name the ward's with --compute-capability"),
         (["export", "unet", "--format", "tensorrt"], "name the ward's with --compute-capability"),
         (["export", "unet", "--format", "tensorrt", "--compute-capability", "ada"], "give it as in 8.9"),
         (["export", "unet", "--format", "tensorrt", "--rows", "1,two"], "'1,two' is no list of batch sizes"),

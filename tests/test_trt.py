@@ -49,9 +49,6 @@ from models.half import to_half
 from models.registry import NETWORKS, ModelCard, load_card
 from streamer.errors import InputError
 
-WINDOWS = "unet"
-"""A network that answers windows; those that keep state do not run on a device yet."""
-
 rtx = pytest.importorskip("tensorrt_rtx", reason="`pip install tensorrt-rtx`: no plan is built without it")
 torch.set_num_threads(1)
 ADA = (8, 9)
