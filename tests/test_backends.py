@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from step_tools import NAME, STEPS, ecg
 
-from engine.backends import AUTO_ORDER, ON_GPU, choose_backend, open_backend, why_not
+from engine.backends import AUTO_ORDER, ON_GPU, open_backend, why_not
 from engine.backends.base import keeps_state
 from models.registry import find_network, load_card
 from streamer.errors import InputError
@@ -190,21 +190,3 @@ def test_all_backends_agree_step_after_step():
             np.testing.assert_allclose(answer, results[0][0], atol=1e-4)
     for loaded in opened:
         loaded.close()
-
-
-@pytest.mark.parametrize("name", [*ON_GPU, "tensorrt:fp16"])
-def test_a_network_that_keeps_state_is_refused_where_its_state_is_not_carried(monkeypatch, name):
-    """Also where the device is there; `auto` then takes the next that can."""
-    monkeypatch.setattr("engine.backends.why_not", lambda name: None)
-    words = f"backend '{name}' cannot be used: it does not carry the state of '{NAME}' yet; use onnx or torch"
-    for refused in (
-        lambda: choose_backend(name, find_network(NAME)),
-        lambda: open_backend(name, load_card(NAME)),
-    ):
-        with pytest.raises(InputError, match=words):
-            refused()
-    assert choose_backend("auto", find_network(NAME)) == "onnx"
-    assert choose_backend(name, find_network(WINDOWS)).split(":")[0] == name.split(":")[0]
-    loaded = open_backend("auto", load_card(NAME))
-    assert loaded.name == "onnx"
-    loaded.close()

@@ -527,7 +527,7 @@ def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_
     assert result["steps"]["network"] == "lowdelay"
     # One hop of 40 ms, at the look-ahead that it runs with; two rows where it is told so.
     asked = {each for backend in stepped for each in backend.asked if each[2]}
-    assert asked == {((rows, 1, 16), (rows, 10_242), 36) for rows in (1, 2)}
+    assert asked == {((rows, 1, 16), (rows, stepped[0].steps.state), 36) for rows in (1, 2)}
 
 
 def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):

@@ -212,7 +212,11 @@ def test_a_step_has_a_profile_for_each_shape_and_no_value_decides_one(lowdelay):
             self[name] = best
 
     builder._add_profiles(Builder, network, Config, (1, 8), (4, 16))
-    made = [{"noisy": (rows, 1, n), "state": (rows, 10_242)} for n in (4, 16) for rows in (1, 8)]
+    made = [
+        {"noisy": (rows, 1, n), "state": (rows, lowdelay.network.steps.state)}
+        for n in (4, 16)
+        for rows in (1, 8)
+    ]
     assert profiles == made
 
 
@@ -465,7 +469,7 @@ def test_a_context_of_a_step_is_told_every_shape_and_address(fake, lowdelay):
     TrtSteps(lowdelay, lowdelay.network.steps, rows=(2,)).close()
     tensors = ("noisy", "state", "lookahead", "answer", "next_state")
     for profile, samples in enumerate((4, 16)):
-        shapes = {"noisy": (2, 1, samples), "state": (2, 10_242)}
+        shapes = {"noisy": (2, 1, samples), "state": (2, lowdelay.network.steps.state)}
         assert fake.calls[11 * profile : 11 * profile + 11] == [
             ("set_optimization_profile_async", profile),
             *(("set_input_shape", name, shape) for name, shape in shapes.items()),
