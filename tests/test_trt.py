@@ -67,7 +67,7 @@ def build_times():
     (out / "plan-builds.json").write_text(json.dumps(times, indent=2) + "\n")
 
 
-@pytest.fixture(scope="module", params=[name for name, spec in NETWORKS.items() if not spec.steps])
+@pytest.fixture(scope="module", params=list(NETWORKS))
 def network(request, tmp_path_factory):
     """A network's card: as shipped, or where it has no weights yet with random ones."""
     spec = NETWORKS[request.param]
@@ -117,19 +117,6 @@ def test_every_operator_is_in_the_parsers_list(network):
     assert used
     assert [name for name in sorted(used) if not parser.supports_operator(name)] == []
     assert not parser.supports_operator("DFT")
-
-
-@pytest.mark.parametrize("name", [name for name, spec in NETWORKS.items() if spec.steps])
-def test_a_network_that_keeps_state_has_known_operators_and_no_plan_yet(name):
-    """What stands in the way is its shape, and it is said."""
-    graph = load_card(name).onnx_path.read_bytes()
-    logger = rtx.Logger()
-    flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    parser = rtx.OnnxParser(rtx.Builder(logger).create_network(flags), logger)
-    used = {node.op_type for node in onnx.load_from_string(graph).graph.node}
-    assert [operator for operator in sorted(used) if not parser.supports_operator(operator)] == []
-    with pytest.raises(InputError, match=r"'noisy' has shape \(-1, 1, -1\)"):
-        build_plan(rtx, graph, "fp32", (1,), ADA)
 
 
 def test_half_precision_cleans_as_single_does(network):
