@@ -111,6 +111,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["train", "acdae", "--track", "s", "--noise", "hum"], "noise 'hum' is not in Track S"),
         (["evaluate", "--snrs", "low"], "no list of numbers"),
         (["evaluate", "--report", "empty"], "holds no results"),
+        (["train", "drnn", "--track", "qtdb", "--noise-version", "3"], "noise version '3' is unknown"),
         (["export", "unet", "--output", "nowhere/x.onnx"], "cannot write"),
         (["export", "unet", "--install"], "--install needs --run"),
     ],

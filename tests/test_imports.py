@@ -23,9 +23,11 @@ MODULES = sorted(
 # These are the networks and their training: they are torch.
 NEED_TORCH = {
     "models.data",
+    "models.epochs",
     "models.run_state",
     "models.train",
     "models.train_all",
+    "models.train_qtdb",
     "models.train_s",
 } | {m for m in MODULES if m.startswith("models.networks.")}
 

@@ -7,12 +7,16 @@ import pytest
 
 from engine.evaluate_report import markdown
 from engine.evaluate_tables import stress_markdown, tables
+from engine.qtdb_report import PUBLISHED
+from engine.qtdb_report import markdown as qtdb_markdown
+from models.qtdb_scores import METRICS
 from models.registry import load_card, sha256
 from models.track_f import TEST_RECORDS
 from models.track_s_results import markdown as track_s_markdown
 from models.track_s_results import read_results
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
+FILES = {"track-f": "summary.json", "stress": "stress.json", "qtdb": "summary.json"}
 
 
 def summary(track, name):
@@ -27,6 +31,7 @@ def test_reports_follow_from_the_result_files():
     assert report("track-f") == markdown(summary("track-f", "summary.json"))
     assert report("track-s") == track_s_markdown(read_results(RESULTS / "track-s"))
     assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
+    assert report("qtdb") == qtdb_markdown(summary("qtdb", "summary.json"))
     assert (RESULTS / "tables.md").read_text(encoding="utf-8") == tables(RESULTS)
 
 
@@ -42,7 +47,7 @@ def test_track_f_is_of_all_test_records_and_beside_the_identity():
 
 
 def test_the_figures_are_of_the_weights_that_are_shipped():
-    for track, file in (("track-f", "summary.json"), ("stress", "stress.json")):
+    for track, file in FILES.items():
         for name, fingerprint in summary(track, file)["manifest"]["weights_sha256"].items():
             if fingerprint is not None:
                 assert sha256(load_card(name).onnx_path) == fingerprint, (track, name)
@@ -60,6 +65,19 @@ def test_the_stress_input_lands_where_it_was_published_and_cleaning_helps():
         # Another detector than theirs: no closer than this.
         assert noisy["identity", level] == pytest.approx(known, abs=0.1)
     assert noisy["unet", 0] > noisy["identity", 0] + 0.1
+
+
+def test_the_literature_s_bench_is_the_same_bench():
+    """What learns nothing lands where it was published; the streamed table is beside its input's row."""
+    found = summary("qtdb", "summary.json")
+    rows = {row["system"]: row for row in found["beats"]}
+    for name in ("fir", "iir"):
+        assert rows[name]["versions"] == [1, 2]
+        for metric, published in zip(METRICS, PUBLISHED[name.upper()], strict=True):
+            assert rows[name][metric] == pytest.approx(published, rel=0.03)
+    streamed = {row["system"]: row for row in found["streamed"]}
+    assert {row["beats"] for row in streamed.values()} == {streamed["identity"]["beats"]}
+    assert streamed["unet"]["cosine"] > streamed["butterworth"]["cosine"] > streamed["identity"]["cosine"]
 
 
 def test_published_networks_land_where_they_were_published():
