@@ -19,6 +19,7 @@ from engine.backends.reliable import ReliableBackend, reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
+from engine.doubt import limits_of
 from engine.ladder import Ladder
 from engine.lead_groups import group_leads
 from engine.messages import Cleaned, Emitted, Gap, Reason
@@ -269,7 +270,12 @@ class Session:
             way = self._way
             self._batcher = self._new_batcher()
             yield from clean(
-                until_changed(), way.config, way.backend, batcher=self._batcher, instead=way.instead
+                until_changed(),
+                way.config,
+                way.backend,
+                batcher=self._batcher,
+                limits=limits_of(load_card(self.job.model)),
+                instead=way.instead,
             )
             if not self._change():
                 return
