@@ -21,12 +21,13 @@ DOUBT_S = 4.0
 REVISED_S = 0.3
 """The newest that was said is compared with what is said of it a look later, over this."""
 TRUST_AGAIN = 0.5
-"""Who was doubted is believed again below this share of the limit: noise alone stays doubted."""
+"""Who was doubted is believed again below this share of the limit, unless the card has another."""
 DEFAULT_CONTRADICTION = 0.2
 """Limit of a network whose card has none: between those of the shipped networks."""
 _SILENCE = 1e-8
 """mV²: an output of less power says nothing that it could take back."""
 _NO_BEAT_MV = 0.001
+_NEVER = (float("inf"), float("inf"))
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,31 @@ class Limits:
     Parameters
     ----------
     contradiction
-        Pairs of look-ahead in ms and the greatest `Doubt.contradiction`; between them a straight
-        line. None: the check is off, as for filters, which have no word of their own.
+        Rows of: look-ahead in ms, `Doubt.contradiction` above which the network is doubted, and below
+        which it is believed again; straight lines between them. None: the check is off, as for
+        filters, which have no word of their own.
     spread_mv
-        Greatest RMS over `DOUBT_S` of the spread that a network which keeps state gives with each
-        sample, mV. None: the check is off.
+        RMS over `DOUBT_S` above which a network is doubted that keeps state and gives a spread with
+        each sample, mV. None: the check is off.
     """
 
-    contradiction: tuple[tuple[float, float], ...] | None = ((0.0, DEFAULT_CONTRADICTION),)
+    contradiction: tuple[tuple[float, float, float], ...] | None = (
+        (0.0, DEFAULT_CONTRADICTION, TRUST_AGAIN * DEFAULT_CONTRADICTION),
+    )
     spread_mv: float | None = None
 
-    def contradiction_at(self, lookahead_ms: float) -> float:
-        """The limit at a look-ahead; infinite where the check is off."""
+    def contradiction_at(self, lookahead_ms: float) -> tuple[float, float]:
+        """From where on the network is doubted, and below what it is believed again; infinite if off."""
         if not self.contradiction:
-            return float("inf")
-        known_ms, limits = zip(*self.contradiction, strict=True)
-        return float(np.interp(lookahead_ms, known_ms, limits))
+            return _NEVER
+        known_ms, doubted, believed = zip(*self.contradiction, strict=True)
+        return float(np.interp(lookahead_ms, known_ms, doubted)), float(
+            np.interp(lookahead_ms, known_ms, believed)
+        )
+
+    def spread_range_mv(self) -> tuple[float, float]:
+        """The same of the spread, mV."""
+        return _NEVER if self.spread_mv is None else (self.spread_mv, TRUST_AGAIN * self.spread_mv)
 
 
 UNMEASURED = Limits()
@@ -67,7 +77,7 @@ def limits_of(card: ModelCard) -> Limits:
     rows = written.get("contradiction")
     if rows is None:
         return Limits(spread_mv=spread_mv)
-    return Limits(tuple((row["lookahead_ms"], row["limit"]) for row in rows), spread_mv)
+    return Limits(tuple((row["lookahead_ms"], row["doubted"], row["believed"]) for row in rows), spread_mv)
 
 
 class Doubt:
@@ -100,9 +110,10 @@ class Doubt:
         self._looks = max(1, round(DOUBT_S * fs / moved))
         stop = config.window - config.lookahead
         self._said = slice(max(moved, stop - round(REVISED_S * fs)), stop)
-        contradiction = limits.contradiction_at(1000 * config.lookahead / fs)
-        spread_mv = float("inf") if limits.spread_mv is None else limits.spread_mv
-        self._limit = spread_mv if stateful else contradiction
+        lookahead_ms = 1000 * config.lookahead / fs
+        self._above, self._below = (
+            limits.spread_range_mv() if stateful else limits.contradiction_at(lookahead_ms)
+        )
         self.forget()
 
     def forget(self) -> None:
@@ -132,8 +143,7 @@ class Doubt:
         """
         doubtful = self._spread_mv() if self._stateful else self._contradiction(predicted, strength)
         # NaN is not known yet, and below any limit.
-        limit = np.where(self._doubted, TRUST_AGAIN * self._limit, self._limit)
-        self._doubted = doubtful > limit
+        self._doubted = doubtful > np.where(self._doubted, self._below, self._above)
         return self._doubted
 
     def _spread_mv(self) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
 """Read off validation data how unsure a network may be: what stands on its card under ``guard``.
 
-A limit lies just above whatever clean validation records come to, so that a clean ECG is not withheld.
-Where validation noise alone, without a heart, still shows a rhythm, it is lowered until it shows none,
-and the card says what that costs: nothing invented goes before nothing withheld.
+A network is doubted just above whatever it comes to on clean validation records, so that a clean ECG is
+not withheld, and believed again well below that. Where validation noise alone, without a heart, still
+shows a rhythm, it is believed again later, which costs nothing on clean records; and only where that
+does not help doubted earlier. What that costs the card says: nothing invented goes before nothing withheld.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from engine.backends.base import Backend, Batch
 from engine.checks import Checks
 from engine.config import EngineConfig
-from engine.doubt import Limits
+from engine.doubt import TRUST_AGAIN, Limits
 from engine.guard import guard
 from engine.messages import Emitted, Mark
 from engine.pipeline import unguarded
@@ -30,11 +31,13 @@ LOOKAHEADS_MS = (300.0, 100.0, 0.0)
 HOP_MS = 100.0
 RECORD_S, NOISE_S, WARMUP_S = 120.0, 90.0, 10.0
 MARGIN = 1.1
-"""A limit is so many times the greatest contradiction on clean records."""
-STEP = 0.9
-"""Where noise shows a rhythm the limit is lowered by this factor until it shows none, and once more."""
+"""A network is doubted above so many times the greatest contradiction on clean records."""
+BELIEVED = (TRUST_AGAIN, 0.4, 0.3)
+"""Shares of that below which it is believed again: the first with which noise shows no rhythm."""
+EARLIER = 0.9
+"""Where none of them helps it is doubted earlier by this factor, until one does, and once more."""
 LOWEST = 0.1
-"""Below this share of the greatest contradiction on clean records no limit is looked for."""
+"""Below this share no limit is looked for."""
 _CHUNK = 360
 
 
@@ -51,8 +54,8 @@ def find_limits(
     Returns
     -------
     dict
-        ``contradiction``: a row for each of `LOOKAHEADS_MS`, with the limit, what it was read off,
-        and what it comes to on the same data.
+        ``contradiction``: a row for each of `LOOKAHEADS_MS`, with the limits, what they were read
+        off, and what they come to on the same data.
     """
     remembering = _Remembering(backend)
     clean = [
@@ -64,23 +67,16 @@ def find_limits(
         config = EngineConfig.from_ms(card.spec.fs, card.spec.window, lookahead_ms, HOP_MS)
         records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
         alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
-        normal = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
-        limit = MARGIN * normal
-        runs = shown = sum(_runs(messages, config, limit) for messages in alone)
-        while shown and limit > LOWEST * normal:
-            limit *= STEP
-            shown = sum(_runs(messages, config, limit) for messages in alone)
-        if runs:
-            limit *= STEP
+        greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
+        doubted, believed, runs = _find(MARGIN * greatest, lambda limits: _runs(alone, config, limits))
+        limits = Limits(((lookahead_ms, doubted, believed),))
         row = {
             "lookahead_ms": lookahead_ms,
-            "limit": round(limit, 4),
-            "greatest_on_clean": round(normal, 4),
-            "runs_of_noise_at_first": runs,
-            "runs_of_noise": sum(_runs(messages, config, limit) for messages in alone),
-            "clean_bypassed_percent": round(
-                100 * float(np.mean([_bypassed(messages, config, limit) for messages in records])), 2
-            ),
+            "doubted": round(doubted, 4),
+            "believed": round(believed, 4),
+            "greatest_on_clean": round(greatest, 4),
+            "clean_bypassed_percent": round(100 * _bypassed(records, config, limits), 2),
+            "runs_of_noise": runs,
         }
         tell(f"{card.spec.name}, look-ahead {lookahead_ms:g} ms: {row}")
         rows.append(row)
@@ -88,6 +84,24 @@ def find_limits(
         "measured_on": "validation records and validation noise of Track F, hop 100 ms",
         "contradiction": rows[::-1],
     }
+
+
+def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:
+    """Where to doubt and to believe again, and the runs of noise that are left."""
+
+    def tried(doubted: float, share: float) -> int:
+        return runs(Limits(((0.0, doubted, share * doubted),)))
+
+    for share in BELIEVED:
+        if not tried(highest, share):
+            return highest, share * highest, 0
+    doubted = highest
+    while doubted > LOWEST * highest:
+        doubted *= EARLIER
+        if not tried(doubted, TRUST_AGAIN):
+            doubted *= EARLIER
+            break
+    return doubted, TRUST_AGAIN * doubted, tried(doubted, TRUST_AGAIN)
 
 
 class _Remembering:
@@ -129,24 +143,29 @@ def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.floa
     return np.array(found)
 
 
-def _guarded(messages: list[Any], config: EngineConfig, limit: float) -> list[Emitted]:
-    limits = Limits(((0.0, limit),))
-    return [message for message in guard(messages, config, limits) if isinstance(message, Emitted)]
-
-
-def _bypassed(messages: list[Any], config: EngineConfig, limit: float) -> float:
+def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) -> float:
     """Share of hops after the warm-up that are not the network's word."""
-    guarded = _guarded(messages, config, limit)
-    return float(np.mean([(m.marks == Mark.BYPASSED).any() for m in guarded if m.start >= WARMUP_S * FS]))
+    guarded = (message for messages in records for message in guard(messages, config, limits))
+    return float(
+        np.mean(
+            [
+                (message.marks == Mark.BYPASSED).any()
+                for message in guarded
+                if isinstance(message, Emitted) and message.start >= WARMUP_S * FS
+            ]
+        )
+    )
 
 
-def _runs(messages: list[Any], config: EngineConfig, limit: float) -> int:
+def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
     """Runs of beats over 3 s that leave where there is no heart."""
-    said = Said()
-    for message in _guarded(messages, config, limit):
-        said.add(message)
-    count = len(said.cleaned)
-    raw = np.concatenate([message.raw for message in messages], axis=1)
-    case = Case("noise", "alone", raw, beats=np.empty(0, np.int64), silent=((0, count),))
-    runs: int = score(case, said, config)["runs_over_3_s"]
+    runs = 0
+    for messages in noises:
+        said = Said()
+        for message in guard(messages, config, limits):
+            if isinstance(message, Emitted):
+                said.add(message)
+        raw = np.concatenate([message.raw for message in messages], axis=1)
+        case = Case("noise", "alone", raw, beats=np.empty(0, np.int64), silent=((0, raw.shape[1]),))
+        runs += score(case, said, config)["runs_over_3_s"]
     return runs
