@@ -7,6 +7,7 @@ does not help doubted earlier. What that costs the card says: nothing invented g
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,15 @@ from engine.guard import guard
 from engine.messages import Emitted, Mark
 from engine.pipeline import unguarded
 from engine.safety_cases import Case
-from engine.safety_scores import Said, score
+from engine.safety_scores import VISIBLE_MV, Said, score
 from engine.validation_signals import noise_alone, record_with_noise
 from models.registry import ModelCard
 from models.track_f import FS, VALIDATION_RECORDS
 from streamer.chunk import Chunk, Samples
 
 LOOKAHEADS_MS = (300.0, 100.0, 0.0)
-HOP_MS = 100.0
-RECORD_S, NOISE_S, WARMUP_S = 120.0, 90.0, 10.0
+HOP_MS = 200.0
+RECORD_S, NOISE_S, WARMUP_S = 120.0, 80.0, 10.0
 MARGIN = 1.1
 """A network is doubted above so many times the greatest contradiction on clean records."""
 BELIEVED = (TRUST_AGAIN, 0.4, 0.3)
@@ -68,7 +69,7 @@ def find_limits(
         records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
         alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
         greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
-        doubted, believed, runs = _find(MARGIN * greatest, lambda limits: _runs(alone, config, limits))
+        doubted, believed, runs = _find(MARGIN * greatest, partial(_runs, alone, config))
         limits = Limits(((lookahead_ms, doubted, believed),))
         row = {
             "lookahead_ms": lookahead_ms,
@@ -81,7 +82,7 @@ def find_limits(
         tell(f"{card.spec.name}, look-ahead {lookahead_ms:g} ms: {row}")
         rows.append(row)
     return {
-        "measured_on": "validation records and validation noise of Track F, hop 100 ms",
+        "measured_on": "validation records and validation noise of Track F, hop 200 ms",
         "contradiction": rows[::-1],
     }
 
@@ -165,6 +166,9 @@ def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
         for message in guard(messages, config, limits):
             if isinstance(message, Emitted):
                 said.add(message)
+        word = said.cleaned[said.shown]
+        if not word.size or np.ptp(word) < VISIBLE_MV:
+            continue
         raw = np.concatenate([message.raw for message in messages], axis=1)
         case = Case("noise", "alone", raw, beats=np.empty(0, np.int64), silent=((0, raw.shape[1]),))
         runs += score(case, said, config)["runs_over_3_s"]
