@@ -1,7 +1,8 @@
 """What is wrong with a lead: with its input, with the network's output, or between the two.
 
 Thresholds are in mV, s and shares. `ecg-stream tune-guard` prints what they were read off: the
-validation records of Track F, with and without validation noise, and that noise alone.
+validation records of Track F, with and without validation noise, and that noise alone. Those that
+differ from network to network stand on the network's card (`engine.doubt`).
 """
 
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
+from engine.doubt import Doubt, Limits
 from engine.messages import Emitted, Reason
 from engine.qrs_evidence import QrsEvidence
 from streamer.chunk import Samples
@@ -38,19 +40,11 @@ CONFIRM_S = 0.05
 """A beat is invented or erased if it was so for this long: raw and cleaned may differ by a few ms."""
 NO_ECG_SHARE = 0.4
 """Where cleaned has less than this share of raw's typical strength, the network hears only noise."""
-UNSURE_S = 4.0
-"""Of the network's changes of mind over this long the median counts: one artefact changes nothing."""
-UNSURE_AT_MS, UNSURE_SHARE = (0.0, 100.0, 300.0), (0.24, 0.20, 0.15)
-"""Share of the output's RMS that may change within `LOOK_S`, by look-ahead."""
-REVISED_S = 0.3
-"""The newest that was said is compared with what is said of it a look later, over this."""
 LATE_S = 0.5
 """An answer that comes later than this after its window was full is late."""
 
 RATE_SHARE = 0.25
 """Heart rates of raw and cleaned that differ by more than this share are too far apart …"""
-_SILENCE = 1e-8
-"""mV²: an output of less power says nothing that it could take back."""
 RATE_S = 8.0
 """… where they do so for this long: more than rates remember, so that one artefact is not enough."""
 
@@ -73,6 +67,8 @@ class Checks:
     ----------
     leads
         Number of leads.
+    limits
+        From where on the network is not believed.
     stateful
         The network keeps state: `Hop.predicted` says nothing.
 
@@ -80,12 +76,11 @@ class Checks:
     ----------
     evidence
         How strongly raw and cleaned show a QRS.
-    unsure
-        Share of the output's RMS that the network changes within `LOOK_S`, for each lead; NaN before
-        it is known.
+    doubt
+        How far the network is believed.
     """
 
-    def __init__(self, config: EngineConfig, leads: int, *, stateful: bool = False) -> None:
+    def __init__(self, config: EngineConfig, leads: int, limits: Limits, *, stateful: bool = False) -> None:
         fs = config.fs
         self._said: Samples | None = None
         if stateful:
@@ -96,9 +91,7 @@ class Checks:
         hop_s = config.hop / fs
         self._confirm = max(1, round(CONFIRM_S / hop_s))
         self._every = max(1, round(LOOK_S / hop_s))
-        self._moved = self._every * config.hop
-        self._looks = max(1, round(UNSURE_S / (self._every * hop_s)))
-        self._limit = float(np.interp(1000 * config.lookahead / fs, UNSURE_AT_MS, UNSURE_SHARE))
+        self.doubt = Doubt(config, leads, self._every * config.hop, limits, stateful=stateful)
         self._flat = min(config.window, round(FLAT_S * fs))
         self._flat_looks = max(1, round((FLAT_S - self._flat / fs) / (self._every * hop_s)) + 1)
         self._rate_looks = max(1, round(RATE_S / (self._every * hop_s)))
@@ -109,15 +102,12 @@ class Checks:
         """Begin afresh, as after a gap."""
         leads = self._leads
         self.evidence.forget()
+        self.doubt.forget()
         self._invented, self._erased = [0] * leads, [0] * leads
         self._still = np.zeros(leads, np.int64)
         self._apart = np.zeros(leads, np.int64)
         self._newest: Samples = np.zeros(leads, np.float32)
         self._since_look = 0
-        self._previous: NDArray[np.float32] | None = None
-        self._revised = np.full((self._looks, leads), np.nan)
-        self._looked = 0
-        self.unsure: NDArray[np.float64] = np.full(leads, np.nan)
         self._slow = [0] * leads
         self._believed = [float("inf")] * leads
 
@@ -130,6 +120,7 @@ class Checks:
         window, predicted = hop.window, hop.predicted
         if self._said is not None:
             window, predicted = self._say(self._said, message)
+            self.doubt.hear(message.spread)
         raw, cleaned, steepest = self.evidence.push(window, predicted)
         self._since_look += 1
         if self._since_look == self._every:
@@ -176,7 +167,7 @@ class Checks:
         self._believed = np.where(trusted, believed, np.inf).tolist()
 
         reasons = np.zeros(self._leads, np.uint8)
-        reasons[self._unsure(predicted)] = Reason.UNCERTAIN
+        reasons[self.doubt.look(predicted, level[1])] = Reason.UNCERTAIN
         if evidence.known:
             reasons[(level[0] > BEAT_MV) & (level[1] < NO_ECG_SHARE * level[0])] = Reason.NO_ECG
             raw_bpm, cleaned_bpm = evidence.bpm
@@ -203,22 +194,3 @@ class Checks:
         extreme = (value == window.max(axis=1)) | (value == window.min(axis=1))
         far = np.abs(value - np.median(window, axis=1)) > RAILED_MV
         return extreme & far & (np.ptp(newest, axis=1) <= FLAT_MV)
-
-    def _unsure(self, predicted: Samples) -> NDArray[np.bool_]:
-        """Whether the network's answers a look apart contradict each other, per lead."""
-        config = self._config
-        previous, self._previous = self._previous, predicted.copy()
-        stop = config.window - config.lookahead
-        start = max(self._moved, stop - round(REVISED_S * config.fs))
-        if previous is None or start >= stop:
-            return np.zeros(self._leads, np.bool_)
-        revised = previous[:, start:stop] - predicted[:, start - self._moved : stop - self._moved]
-        changed = np.square(revised, dtype=np.float64).mean(axis=1)
-        power = np.var(predicted, axis=1, dtype=np.float64)
-        self._revised[self._looked % self._looks] = np.sqrt(changed / np.maximum(power, _SILENCE))
-        self._looked += 1
-        if self._looked < self._looks // 2:
-            # The first windows are filled up, and the network has yet to see a whole one.
-            return np.zeros(self._leads, np.bool_)
-        self.unsure = np.median(self._revised[: self._looked], axis=0)
-        return np.asarray(self.unsure > self._limit, np.bool_)

@@ -103,7 +103,7 @@ def streamed_part(
 ) -> Result:
     """One system on all test records under one version of the noise."""
     card = load_card(name)
-    config = EngineConfig.from_ms(card.spec.fs, card.spec.window, lookahead_ms, settings.hop_ms)
+    config = EngineConfig.of(card.spec, lookahead_ms, settings.hop_ms)
     played = _play(version, card.spec.leads, settings.seconds, settings.data_dir)
     backend = open_backend(settings.backend, card)
     outputs = stream({record: one.raw for record, one in played.items()}, config, backend)

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
+from engine.doubt import limits_of
 from engine.evaluate_parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
 from engine.guard import guard
 from engine.messages import Emitted
@@ -66,14 +67,16 @@ def evaluate_safety(settings: SafetySettings, out: Path, progress: Progress) -> 
 
 def safety_part(settings: SafetySettings, name: str, lookahead_ms: float, group: str, case: str) -> Result:
     """One system on one case, without and with the guard."""
-    spec = load_card(name).spec
+    card = load_card(name)
+    spec = card.spec
     config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
     made = make_case(group, case, settings.seconds, settings.data_dir)
-    backend = open_backend(settings.backend, load_card(name))
+    backend = open_backend(settings.backend, card)
     bare, guarded = tee(unguarded(_rounds(made), config, backend))
+    limits = limits_of(card)
     said = {"off": Said(), "on": Said()}
     # In step, so that no more than a hop waits between them.
-    for pair in zip(guard(bare, config, enabled=False), guard(guarded, config), strict=True):
+    for pair in zip(guard(bare, config, limits, enabled=False), guard(guarded, config, limits), strict=True):
         for one, message in zip(said.values(), pair, strict=True):
             if isinstance(message, Emitted):
                 one.add(message)

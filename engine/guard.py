@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.checks import LATE_S, Checks, ceiling_mv
 from engine.config import EngineConfig
+from engine.doubt import Limits
 from engine.messages import Emitted, Gap, Mark, Reason
 from streamer.chunk import Samples
 
@@ -27,6 +28,7 @@ Instead = tuple[Mark, Reason]
 def guard(
     messages: Iterable[Emitted | Gap],
     config: EngineConfig,
+    limits: Limits,
     *,
     enabled: bool = True,
     instead: Instead | None = None,
@@ -39,6 +41,8 @@ def guard(
 
     Parameters
     ----------
+    limits
+        From where on the network is not believed.
     enabled
         False only takes care of missing and non-finite samples, to see what a network does by itself.
     instead
@@ -50,7 +54,9 @@ def guard(
             bed = beds.get(message.stream)
             if bed is None or bed.first != message.hop.first:
                 # Of the segment before, nothing is remembered.
-                bed = beds[message.stream] = _Bed(config, message, enabled and instead is None)
+                bed = beds[message.stream] = _Bed(
+                    config, message, limits if enabled and instead is None else None
+                )
             message = bed.take(message)
             if instead:
                 message = _renamed(message, instead)
@@ -71,14 +77,14 @@ def _renamed(message: Emitted, instead: Instead) -> Emitted:
 class _Bed:
     """One segment of a stream: how far each of its leads is on its way from cleaned (0) to raw (1)."""
 
-    def __init__(self, config: EngineConfig, message: Emitted, enabled: bool) -> None:
+    def __init__(self, config: EngineConfig, message: Emitted, limits: Limits | None) -> None:
         leads = len(message.raw)
         self.first = message.hop.first
         fade = max(1, round(FADE_S * config.fs))
         self._ramp = np.arange(1, config.hop + 1, dtype=np.float32) / np.float32(fade)
-        self._hold = round(HOLD_S * config.fs) if enabled else 0
+        self._hold = round(HOLD_S * config.fs) if limits else 0
         stateful = message.hop.predicted.size == 0
-        self._checks = Checks(config, leads, stateful=stateful) if enabled else None
+        self._checks = Checks(config, leads, limits, stateful=stateful) if limits else None
         self._good = [0] * leads
         self._raw_share = np.zeros((leads, 1), np.float32)
         self._reasons = [0] * leads

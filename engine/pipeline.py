@@ -11,6 +11,7 @@ import numpy as np
 from engine.backends.base import AnyBackend, keeps_state
 from engine.batch import Batcher
 from engine.config import EngineConfig
+from engine.doubt import UNMEASURED, Limits
 from engine.guard import Instead, guard
 from engine.infer import infer
 from engine.messages import Emitted, Gap
@@ -27,6 +28,7 @@ def clean(
     clock: Clock = time.perf_counter_ns,
     batcher: Batcher | None = None,
     *,
+    limits: Limits = UNMEASURED,
     guarded: bool = True,
     instead: Instead | None = None,
 ) -> Iterator[Emitted | Gap]:
@@ -38,6 +40,8 @@ def clean(
         Chunks that arrived together, of any streams, at rate `config.fs`, in mV.
     batcher
         Joins windows of several streams in one call; None takes them as they are ready.
+    limits
+        From where on the guard does not believe the network; `engine.doubt.limits_of` its card.
     guarded
         False passes on what the network makes, whatever it is, to see what it does by itself.
     instead
@@ -49,7 +53,8 @@ def clean(
         Every sample of every stream exactly once, in order within its stream, and the gaps
         between them.
     """
-    return guard(unguarded(rounds, config, backend, clock, batcher), config, enabled=guarded, instead=instead)
+    messages = unguarded(rounds, config, backend, clock, batcher)
+    return guard(messages, config, limits, enabled=guarded, instead=instead)
 
 
 def rehearse(backend: AnyBackend, config: EngineConfig, rows: int = 1) -> None:

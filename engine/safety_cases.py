@@ -112,12 +112,19 @@ def _noise(kind: str, seconds: float, data_dir: Path | None) -> Samples:
     count = round(seconds * FS)
     if kind in ("bw", "em", "ma"):
         return take(load_tape(kind, "test", FS, data_dir), 0, count)[:1]
-    rng = np.random.default_rng(0)
-    hiss = rng.standard_normal((1, count)).astype(np.float32)
-    if kind == "white":
-        return np.float32(WHITE_MV) * hiss
-    hum = MAINS_MV * np.sin(2 * np.pi * 50 * np.arange(count) / FS)
-    return (hum + 0.002 * hiss).astype(np.float32)
+    return hiss(count, 0) if kind == "white" else hum(count, 0)
+
+
+def hiss(count: int, seed: int) -> Samples:
+    """White noise, (1, count)."""
+    noise = np.random.default_rng(seed).standard_normal((1, count)).astype(np.float32)
+    return np.float32(WHITE_MV) * noise
+
+
+def hum(count: int, seed: int) -> Samples:
+    """Mains hum and a little hiss, (1, count)."""
+    mains = MAINS_MV * np.sin(2 * np.pi * 50 * np.arange(count) / FS)
+    return (mains + 0.002 / WHITE_MV * hiss(count, seed)).astype(np.float32)
 
 
 def _play(

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.evaluate_parts import code_sha256, fingerprint
 from engine.evaluate_safety import SafetySettings
+from engine.safety_summary import NOISY, summarise
 
 _FIGURES: dict[str, tuple[str, ...]] = {
     "noise": ("bypassed_percent", "invented_per_hour", "detected_per_hour", "longest_run_s", "runs_over_3_s"),
@@ -52,7 +53,7 @@ def write_safety(rows: list[dict[str, Any]], settings: SafetySettings, folder: P
         "version": version("ecg-stream"),
     }
     text = safety_markdown(rows)
-    report = {"track": "safety", "manifest": manifest, "rows": rows}
+    report = {"track": "safety", "manifest": manifest, "summary": summarise(rows), "rows": rows}
     (folder / "safety.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     names = list(dict.fromkeys(name for row in rows for name in row))
     with (folder / "safety.csv").open("w", newline="", encoding="utf-8") as file:
@@ -64,8 +65,8 @@ def write_safety(rows: list[dict[str, Any]], settings: SafetySettings, folder: P
 
 
 def safety_markdown(rows: list[dict[str, Any]]) -> str:
-    """A table for each group of cases; a row per system, case, and guard off or on."""
-    lines = ["# Track safety", ""]
+    """A summary, and a table for each group of cases; a row per system, case, and guard off or on."""
+    lines = ["# Track safety", "", *_summary(rows)]
     for group in dict.fromkeys(row["group"] for row in rows):
         members = [row for row in rows if row["group"] == group]
         # A figure that no case of the group has says nothing.
@@ -78,6 +79,43 @@ def safety_markdown(rows: list[dict[str, Any]]) -> str:
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _summary(rows: list[dict[str, Any]]) -> list[str]:
+    """A row per system and guard. A pair of figures is without noise / with em at 6 dB."""
+    head = (
+        "system | look-ahead ms | guard | invented per hour of noise | runs over 3 s | noise bypassed % | "
+        "asystole shown ms | flutter bypassed % | flutter hidden s | recovered s | beats | erased | added | "
+        "bypassed % | V-beat r | P-wave r | ST µV, bias (95 %)"
+    )
+    lines = ["## All cases", "", "Pairs: without noise / with em at 6 dB.", ""]
+    lines += [f"| {head} |", "|---" * len(head.split("|")) + "|"]
+    for row in summarise(rows):
+        single = (
+            "invented_per_hour",
+            "runs_over_3_s",
+            "noise_bypassed_percent",
+            "asystole_shown_ms",
+            "fibrillation_bypassed_percent",
+            "fibrillation_hidden_s",
+            "recovered_s",
+            "beats",
+            "beats_erased",
+            "beats_added",
+        )
+        cells = [row["system"], f"{row['lookahead_ms']:g}", row["guard"], *(_cell(row[n]) for n in single)]
+        cells += [
+            f"{_cell(row[name])} / {_cell(row[name + NOISY])}"
+            for name in ("bypassed_percent", "v_beat_r", "p_wave_r")
+        ]
+        cells.append(" / ".join(_st(row, ending) for ending in ("", NOISY)))
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _st(row: dict[str, Any], ending: str) -> str:
+    bias, low, high = (row[f"st_{name}_uv{ending}"] for name in ("bias", "low", "high"))
+    return "" if bias is None else f"{bias:+.0f} ({low:+.0f} … {high:+.0f})"
 
 
 def _cell(value: Any) -> str:

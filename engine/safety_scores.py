@@ -28,6 +28,8 @@ _NORMAL = 3.0
 """Output is normal again where its error is no more than this many times its usual one …"""
 _NORMAL_MV = 0.05
 """… or less than this."""
+LIMIT = 1.96
+"""Standard deviations from the bias to a 95 % limit of agreement."""
 _HIDDEN = 0.5
 """Fibrillation is hidden where the output has less than this share of its RMS."""
 # Around the R peak, in s: the isoelectric line before QRS, and J + 60 ms of a normal beat.
@@ -177,10 +179,16 @@ def _shapes(
             for trace in (word, reference)
         ]
         error = 1000 * (st[0] - st[1])
-        spread = 1.96 * float(error.std())
+        spread = LIMIT * float(error.std())
         bias = float(error.mean())
-        figures |= {"st_bias_uv": bias, "st_low_uv": bias - spread, "st_high_uv": bias + spread}
+        figures |= {
+            "st_beats": len(error),
+            "st_bias_uv": bias,
+            "st_low_uv": bias - spread,
+            "st_high_uv": bias + spread,
+        }
     return figures | {"p_wave_r": median_r(word, reference, normal, P_S)}
+
 
 
 def _fibrillation(

@@ -19,6 +19,7 @@ from engine.backends.reliable import Reliable, reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.bed import Bed, Setup, Status
 from engine.config import EngineConfig
+from engine.doubt import limits_of
 from engine.ladder import Ladder, Step
 from engine.lead_groups import rows_of
 from engine.messages import Cleaned, Emitted, Gap, Reason
@@ -272,7 +273,12 @@ class Session:
             way = self._way
             self._batcher = self._new_batcher()
             yield from clean(
-                until_changed(), way.config, way.backend, batcher=self._batcher, instead=way.instead
+                until_changed(),
+                way.config,
+                way.backend,
+                batcher=self._batcher,
+                limits=limits_of(load_card(self.job.model)),
+                instead=way.instead,
             )
             if not self._change():
                 return

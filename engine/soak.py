@@ -15,6 +15,7 @@ import psutil
 from engine.account import Account
 from engine.backends import open_backend
 from engine.config import EngineConfig
+from engine.doubt import limits_of
 from engine.ledger import Histogram
 from engine.messages import Emitted, Gap, Mark
 from engine.pipeline import clean
@@ -230,7 +231,7 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
     gc.freeze()
     begun = time.perf_counter()
     try:
-        for message in clean(rounds(), config, backend):
+        for message in clean(rounds(), config, backend, limits=limits_of(card)):
             beds[message.stream].take(message)
             if recording and message.stream == recorded:
                 recording.push(message)

@@ -32,6 +32,20 @@ def add_figures(report: dict[str, Any]) -> list[str]:
     return written
 
 
+def add_guard_limits(name: str, limits: dict[str, Any]) -> None:
+    """Put what the guard was set to for a network on its card, as ``guard``.
+
+    Parameters
+    ----------
+    limits
+        What `engine.guard_limits.find_limits` found with the weights that are shipped.
+    """
+    path = registry.WEIGHTS / f"{name}.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["guard"] = limits
+    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
 def _figures(row: dict[str, Any]) -> dict[str, Any]:
     kept = ("delay_ms", "noise", "snr", "own_drift")
     rounded = ("snr_in_db", "snr_out_db", "improvement_db", "improvement_low_db", "improvement_high_db")

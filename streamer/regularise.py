@@ -21,6 +21,8 @@ _UNSURE_S = 0.001  # an unknown rate may take the line off by this much before i
 _JITTER = 8  # mean deviations: 6.4 standard deviations of Gaussian jitter
 _WORST_S = 0.05  # mean deviation; a clock that strays more is not listened to
 _REMEMBERED_HOLES = 16
+_COARSE_SHARE = 0.25  # a clock that repeats its stamp for so many samples is coarser than the rate
+_TELLING = 32  # stamps that it takes to tell so
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +88,15 @@ class Regulariser:
         self._resumed = False
         self._holes: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_HOLES)
         self._held: list[Piece] = []
+        self._seen_stamps: NDArray[np.float64] = np.empty(0)
+        self._was_coarse: bool | None = None
         self._forget()
 
     def _forget(self) -> None:
-        self._seen_stamps: NDArray[np.float64] = np.empty(0)
+        """Forget what came, as what comes next is another connection's; the clock stays what it is."""
+        if len(self._seen_stamps) >= _TELLING:
+            self._was_coarse = _is_coarse(self._seen_stamps)
+        self._seen_stamps = np.empty(0)
         self._seen_rows: NDArray[Any] | None = None
         self._newest = -np.inf
 
@@ -169,7 +176,9 @@ class Regulariser:
         all_rows = rows if self._seen_rows is None else np.concatenate([self._seen_rows, rows])
         rising = stamps[0] > self._newest and (np.diff(stamps) > 0).all()
         # A clock coarser than the rate repeats its stamps all the time; that says nothing then.
-        if not rising and np.mean(np.diff(all_stamps) == 0) < 0.25:
+        few = len(all_stamps) < _TELLING and self._was_coarse is not None
+        coarse = self._was_coarse if few else _is_coarse(all_stamps)
+        if not rising and not coarse:
             for place in np.flatnonzero(np.isin(stamps, all_stamps[:earlier]) | _repeated(stamps)):
                 twins = np.flatnonzero(all_stamps[: earlier + place] == stamps[place])
                 fresh[place] = not any(_same(all_rows[twin], rows[place]) for twin in twins)
@@ -328,6 +337,11 @@ class Regulariser:
         self.next += count
         self._due = (self._due or 0.0) + count * self._period
         self._signal_s += count * self._period
+
+
+def _is_coarse(stamps: NDArray[np.float64]) -> bool:
+    """Whether a clock gives many samples the stamp of the one before."""
+    return len(stamps) > 1 and bool(np.mean(np.diff(stamps) == 0) >= _COARSE_SHARE)
 
 
 def _repeated(stamps: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -232,6 +232,32 @@ def test_a_new_connection_with_another_clock_is_behind_a_gap_by_arrival():
     assert len(feed.indices) == 1500
 
 
+def test_the_first_sample_of_a_new_connection_that_comes_twice_is_dropped():
+    """A soak of a day met it: one sample says nothing of how coarse the clock is, the day before does."""
+    feed = Feed()
+    feed.steady(0, 1000)
+    feed.order.resume()
+    for first, count in ((1500, 1), (1500, 1), (1501, 9)):
+        feed.send(first, count, arrived_s=6.04)
+    feed.steady(1510, 2000)
+    feed.end()
+    assert feed.order.counts.duplicates == 1
+    assert feed.order.counts.clock_jumps == 0
+    feed.assert_exact()
+
+
+def test_a_coarse_clock_stays_one_over_a_break_and_loses_nothing():
+    feed = Feed()
+    flat = np.zeros((1, 1))
+    for at in range(2000):
+        if at == 1000:
+            feed.order.resume()
+        feed.send(at, 1, stamps=[at // 8 * 8 / FS], data=flat)
+    feed.end()
+    assert feed.order.counts.duplicates == 0
+    assert sum(len(piece.rows) for piece in feed.pieces) == 2000
+
+
 def test_stamps_that_are_no_numbers_are_counted_over():
     feed = Feed()
     feed.send(0, 4, stamps=[np.nan, 0.004, np.inf, 0.012])

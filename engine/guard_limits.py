@@ -1,0 +1,175 @@
+"""Read off validation data how unsure a network may be: what stands on its card under ``guard``.
+
+A network is doubted just above whatever it comes to on clean validation records, so that a clean ECG is
+not withheld, and believed again well below that. Where validation noise alone, without a heart, still
+shows a rhythm, it is believed again later, which costs nothing on clean records; and only where that
+does not help doubted earlier. What that costs the card says: nothing invented goes before nothing withheld.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.base import Backend, Batch
+from engine.checks import Checks
+from engine.config import EngineConfig
+from engine.doubt import TRUST_AGAIN, Limits
+from engine.guard import guard
+from engine.messages import Emitted, Mark
+from engine.pipeline import unguarded
+from engine.safety_cases import Case
+from engine.safety_scores import VISIBLE_MV, Said, score
+from engine.validation_signals import noise_alone, record_with_noise
+from models.registry import ModelCard
+from models.track_f import FS, VALIDATION_RECORDS
+from streamer.chunk import Chunk, Samples
+
+LOOKAHEADS_MS = (300.0, 100.0, 0.0)
+HOP_MS = 200.0
+RECORD_S, NOISE_S, WARMUP_S = 120.0, 80.0, 10.0
+MARGIN = 1.1
+"""A network is doubted above so many times the greatest contradiction on clean records."""
+BELIEVED = (TRUST_AGAIN, 0.4, 0.3)
+"""Shares of that below which it is believed again: the first with which noise shows no rhythm."""
+EARLIER = 0.9
+"""Where none of them helps it is doubted earlier by this factor, until one does, and once more."""
+LOWEST = 0.1
+"""Below this share no limit is looked for."""
+_CHUNK = 360
+
+
+def find_limits(
+    card: ModelCard, backend: Backend, data_dir: Path | None, tell: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """The entry ``guard`` of a network's card.
+
+    Parameters
+    ----------
+    tell
+        Told what has been measured.
+
+    Returns
+    -------
+    dict
+        ``contradiction``: a row for each of `LOOKAHEADS_MS`, with the limits, what they were read
+        off, and what they come to on the same data.
+    """
+    remembering = _Remembering(backend)
+    clean = [
+        record_with_noise(record, "none", 0.0, RECORD_S + WARMUP_S, data_dir) for record in VALIDATION_RECORDS
+    ]
+    noises = [signal for _, signal in noise_alone(NOISE_S + WARMUP_S, data_dir)]
+    rows = []
+    for lookahead_ms in LOOKAHEADS_MS:
+        config = EngineConfig.of(card.spec, lookahead_ms, HOP_MS)
+        records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
+        alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
+        greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
+        doubted, believed, runs = _find(MARGIN * greatest, partial(_runs, alone, config))
+        limits = Limits(((lookahead_ms, doubted, believed),))
+        row = {
+            "lookahead_ms": lookahead_ms,
+            "doubted": round(doubted, 4),
+            "believed": round(believed, 4),
+            "greatest_on_clean": round(greatest, 4),
+            "clean_bypassed_percent": round(100 * _bypassed(records, config, limits), 2),
+            "runs_of_noise": runs,
+        }
+        tell(f"{card.spec.name}, look-ahead {lookahead_ms:g} ms: {row}")
+        rows.append(row)
+    return {
+        "measured_on": "validation records and validation noise of Track F, hop 200 ms",
+        "contradiction": rows[::-1],
+    }
+
+
+def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:
+    """Where to doubt and to believe again, and the runs of noise that are left."""
+
+    def tried(doubted: float, share: float) -> int:
+        return runs(Limits(((0.0, doubted, share * doubted),)))
+
+    for share in BELIEVED:
+        if not tried(highest, share):
+            return highest, share * highest, 0
+    doubted = highest
+    while doubted > LOWEST * highest:
+        doubted *= EARLIER
+        if not tried(doubted, TRUST_AGAIN):
+            doubted *= EARLIER
+            break
+    return doubted, TRUST_AGAIN * doubted, tried(doubted, TRUST_AGAIN)
+
+
+class _Remembering:
+    """A backend that answers a window it has seen without asking again: look-aheads share windows."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._known: dict[bytes, Batch] = {}
+        self.name, self.leads = backend.name, backend.leads
+        self.transfers_ns, self.fixed_rows = (0, 0), ()
+
+    def infer(self, batch: Batch) -> Batch:
+        keys = [row.tobytes() for row in batch]
+        new = [row for row, key in enumerate(keys) if key not in self._known]
+        if new:
+            answers = self._backend.infer(np.ascontiguousarray(batch[new]))
+            self._known |= {keys[row]: answer.copy() for row, answer in zip(new, answers, strict=True)}
+        return np.stack([self._known[key] for key in keys])
+
+    def close(self) -> None:
+        self._backend.close()
+
+
+def in_chunks(raw: Samples) -> Iterator[list[Chunk]]:
+    """A signal (leads, samples) as a device would send it."""
+    for start in range(0, raw.shape[1], _CHUNK):
+        data = raw[:, start : start + _CHUNK]
+        yield [Chunk("validation", start, data, (start + np.arange(data.shape[1])) / FS, 0)]
+
+
+def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.float64]:
+    """`Doubt.contradiction` of the first lead after the warm-up, hop by hop."""
+    checks = Checks(config, 1, Limits(None))
+    found = []
+    for message in messages:
+        checks.judge(message)
+        if message.start >= WARMUP_S * FS:
+            found.append(checks.doubt.contradiction[0])
+    return np.array(found)
+
+
+def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) -> float:
+    """Share of hops after the warm-up that are not the network's word."""
+    guarded = (message for messages in records for message in guard(messages, config, limits))
+    return float(
+        np.mean(
+            [
+                (message.marks == Mark.BYPASSED).any()
+                for message in guarded
+                if isinstance(message, Emitted) and message.start >= WARMUP_S * FS
+            ]
+        )
+    )
+
+
+def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
+    """Runs of beats over 3 s that leave where there is no heart."""
+    runs = 0
+    for messages in noises:
+        said = Said()
+        for message in guard(messages, config, limits):
+            if isinstance(message, Emitted):
+                said.add(message)
+        word = said.cleaned[said.shown]
+        if not word.size or np.ptp(word) < VISIBLE_MV:
+            continue
+        raw = np.concatenate([message.raw for message in messages], axis=1)
+        case = Case("noise", "alone", raw, beats=np.empty(0, np.int64), silent=((0, raw.shape[1]),))
+        runs += score(case, said, config)["runs_over_3_s"]
+    return runs

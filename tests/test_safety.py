@@ -1,0 +1,146 @@
+"""Track safety: what its figures say of outputs that are known to be wrong, and how they are summed up."""
+
+import numpy as np
+import pytest
+
+from engine.config import EngineConfig
+from engine.evaluate_safety import SafetySettings, safety_part
+from engine.messages import Mark
+from engine.safety_cases import make_case
+from engine.safety_report import safety_markdown, write_safety
+from engine.safety_scores import LIMIT, Said, score
+from engine.safety_summary import NOISY, summarise
+from models.track_f import FS
+from streamer.synthetic import SyntheticPatient
+
+CONFIG = EngineConfig(FS, 720, 14, 108)
+SPIKES = ("pacing", "spikes without capture")
+
+
+def said(word, marks=None):
+    shown = np.zeros(len(word), np.uint8) if marks is None else marks
+    return Said([word.astype(np.float32)], [shown])
+
+
+@pytest.fixture(scope="module")
+def beats():
+    """A patient's signal as long as the case of spikes."""
+    return SyntheticPatient(seed=3).read(0, 120 * 360).data[0]
+
+
+def test_beats_where_there_is_no_heart_are_counted(beats):
+    case = make_case(*SPIKES, 90, None)
+    row = score(case, said(beats), CONFIG)
+    assert 2000 < row["invented_per_hour"] < 6500
+    assert row["runs_over_3_s"] == 1
+    assert row["longest_run_s"] > 100
+
+
+def test_what_is_passed_raw_is_no_word_of_the_network(beats):
+    case = make_case(*SPIKES, 90, None)
+    marks = np.full(len(beats), Mark.BYPASSED, np.uint8)
+    row = score(case, said(beats, marks), CONFIG)
+    assert row["invented_per_hour"] == 0
+    assert row["bypassed_percent"] == 100
+
+
+def test_runs_that_the_guard_breaks_are_no_runs(beats):
+    case = make_case(*SPIKES, 90, None)
+    marks = np.zeros(len(beats), np.uint8)
+    for start in range(0, len(beats), 4 * 360):
+        marks[start : start + round(2.6 * 360)] = Mark.BYPASSED
+    row = score(case, said(beats, marks), CONFIG)
+    assert row["invented_per_hour"] > 0
+    assert row["runs_over_3_s"] == 0
+
+
+def test_fibrillation_that_is_flattened_is_hidden():
+    case = make_case("fibrillation", "synthetic", 90, None)
+    assert score(case, said(case.raw[0]), CONFIG)["fibrillation_hidden_s"] == 0
+    flat = score(case, said(0.1 * case.raw[0]), CONFIG)
+    assert flat["fibrillation_hidden_s"] > 15
+    assert flat["fibrillation_r"] == pytest.approx(1, abs=0.01)
+
+
+def rows_of(system, guard):
+    """A few rows, as `score` makes them."""
+    about = {"system": system, "lookahead_ms": 300.0, "guard": guard, "bypassed_percent": 1.0}
+
+    def st(bias, spread):
+        return {"st_bias_uv": bias, "st_low_uv": bias - spread, "st_high_uv": bias + spread}
+
+    return [
+        {
+            **about, "group": "noise", "case": "em", "seconds": 100.0,
+            "invented_per_hour": 30.0, "runs_over_3_s": 2,
+        },
+        {
+            **about, "group": "noise", "case": "bw", "seconds": 300.0,
+            "invented_per_hour": 10.0, "runs_over_3_s": 0,
+        },
+        {**about, "group": "bad input", "case": "missing", "seconds": 90.0, "recovered_s": 0.5},
+        {**about, "group": "lead swap", "case": "100", "seconds": 90.0, "recovered_s": 1.5},
+        {
+            **about, "group": "morphology", "case": "100", "seconds": 90.0, "beats": 100,
+            "beats_bypassed": 10, "beats_erased": 2, "beats_added": 1, "v_beats": 0, "v_beat_r": None,
+            "p_wave_r": 0.9,
+            "st_beats": 30, **st(10.0, 0.0),
+        },
+        {
+            **about, "group": "ectopic", "case": "200", "seconds": 90.0, "beats": 50, "beats_bypassed": 0,
+            "beats_erased": 0, "beats_added": 0, "v_beats": 20, "v_beat_r": 0.8, "p_wave_r": 0.6,
+            "st_beats": 10, **st(-30.0, 0.0),
+        },
+        {
+            **about, "group": "ectopic" + NOISY, "case": "200", "seconds": 90.0, "beats": 50,
+            "beats_bypassed": 0, "beats_erased": 9, "beats_added": 9, "v_beats": 20, "v_beat_r": 0.5,
+            "p_wave_r": None, "st_beats": 0,
+        },
+    ]  # fmt: skip
+
+
+def test_a_system_is_one_row_of_the_summary():
+    summary = summarise([*rows_of("one", "off"), *rows_of("one", "on"), *rows_of("two", "on")])
+    assert [(row["system"], row["guard"]) for row in summary] == [
+        ("one", "off"),
+        ("one", "on"),
+        ("two", "on"),
+    ]
+    row = summary[0]
+    assert row["invented_per_hour"] == pytest.approx(15)  # 100 s at 30 and 300 s at 10
+    assert row["runs_over_3_s"] == 2
+    assert row["recovered_s"] == 1.5
+    assert (row["beats"], row["beats_erased"], row["beats_added"]) == (140, 2, 1)
+    assert row["v_beat_r"] == 0.8
+    assert row["p_wave_r"] == pytest.approx((30 * 0.9 + 10 * 0.6) / 40)
+    assert row["v_beat_r" + NOISY] == 0.5
+    assert row["st_bias_uv" + NOISY] is None
+
+
+def test_pooled_limits_of_agreement_hold_for_all_beats_together():
+    row = summarise(rows_of("one", "on"))[0]
+    errors = np.repeat([10.0, -30.0], [30, 10])
+    assert row["st_bias_uv"] == pytest.approx(errors.mean())
+    assert row["st_high_uv"] == pytest.approx(errors.mean() + LIMIT * errors.std())
+    assert row["st_low_uv"] == pytest.approx(errors.mean() - LIMIT * errors.std())
+
+
+def test_the_report_begins_with_the_summary(tmp_path):
+    rows = rows_of("identity", "on")
+    text = safety_markdown(rows)
+    head, first = text.index("| system"), text.index("| identity")
+    assert text.index("## All cases") < head < first < text.index("## noise")
+    write_safety(rows, SafetySettings(("identity",)), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "safety.json", "safety.csv"}
+
+
+@pytest.mark.parametrize("case", [("flat line", "flat line"), SPIKES, ("fibrillation", "synthetic")])
+def test_a_part_scores_without_and_with_the_guard(case):
+    settings = SafetySettings(("identity",), seconds=20)
+    off, on = safety_part(settings, "identity", 300.0, *case)["rows"]
+    assert (off["guard"], on["guard"]) == ("off", "on")
+    assert off["bypassed_percent"] == 0
+    if case[0] == "flat line":
+        assert on["bypassed_percent"] > 95
+    if case[0] == "fibrillation":
+        assert on["fibrillation_bypassed_percent"] == 0
