@@ -6,7 +6,6 @@ one that sees 2 s. So the limits stand on each network's card, measured on valid
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +39,11 @@ class Limits:
         Rows of: look-ahead in ms, `Doubt.contradiction` above which the network is doubted, and below
         which it is believed again; straight lines between them. None: the check is off, as for
         filters, which have no word of their own.
-    spread_mv
-        RMS over `DOUBT_S` above which a network is doubted that keeps state and gives a spread with
-        each sample, mV. None: the check is off.
     """
 
     contradiction: tuple[tuple[float, float, float], ...] | None = (
         (0.0, DEFAULT_CONTRADICTION, TRUST_AGAIN * DEFAULT_CONTRADICTION),
     )
-    spread_mv: float | None = None
 
     def contradiction_at(self, lookahead_ms: float) -> tuple[float, float]:
         """From where on the network is doubted, and below what it is believed again; infinite if off."""
@@ -59,10 +54,6 @@ class Limits:
             np.interp(lookahead_ms, known_ms, believed)
         )
 
-    def spread_range_mv(self) -> tuple[float, float]:
-        """The same of the spread, mV."""
-        return _NEVER if self.spread_mv is None else (self.spread_mv, TRUST_AGAIN * self.spread_mv)
-
 
 UNMEASURED = Limits()
 """Of a network of which nothing is known."""
@@ -72,12 +63,10 @@ def limits_of(card: ModelCard) -> Limits:
     """The limits on a network's card under ``guard``; defaults where it has none, off for filters."""
     if isinstance(card.spec, ClassicalSpec):
         return Limits(None)
-    written: dict[str, Any] = card.trained.get("guard", {})
-    spread_mv = written.get("spread_mv")
-    rows = written.get("contradiction")
+    rows = card.trained.get("guard", {}).get("contradiction")
     if rows is None:
-        return Limits(spread_mv=spread_mv)
-    return Limits(tuple((row["lookahead_ms"], row["doubted"], row["believed"]) for row in rows), spread_mv)
+        return UNMEASURED
+    return Limits(tuple((row["lookahead_ms"], row["doubted"], row["believed"]) for row in rows))
 
 
 class Doubt:
@@ -85,7 +74,8 @@ class Doubt:
 
     Contradiction has no unit: the geometric mean of two shares, of what the network took back (RMS)
     in the RMS of its output, and in the strength of its beats. The first is a median over `DOUBT_S`,
-    so that one artefact changes little; the second is none, so that much of it does.
+    so that one artefact changes little; the second is none, so that much of it does. A network that
+    keeps state takes nothing back: what it says of its own error, its spread, stands in that place.
 
     Parameters
     ----------
@@ -111,9 +101,7 @@ class Doubt:
         stop = config.window - config.lookahead
         self._said = slice(max(moved, stop - round(REVISED_S * fs)), stop)
         lookahead_ms = 1000 * config.lookahead / fs
-        self._above, self._below = (
-            limits.spread_range_mv() if stateful else limits.contradiction_at(lookahead_ms)
-        )
+        self._above, self._below = limits.contradiction_at(lookahead_ms)
         self.forget()
 
     def forget(self) -> None:
@@ -141,32 +129,35 @@ class Doubt:
         strength
             Typical strength of a beat in it, mV, (leads,).
         """
-        doubtful = self._spread_mv() if self._stateful else self._contradiction(predicted, strength)
+        changed = self._stated() if self._stateful else self._taken_back(predicted)
+        if changed is not None:
+            self._weigh(changed, predicted, strength)
         # NaN is not known yet, and below any limit.
-        self._doubted = doubtful > np.where(self._doubted, self._below, self._above)
+        self._doubted = self.contradiction > np.where(self._doubted, self._below, self._above)
         return self._doubted
 
-    def _spread_mv(self) -> NDArray[np.float64]:
-        self._changed[self._looked % self._looks] = self._spread / self._moved
-        self._spread = np.zeros(self._leads)
-        self._looked += 1
-        mean: NDArray[np.float64] = self._changed[: self._looked].mean(axis=0)
-        return np.sqrt(mean)
+    def _stated(self) -> NDArray[np.float64]:
+        """Mean square that the network says its error has, mV², since the look before."""
+        stated, self._spread = self._spread / self._moved, np.zeros(self._leads)
+        return stated
 
-    def _contradiction(self, predicted: Samples, strength: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _taken_back(self, predicted: Samples) -> NDArray[np.float64] | None:
+        """Mean square of what it took back since the look before, mV²; None where nothing is to compare."""
         previous, self._previous = self._previous, predicted.copy()
         said, moved = self._said, self._moved
         if previous is None or said.start >= said.stop:
-            return self.contradiction
+            return None
         revised = previous[:, said] - predicted[:, said.start - moved : said.stop - moved]
+        return np.square(revised, dtype=np.float64).mean(axis=1)
+
+    def _weigh(self, changed: NDArray[np.float64], predicted: Samples, strength: NDArray[np.float32]) -> None:
         row = self._looked % self._looks
-        self._changed[row] = np.square(revised, dtype=np.float64).mean(axis=1)
+        self._changed[row] = changed
         self._power[row] = np.var(predicted, axis=1, dtype=np.float64)
         self._looked += 1
         if self._looked >= self._looks // 2:
             # Before, the first windows are filled up, and the network has yet to see a whole one.
-            changed, power = self._changed[: self._looked], self._power[: self._looked]
-            of_output = np.median(np.sqrt(changed / np.maximum(power, _SILENCE)), axis=0)
-            of_beats = np.sqrt(changed.mean(axis=0)) / np.maximum(strength, _NO_BEAT_MV)
+            seen, power = self._changed[: self._looked], self._power[: self._looked]
+            of_output = np.median(np.sqrt(seen / np.maximum(power, _SILENCE)), axis=0)
+            of_beats = np.sqrt(seen.mean(axis=0)) / np.maximum(strength, _NO_BEAT_MV)
             self.contradiction = np.sqrt(of_output * of_beats)
-        return self.contradiction

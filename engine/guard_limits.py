@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.base import Backend, Batch
+from engine.backends.base import AnyBackend, Backend, Batch, keeps_state
 from engine.checks import Checks
 from engine.config import EngineConfig
 from engine.doubt import TRUST_AGAIN, Limits
@@ -43,7 +43,10 @@ _CHUNK = 360
 
 
 def find_limits(
-    card: ModelCard, backend: Backend, data_dir: Path | None, tell: Callable[[str], None] = lambda text: None
+    card: ModelCard,
+    backend: AnyBackend,
+    data_dir: Path | None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """The entry ``guard`` of a network's card.
 
@@ -58,7 +61,7 @@ def find_limits(
         ``contradiction``: a row for each of `LOOKAHEADS_MS`, with the limits, what they were read
         off, and what they come to on the same data.
     """
-    remembering = _Remembering(backend)
+    remembering = backend if keeps_state(backend) else _Remembering(backend)
     clean = [
         record_with_noise(record, "none", 0.0, RECORD_S + WARMUP_S, data_dir) for record in VALIDATION_RECORDS
     ]

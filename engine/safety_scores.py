@@ -190,7 +190,6 @@ def _shapes(
     return figures | {"p_wave_r": median_r(word, reference, normal, P_S)}
 
 
-
 def _fibrillation(
     case: Case, cleaned: NDArray[np.float32], reference: NDArray[np.float32], shown: NDArray[np.bool_]
 ) -> dict[str, Any]:
