@@ -155,7 +155,7 @@ class Doubt:
         self._changed[row] = changed
         self._power[row] = np.var(predicted, axis=1, dtype=np.float64)
         self._looked += 1
-        if self._looked >= self._looks // 2:
+        if self._looked > self._looks // 2:
             # Before, the first windows are filled up, and the network has yet to see a whole one.
             seen, power = self._changed[: self._looked], self._power[: self._looked]
             of_output = np.median(np.sqrt(seen / np.maximum(power, _SILENCE)), axis=0)

@@ -138,7 +138,8 @@ def in_chunks(raw: Samples) -> Iterator[list[Chunk]]:
 
 def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.float64]:
     """`Doubt.contradiction` of the first lead after the warm-up, hop by hop."""
-    checks = Checks(config, 1, Limits(None))
+    stateful = any(isinstance(message, Emitted) and not message.hop.predicted.size for message in messages)
+    checks = Checks(config, 1, Limits(None), stateful=stateful)
     found = []
     for message in messages:
         checks.judge(message)

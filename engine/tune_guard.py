@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.backends import open_backend
+from engine.backends.base import keeps_state
 from engine.checks import Checks
 from engine.config import EngineConfig
 from engine.doubt import limits_of
@@ -62,7 +63,7 @@ def _look(settings: TuneSettings, signals: list[Samples]) -> dict[str, Any]:
     limits = limits_of(card)
     prominence, kept, unsure, bypassed = [], [], [], []
     for raw in signals:
-        checks = Checks(config, 1, limits)
+        checks = Checks(config, 1, limits, stateful=keeps_state(backend))
 
         def watched(messages: Iterator[Any], checks: Checks = checks) -> Iterator[Any]:
             for message in messages:
