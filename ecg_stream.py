@@ -649,6 +649,9 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
+    begin: Annotated[
+        Path | None, typer.Option(help="Track f: folder of a finished run to begin with its weights.")
+    ] = None,
     pack_file: Annotated[
         Path | None,
         typer.Option("--pack", help="Train on what `ecg-stream pack` wrote, in place of records."),
@@ -683,7 +686,8 @@ def train(
         elif track == "qtdb":
             _train_qtdb(chosen, out_dir, noise_version, epochs, seed, where)
         else:
-            _train_f(chosen, out_dir, steps, minutes, budget, batch, rate, validate_every, seed, where)
+            lengths = (steps, minutes, budget, batch, rate, validate_every)
+            _train_f(chosen, out_dir, *lengths, seed, begin, where)
     except KeyboardInterrupt:
         err.print(f"stopped; the same command goes on from what is in {out_dir}", markup=False)
         raise typer.Exit(130) from None
@@ -713,6 +717,7 @@ def _train_f(
     rate: float,
     validate_every: int,
     seed: int | None,
+    begin: Path | None,
     where: dict[str, Any],
 ) -> None:
     from models.macs import macs
@@ -723,8 +728,10 @@ def _train_f(
     settings = TrainSettings(
         steps=steps, minutes=minutes, batch=batch, rate=rate, seed=seed or 0, validate_every=validate_every
     )
+    if begin and (budget is not None or len(names) > 1):
+        raise InputError("--begin is for one network, and not with --budget")
     if budget is None:
-        folders = [run(name, out_dir / f"train-{name}", settings, **where) for name in names]
+        folders = [run(name, out_dir / f"train-{name}", settings, begin=begin, **where) for name in names]
     else:
         work = {name: float(macs(find_network(name))) for name in names}
 

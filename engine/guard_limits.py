@@ -33,6 +33,8 @@ HOP_MS = 200.0
 RECORD_S, NOISE_S, WARMUP_S = 120.0, 80.0, 10.0
 MARGIN = 1.1
 """A network is doubted above so many times the greatest contradiction on clean records."""
+STATED = 1.0
+"""A network that states its error is doubted no earlier than where it is as large as what it shows."""
 BELIEVED = (TRUST_AGAIN, 0.4, 0.3)
 """Shares of that below which it is believed again: the first with which noise shows no rhythm."""
 EARLIER = 0.9
@@ -72,7 +74,8 @@ def find_limits(
         records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
         alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
         greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
-        doubted, believed, runs = _find(MARGIN * greatest, partial(_runs, alone, config))
+        highest = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
+        doubted, believed, runs = _find(highest, partial(_runs, alone, config))
         limits = Limits(((lookahead_ms, doubted, believed),))
         row = {
             "lookahead_ms": lookahead_ms,

@@ -12,9 +12,7 @@ SPREAD_SHARE = 0.05
 """Weight of the spread's likelihood beside the error itself."""
 PRESETS_MS = (0.0, 25.0, 100.0, 300.0)
 """Look-aheads by which a network that takes any is judged."""
-TARGET_MS = 100.0
-"""Every training step asks for this one, and for another."""
-_PRESET_SHARE = 0.6
+_PRESET_SHARE = 0.8
 WITHIN = 0.68
 """Share of errors within the spread, as within the standard deviation of a normal distribution."""
 _EVERY = 16
@@ -97,30 +95,34 @@ def _answers(network: nn.Module, noisy: Tensor, lookaheads: Sequence[int]) -> li
 class StepObjective:
     """A network that keeps state answers for the samples of a look-ahead ago.
 
-    What it hears is computed once, and it answers for `TARGET_MS` and for one other look-ahead,
-    mostly a preset. The spread learns the error by its likelihood under a Laplace distribution; the
-    error does not learn from the spread.
+    What it hears is computed once, and it answers for two look-aheads, mostly presets. The spread
+    learns the error by its likelihood under a Laplace distribution; the error does not learn from
+    the spread.
     """
 
     def __init__(self, steps: StepSpec, fs: float, device: torch.device) -> None:
         self._steps = steps
         self._presets = [round(ms / 1000 * fs) for ms in PRESETS_MS]
-        self._target = round(TARGET_MS / 1000 * fs)
         self._weight = torch.ones(steps.learns, device=device)
         self._weight[: steps.context] = 0
         self._weight /= self._weight.mean()
 
     def learn(self, network: nn.Module, noisy: Tensor, clean: Tensor, draw: torch.Generator) -> Tensor:
         """Loss to learn from."""
-        number = torch.rand(2, generator=draw, device=draw.device).tolist()
-        if number[0] < _PRESET_SHARE:
-            others = [preset for preset in self._presets if preset != self._target]
-            other = others[int(number[1] * len(others))]
-        else:
-            other = int(number[1] * (self._steps.lookahead + 1))
+        asked = self._draw(draw)
         with torch.autocast(noisy.device.type, dtype=torch.bfloat16):
-            answers = _answers(network, noisy, (self._target, other))
+            answers = _answers(network, noisy, asked)
         return torch.stack([self._loss(answer, clean, at) for answer, at in answers]).mean()
+
+    def _draw(self, draw: torch.Generator) -> list[int]:
+        """Two look-aheads, mostly different presets."""
+        if torch.rand((), generator=draw, device=draw.device) < _PRESET_SHARE:
+            order = torch.randperm(len(self._presets), generator=draw, device=draw.device)
+            return [self._presets[index] for index in order[:2].tolist()]
+        drawn: list[int] = torch.randint(
+            self._steps.lookahead + 1, (2,), generator=draw, device=draw.device
+        ).tolist()
+        return drawn
 
     def judge(self, network: nn.Module, noisy: Tensor, clean: Tensor) -> Tensor:
         """Mean loss of the presets."""

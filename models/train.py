@@ -48,6 +48,8 @@ class TrainSettings:
         Peak learning rate of AdamW.
     patience
         Validations without a better loss after which training stops.
+    begun_with
+        SHA-256 of the weights that the run begins with; empty where it begins with none.
     tail_s
         The last seconds of a window, which a small look-ahead emits, weigh fully; the context
         before them weighs a quarter.
@@ -62,6 +64,7 @@ class TrainSettings:
     validate_every: int = 500
     patience: int = 16
     tail_s: float = 1.0
+    begun_with: str = ""
 
     def rows(self, window: int) -> int:
         """Windows per step, for windows of so many samples."""
@@ -82,6 +85,7 @@ def train(
     data_dir: Path | None = None,
     device: str = "auto",
     threads: int = 0,
+    begin: Path | None = None,
 ) -> Path:
     """Train network `name`; returns the folder with ``weights.safetensors`` and ``training.json``.
 
@@ -94,15 +98,30 @@ def train(
         ``auto`` takes CUDA where there is one.
     threads
         CPU threads; 0 leaves torch's choice.
+    begin
+        Folder of a finished run whose weights this one begins with.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or a checkpoint of another one in `out`.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
     spec = registry.find_network(name)
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(settings.seed)
-    state = _new_state(name, spec.build().to(where), settings, where)
+    network = spec.build()
+    before = {}
+    if begin:
+        if not (begin / "training.json").is_file():
+            raise InputError(f"{begin} is no finished training run: it has no training.json")
+        network.load_state_dict(load_file(begin / "weights.safetensors"))
+        before = json.loads((begin / "training.json").read_text(encoding="utf-8"))
+        settings = replace(settings, begun_with=registry.sha256(begin / "weights.safetensors"))
+    state = _new_state(name, network.to(where), settings, where)
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
 
@@ -161,6 +180,8 @@ def train(
         "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
         "torch": torch.__version__,
     }
+    if before:
+        report["begun_with"] = before
     (out / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return out
 

@@ -119,7 +119,7 @@ def stateful_messages(raw, spread_mv):
         yield message
 
 
-@pytest.mark.parametrize(("limit", "doubts"), [(None, False), (0.5, True), (5.0, False)])
+@pytest.mark.parametrize(("limit", "doubts"), [(None, False), (0.3, True), (5.0, False)])
 def test_a_stated_error_is_compared_with_the_limit_of_the_card(raw, limit, doubts):
     def spread_mv(at):
         return 0.5 if LOUD.start <= at < LOUD.stop else 0.05
