@@ -10,8 +10,10 @@ from engine.doubt import DEFAULT_CONTRADICTION, UNMEASURED, Limits, limits_of
 from engine.guard_limits import BELIEVED, EARLIER, _find, _Remembering
 from engine.messages import Emitted, Mark, Reason
 from engine.pipeline import clean, unguarded
+from engine.session import Job, Session
 from models.registry import NETWORKS, SYSTEMS, ModelCard, load_card
 from models.spec import ClassicalSpec
+from streamer.open_source import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 CONFIG = EngineConfig(FS, 720, 14, 108)
@@ -145,6 +147,20 @@ def test_what_is_doubted_is_shown_raw(raw):
     marks = joined(messages, "marks")[0]
     assert (marks[5 * 360 :] == Mark.BYPASSED).all()
     np.testing.assert_array_equal(joined(messages, "cleaned")[0, 5 * 360 :], raw[0, 5 * 360 :])
+
+
+def test_a_run_goes_by_the_card_of_its_network(monkeypatch):
+    asked = []
+
+    def spy(*args, limits, **options):
+        asked.append(limits)
+        return clean(*args, limits=limits, **options)
+
+    monkeypatch.setattr("engine.session.clean", spy)
+    source = SourceSettings(seconds=2.0, speed=0.0)
+    for name in ("cnn-autoencoder", "fft"):
+        Session(Job(source, model=name)).run(show=lambda message: None)
+    assert asked == [limits_of(load_card("cnn-autoencoder")), Limits(None)]
 
 
 @pytest.mark.parametrize(
