@@ -5,6 +5,7 @@ one that sees 2 s. So the limits stand on each network's card, measured on valid
 `ecg-stream tune-guard --cards`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,10 @@ DOUBT_S = 4.0
 """What a network took back is remembered for so long."""
 REVISED_S = 0.3
 """The newest that was said is compared with what is said of it a look later, over this."""
-TRUST_AGAIN = 0.5
+TRUST_AGAIN = 0.6
 """Who was doubted is believed again below this share of the limit, unless the card has another."""
+TAKEN_BACK_AT_MOST = 0.5
+"""What is taken back counts as no more than this share of a beat: one jolt is not seconds of doubt."""
 DEFAULT_CONTRADICTION = 0.2
 """Limit of a network whose card has none: between those of the shipped networks."""
 _SILENCE = 1e-8
@@ -108,6 +111,7 @@ class Doubt:
         fs = config.fs
         self._leads, self._moved, self._stateful = leads, moved, stateful
         self._looks = max(1, round(DOUBT_S * fs / moved))
+        self._filling = -(-config.window // moved)
         stop = config.window - config.lookahead
         self._said = slice(max(moved, stop - round(REVISED_S * fs)), stop)
         lookahead_ms = 1000 * config.lookahead / fs
@@ -120,18 +124,21 @@ class Doubt:
         """Begin afresh, as after a gap."""
         leads = self._leads
         self._previous: Samples | None = None
-        self._changed = np.zeros((self._looks, leads))
-        self._power = np.zeros((self._looks, leads))
+        nothing = np.full((self._looks, leads), np.nan)
+        self._changed, self._power, self._spread_power = nothing, nothing.copy(), nothing.copy()
         self._looked = 0
-        self._spread = np.zeros(leads)
+        self._unfit = np.full(leads, self._filling)
+        self._heard = np.zeros(leads)
         self._doubted = np.zeros(leads, np.bool_)
         self.contradiction: NDArray[np.float64] = np.full(leads, np.nan)
 
     def hear(self, spread: Samples) -> None:
         """Take the spread of the samples that leave, mV, (leads, samples)."""
-        self._spread += np.square(spread, dtype=np.float64).sum(axis=1)
+        self._heard += np.square(spread, dtype=np.float64).sum(axis=1)
 
-    def look(self, predicted: Samples, strength: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def look(
+        self, predicted: Samples, strength: NDArray[np.float32], unusable: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
         """Which leads are doubted, `moved` samples after the look before.
 
         Parameters
@@ -140,33 +147,51 @@ class Doubt:
             The network's newest window, mV, (leads, window).
         strength
             Typical strength of a beat in it, mV, (leads,).
+        unusable
+            Leads whose input says nothing. What the network made of it is not held against it.
         """
-        doubtful = self._spread_mv() if self._stateful else self._contradiction(predicted, strength)
-        # NaN is not known yet, and below any limit.
-        self._doubted = doubtful > np.where(self._doubted, self._below, self._above)
+        row = self._looked % self._looks
+        self._looked += 1
+        # Until a window is filled with what can be used.
+        self._unfit = np.where(unusable, self._filling, np.maximum(self._unfit - 1, 0))
+        if self._stateful:
+            doubtful = self._spread_mv(row)
+        else:
+            doubtful = self.contradiction = self._contradiction(row, predicted, strength)
+        limit = np.where(self._doubted, self._below, self._above)
+        # What is not known leaves everything as it was.
+        self._doubted = np.where(np.isnan(doubtful), self._doubted, doubtful > limit)
         return self._doubted
 
-    def _spread_mv(self) -> NDArray[np.float64]:
-        self._changed[self._looked % self._looks] = self._spread / self._moved
-        self._spread = np.zeros(self._leads)
-        self._looked += 1
-        mean: NDArray[np.float64] = self._changed[: self._looked].mean(axis=0)
-        return np.sqrt(mean)
+    def _spread_mv(self, row: int) -> NDArray[np.float64]:
+        heard, self._heard = self._heard, np.zeros(self._leads)
+        self._spread_power[row] = np.where(self._unfit > 0, np.nan, heard / self._moved)
+        return np.sqrt(self._over_leads(np.mean, self._spread_power))
 
-    def _contradiction(self, predicted: Samples, strength: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _contradiction(
+        self, row: int, predicted: Samples, strength: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
         previous, self._previous = self._previous, predicted.copy()
         said, moved = self._said, self._moved
         if previous is None or said.start >= said.stop:
             return self.contradiction
         revised = previous[:, said] - predicted[:, said.start - moved : said.stop - moved]
-        row = self._looked % self._looks
-        self._changed[row] = np.square(revised, dtype=np.float64).mean(axis=1)
-        self._power[row] = np.var(predicted, axis=1, dtype=np.float64)
-        self._looked += 1
-        if self._looked >= self._looks // 2:
-            # Before, the first windows are filled up, and the network has yet to see a whole one.
-            changed, power = self._changed[: self._looked], self._power[: self._looked]
-            of_output = np.median(np.sqrt(changed / np.maximum(power, _SILENCE)), axis=0)
-            of_beats = np.sqrt(changed.mean(axis=0)) / np.maximum(strength, _NO_BEAT_MV)
-            self.contradiction = np.sqrt(of_output * of_beats)
-        return self.contradiction
+        changed = np.square(revised, dtype=np.float64).mean(axis=1)
+        self._changed[row] = np.where(self._unfit > 0, np.nan, changed)
+        self._power[row] = np.maximum(np.var(predicted, axis=1, dtype=np.float64), _SILENCE)
+        strength_mv = np.maximum(strength, _NO_BEAT_MV).astype(np.float64)
+        of_output = self._over_leads(np.median, np.sqrt(self._changed / self._power))
+        counted = np.minimum(self._changed, np.square(TAKEN_BACK_AT_MOST * strength_mv))
+        of_beats = np.sqrt(self._over_leads(np.mean, counted)) / strength_mv
+        return np.sqrt(of_output * of_beats)
+
+    def _over_leads(
+        self, figure: Callable[[NDArray[np.float64]], Any], looks: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Of each lead's looks that are known, NaN where these are less than half."""
+        found = np.full(self._leads, np.nan)
+        for lead, column in enumerate(looks.T):
+            known = column[np.isfinite(column)]
+            if known.size >= max(1, self._looks // 2):
+                found[lead] = figure(known)
+        return found
