@@ -166,29 +166,33 @@ class Checks:
         believed = np.maximum(np.maximum(BEAT_MV, PROMINENT * level[0]), TRUST * floor[0])
         self._believed = np.where(trusted, believed, np.inf).tolist()
 
+        span = np.ptp(window, axis=1)
+        railed, flat = self._railed_leads(window), self._flat_leads(window)
         reasons = np.zeros(self._leads, np.uint8)
-        reasons[self.doubt.look(predicted, level[1])] = Reason.UNCERTAIN
+        reasons[self.doubt.look(predicted, level[1], railed | flat)] = Reason.UNCERTAIN
         if evidence.known:
             reasons[(level[0] > BEAT_MV) & (level[1] < NO_ECG_SHARE * level[0])] = Reason.NO_ECG
             raw_bpm, cleaned_bpm = evidence.bpm
             apart = trusted & (np.abs(raw_bpm - cleaned_bpm) > RATE_SHARE * raw_bpm)
             self._apart = np.where(apart, self._apart + 1, 0)
             reasons[self._apart >= self._rate_looks] = Reason.RATE
-        span = np.ptp(window, axis=1)
         reasons[np.ptp(predicted, axis=1) > RANGE_SHARE * span + RANGE_MV] = Reason.OUT_OF_RANGE
         known = slice(-self._flat - config.lookahead, config.window - config.lookahead)
         moves = np.ptp(window[:, known], axis=1) > CONSTANT_INPUT_MV
         reasons[moves & (np.ptp(predicted[:, known], axis=1) <= FLAT_MV)] = Reason.CONSTANT
-        reasons[self._railed_leads(window, span)] = Reason.RAILED
+        reasons[railed] = Reason.RAILED
+        reasons[flat] = Reason.FLAT
+        self._slow = reasons.tolist()
+
+    def _flat_leads(self, window: Samples) -> NDArray[np.bool_]:
         newest, self._newest = self._newest, window[:, -1]
         still = np.ptp(window[:, -self._flat :], axis=1) <= FLAT_MV
         # A short window does not reach back to the look before.
         still &= np.abs(window[:, -1] - newest) <= FLAT_MV
         self._still = np.where(still, self._still + 1, 0)
-        reasons[self._still >= self._flat_looks] = Reason.FLAT
-        self._slow = reasons.tolist()
+        return self._still >= self._flat_looks
 
-    def _railed_leads(self, window: Samples, span: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def _railed_leads(self, window: Samples) -> NDArray[np.bool_]:
         newest = window[:, -self._railed :]
         value = newest[:, -1]
         extreme = (value == window.max(axis=1)) | (value == window.min(axis=1))

@@ -5,7 +5,9 @@ one that sees 2 s. So the limits stand on each network's card, measured on valid
 `ecg-stream tune-guard --cards`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,10 @@ DOUBT_S = 4.0
 """What a network took back is remembered for so long."""
 REVISED_S = 0.3
 """The newest that was said is compared with what is said of it a look later, over this."""
-TRUST_AGAIN = 0.5
+TRUST_AGAIN = 0.6
 """Who was doubted is believed again below this share of the limit, unless the card has another."""
+TAKEN_BACK_AT_MOST = 0.5
+"""What is taken back counts as no more than this share of a beat: one jolt is not seconds of doubt."""
 DEFAULT_CONTRADICTION = 0.2
 """Limit of a network whose card has none: between those of the shipped networks."""
 _SILENCE = 1e-8
@@ -98,6 +102,7 @@ class Doubt:
         fs = config.fs
         self._leads, self._moved, self._stateful = leads, moved, stateful
         self._looks = max(1, round(DOUBT_S * fs / moved))
+        self._filling = -(-config.window // moved)
         stop = config.window - config.lookahead
         self._said = slice(max(moved, stop - round(REVISED_S * fs)), stop)
         lookahead_ms = 1000 * config.lookahead / fs
@@ -108,18 +113,21 @@ class Doubt:
         """Begin afresh, as after a gap."""
         leads = self._leads
         self._previous: Samples | None = None
-        self._changed = np.zeros((self._looks, leads))
-        self._power = np.zeros((self._looks, leads))
+        nothing = np.full((self._looks, leads), np.nan)
+        self._changed, self._power = nothing, nothing.copy()
         self._looked = 0
-        self._spread = np.zeros(leads)
+        self._unfit = np.full(leads, self._filling)
+        self._heard = np.zeros(leads)
         self._doubted = np.zeros(leads, np.bool_)
         self.contradiction: NDArray[np.float64] = np.full(leads, np.nan)
 
     def hear(self, spread: Samples) -> None:
         """Take the spread of the samples that leave, mV, (leads, samples)."""
-        self._spread += np.square(spread, dtype=np.float64).sum(axis=1)
+        self._heard += np.square(spread, dtype=np.float64).sum(axis=1)
 
-    def look(self, predicted: Samples, strength: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def look(
+        self, predicted: Samples, strength: NDArray[np.float32], unusable: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
         """Which leads are doubted, `moved` samples after the look before.
 
         Parameters
@@ -128,17 +136,28 @@ class Doubt:
             The network's newest window, mV, (leads, window).
         strength
             Typical strength of a beat in it, mV, (leads,).
+        unusable
+            Leads whose input says nothing. What the network made of it is not held against it.
         """
+        row = self._looked % self._looks
+        self._looked += 1
+        # Until a window is filled with what can be used.
+        self._unfit = np.where(unusable, self._filling, np.maximum(self._unfit - 1, 0))
         changed = self._stated() if self._stateful else self._taken_back(predicted)
         if changed is not None:
-            self._weigh(changed, predicted, strength)
-        # NaN is not known yet, and below any limit.
-        self._doubted = self.contradiction > np.where(self._doubted, self._below, self._above)
+            self._changed[row] = np.where(self._unfit > 0, np.nan, changed)
+            self._power[row] = np.maximum(np.var(predicted, axis=1, dtype=np.float64), _SILENCE)
+            self.contradiction = self._weigh(strength)
+        limit = np.where(self._doubted, self._below, self._above)
+        # What is not known leaves everything as it was.
+        known = ~np.isnan(self.contradiction)
+        self._doubted = np.where(known, self.contradiction > limit, self._doubted)
         return self._doubted
 
     def _stated(self) -> NDArray[np.float64]:
         """Mean square that the network says its error has, mV², since the look before."""
-        stated, self._spread = self._spread / self._moved, np.zeros(self._leads)
+        heard, self._heard = self._heard, np.zeros(self._leads)
+        stated: NDArray[np.float64] = heard / self._moved
         return stated
 
     def _taken_back(self, predicted: Samples) -> NDArray[np.float64] | None:
@@ -148,16 +167,23 @@ class Doubt:
         if previous is None or said.start >= said.stop:
             return None
         revised = previous[:, said] - predicted[:, said.start - moved : said.stop - moved]
-        return np.square(revised, dtype=np.float64).mean(axis=1)
+        changed: NDArray[np.float64] = np.square(revised, dtype=np.float64).mean(axis=1)
+        return changed
 
-    def _weigh(self, changed: NDArray[np.float64], predicted: Samples, strength: NDArray[np.float32]) -> None:
-        row = self._looked % self._looks
-        self._changed[row] = changed
-        self._power[row] = np.var(predicted, axis=1, dtype=np.float64)
-        self._looked += 1
-        if self._looked > self._looks // 2:
-            # Before, the first windows are filled up, and the network has yet to see a whole one.
-            seen, power = self._changed[: self._looked], self._power[: self._looked]
-            of_output = np.median(np.sqrt(seen / np.maximum(power, _SILENCE)), axis=0)
-            of_beats = np.sqrt(seen.mean(axis=0)) / np.maximum(strength, _NO_BEAT_MV)
-            self.contradiction = np.sqrt(of_output * of_beats)
+    def _weigh(self, strength: NDArray[np.float32]) -> NDArray[np.float64]:
+        strength_mv = np.maximum(strength, _NO_BEAT_MV).astype(np.float64)
+        of_output = self._over_leads(np.median, np.sqrt(self._changed / self._power))
+        counted = np.minimum(self._changed, np.square(TAKEN_BACK_AT_MOST * strength_mv))
+        of_beats = np.sqrt(self._over_leads(np.mean, counted)) / strength_mv
+        return np.sqrt(of_output * of_beats)
+
+    def _over_leads(
+        self, figure: Callable[[NDArray[np.float64]], Any], looks: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Of each lead's looks that are known, NaN where these are less than half."""
+        found = np.full(self._leads, np.nan)
+        for lead, column in enumerate(looks.T):
+            known = column[np.isfinite(column)]
+            if known.size >= max(1, self._looks // 2):
+                found[lead] = figure(known)
+        return found

@@ -1,9 +1,9 @@
 """Read off validation data how unsure a network may be: what stands on its card under ``guard``.
 
 A network is doubted just above whatever it comes to on clean validation records, so that a clean ECG is
-not withheld, and believed again well below that. Where validation noise alone, without a heart, still
-shows a rhythm, it is believed again later, which costs nothing on clean records; and only where that
-does not help doubted earlier. What that costs the card says: nothing invented goes before nothing withheld.
+not withheld, and believed again below that. Where validation noise alone, without a heart, still shows a
+rhythm, it is believed again later, which costs nothing on clean records; and only where that does not
+help it is doubted earlier. What that costs the card says: nothing invented goes before nothing withheld.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.backends.base import AnyBackend, Backend, Batch, keeps_state
 from engine.checks import Checks
 from engine.config import EngineConfig
-from engine.doubt import TRUST_AGAIN, Limits
+from engine.doubt import Limits
 from engine.guard import guard
 from engine.messages import Emitted, Mark
 from engine.pipeline import unguarded
@@ -33,14 +33,15 @@ HOP_MS = 200.0
 RECORD_S, NOISE_S, WARMUP_S = 120.0, 80.0, 10.0
 MARGIN = 1.1
 """A network is doubted above so many times the greatest contradiction on clean records."""
-STATED = 1.0
-"""A network that states its error is doubted no earlier than where it is as large as what it shows."""
-BELIEVED = (TRUST_AGAIN, 0.4, 0.3)
-"""Shares of that below which it is believed again: the first with which noise shows no rhythm."""
-EARLIER = 0.9
-"""Where none of them helps it is doubted earlier by this factor, until one does, and once more."""
-LOWEST = 0.1
-"""Below this share no limit is looked for."""
+STATED = 0.7
+"""A network that keeps state states its error, and noise raises that before it makes the network useless:
+it is doubted no earlier than where the error is as large as what it shows, and as half of a beat."""
+TRIED = (
+    *((1.0, believed) for believed in (0.7, 0.6, 0.5)),
+    *((doubted, 0.5) for doubted in (0.9, 0.8, 0.7, 0.6, 0.5)),
+    *((both, both) for both in (0.4, 0.3, 0.2, 0.1)),
+)
+"""Shares of that above which it is doubted, and below which believed again, in the order of preference."""
 _CHUNK = 360
 
 
@@ -94,21 +95,16 @@ def find_limits(
 
 
 def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:
-    """Where to doubt and to believe again, and the runs of noise that are left."""
+    """Where to doubt and to believe again: the first of `TRIED` by which noise shows no rhythm.
 
-    def tried(doubted: float, share: float) -> int:
-        return runs(Limits(((0.0, doubted, share * doubted),)))
-
-    for share in BELIEVED:
-        if not tried(highest, share):
-            return highest, share * highest, 0
-    doubted = highest
-    while doubted > LOWEST * highest:
-        doubted *= EARLIER
-        if not tried(doubted, TRUST_AGAIN):
-            doubted *= EARLIER
+    Returns the last of them and the runs that are left where none does.
+    """
+    left = 0
+    for doubted, believed in TRIED:
+        left = runs(Limits(((0.0, doubted * highest, believed * highest),)))
+        if not left:
             break
-    return doubted, TRUST_AGAIN * doubted, tried(doubted, TRUST_AGAIN)
+    return doubted * highest, believed * highest, left
 
 
 class _Remembering:

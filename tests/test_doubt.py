@@ -7,11 +7,13 @@ from engine_tools import FS, Identity, cut, joined
 from engine.checks import Checks
 from engine.config import EngineConfig
 from engine.doubt import DEFAULT_CONTRADICTION, UNMEASURED, Limits, limits_of
-from engine.guard_limits import BELIEVED, EARLIER, _find, _Remembering
+from engine.guard_limits import TRIED, _find, _Remembering
 from engine.messages import Emitted, Mark, Reason
 from engine.pipeline import clean, unguarded
+from engine.session import Job, Session
 from models.registry import NETWORKS, SYSTEMS, ModelCard, load_card
 from models.spec import ClassicalSpec
+from streamer.open_source import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 CONFIG = EngineConfig(FS, 720, 14, 108)
@@ -146,12 +148,26 @@ def test_what_is_doubted_is_shown_raw(raw):
     np.testing.assert_array_equal(joined(messages, "cleaned")[0, 5 * 360 :], raw[0, 5 * 360 :])
 
 
+def test_a_run_goes_by_the_card_of_its_network(monkeypatch):
+    asked = []
+
+    def spy(*args, limits, **options):
+        asked.append(limits)
+        return clean(*args, limits=limits, **options)
+
+    monkeypatch.setattr("engine.session.clean", spy)
+    source = SourceSettings(seconds=2.0, speed=0.0)
+    for name in ("cnn-autoencoder", "fft"):
+        Session(Job(source, model=name)).run(show=lambda message: None)
+    assert asked == [limits_of(load_card("cnn-autoencoder")), Limits(None)]
+
+
 @pytest.mark.parametrize(
     ("harmless", "expected"),
     [
-        (lambda above, below: True, (1.0, BELIEVED[0], 0)),
-        (lambda above, below: below <= 0.4, (1.0, 0.4, 0)),
-        (lambda above, below: above < 0.85, (EARLIER**3, BELIEVED[0] * EARLIER**3, 0)),
+        (lambda above, below: True, (*TRIED[0], 0)),
+        (lambda above, below: below <= 0.5, (1.0, 0.5, 0)),
+        (lambda above, below: above <= 0.65, (0.6, 0.5, 0)),
     ],
 )
 def test_limits_are_lowered_no_further_than_noise_asks_for(harmless, expected):
@@ -162,9 +178,7 @@ def test_limits_are_lowered_no_further_than_noise_asks_for(harmless, expected):
 
 
 def test_noise_that_nothing_helps_against_is_told():
-    doubted, _, runs = _find(1.0, lambda limits: 3)
-    assert doubted < 0.1
-    assert runs == 3
+    assert _find(1.0, lambda limits: 3) == (*TRIED[-1], 3)
 
 
 def test_a_window_is_asked_for_once():
