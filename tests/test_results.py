@@ -16,7 +16,7 @@ from models.track_s_results import markdown as track_s_markdown
 from models.track_s_results import read_results
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
-FILES = {"track-f": "summary.json", "stress": "stress.json", "qtdb": "summary.json"}
+FILES = {"track-f": "summary.json", "qrs": "summary.json", "stress": "stress.json", "qtdb": "summary.json"}
 
 
 def summary(track, name):
@@ -28,7 +28,8 @@ def report(track):
 
 
 def test_reports_follow_from_the_result_files():
-    assert report("track-f") == markdown(summary("track-f", "summary.json"))
+    for track in ("track-f", "qrs"):
+        assert report(track) == markdown(summary(track, "summary.json"))
     assert report("track-s") == track_s_markdown(read_results(RESULTS / "track-s"))
     assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
     assert report("qtdb") == qtdb_markdown(summary("qtdb", "summary.json"))
@@ -44,6 +45,16 @@ def test_track_f_is_of_all_test_records_and_beside_the_identity():
         assert row["records"] == len(TEST_RECORDS)
         # Every system heard the same: the gain is over the identity's row.
         assert row["snr_in_db"] == pytest.approx(idle[row["noise"], row["snr"]]["snr_out_db"], abs=0.01)
+
+
+def test_the_beats_were_found_in_what_the_table_s_rows_are_of():
+    """The run that found beats came to the table's own figures."""
+    key = ("system", "noise", "snr", "own_drift", "lead")
+    table = {tuple(row[part] for part in key): row for row in summary("track-f", "summary.json")["rows"]}
+    for row in summary("qrs", "summary.json")["rows"]:
+        known = table[tuple(row[part] for part in key)]
+        assert row["snr_out_db"] == pytest.approx(known["snr_out_db"], abs=1e-6)
+        assert 0 < row["qrs_f1"] <= 1
 
 
 def test_the_figures_are_of_the_weights_that_are_shipped():
