@@ -16,8 +16,8 @@ State = NDArray[np.float32]
 """What rows carry from step to step, shape (rows, numbers)."""
 
 
-class Backend(Protocol):
-    """One network, loaded into one runtime."""
+class Runtime(Protocol):
+    """One network, loaded into one runtime: what every backend says of itself."""
 
     @property
     def name(self) -> str:
@@ -37,10 +37,6 @@ class Backend(Protocol):
     @property
     def fixed_rows(self) -> tuple[int, ...]:
         """Sizes of batch that it runs, ascending; () where any size will do."""
-        ...
-
-    def infer(self, batch: Batch) -> Batch:
-        """Clean windows; the result is new memory of the same shape, or valid until the next call."""
         ...
 
     def close(self) -> None:
@@ -48,28 +44,16 @@ class Backend(Protocol):
         ...
 
 
-class StepBackend(Protocol):
-    """One network that keeps state, loaded into one runtime; the state lives with the caller."""
+class Backend(Runtime, Protocol):
+    """A network that answers windows."""
 
-    @property
-    def name(self) -> str:
-        """The word for ``--backend``."""
+    def infer(self, batch: Batch) -> Batch:
+        """Clean windows; the result is new memory of the same shape, or valid until the next call."""
         ...
 
-    @property
-    def leads(self) -> int:
-        """Leads that the network takes together, as one row."""
-        ...
 
-    @property
-    def transfers_ns(self) -> tuple[int, int]:
-        """How long the last call copied to the device and back; (0, 0) where there is none."""
-        ...
-
-    @property
-    def fixed_rows(self) -> tuple[int, ...]:
-        """Sizes of batch that it runs, ascending; () where any size will do."""
-        ...
+class StepBackend(Runtime, Protocol):
+    """A network that keeps state; the state lives with the caller."""
 
     @property
     def steps(self) -> StepSpec:
@@ -85,10 +69,6 @@ class StepBackend(Protocol):
             New memory, the answer (rows, 2, samples) mV: the samples of a look-ahead ago, cleaned,
             and their spread.
         """
-        ...
-
-    def close(self) -> None:
-        """Give back what the runtime holds."""
         ...
 
 
