@@ -12,7 +12,9 @@ SPREAD_SHARE = 0.05
 """Weight of the spread's likelihood beside the error itself."""
 PRESETS_MS = (0.0, 25.0, 100.0, 300.0)
 """Look-aheads by which a network that takes any is judged."""
-_PRESET_SHARE = 0.8
+TARGET_MS = 100.0
+"""Every training step asks for this one, and for another."""
+_PRESET_SHARE = 0.6
 WITHIN = 0.68
 """Share of errors within the spread, as within the standard deviation of a normal distribution."""
 _EVERY = 16
@@ -95,14 +97,15 @@ def _answers(network: nn.Module, noisy: Tensor, lookaheads: Sequence[int]) -> li
 class StepObjective:
     """A network that keeps state answers for the samples of a look-ahead ago.
 
-    What it hears is computed once, and it answers for two look-aheads, mostly presets. The spread
-    learns the error by its likelihood under a Laplace distribution; the error does not learn from
-    the spread.
+    What it hears is computed once, and it answers for `TARGET_MS` and for one other look-ahead,
+    mostly a preset. The spread learns the error by its likelihood under a Laplace distribution; the
+    error does not learn from the spread.
     """
 
     def __init__(self, steps: StepSpec, fs: float, device: torch.device) -> None:
         self._steps = steps
         self._presets = [round(ms / 1000 * fs) for ms in PRESETS_MS]
+        self._target = round(TARGET_MS / 1000 * fs)
         self._weight = torch.ones(steps.learns, device=device)
         self._weight[: steps.context] = 0
         self._weight /= self._weight.mean()
@@ -114,15 +117,13 @@ class StepObjective:
             answers = _answers(network, noisy, asked)
         return torch.stack([self._loss(answer, clean, at) for answer, at in answers]).mean()
 
-    def _draw(self, draw: torch.Generator) -> list[int]:
-        """Two look-aheads, mostly different presets."""
-        if torch.rand((), generator=draw, device=draw.device) < _PRESET_SHARE:
-            order = torch.randperm(len(self._presets), generator=draw, device=draw.device)
-            return [self._presets[index] for index in order[:2].tolist()]
-        drawn: list[int] = torch.randint(
-            self._steps.lookahead + 1, (2,), generator=draw, device=draw.device
-        ).tolist()
-        return drawn
+    def _draw(self, draw: torch.Generator) -> tuple[int, int]:
+        """`TARGET_MS`, and another look-ahead, mostly a preset."""
+        number = torch.rand(2, generator=draw, device=draw.device).tolist()
+        if number[0] < _PRESET_SHARE:
+            others = [preset for preset in self._presets if preset != self._target]
+            return self._target, others[int(number[1] * len(others))]
+        return self._target, int(number[1] * (self._steps.lookahead + 1))
 
     def judge(self, network: nn.Module, noisy: Tensor, clean: Tensor) -> Tensor:
         """Mean loss of the presets."""
@@ -131,18 +132,19 @@ class StepObjective:
 
     @torch.no_grad()
     def calibrate(self, network: nn.Module, checks: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Scale the spread so that `WITHIN` of the errors are no larger."""
+        """Scale the spread of each preset so that `WITHIN` of the errors are no larger."""
         network.eval()
-        ratios = []
+        ratios: dict[int, list[Tensor]] = {}
         for noisy, clean in checks:
             for answer, lookahead in _answers(network, noisy, self._presets):
                 scored = slice(self._steps.context, None)
                 error = answer[:, 0, scored] - clean.roll(lookahead, dims=-1)[:, 0, scored]
                 error -= error.mean(dim=-1, keepdim=True)
-                ratios.append((error.abs() / answer[:, 1, scored])[:, ::_EVERY].flatten())
-        factor = float(torch.cat(ratios).quantile(WITHIN))
-        scale: Callable[[float], None] = getattr(network, "scale_spread")  # noqa: B009
-        scale(factor)
+                ratio = (error.abs() / answer[:, 1, scored])[:, ::_EVERY].flatten()
+                ratios.setdefault(lookahead, []).append(ratio)
+        factors = {lookahead: float(torch.cat(each).quantile(WITHIN)) for lookahead, each in ratios.items()}
+        scale: Callable[[dict[int, float]], None] = getattr(network, "scale_spread")  # noqa: B009
+        scale(factors)
 
     def _loss(self, answer: Tensor, clean: Tensor, lookahead: int) -> Tensor:
         target = clean.roll(lookahead, dims=-1)

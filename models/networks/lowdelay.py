@@ -183,6 +183,8 @@ class LowDelay(nn.Module):
             gains.bias.zero_()
             # At first what is heard passes, and the spread is a tenth of a millivolt.
             self.head.bias.copy_(torch.tensor([0.0, 2.0, math.log(0.1)]))  # type: ignore[union-attr]
+        # Logarithm of what the spread is multiplied with, linear in what says the look-ahead.
+        self.spread_scale = nn.Parameter(torch.zeros(4), requires_grad=False)
         order = (*self.encoder, *(block.listen for block in self.trunk))
         self._heard = [self.baselines.shape, *(layer.shape for layer in order), (hidden, 1)]
         answering = (self.fine, self.coarse, *(block.listen for block in self.answer), *self.merge)
@@ -244,10 +246,14 @@ class LowDelay(nn.Module):
             for at in (torch.tensor(lookahead, device=x.device),)
         ]
 
-    def scale_spread(self, factor: float) -> None:
-        """Make every spread so many times as large, for good."""
+    def scale_spread(self, factors: dict[int, float]) -> None:
+        """Make the spread so many times as large, for good, by look-ahead: four of them at most."""
+        told = torch.stack([self._told(torch.tensor(each)) for each in factors]).double()
+        wanted = torch.tensor([math.log(each) for each in factors.values()], dtype=torch.float64)
         with torch.no_grad():
-            self.head.bias[2] += math.log(factor)  # type: ignore[index]
+            self.spread_scale += torch.linalg.lstsq(told, wanted, driver="gelsd").solution.to(
+                self.spread_scale
+            )
 
     def hear(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """All that does not depend on the look-ahead: the signal less its baseline, and features."""
@@ -261,13 +267,19 @@ class LowDelay(nn.Module):
         memory.keep(last.transpose(0, 1).transpose(1, 2))
         return signal, h + self.recall(out.transpose(1, 2))
 
+    @staticmethod
+    def _told(lookahead: Tensor) -> Tensor:
+        """A look-ahead as a network understands it, (4,); the last is 1."""
+        share = lookahead.float() / MAX_LOOKAHEAD
+        return torch.stack([share, share.sqrt(), torch.exp(-10 * share), torch.ones_like(share)])
+
     def tell(self, signal: Tensor, h: Tensor, memory: Memory, lookahead: Tensor) -> Tensor:
         """The answer for the samples of a look-ahead ago."""
         line = memory.extend(signal)
         now = torch.arange(signal.shape[-1], device=signal.device) + MAX_LOOKAHEAD
         delayed = line.index_select(-1, now - lookahead)
-        share = lookahead.to(signal.dtype).reshape(1) / MAX_LOOKAHEAD
-        aim = self.aim(torch.stack([share, share.sqrt(), torch.exp(-10 * share)], dim=-1))
+        told = self._told(lookahead)
+        aim = self.aim(told[None, :3])
         fine = self.fine(delayed, memory)
         coarse = self.coarse(fine, memory)
         for block, part in zip(
@@ -279,5 +291,6 @@ class LowDelay(nn.Module):
         h = self.merge[1](torch.cat([self.up[1](h), fine], dim=1), memory)
         made, passed, spread = self.head(h).float().unbind(1)
         cleaned = torch.sigmoid(passed) * delayed[:, 0] + made
+        spread = spread + (told * self.spread_scale).sum()
         spread = spread.clamp(math.log(QUIETEST_MV), math.log(LOUDEST_MV)).exp()
         return torch.stack([cleaned, spread], dim=1)
