@@ -251,9 +251,8 @@ class LowDelay(nn.Module):
         told = torch.stack([self._told(torch.tensor(each)) for each in factors]).double()
         wanted = torch.tensor([math.log(each) for each in factors.values()], dtype=torch.float64)
         with torch.no_grad():
-            self.spread_scale += torch.linalg.lstsq(told, wanted, driver="gelsd").solution.to(
-                self.spread_scale
-            )
+            scale = torch.linalg.lstsq(told, wanted, driver="gelsd").solution
+            self.spread_scale.add_(scale.float())
 
     def hear(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """All that does not depend on the look-ahead: the signal less its baseline, and features."""
