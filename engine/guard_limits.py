@@ -1,9 +1,8 @@
 """Read off validation data how unsure a network may be: what stands on its card under ``guard``.
 
-A network is doubted just above whatever it comes to on clean validation records, so that a clean ECG is
-not withheld, and believed again below that. Where validation noise alone, without a heart, still shows a
-rhythm, it is believed again later, which costs nothing on clean records; and only where that does not
-help it is doubted earlier. What that costs the card says: nothing invented goes before nothing withheld.
+Limits are as high as validation noise allows: by them noise alone, without a heart, shows no rhythm. While
+that can be had above whatever the network comes to on clean validation records, no clean ECG is withheld.
+Where it cannot, the card says what it costs: nothing invented goes before nothing withheld.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,16 +31,21 @@ LOOKAHEADS_MS = (300.0, 100.0, 0.0)
 HOP_MS = 200.0
 RECORD_S, NOISE_S, WARMUP_S = 120.0, 80.0, 10.0
 MARGIN = 1.1
-"""A network is doubted above so many times the greatest contradiction on clean records."""
-STATED = 0.7
-"""A network that keeps state states its error, and noise raises that before it makes the network useless:
-it is doubted no earlier than where the error is as large as what it shows, and as half of a beat."""
-TRIED = (
-    *((1.0, believed) for believed in (0.7, 0.6, 0.5)),
+"""Times the greatest contradiction on clean records: above it none of them is withheld."""
+STATED = 0.35
+"""The same of a network that states its error, at least: noise raises that before it makes the network
+useless. Twice this is an error as large as what it shows, and as half of a beat."""
+FREE = (
+    *((doubted, 0.7 * doubted) for doubted in (2.0, 1.7, 1.4, 1.2, 1.0)),
+    *((1.0, believed) for believed in (0.6, 0.5)),
+)
+"""Shares of that above which it is doubted, and below which believed again, in the order of preference:
+these cost nothing on clean records."""
+DEAR = (
     *((doubted, 0.5) for doubted in (0.9, 0.8, 0.7, 0.6, 0.5)),
     *((both, both) for both in (0.4, 0.3, 0.2, 0.1)),
 )
-"""Shares of that above which it is doubted, and below which believed again, in the order of preference."""
+"""And these withhold some of them."""
 _CHUNK = 360
 
 
@@ -68,15 +72,17 @@ def find_limits(
     clean = [
         record_with_noise(record, "none", 0.0, RECORD_S + WARMUP_S, data_dir) for record in VALIDATION_RECORDS
     ]
-    noises = [signal for _, signal in noise_alone(NOISE_S + WARMUP_S, data_dir)]
+    named = noise_alone(NOISE_S + WARMUP_S, data_dir)
+    # The motion of electrodes first: it looks most like beats.
+    noises = [signal for name, signal in sorted(named, key=lambda each: each[0] != "em")]
     rows = []
     for lookahead_ms in LOOKAHEADS_MS:
         config = EngineConfig.of(card.spec, lookahead_ms, HOP_MS)
         records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
         alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
         greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
-        highest = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
-        doubted, believed, runs = _find(highest, partial(_runs, alone, config))
+        harmless = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
+        doubted, believed, _ = _find(harmless, partial(_runs, alone, config))
         limits = Limits(((lookahead_ms, doubted, believed),))
         row = {
             "lookahead_ms": lookahead_ms,
@@ -84,7 +90,7 @@ def find_limits(
             "believed": round(believed, 4),
             "greatest_on_clean": round(greatest, 4),
             "clean_bypassed_percent": round(100 * _bypassed(records, config, limits), 2),
-            "runs_of_noise": runs,
+            "runs_of_noise": _runs(alone, config, limits),
         }
         tell(f"{card.spec.name}, look-ahead {lookahead_ms:g} ms: {row}")
         rows.append(row)
@@ -95,14 +101,16 @@ def find_limits(
 
 
 def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:
-    """Where to doubt and to believe again: the first of `TRIED` by which noise shows no rhythm.
+    """Where to doubt and to believe again: the first by which noise shows no rhythm.
 
-    Returns the last of them and the runs that are left where none does.
+    Of those that are free the one after it, for noise that is worse than what was heard here. Returns
+    the last, and the runs that are left, where none helps.
     """
-    left = 0
-    for doubted, believed in TRIED:
+    tried = [*FREE, *DEAR]
+    for number, (doubted, believed) in enumerate(tried):
         left = runs(Limits(((0.0, doubted * highest, believed * highest),)))
         if not left:
+            doubted, believed = tried[min(number + 1, max(number, len(FREE) - 1))]
             break
     return doubted * highest, believed * highest, left
 
@@ -162,8 +170,7 @@ def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) ->
 
 
 def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
-    """Runs of beats over 3 s that leave where there is no heart."""
-    runs = 0
+    """Runs of beats over 3 s that leave where there is no heart, of the first noise that shows any."""
     for messages in noises:
         said = Said()
         for message in guard(messages, config, limits):
@@ -174,5 +181,7 @@ def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
             continue
         raw = np.concatenate([message.raw for message in messages], axis=1)
         case = Case("noise", "alone", raw, beats=np.empty(0, np.int64), silent=((0, raw.shape[1]),))
-        runs += score(case, said, config)["runs_over_3_s"]
-    return runs
+        runs: int = score(case, said, config)["runs_over_3_s"]
+        if runs:
+            return runs
+    return 0

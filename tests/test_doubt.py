@@ -7,7 +7,7 @@ from engine_tools import FS, Identity, cut, joined
 from engine.checks import Checks
 from engine.config import EngineConfig
 from engine.doubt import DEFAULT_CONTRADICTION, UNMEASURED, Limits, limits_of
-from engine.guard_limits import TRIED, _find, _Remembering
+from engine.guard_limits import DEAR, FREE, _find, _Remembering
 from engine.messages import Emitted, Mark, Reason
 from engine.pipeline import clean, unguarded
 from engine.session import Job, Session
@@ -165,8 +165,9 @@ def test_a_run_goes_by_the_card_of_its_network(monkeypatch):
 @pytest.mark.parametrize(
     ("harmless", "expected"),
     [
-        (lambda above, below: True, (*TRIED[0], 0)),
-        (lambda above, below: below <= 0.5, (1.0, 0.5, 0)),
+        (lambda above, below: True, (*FREE[1], 0)),
+        (lambda above, below: above <= 1 and below <= 0.6, (1.0, 0.5, 0)),
+        (lambda above, below: above <= 1 and below <= 0.5, (1.0, 0.5, 0)),
         (lambda above, below: above <= 0.65, (0.6, 0.5, 0)),
     ],
 )
@@ -178,7 +179,7 @@ def test_limits_are_lowered_no_further_than_noise_asks_for(harmless, expected):
 
 
 def test_noise_that_nothing_helps_against_is_told():
-    assert _find(1.0, lambda limits: 3) == (*TRIED[-1], 3)
+    assert _find(1.0, lambda limits: 3) == (*DEAR[-1], 3)
 
 
 def test_a_window_is_asked_for_once():
