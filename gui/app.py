@@ -98,13 +98,17 @@ def run_window(
         window.resize(*screen.size)
     failures: list[BaseException] = []
 
+    def end() -> None:
+        """From within the event loop: what closes before it begins would leave it without an end."""
+        QTimer.singleShot(0, QApplication.closeAllWindows)
+
     def fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """An error inside the event loop: Qt would abort the process, and orphan nothing but sense."""
         failures.append(error)
-        window.close()
+        end()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        window.close()
+        end()
 
     hook, sys.excepthook = sys.excepthook, fail
     # Searching beats must not hold the interpreter for a third of a frame.

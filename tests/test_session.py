@@ -240,6 +240,14 @@ def test_what_cannot_be_played_is_raised_here():
         engine.wait_started()
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """Also where these tests run in the background, where a shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(params=["alone", "beside a thread"])
 def threads(request):
     """Nothing, or a thread that takes the signals that this one does not."""
@@ -253,7 +261,7 @@ def threads(request):
         beside.join()
 
 
-def test_ctrl_c_while_a_process_starts_is_heard_behind_that(threads):
+def test_ctrl_c_while_a_process_starts_is_heard_behind_that(hears_ctrl_c, threads):
     said = []
 
     def pressed():
@@ -271,7 +279,7 @@ def test_ctrl_c_while_a_process_starts_is_heard_behind_that(threads):
         pass
 
 
-def test_ctrl_c_while_the_engine_starts_is_heard_when_it_has(monkeypatch):
+def test_ctrl_c_while_the_engine_starts_is_heard_when_it_has(hears_ctrl_c, monkeypatch):
     started = []
 
     def pressed(process):
