@@ -15,6 +15,7 @@ from models.track_s_results import markdown as track_s_markdown
 from streamer.errors import InputError
 
 TRACK_F, TRACK_S, STRESS, QTDB = "track-f", "track-s", "stress", "qtdb"
+LOW_DELAY = "lowdelay"
 """Folders of the tracks in a folder of results."""
 
 # F1 at ±150 ms without denoising: NeuroKit's own detector and its Pan–Tompkins, by SNR.
@@ -31,8 +32,9 @@ def tables(folder: Path) -> str:
         If it holds none.
     """
     texts = []
-    if (folder / TRACK_F / "summary.json").is_file():
-        texts.append(_track_f(json.loads((folder / TRACK_F / "summary.json").read_text(encoding="utf-8"))))
+    for track in (LOW_DELAY, TRACK_F):
+        if (folder / track / "summary.json").is_file():
+            texts.append(_track_f(json.loads((folder / track / "summary.json").read_text(encoding="utf-8"))))
     if (folder / TRACK_S / RESULTS).is_file():
         texts.append(track_s_markdown(read_results(folder / TRACK_S)))
     if (folder / STRESS / "stress.json").is_file():

@@ -7,6 +7,7 @@ import pytest
 
 from engine.evaluate_report import markdown
 from engine.evaluate_tables import stress_markdown, tables
+from engine.frontier import markdown as frontier_markdown
 from engine.qtdb_report import PUBLISHED
 from engine.qtdb_report import markdown as qtdb_markdown
 from models.qtdb_scores import METRICS
@@ -16,7 +17,14 @@ from models.track_s_results import markdown as track_s_markdown
 from models.track_s_results import read_results
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
-FILES = {"track-f": "summary.json", "qrs": "summary.json", "stress": "stress.json", "qtdb": "summary.json"}
+FILES = {
+    "track-f": "summary.json",
+    "lowdelay": "summary.json",
+    "frontier": "frontier.json",
+    "qrs": "summary.json",
+    "stress": "stress.json",
+    "qtdb": "summary.json",
+}
 
 
 def summary(track, name):
@@ -30,6 +38,9 @@ def report(track):
 def test_reports_follow_from_the_result_files():
     for track in ("track-f", "qrs"):
         assert report(track) == markdown(summary(track, "summary.json"))
+    assert report("lowdelay") == markdown(summary("lowdelay", "summary.json"))
+    frontier = (RESULTS / "frontier" / "frontier.md").read_text(encoding="utf-8")
+    assert frontier == frontier_markdown(summary("frontier", "frontier.json"))
     assert report("track-s") == track_s_markdown(read_results(RESULTS / "track-s"))
     assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
     assert report("qtdb") == qtdb_markdown(summary("qtdb", "summary.json"))
