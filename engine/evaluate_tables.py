@@ -31,10 +31,11 @@ def tables(folder: Path) -> str:
     InputError
         If it holds none.
     """
-    texts = []
-    for track in (LOW_DELAY, TRACK_F):
-        if (folder / track / "summary.json").is_file():
-            texts.append(_track_f(json.loads((folder / track / "summary.json").read_text(encoding="utf-8"))))
+    texts = [
+        _track_f(json.loads((folder / track / "summary.json").read_text(encoding="utf-8")))
+        for track in (LOW_DELAY, TRACK_F)
+        if (folder / track / "summary.json").is_file()
+    ]
     if (folder / TRACK_S / RESULTS).is_file():
         texts.append(track_s_markdown(read_results(folder / TRACK_S)))
     if (folder / STRESS / "stress.json").is_file():
