@@ -38,6 +38,8 @@ TRUST = 16.0
 """Beats of raw are believed where they stand this many times above what lies between them."""
 CONFIRM_S = 0.05
 """A beat is invented or erased if it was so for this long: raw and cleaned may differ by a few ms."""
+NO_ECG_MV = 100.0
+"""Raw that moves more than this is no ECG: what a network says of it is not held against it."""
 NO_ECG_SHARE = 0.4
 """Where cleaned has less than this share of raw's typical strength, the network hears only noise."""
 LATE_S = 0.5
@@ -169,7 +171,8 @@ class Checks:
         span = np.ptp(window, axis=1)
         railed, flat = self._railed_leads(window), self._flat_leads(window)
         reasons = np.zeros(self._leads, np.uint8)
-        reasons[self.doubt.look(predicted, level[1], railed | flat)] = Reason.UNCERTAIN
+        broken = ~np.isfinite(predicted).all(axis=1) | (span > NO_ECG_MV)
+        reasons[self.doubt.look(predicted, level[1], railed | flat | broken)] = Reason.UNCERTAIN
         if evidence.known:
             reasons[(level[0] > BEAT_MV) & (level[1] < NO_ECG_SHARE * level[0])] = Reason.NO_ECG
             raw_bpm, cleaned_bpm = evidence.bpm

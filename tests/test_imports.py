@@ -24,6 +24,7 @@ MODULES = sorted(
 NEED_TORCH = {
     "models.data",
     "models.epochs",
+    "models.objective",
     "models.run_state",
     "models.train",
     "models.train_all",

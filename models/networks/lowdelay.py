@@ -184,7 +184,7 @@ class LowDelay(nn.Module):
             # At first what is heard passes, and the spread is a tenth of a millivolt.
             self.head.bias.copy_(torch.tensor([0.0, 2.0, math.log(0.1)]))  # type: ignore[union-attr]
         # Logarithm of what the spread is multiplied with, linear in what says the look-ahead.
-        self.spread_scale = nn.Parameter(torch.zeros(4), requires_grad=False)
+        self.spread_scale = nn.Parameter(torch.zeros(4))
         order = (*self.encoder, *(block.listen for block in self.trunk))
         self._heard = [self.baselines.shape, *(layer.shape for layer in order), (hidden, 1)]
         answering = (self.fine, self.coarse, *(block.listen for block in self.answer), *self.merge)
