@@ -40,7 +40,7 @@ class Slow(Identity):
 
     def infer(self, batch):
         if self.slow:
-            time.sleep(0.17)
+            time.sleep(0.2)
         return batch.copy()
 
 
