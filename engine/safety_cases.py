@@ -8,14 +8,14 @@ import numpy as np
 from models.beat_matching import Beats
 from models.track_f import FS, LEAD
 from streamer.chunk import Samples
-from streamer.noise import take
+from streamer.noise import KINDS, join_blocks, take
 from streamer.nstdb import load_tape
 from streamer.open_source import SourceSettings, open_signal, play
 from streamer.records import find_record
 from streamer.synthetic import SyntheticPatient
 from streamer.wfdb_record import BEAT_SYMBOLS, clean_reference, read_record
 
-NOISES = ("bw", "em", "ma", "mains", "white")
+NOISES = (*KINDS, "mains", "white")
 MAINS_MV, WHITE_MV = 0.15, 0.1
 """Amplitude of the 50 Hz hum, and RMS of the hiss. NSTDB noise has its nominal size."""
 RECORDS = ("100", "103", "113", "117", "123")
@@ -110,8 +110,11 @@ _NONE: Beats = np.empty(0, np.int64)
 
 def _noise(kind: str, seconds: float, data_dir: Path | None) -> Samples:
     count = round(seconds * FS)
-    if kind in ("bw", "em", "ma"):
-        return take(load_tape(kind, "test", FS, data_dir), 0, count)[:1]
+    if kind in KINDS:
+        # 12 to 15 minutes of each channel are for tests: upright and inverted they are about an hour.
+        tape = load_tape(kind, "test", FS, data_dir)
+        channels = [sign * tape[channel : channel + 1] for sign in (1, -1) for channel in range(len(tape))]
+        return take(join_blocks(channels, FS), 0, count)
     return hiss(count, 0) if kind == "white" else hum(count, 0)
 
 

@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from engine.backends.base import check_step
 from engine.messages import Emitted, Gap
+from models.spec import StepSpec
 from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.health import StreamHealth
@@ -41,6 +43,29 @@ class Moving(Identity):
             np.convolve(np.pad(row, len(self._kernel) // 2, "edge"), self._kernel, "valid") for row in rows
         ]
         return np.array(out, np.float32).reshape(batch.shape)
+
+
+class IdentitySteps:
+    """Returns its input of a look-ahead ago, sure of itself, step by step."""
+
+    name = "identity"
+    leads = 1
+    transfers_ns = (0, 0)
+    fixed_rows = ()
+    # The first number is the baseline, which stays where the stream began.
+    steps = StepSpec(multiple=4, longest=720, state=109, led_by=1, lookahead=108, context=0, learns=0)
+
+    def step(self, samples, state, lookahead):
+        check_step(samples, state, lookahead, self.steps)
+        count = samples.shape[2]
+        heard = np.concatenate([state[:, 1:], samples[:, 0]], axis=1)
+        stop = heard.shape[1] - lookahead
+        delayed = heard[:, stop - count : stop]
+        answer = np.stack([delayed, np.zeros_like(delayed)], axis=1)
+        return answer, np.concatenate([state[:, :1], heard[:, count:]], axis=1)
+
+    def close(self):
+        pass
 
 
 def cut(

@@ -36,6 +36,14 @@ def test_beats_where_there_is_no_heart_are_counted(beats):
     assert row["longest_run_s"] > 100
 
 
+@pytest.mark.parametrize("kind", ["bw", "em", "ma"])
+def test_half_an_hour_of_noise_does_not_repeat_itself(physionet, kind):
+    noise = make_case("noise", kind, 1800, physionet).raw[0]
+    quarters = np.split(noise[: 4 * (len(noise) // 4)], 4)
+    alike = np.corrcoef(quarters)[~np.eye(4, dtype=bool)]
+    assert np.abs(alike).max() < 0.5
+
+
 def test_what_is_passed_raw_is_no_word_of_the_network(beats):
     case = make_case(*SPIKES, 90, None)
     marks = np.full(len(beats), Mark.BYPASSED, np.uint8)
