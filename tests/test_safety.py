@@ -6,7 +6,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.evaluate_safety import SafetySettings, safety_part
 from engine.messages import Mark
-from engine.safety_cases import make_case
+from engine.safety_cases import Case, make_case
 from engine.safety_report import safety_markdown, write_safety
 from engine.safety_scores import LIMIT, Said, score
 from engine.safety_summary import NOISY, summarise
@@ -42,6 +42,14 @@ def test_half_an_hour_of_noise_does_not_repeat_itself(physionet, kind):
     quarters = np.split(noise[: 4 * (len(noise) // 4)], 4)
     alike = np.corrcoef(quarters)[~np.eye(4, dtype=bool)]
     assert np.abs(alike).max() < 0.5
+
+
+def test_beats_of_a_long_case_are_found_once_and_all():
+    block = SyntheticPatient(seed=3).read(0, round(620 * FS))
+    true = np.array([mark.sample for mark in block.annotations if mark.sample > 10.5 * FS])
+    case = Case("noise", "beats", block.data, beats=true[:0], silent=((0, block.data.shape[1]),))
+    found = score(case, said(block.data[0]), CONFIG)["detected_per_hour"] * 620 / 3600
+    assert found == pytest.approx(len(true), abs=3)
 
 
 def test_what_is_passed_raw_is_no_word_of_the_network(beats):
