@@ -93,6 +93,8 @@ class Checks:
         hop_s = config.hop / fs
         self._confirm = max(1, round(CONFIRM_S / hop_s))
         self._every = max(1, round(LOOK_S / hop_s))
+        self._new = min(config.window, self._every * config.hop) if stateful else config.window
+        """Samples of `predicted` that the look before did not see."""
         self.doubt = Doubt(config, leads, self._every * config.hop, limits, stateful=stateful)
         self._flat = min(config.window, round(FLAT_S * fs))
         self._flat_looks = max(1, round((FLAT_S - self._flat / fs) / (self._every * hop_s)) + 1)
@@ -179,7 +181,9 @@ class Checks:
             apart = trusted & (np.abs(raw_bpm - cleaned_bpm) > RATE_SHARE * raw_bpm)
             self._apart = np.where(apart, self._apart + 1, 0)
             reasons[self._apart >= self._rate_looks] = Reason.RATE
-        reasons[np.ptp(predicted, axis=1) > RANGE_SHARE * span + RANGE_MV] = Reason.OUT_OF_RANGE
+        # What was said before stands, of an input that may have left the window.
+        said = np.ptp(predicted[:, -self._new :], axis=1)
+        reasons[said > RANGE_SHARE * span + RANGE_MV] = Reason.OUT_OF_RANGE
         known = slice(-self._flat - config.lookahead, config.window - config.lookahead)
         moves = np.ptp(window[:, known], axis=1) > CONSTANT_INPUT_MV
         reasons[moves & (np.ptp(predicted[:, known], axis=1) <= FLAT_MV)] = Reason.CONSTANT

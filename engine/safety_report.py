@@ -10,10 +10,11 @@ from engine.evaluate_parts import code_sha256, fingerprint
 from engine.evaluate_safety import SafetySettings
 from engine.safety_summary import NOISY, summarise
 
+_BEATS = ("beats", "beats_undetected", "beats_erased", "beats_added")
 _FIGURES: dict[str, tuple[str, ...]] = {
     "noise": ("bypassed_percent", "invented_per_hour", "detected_per_hour", "longest_run_s", "runs_over_3_s"),
     "flat line": ("bypassed_percent", "invented_per_hour", "runs_over_3_s"),
-    "asystole": ("bypassed_percent", "invented_per_hour", "asystole_shown_ms", "beats", "beats_erased"),
+    "asystole": ("bypassed_percent", "invented_per_hour", "asystole_shown_ms", *_BEATS),
     "fibrillation": (
         "bypassed_percent",
         "fibrillation_s",
@@ -21,18 +22,11 @@ _FIGURES: dict[str, tuple[str, ...]] = {
         "fibrillation_r",
         "fibrillation_amplitude",
     ),
-    "pacing": (
-        "bypassed_percent",
-        "invented_per_hour",
-        "longest_run_s",
-        "beats",
-        "beats_erased",
-        "beats_added",
-    ),
-    "lead swap": ("bypassed_percent", "beats", "beats_erased", "beats_added", "recovered_s"),
-    "bad input": ("bypassed_percent", "beats_erased", "beats_added", "recovered_s"),
+    "pacing": ("bypassed_percent", "invented_per_hour", "longest_run_s", *_BEATS),
+    "lead swap": ("bypassed_percent", *_BEATS, "recovered_s"),
+    "bad input": ("bypassed_percent", *_BEATS, "recovered_s"),
 }
-_SHAPES = ("bypassed_percent", "beats", "beats_erased", "beats_added", "v_beats", "v_beat_r")
+_SHAPES = ("bypassed_percent", *_BEATS, "v_beats", "v_beat_r")
 _WAVES = ("bypassed_percent", "p_wave_r", "st_bias_uv", "st_low_uv", "st_high_uv")
 
 

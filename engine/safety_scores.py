@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import medfilt
 
 from engine.config import EngineConfig
 from engine.messages import Cleaned, Mark, Reason
@@ -22,6 +23,9 @@ MATCH_S = 0.15
 _SETTLED_S = 10.0
 _DETECTED_S = 300.0  # at once: the detector's time grows with the square of what it finds nothing in
 _NEAR_S = 0.06
+_SPIKE_S = 0.006  # a pacemaker's pulse lasts 2 ms; what is shown as narrow is no beat
+_ERASED = 0.5
+"""A beat that the detector misses is erased where the output has less than this share of its height."""
 _HALF_WIDTH_S = 0.15
 _BLOCK_S = 0.4
 _WATCHED_S = 10.0
@@ -84,7 +88,7 @@ def score(case: Case, said: Said, config: EngineConfig) -> dict[str, Any]:
         return row
     reference = case.reference[0]
     if case.beats is not None:
-        row |= _against(case.beats, found, reference, shown)
+        row |= _against(case.beats, case.broken, reference, word, found, shown)
     if case.ectopic is not None:
         row |= _shapes(case, word, reference, shown)
     if case.fibrillating:
@@ -111,7 +115,8 @@ def _invented(case: Case, word: NDArray[np.float32], found: Beats, config: Engin
     inside = [found[(found >= a + margin) & (found < b - margin)] for a, b in case.silent]
     beats = np.concatenate(inside)
     reach = round(_NEAR_S * FS)
-    height = np.array([np.ptp(word[max(0, beat - reach) : beat + reach]) for beat in beats])
+    lasting = medfilt(word, 2 * round(_SPIKE_S * FS) + 1)
+    height = np.array([np.ptp(lasting[max(0, beat - reach) : beat + reach]) for beat in beats])
     visible = beats[height >= VISIBLE_MV] if beats.size else beats
     hours = sum(b - a for a, b in case.silent) / FS / 3600
     figures = {
@@ -145,7 +150,12 @@ def count_runs(beats: Beats) -> int:
 
 
 def _against(
-    beats: Beats, found: Beats, reference: NDArray[np.float32], shown: NDArray[np.bool_]
+    beats: Beats,
+    broken: tuple[tuple[int, int], ...],
+    reference: NDArray[np.float32],
+    word: NDArray[np.float32],
+    found: Beats,
+    shown: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Beats that were erased, and those that are neither in the record nor in a silent stretch."""
     tolerance = round(MATCH_S * FS)
@@ -153,15 +163,27 @@ def _against(
     seen = find_beats(reference, FS)
     there = beats[match_beats(beats, seen, tolerance)[0]]
     there = there[there >= _SETTLED_S * FS]
+    for start, stop in broken:
+        # The input does not show them.
+        there = there[(there < start) | (there >= stop)]
     said = there[_whole(there, shown)]
     ours, _ = match_beats(said, found, tolerance)
+    missed = np.delete(said, ours)
+    kept = _heights(word, missed) >= _ERASED * _heights(reference, missed)
     _, theirs = match_beats(np.sort(np.concatenate([beats, seen])), found, tolerance)
     return {
         "beats": len(there),
         "beats_bypassed": len(there) - len(said),
-        "beats_erased": len(said) - len(ours),
+        "beats_undetected": len(missed),
+        "beats_erased": int((~kept).sum()),
         "beats_added": len(found) - len(theirs),
     }
+
+
+def _heights(trace: NDArray[np.float32], beats: Beats) -> NDArray[np.float64]:
+    """Of each beat from peak to peak, mV."""
+    reach = round(_HALF_WIDTH_S * FS)
+    return np.array([np.ptp(trace[max(0, beat - reach) : beat + reach]) for beat in beats], np.float64)
 
 
 def _whole(beats: Beats, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -286,15 +286,17 @@ RAW = SyntheticPatient(seed=2).read(0, SAMPLES).data[0] + np.random.default_rng(
 ).astype(np.float32)
 
 
+@pytest.mark.parametrize(("model", "mv"), [("unet", 0.005), ("lowdelay", 0.05)])
 @pytest.mark.parametrize(("bad", "stop"), list(bad_inputs(RAW)))
-def test_two_seconds_after_bad_input_all_is_as_if_it_had_not_been(bad, stop):
-    card = load_card("unet")
+def test_two_seconds_after_bad_input_all_is_as_if_it_had_not_been(bad, stop, model, mv):
+    card = load_card(model)
+    config = EngineConfig.of(card.spec, card.spec.lookahead_ms, 40)
     backend = open_backend("onnx", card)
-    good, after = run(RAW, backend), run(bad, backend)
+    good, after = run(RAW, backend, config), run(bad, backend, config)
     since = stop + 720
     assert (joined(after, "marks")[0, since:] < Mark.BYPASSED).all()
     np.testing.assert_allclose(
-        joined(after, "cleaned")[0, since:], joined(good, "cleaned")[0, since:], atol=0.005
+        joined(after, "cleaned")[0, since:], joined(good, "cleaned")[0, since:], atol=mv
     )
 
 

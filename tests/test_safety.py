@@ -52,6 +52,46 @@ def test_beats_of_a_long_case_are_found_once_and_all():
     assert found == pytest.approx(len(true), abs=3)
 
 
+def test_the_spike_of_a_pacemaker_is_no_beat_unless_it_grows_into_one():
+    case = make_case(*SPIKES, 90, None)
+    # Narrow still, but enough of a beat for the detector.
+    passed = score(case, said(case.raw[0] + 0.3 * np.roll(case.raw[0], 1)), CONFIG)
+    wide = np.convolve(case.raw[0], np.hanning(22), "same")
+    grown = score(case, said(wide), CONFIG)
+    assert passed["detected_per_hour"] > 3000
+    assert passed["invented_per_hour"] == 0
+    assert grown["invented_per_hour"] > 3000
+
+
+@pytest.mark.parametrize(("share", "erased"), [(0.2, 2), (0.8, 0)])
+def test_a_beat_is_erased_where_it_is_gone_and_not_where_a_detector_overlooks_it(monkeypatch, share, erased):
+    block = SyntheticPatient(seed=3).read(0, round(30 * FS))
+    reference = block.data
+    beats = np.array([mark.sample for mark in block.annotations], np.int64)
+    small = beats[(beats > 12 * FS) & (beats < 28 * FS)][[2, 5]]
+    word = reference[0].copy()
+    for beat in small:
+        word[beat - 60 : beat + 60] *= share
+    monkeypatch.setattr(
+        "engine.safety_scores.find_beats",
+        lambda lead, fs: (
+            beats if lead is reference[0] or lead.base is reference else np.setdiff1d(beats, small)
+        ),
+    )
+    row = score(Case("pacing", "a", reference, reference, beats), said(word), CONFIG)
+    assert (row["beats_undetected"], row["beats_erased"]) == (2, erased)
+
+
+def test_beats_that_the_input_does_not_show_are_not_erased():
+    block = SyntheticPatient(seed=3).read(0, round(40 * FS))
+    beats = np.array([mark.sample for mark in block.annotations], np.int64)
+    off = (round(20 * FS), round(25 * FS))
+    word = block.data[0].copy()
+    word[slice(*off)] = 0
+    case = Case("bad input", "lead off", block.data, block.data, beats, broken=(off,))
+    assert score(case, said(word), CONFIG)["beats_erased"] <= 1  # one may lie across the edge
+
+
 def test_what_is_passed_raw_is_no_word_of_the_network(beats):
     case = make_case(*SPIKES, 90, None)
     marks = np.full(len(beats), Mark.BYPASSED, np.uint8)
