@@ -1,15 +1,15 @@
-"""Ctrl-C while a process is being started: neither lost, nor heard by a child that cannot answer it yet."""
+"""Ctrl-C where it must not cut in: it waits, or is noted and answered when the work can end."""
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
 def ctrl_c_waits() -> Iterator[None]:
-    """Hold Ctrl-C back; what came meanwhile is raised at the end, as the handler in force answers it.
+    """Hold Ctrl-C back while a process is being started.
 
-    A process that is started in here inherits that the signal is blocked, and so must ignore it by
+    What came meanwhile is raised at the end, as the handler in force answers it. A process that is started in here inherits that the signal is blocked, and so must ignore it by
     itself, or let it through, once it runs (Windows has no such mask). For the main thread, which
     alone may set handlers.
     """
@@ -26,3 +26,17 @@ def ctrl_c_waits() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
     if pressed:
         signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def ctrl_c_noted() -> Iterator[Callable[[], bool]]:
+    """Let work come to a good end: Ctrl-C raises nothing, and what is yielded tells whether it was pressed.
+
+    For the main thread, which alone may set handlers.
+    """
+    pressed: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -15,6 +15,7 @@ import psutil
 from engine.account import Account
 from engine.backends import open_backend
 from engine.config import EngineConfig
+from engine.ctrl_c import ctrl_c_noted
 from engine.doubt import limits_of
 from engine.ledger import Histogram
 from engine.messages import Emitted, Gap, Mark
@@ -69,8 +70,7 @@ class SoakSettings:
     streams: int = 8
     minutes: float | None = None
     model: str = IDENTITY
-    hop_ms: float = 40.0
-    lookahead_ms: float = 300.0
+    hop_ms: float = 100.0
     faults: str = "all"
     seed: int = 0
     record: Path | None = None
@@ -184,7 +184,7 @@ class _Pace:
 
 
 def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: None) -> dict[str, Any]:
-    """Run to the end and return the account.
+    """Run to the end, or to Ctrl-C, and return the account; ``hours`` says how far it came.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
     """
     card = load_card(settings.model)
     spec = card.spec
-    config = EngineConfig.of(spec, settings.lookahead_ms, settings.hop_ms)
+    config = EngineConfig.of(spec, spec.lookahead_ms, settings.hop_ms)
     backend = open_backend("auto", card)
     beds = {bed.name: bed for bed in (_Bed(n, settings, config) for n in range(settings.streams))}
     recorded = next(iter(beds))
@@ -212,7 +212,9 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
         coming = heapq.merge(*(bed.chunks() for bed in beds.values()), key=lambda chunk: chunk.stop)
         size = round(ROUND_S * config.fs)
         for number, together in groupby(coming, key=lambda chunk: chunk.stop // size):
-            if settings.minutes is not None and time.perf_counter() - begun > 60 * settings.minutes:
+            if pressed() or (
+                settings.minutes is not None and time.perf_counter() - begun > 60 * settings.minutes
+            ):
                 return
             chunks = list(together)
             for chunk in chunks:
@@ -231,10 +233,11 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
     gc.freeze()
     begun = time.perf_counter()
     try:
-        for message in clean(rounds(), config, backend, limits=limits_of(card)):
-            beds[message.stream].take(message)
-            if recording and message.stream == recorded:
-                recording.push(message)
+        with ctrl_c_noted() as pressed:
+            for message in clean(rounds(), config, backend, limits=limits_of(card)):
+                beds[message.stream].take(message)
+                if recording and message.stream == recorded:
+                    recording.push(message)
     finally:
         gc.unfreeze()
         backend.close()

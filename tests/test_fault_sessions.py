@@ -1,6 +1,7 @@
 """Whole runs with faults, full disks and files that rotate: what the session and the command say of them."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -118,6 +119,20 @@ def test_a_soak_sees_a_sample_that_changes(monkeypatch):
     figures = soak(SoakSettings(hours=0.005, streams=1, hop_ms=200.0))
     assert not figures["exact"]
     assert "cannot be right" in next(iter(figures["per_stream"].values()))["problems"][0]
+
+
+def test_ctrl_c_ends_a_soak_with_its_account(tmp_path):
+    def press(hours):
+        if hours > 0:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    figures = soak(SoakSettings(hours=9.0, streams=2, record=tmp_path), press)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert figures["exact"]
+    assert 0.1 < figures["hours"] < 0.3
+    first = next(iter(figures["per_stream"].values()))
+    assert figures["recording"] == {"files": 1, "frames": first["samples"], "problem": ""}
 
 
 @pytest.mark.parametrize(
