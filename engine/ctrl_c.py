@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 def ctrl_c_waits() -> Iterator[None]:
     """Hold Ctrl-C back while a process is being started.
 
-    What came meanwhile is raised at the end, as the handler in force answers it. A process that is started in here inherits that the signal is blocked, and so must ignore it by
-    itself, or let it through, once it runs (Windows has no such mask). For the main thread, which
-    alone may set handlers.
+    What came meanwhile is raised at the end, as the handler in force answers it. A process that is
+    started in here inherits that the signal is blocked, and so must ignore it by itself, or let it
+    through, once it runs (Windows has no such mask). For the main thread, which alone may set
+    handlers.
     """
     pressed: list[int] = []
     # The system may pick another thread, which the mask says nothing of: Python then calls this one here.
