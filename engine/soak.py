@@ -295,5 +295,7 @@ def _pace(pace: _Pace) -> dict[str, Any]:
             f"{which}_hour": {f"p{p}": hour.percentile_ms(p) for p in (50, 99)}
             for which, hour in (("first", first), ("last", last))
         }
+        # What else the machine did in between shows here.
+        figures[name]["p99_by_hour"] = [round(hour.percentile_ms(99), 1) for hour in whole]
         figures[name]["p99_change_percent"] = 100 * (last.percentile_ms(99) / first.percentile_ms(99) - 1)
     return figures
