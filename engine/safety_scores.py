@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 from scipy.signal import medfilt
 
 from engine.config import EngineConfig
@@ -18,7 +19,9 @@ from streamer.beats import find_beats
 VISIBLE_MV = 0.15
 """A deflection from which it can be taken for a beat: IEC 60601-2-27 wants no count below it."""
 RUN_GAP_S = 2.0
-"""Invented beats no further apart than this make a run."""
+"""Invented beats no further apart than this make a run …"""
+_RUN_S = 3.0
+"""… which counts where it is longer than this."""
 MATCH_S = 0.15
 _SETTLED_S = 10.0
 _DETECTED_S = 300.0  # at once: the detector's time grows with the square of what it finds nothing in
@@ -139,6 +142,14 @@ def _runs_s(beats: Beats) -> list[float]:
     return [float(run[-1] - run[0]) / FS for run in np.split(beats, cuts)]
 
 
+def could_run(said: Said) -> bool:
+    """Whether as much was shown as a run takes: a quick look, where a detector would take long."""
+    visible = said.shown & (np.abs(said.cleaned) >= VISIBLE_MV / 2)
+    # Where a beat is found may lie so far from where it is that high.
+    near = binary_dilation(visible, iterations=round(_NEAR_S * FS))
+    return any(length > _RUN_S for length in _runs_s(np.flatnonzero(near)))
+
+
 def longest_run_s(beats: Beats) -> float:
     """Length of the longest run."""
     return max(_runs_s(beats), default=0.0)
@@ -146,7 +157,7 @@ def longest_run_s(beats: Beats) -> float:
 
 def count_runs(beats: Beats) -> int:
     """Runs that last longer than 3 s."""
-    return sum(length > 3 for length in _runs_s(beats))
+    return sum(length > _RUN_S for length in _runs_s(beats))
 
 
 def _against(

@@ -1,4 +1,4 @@
-"""Signals that the guard is set on: validation records, with validation noise or without, and noise alone."""
+"""Signals that the guard is set on: validation records, with noise or without, and noise alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,13 @@ import numpy as np
 from engine.safety_cases import hiss, hum
 from models.track_f import FS, LEAD
 from streamer.chunk import Samples
-from streamer.noise import KINDS, take
+from streamer.noise import KINDS, join_blocks, take
 from streamer.nstdb import load_tape
 from streamer.open_source import SourceSettings, open_signal, play
 
 _START_S = 600.0
 _SEED = 5
+_MADE_S = 90.0
 
 
 def record_with_noise(record: str, kind: str, snr: float, seconds: float, data_dir: Path | None) -> Samples:
@@ -35,10 +36,17 @@ def record_with_noise(record: str, kind: str, snr: float, seconds: float, data_d
 
 
 def noise_alone(seconds: float, data_dir: Path | None) -> Iterator[tuple[str, Samples]]:
-    """Each noise without a heart, by name, (1, samples) mV; both channels of what was recorded."""
-    count = round(seconds * FS)
-    for kind in KINDS:
-        tape = take(load_tape(kind, "validation", FS, data_dir), 0, count)
-        yield from ((kind, tape[channel : channel + 1]) for channel in range(len(tape)))
+    """Each noise without a heart, by name, (1, samples) mV; electrode motion, most like beats, first.
+
+    Recorded noise is what no test hears: of validation first, then of training, both channels, upright
+    and inverted. What is made is the same throughout, so that `_MADE_S` of it is enough.
+    """
+    for kind in sorted(KINDS, key=lambda kind: kind != "em"):
+        tapes = [load_tape(kind, part, FS, data_dir) for part in ("validation", "train")]
+        blocks = [
+            sign * tape[channel : channel + 1] for tape in tapes for sign in (1, -1) for channel in (0, 1)
+        ]
+        yield kind, take(join_blocks(blocks, FS), 0, round(seconds * FS))
+    count = round(min(seconds, _MADE_S) * FS)
     yield "mains", hum(count, _SEED)
     yield "white", hiss(count, _SEED)
