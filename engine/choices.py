@@ -15,7 +15,7 @@ def networks() -> dict[str, str | None]:
         try:
             load_card(name)
             reasons[name] = None
-        except InputError as error:
+        except (InputError, OSError) as error:
             reasons[name] = str(error)
     return reasons
 

@@ -22,7 +22,7 @@ Result = dict[str, Any]
 """What a part comes to, as JSON holds it."""
 Progress = Callable[[str, int, int], None]
 """Told what has been done, how many parts are done, and of how many."""
-# What only writes down figures decides none.
+# What only writes down figures decides none, and neither does the command line: its words are in the key.
 _REPORTS = {
     "frontier.py",
     "evaluate_report.py",
@@ -30,7 +30,8 @@ _REPORTS = {
     "evaluate_tables.py",
     "safety_report.py",
 }
-_REPORTS |= {"track_s_results.py", "qtdb_report.py"}
+_REPORTS |= {"track_s_results.py", "qtdb_report.py", "console.py", "options.py"}
+_COMMAND = "_command.py"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def code_sha256() -> str:
     code = hashlib.sha256()
     for package in ("streamer", "engine", "models"):
         for path in sorted((Path(__file__).parents[1] / package).rglob("*.py")):
-            if path.name not in _REPORTS:
+            if path.name not in _REPORTS and not path.name.endswith(_COMMAND):
                 code.update(path.read_bytes())
     return code.hexdigest()
 

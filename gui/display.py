@@ -2,7 +2,8 @@
 
 import os
 import sys
-from importlib.util import find_spec
+
+from streamer.installed import why_missing
 
 _UNSEEN = ("offscreen", "minimal")
 
@@ -19,7 +20,4 @@ def has_display() -> bool:
 
 def why_no_window() -> str | None:
     """Say what is missing for a window and what to do; None where nothing is."""
-    missing = [module for module in ("PyQt6", "pyqtgraph") if find_spec(module) is None]
-    if missing:
-        return f"{' and '.join(missing)} not installed; run `pip install 'ecg-stream[gui]'`"
-    return None
+    return why_missing(["PyQt6", "pyqtgraph"], "gui")

@@ -2,17 +2,15 @@
 
 import time
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from engine.messages import Cleaned, Gap, Reason
+from engine.messages import Cleaned, Gap
 from engine.runner import Frame, Started
 from engine.session import Status
 from gui.braille import braille
@@ -144,67 +142,3 @@ def describe_guard(status: Status) -> str:
     if setup.failure:
         parts.append(setup.failure)
     return "".join(f"{part} · " for part in parts)
-
-
-def describe_stream(stream: dict[str, Any]) -> str:
-    """One line of what a live stream did, from the summary of its run."""
-    rate = stream["effective_rate_hz"]
-    measured = "rate not known yet" if rate is None else f"{rate:.3f} Hz ({stream['ppm']:+.0f} ppm)"
-    counts = " · ".join(
-        f"{stream[what]} {what.replace('_', ' ')}"
-        for what in ("duplicates", "reordered", "late", "clock_jumps")
-        if stream[what]
-    )
-    return " · ".join(filter(None, (stream["state"], measured, counts, stream["problem"])))
-
-
-def describe_faults(faults: dict[str, Any]) -> str:
-    """One line of what went wrong on purpose, from the summary of a run."""
-    counts = " · ".join(f"{kind} {made['count']}" for kind, made in faults["injected"].items())
-    misplaced = faults["misplaced_samples"]
-    return f"{counts} (seed {faults['seed']})" + (f" · {misplaced} samples misplaced" if misplaced else "")
-
-
-def table_of_streams(summary: dict[str, Any]) -> Table:
-    """What a run of several streams came to: a row each, and the totals."""
-    title = f"{len(summary['streams'])} streams · {summary['model']} on {summary['backend']}"
-    table = Table("stream", "in", "out", "lost", "gaps (samples)", "SNR dB", "delay ms", "late", title=title)
-    for one in summary["streams"]:
-        state = f" · {one['stream']['state']}" if one["stream"] else ""
-        delay, snr = one["delay_ms"], "--"
-        if one["snr_in_db"] is not None and one["snr_out_db"] is not None:
-            snr = f"{one['snr_in_db']:+.1f} → {one['snr_out_db']:+.1f}"
-        measured = "--" if delay["p50"] is None else f"p50 {delay['p50']:.0f} · p99 {delay['p99']:.0f}"
-        table.add_row(
-            escape(one["source"] + state),
-            *(str(one[f"samples_{what}"]) for what in ("in", "out", "lost")),
-            f"{one['gaps']} ({one['gap_samples']})",
-            snr,
-            measured,
-            f"{one['deadline_misses']} of {one['hops']}",
-        )
-    table.add_section()
-    table.add_row(
-        "all",
-        *(str(summary[f"samples_{what}"]) for what in ("in", "out", "lost")),
-        f"{summary['gaps']} ({summary['gap_samples']})",
-        "",
-        "",
-        f"{summary['deadline_misses']} of {summary['hops']}",
-    )
-    return table
-
-
-def describe_summary(summary: dict[str, Any]) -> str:
-    """One line of what was not the network's word in a run, in seconds by reason; empty without any."""
-    fs = summary["fs_hz"]
-    parts = [
-        f"{count / fs:.1f} s {Reason[name.upper()].text}"
-        for name, count in summary["reasons"].items()
-        if count
-    ]
-    steps = summary["overload"].get("steps_taken", {})
-    taken = [f"{step.replace('_', ' ')} {count}×" for step, count in steps.items() if count]
-    if taken:
-        parts.append(f"steps: {', '.join(taken)}")
-    return " · ".join(parts)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 from scipy import signal
 
@@ -18,6 +17,7 @@ from models.classical import CLASSICAL
 from models.filters import FS, SPECTRUM_HZ, wavelet_threshold
 from models.metrics import Moments
 from models.track_f import LEAD, TRAIN_RECORDS, VALIDATION_RECORDS
+from streamer.console import err, out
 from streamer.noise import KINDS
 from streamer.nstdb import load_tape
 from streamer.open_source import SourceSettings, open_signal, play
@@ -69,7 +69,7 @@ def tune_wavelet(data_dir: Path | None = None) -> list[tuple[float, dict[str, An
     ]
     scored = [
         (float(np.mean([_snr_db(windows, clean, each) for windows, clean in heard])), each)
-        for each in track(settings, "wavelets", console=Console(stderr=True))
+        for each in track(settings, "wavelets", console=err)
     ]
     return sorted(scored, key=lambda entry: -entry[0])
 
@@ -96,7 +96,6 @@ def _snr_db(windows: NDArray[np.float32], clean: NDArray[np.float32], settings: 
 
 
 if __name__ == "__main__":
-    console = Console()
-    console.print("ECG_DB, NOISE_DB:", *measure_spectra())
+    out.print("ECG_DB, NOISE_DB:", *measure_spectra())
     for snr_db, chosen in tune_wavelet()[:8]:
-        console.print(f"{snr_db:.3f} dB", chosen)
+        out.print(f"{snr_db:.3f} dB", chosen)

@@ -64,6 +64,19 @@ def test_what_decides_a_result_decides_whether_it_is_kept(parts_of, tmp_path, mo
     assert run(1, 2) == 6
 
 
+def test_a_command_and_a_report_decide_no_figure(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate_parts, "__file__", str(tmp_path / "engine" / "evaluate_parts.py"))
+    (tmp_path / "engine").mkdir()
+
+    def code_with(name):
+        (tmp_path / "engine" / name).write_text(name)
+        return evaluate_parts.code_sha256.__wrapped__()
+
+    before = code_with("guard.py")
+    assert code_with("evaluate_report.py") == code_with("evaluate_command.py") == before
+    assert code_with("evaluate.py") != before
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_stop_keeps_what_is_done(parts_of, tmp_path, jobs):
     parts, done = parts_of(1, 2, -1)

@@ -257,7 +257,7 @@ def test_a_wrong_option_is_named(name, words):
 def test_half_precision_needs_onnx(card_here, monkeypatch):
     monkeypatch.setattr("engine.backends.choose_flavour", lambda gpu: object())
     assert why_not("tensorrt:fp16") is None
-    monkeypatch.setattr("engine.backends.find_spec", lambda module: None)
+    monkeypatch.setattr("streamer.installed.find_spec", lambda module: None)
     assert why_not("tensorrt") is None
     assert "onnx not installed" in (why_not("tensorrt:fp16") or "")
 

@@ -19,7 +19,8 @@ from rich.console import Console
 from engine.backends import open_backend
 from engine.runner import EngineProcess, Started
 from engine.session import Job, Status
-from gui.terminal import TerminalView, describe_stream
+from gui.report import describe_stream
+from gui.terminal import TerminalView
 from models import registry
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import StreamInfo

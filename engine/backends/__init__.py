@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
-from importlib.util import find_spec
 
 from engine.backends.base import AnyBackend, Backend, StepBackend
 from engine.backends.flavours import choose_flavour, why_none
 from engine.backends.gpu import find_gpu, why_no_gpu
 from models.registry import ModelCard
 from models.spec import ClassicalSpec, NetworkSpec, StepSpec
+from models.torch_needed import why_no_torch
 from streamer.errors import InputError
+from streamer.installed import why_missing
 
 ON_GPU = ("tensorrt", "cuda")
 AUTO_ORDER = (*ON_GPU, "onnx", "torch")
@@ -33,18 +34,20 @@ def why_not(name: str) -> str | None:
         if option not in OPTIONS.get(name, ()):
             allowed = ", ".join(f"{each}:{word}" for each, words in OPTIONS.items() for word in words)
             return f"it has no option {option!r}; there are: {allowed}"
-    if name in ("onnx", "torch"):
-        return _missing({"onnx": ["onnxruntime"], "torch": ["torch", "safetensors"]}[name])
+    if name == "onnx":
+        return why_missing(["onnxruntime"], "train")
+    if name == "torch":
+        return why_no_torch()
     if name not in ("cuda", "tensorrt"):
         return f"there is no such backend; allowed: {', '.join(BACKENDS)}"
     gpu = find_gpu()
     if name == "tensorrt":
         if gpu is None or choose_flavour(gpu) is None:
             return f"{gpu or why_no_gpu()}; {why_none(gpu)}; use {'cuda, ' if gpu else ''}onnx or torch"
-        return _missing(["onnx"]) if "fp16" in options else None
+        return why_missing(["onnx"], "train") if "fp16" in options else None
     if gpu is None:
         return f"{why_no_gpu()}; use onnx or torch"
-    missing = _missing(["torch", "safetensors"])
+    missing = why_no_torch()
     if missing:
         return missing
     torch = version("torch")
@@ -52,13 +55,6 @@ def why_not(name: str) -> str | None:
         return f"torch {torch} is the build without CUDA; install the one with it"
     if tuple(int(part) for part in torch.split(".")[:2]) < (2, 9):
         return f"torch {torch} cannot time inside a CUDA graph; install 2.9 or newer"
-    return None
-
-
-def _missing(modules: list[str]) -> str | None:
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        return f"{' and '.join(missing)} not installed; run `pip install 'ecg-stream[train]'`"
     return None
 
 

@@ -1,0 +1,22 @@
+"""Whether torch is here: asked before it is imported."""
+
+from streamer.errors import InputError
+from streamer.installed import why_missing
+
+
+def why_no_torch() -> str | None:
+    """Say what is missing to run a network in torch and what to do; None where nothing is."""
+    return why_missing(["torch", "safetensors"], "train")
+
+
+def check_torch() -> None:
+    """Refuse a command that trains or exports where torch is missing.
+
+    Raises
+    ------
+    InputError
+        The message says what to install.
+    """
+    reason = why_no_torch()
+    if reason:
+        raise InputError(f"this command needs torch: {reason}")

@@ -1,0 +1,12 @@
+"""What is not installed here, and the command that installs it."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+
+def why_missing(modules: Sequence[str], extra: str) -> str | None:
+    """Name the modules that are missing and the extra that brings them; None where none is."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        return f"{' and '.join(missing)} not installed; run `pip install 'ecg-stream[{extra}]'`"
+    return None
