@@ -31,7 +31,8 @@ def soak(
 ) -> None:
     """Play a day of several patients with every fault, as fast as possible, and close the account.
 
-    Exit status 1 says that a sample was lost, doubled, moved or changed.
+    Ctrl-C ends it with the account of what was played. Exit status 1 says that a sample was lost,
+    doubled, moved or changed.
     """
     from engine.soak import SoakSettings
     from engine.soak import soak as run

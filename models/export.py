@@ -47,9 +47,7 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
     if spec.steps and precision == "fp16":
         raise InputError(f"{spec.name} keeps state and is exported in fp32 alone; leave out --precision fp16")
     if not weights.is_file():
-        raise InputError(
-            f"no weights at {weights}; give --weights, or train with `ecg-stream train {spec.name}`"
-        )
+        raise InputError(f"no weights at {weights}; give --run, or train with `ecg-stream train {spec.name}`")
     network = spec.build().eval()
     try:
         network.load_state_dict(load_file(weights))

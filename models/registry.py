@@ -159,7 +159,7 @@ def load_card(name: str) -> ModelCard:
     if not path.is_file():
         raise InputError(
             f"model {name!r} has no weights in {WEIGHTS}; run `ecg-stream train {name}`, "
-            f"then `ecg-stream export {name} --weights … --install`"
+            f"then `ecg-stream export {name} --run out/train-{name} --install`"
         )
     return ModelCard(spec, json.loads(path.read_text(encoding="utf-8")))
 

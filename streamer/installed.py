@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 
-def why_missing(modules: Sequence[str], extra: str) -> str | None:
-    """Name the modules that are missing and the extra that brings them; None where none is."""
+def why_missing(modules: Sequence[str], extra: str | None = None) -> str | None:
+    """Name the modules that are missing and what brings them; None where none is."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        return f"{' and '.join(missing)} not installed; run `pip install 'ecg-stream[{extra}]'`"
+        package = f"'ecg-stream[{extra}]'" if extra else "ecg-stream"
+        return f"{' and '.join(missing)} not installed; run `pip install {package}`"
     return None

@@ -366,9 +366,7 @@ def test_a_network_that_keeps_state_is_not_exported_in_half_precision(tmp_path):
 def test_weights_that_do_not_fit_are_refused(tmp_path, name):
     spec = find_network(name)
     weights, output = tmp_path / "w.safetensors", tmp_path / "g.onnx"
-    with pytest.raises(
-        InputError, match=r"no weights at .*; give --weights, or train with `ecg-stream train"
-    ):
+    with pytest.raises(InputError, match=r"no weights at .*; give --run, or train with `ecg-stream train"):
         export_onnx(spec, weights, output)
     save_file({"stem.0.weight": torch.zeros(3)}, weights)
     with pytest.raises(InputError, match=f"does not hold weights of '{name}'"):

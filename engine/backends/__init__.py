@@ -35,7 +35,7 @@ def why_not(name: str) -> str | None:
             allowed = ", ".join(f"{each}:{word}" for each, words in OPTIONS.items() for word in words)
             return f"it has no option {option!r}; there are: {allowed}"
     if name == "onnx":
-        return why_missing(["onnxruntime"], "train")
+        return why_missing(["onnxruntime"])
     if name == "torch":
         return why_no_torch()
     if name not in ("cuda", "tensorrt"):
