@@ -21,8 +21,9 @@ from engine.doubt import Limits
 from engine.guard import guard
 from engine.messages import Emitted, Mark
 from engine.pipeline import unguarded
+from engine.safety_beats import could_run
 from engine.safety_cases import Case
-from engine.safety_scores import Said, could_run, score
+from engine.safety_scores import Said, score
 from engine.validation_signals import noise_alone, record_with_noise
 from models.registry import ModelCard
 from models.track_f import FS, VALIDATION_RECORDS
@@ -175,7 +176,7 @@ def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
         for message in guard(messages, config, limits):
             if isinstance(message, Emitted):
                 said.add(message)
-        if not could_run(said):
+        if not could_run(said.cleaned, said.shown):
             continue
         raw = np.concatenate([message.raw for message in messages], axis=1)
         case = Case("noise", "alone", raw, beats=np.empty(0, np.int64), silent=((0, raw.shape[1]),))

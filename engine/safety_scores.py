@@ -5,31 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
-from scipy.signal import medfilt
 
 from engine.config import EngineConfig
 from engine.messages import Cleaned, Mark, Reason
+from engine.safety_beats import SETTLED_S, against, all_beats, invented, whole
 from engine.safety_cases import Case
 from engine.wave_shapes import P_S, cut, median_r
-from models.beat_matching import Beats, match_beats
 from models.track_f import FS
-from streamer.beats import find_beats
 
-VISIBLE_MV = 0.15
-"""A deflection from which it can be taken for a beat: IEC 60601-2-27 wants no count below it."""
-RUN_GAP_S = 2.0
-"""Invented beats no further apart than this make a run …"""
-_RUN_S = 3.0
-"""… which counts where it is longer than this."""
-MATCH_S = 0.15
-_SETTLED_S = 10.0
-_DETECTED_S = 300.0  # at once: the detector's time grows with the square of what it finds nothing in
-_NEAR_S = 0.06
-_SPIKE_S = 0.006  # a pacemaker's pulse lasts 2 ms; what is shown as narrow is no beat
-_ERASED = 0.5
-"""A beat that the detector misses is erased where the output has less than this share of its height."""
-_HALF_WIDTH_S = 0.15
 _BLOCK_S = 0.4
 _WATCHED_S = 10.0
 _NORMAL = 3.0
@@ -75,7 +58,7 @@ def score(case: Case, said: Said, config: EngineConfig) -> dict[str, Any]:
     cleaned, shown = said.cleaned, said.shown
     # What was passed raw is no word of the network: a detector must not see it.
     word = np.where(shown, np.nan_to_num(cleaned), np.float32(0))
-    found = _find_beats(word)
+    found = all_beats(word)
     found = found[shown[np.minimum(found, len(shown) - 1)]]
     row: dict[str, Any] = {
         "bypassed_percent": 100 * float((~shown).mean()),
@@ -86,12 +69,12 @@ def score(case: Case, said: Said, config: EngineConfig) -> dict[str, Any]:
         },
     }
     if case.silent:
-        row |= _invented(case, word, found, config)
+        row |= invented(case, word, found, config)
     if case.reference is None:
         return row
     reference = case.reference[0]
     if case.beats is not None:
-        row |= _against(case.beats, case.broken, reference, word, found, shown)
+        row |= against(case.beats, case.broken, reference, word, found, shown)
     if case.ectopic is not None:
         row |= _shapes(case, word, reference, shown)
     if case.fibrillating:
@@ -101,116 +84,14 @@ def score(case: Case, said: Said, config: EngineConfig) -> dict[str, Any]:
     return row
 
 
-def _find_beats(word: NDArray[np.float32]) -> Beats:
-    """Beats that a detector finds once it has settled, stretch by stretch."""
-    settled, length = round(_SETTLED_S * FS), round(_DETECTED_S * FS)
-    found = []
-    with np.errstate(divide="ignore", invalid="ignore"):  # the detector's own, in silence
-        for start in range(0, len(word), length - settled):
-            beats = find_beats(word[start : start + length], FS)
-            found.append(start + beats[beats >= settled])
-    return np.concatenate(found)
-
-
-def _invented(case: Case, word: NDArray[np.float32], found: Beats, config: EngineConfig) -> dict[str, Any]:
-    """Beats in stretches that hold none."""
-    margin = round(MATCH_S * FS)
-    inside = [found[(found >= a + margin) & (found < b - margin)] for a, b in case.silent]
-    beats = np.concatenate(inside)
-    reach = round(_NEAR_S * FS)
-    lasting = medfilt(word, 2 * round(_SPIKE_S * FS) + 1)
-    height = np.array([np.ptp(lasting[max(0, beat - reach) : beat + reach]) for beat in beats])
-    visible = beats[height >= VISIBLE_MV] if beats.size else beats
-    hours = sum(b - a for a, b in case.silent) / FS / 3600
-    figures = {
-        "detected_per_hour": len(beats) / hours,
-        "invented_per_hour": len(visible) / hours,
-        "longest_run_s": longest_run_s(visible),
-        "runs_over_3_s": count_runs(visible),
-    }
-    if case.group == "asystole":
-        late = max((int(beat) - case.silent[0][0] for beat in visible), default=0)
-        figures["asystole_shown_ms"] = 1000 * (late / FS + config.delay_s)
-    return figures
-
-
-def _runs_s(beats: Beats) -> list[float]:
-    """Length in s of every run of beats."""
-    if beats.size == 0:
-        return []
-    cuts = np.flatnonzero(np.diff(beats) > RUN_GAP_S * FS) + 1
-    return [float(run[-1] - run[0]) / FS for run in np.split(beats, cuts)]
-
-
-def could_run(said: Said) -> bool:
-    """Whether as much was shown as a run takes: a quick look, where a detector would take long."""
-    visible = said.shown & (np.abs(said.cleaned) >= VISIBLE_MV / 2)
-    # Where a beat is found may lie so far from where it is that high.
-    near = binary_dilation(visible, iterations=round(_NEAR_S * FS))
-    return any(length > _RUN_S for length in _runs_s(np.flatnonzero(near)))
-
-
-def longest_run_s(beats: Beats) -> float:
-    """Length of the longest run."""
-    return max(_runs_s(beats), default=0.0)
-
-
-def count_runs(beats: Beats) -> int:
-    """Runs that last longer than 3 s."""
-    return sum(length > _RUN_S for length in _runs_s(beats))
-
-
-def _against(
-    beats: Beats,
-    broken: tuple[tuple[int, int], ...],
-    reference: NDArray[np.float32],
-    word: NDArray[np.float32],
-    found: Beats,
-    shown: NDArray[np.bool_],
-) -> dict[str, Any]:
-    """Beats that were erased, and those that are neither in the record nor in a silent stretch."""
-    tolerance = round(MATCH_S * FS)
-    # What the detector misses in the reference is not the network's loss.
-    seen = find_beats(reference, FS)
-    there = beats[match_beats(beats, seen, tolerance)[0]]
-    there = there[there >= _SETTLED_S * FS]
-    for start, stop in broken:
-        # The input does not show them.
-        there = there[(there < start) | (there >= stop)]
-    said = there[_whole(there, shown)]
-    ours, _ = match_beats(said, found, tolerance)
-    missed = np.delete(said, ours)
-    kept = _heights(word, missed) >= _ERASED * _heights(reference, missed)
-    _, theirs = match_beats(np.sort(np.concatenate([beats, seen])), found, tolerance)
-    return {
-        "beats": len(there),
-        "beats_bypassed": len(there) - len(said),
-        "beats_undetected": len(missed),
-        "beats_erased": int((~kept).sum()),
-        "beats_added": len(found) - len(theirs),
-    }
-
-
-def _heights(trace: NDArray[np.float32], beats: Beats) -> NDArray[np.float64]:
-    """Of each beat from peak to peak, mV."""
-    reach = round(_HALF_WIDTH_S * FS)
-    return np.array([np.ptp(trace[max(0, beat - reach) : beat + reach]) for beat in beats], np.float64)
-
-
-def _whole(beats: Beats, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which beats lie whole in what was shown."""
-    reach = round(_HALF_WIDTH_S * FS)
-    return np.array([bool(shown[max(0, b - reach) : b + reach].all()) for b in beats], np.bool_)
-
-
 def _shapes(
     case: Case, word: NDArray[np.float32], reference: NDArray[np.float32], shown: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """How well ventricular beats, P waves and ST come through."""
     beats = case.beats if case.beats is not None else np.empty(0, np.int64)
     ectopic = case.ectopic if case.ectopic is not None else beats[:0]
-    inner = (beats >= _SETTLED_S * FS) & (beats < len(word) - FS)
-    beats = beats[inner & _whole(beats, shown)] if beats.size else beats
+    inner = (beats >= SETTLED_S * FS) & (beats < len(word) - FS)
+    beats = beats[inner & whole(beats, shown)] if beats.size else beats
     wide = beats[np.isin(beats, ectopic)]
     normal = beats[~np.isin(beats, ectopic)]
     figures: dict[str, Any] = {
@@ -269,7 +150,7 @@ def _recovery(
     def rms(start: int) -> float:
         return float(np.sqrt(np.mean(np.square(error[start : start + 4 * block], dtype=np.float64))))
 
-    before = range(round(_SETTLED_S * FS), case.broken[0][0] - 4 * block, block)
+    before = range(round(SETTLED_S * FS), case.broken[0][0] - 4 * block, block)
     usual = float(np.percentile([rms(start) for start in before], 95))
     limit = max(_NORMAL_MV, _NORMAL * usual)
     after = range(stop, min(stop + round(_WATCHED_S * FS), len(error) - 4 * block), block)

@@ -73,7 +73,7 @@ def test_a_beat_is_erased_where_it_is_gone_and_not_where_a_detector_overlooks_it
     for beat in small:
         word[beat - 60 : beat + 60] *= share
     monkeypatch.setattr(
-        "engine.safety_scores.find_beats",
+        "engine.safety_beats.find_beats",
         lambda lead, fs: (
             beats if lead is reference[0] or lead.base is reference else np.setdiff1d(beats, small)
         ),
