@@ -12,41 +12,23 @@ from typing import Any
 import numpy as np
 import psutil
 
-from engine.account import Account
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.ctrl_c import ctrl_c_noted
 from engine.doubt import limits_of
 from engine.ledger import Histogram
-from engine.messages import Emitted, Gap, Mark
 from engine.pipeline import clean
 from engine.recording import Recording
+from engine.soak_patient import ROUND_S, SoakPatient
 from models.registry import load_card
 from streamer.chunk import Chunk
 from streamer.errors import InputError
-from streamer.faults import FaultSettings, parse_faults
-from streamer.faulty_source import FaultySource
-from streamer.noise import NoiseMixer, NoiseSettings, power_ac
-from streamer.replay import RecordSignal
-from streamer.resample import resample, resampled_info
-from streamer.source import Player
-from streamer.synthetic import SyntheticPatient, synthetic_tape
-from streamer.wfdb_record import WfdbRecord
+from streamer.faults import parse_faults
 
 IDENTITY = "identity"
-ROUND_S = 1.0
-"""Signal that is handed over at once: the devices' packets, and the unit of the timing."""
-RATES_HZ = (360.0, 360.0, 360.0, 250.0, 360.0, 360.0, 360.0, 500.0)
-"""Of the patients, in turn; what is not at the engine's rate is resampled."""
-FIRST_FAULT_S = 120.0
-"""By then the true rates of the devices are known to the sample over the longest break."""
-
-_TAPE_S = 120.0
 _HOUR_S = 3600.0
 _LOOK_S = 600.0
 _SETTLED_S = 4200.0
-_TOLERANCE = np.float32(2e-6)  # of a sample's size: overlap-add adds up single-precision weights
-_MISSING = int(Mark.MISSING)
 
 
 @dataclass(frozen=True)
@@ -83,90 +65,6 @@ class SoakSettings:
         parse_faults(self.faults)
 
 
-class _Bed:
-    """One patient: a source that goes wrong, and the account of what leaves the engine."""
-
-    def __init__(self, number: int, settings: SoakSettings, config: EngineConfig) -> None:
-        fs = RATES_HZ[number % len(RATES_HZ)]
-        patient = SyntheticPatient(fs=fs, seed=settings.seed + number, leads=("II",))
-        block = patient.read(0, round(_TAPE_S * fs))
-        tape = WfdbRecord(f"patient-{number}", fs, ("II",), block.data, block.annotations)
-        # Without a reference nothing is scored: a day of figures of merit would prove nothing here.
-        signal = RecordSignal(tape, tape.name, loop=True, noisy=True)
-        silent = NoiseMixer(
-            NoiseSettings({}), np.ones(1), power_ac, lambda kind: synthetic_tape(kind, fs, 0), 1
-        )
-        player = Player(signal, silent, 0.0, round(settings.hours * _HOUR_S * fs), ROUND_S)
-        kinds = parse_faults(settings.faults).kinds
-        faults = FaultSettings(kinds, settings.seed + number, FIRST_FAULT_S)
-        self.source = FaultySource(player, faults)
-        self.name = self.source.info.source_id
-        self.info = resampled_info(self.source.info, config.fs)
-        self.account = Account(self.info, 0.0)
-        self.arrived = self.reported_gap = 0
-        self.next = 0
-        self.worst_mv = 0.0
-        self.problems: list[str] = []
-        self._fs = config.fs
-        self._exact = settings.model == IDENTITY
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Everything that comes through, at the rate of the engine."""
-
-        def counted() -> Iterator[Chunk]:
-            for chunk in self.source.chunks():
-                self.account.source_samples += chunk.data.shape[1]
-                if chunk.data.shape[1] or chunk.ends_segment:
-                    yield chunk
-
-        return resample(counted(), self.source.info, self._fs)
-
-    def take(self, message: Emitted | Gap) -> None:
-        """Count a message, and note whatever is wrong with it."""
-        if message.start != self.next:
-            self._note(f"sample {message.start} left where {self.next} was due")
-        self.next = message.stop
-        self.account.take(message)
-        if isinstance(message, Gap):
-            return
-        cleaned, raw = message.cleaned, message.raw
-        missing = message.marks == _MISSING
-        if self._exact:
-            right = np.abs(cleaned - raw) <= _TOLERANCE * (1 + np.abs(raw))
-        else:
-            right = np.isfinite(cleaned)
-        if not (right | missing).all():
-            self._note(f"sample {message.start}: an output that cannot be right")
-
-    def _note(self, problem: str) -> None:
-        if len(self.problems) < 20:
-            self.problems.append(problem)
-
-    def figures(self) -> dict[str, Any]:
-        """The account of this patient, ready for JSON."""
-        account, log = self.account, self.source.log
-        marks = {mark.name.lower(): int(account.marks[mark]) for mark in Mark}
-        counts = self.source.health.counts
-        closed = self.next == sum(marks.values()) + account.gap_samples and account.samples_in == sum(
-            marks.values()
-        )
-        return {
-            "source_fs_hz": self.source.info.fs,
-            "samples": self.next,
-            **marks,
-            "gap_samples": account.gap_samples,
-            "gaps": account.gaps,
-            "account_closes": closed,
-            "samples_with_wrong_index": log.misplaced,
-            "duplicates_dropped": counts.duplicates,
-            "reordered": counts.reordered,
-            "late": counts.late,
-            "clock_jumps": counts.clock_jumps,
-            "faults": dict(log.counts),
-            "problems": self.problems,
-        }
-
-
 class _Pace:
     """Time that the engine takes for each round, hour by hour: on the wall's clock, and of the processor."""
 
@@ -200,7 +98,18 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
     spec = card.spec
     config = EngineConfig.of(spec, spec.lookahead_ms, settings.hop_ms)
     backend = open_backend("auto", card)
-    beds = {bed.name: bed for bed in (_Bed(n, settings, config) for n in range(settings.streams))}
+    patients = (
+        SoakPatient(
+            number,
+            config,
+            seconds=settings.hours * _HOUR_S,
+            faults=settings.faults,
+            seed=settings.seed,
+            exact=settings.model == IDENTITY,
+        )
+        for number in range(settings.streams)
+    )
+    beds = {patient.name: patient for patient in patients}
     recorded = next(iter(beds))
     recording = Recording(settings.record, beds[recorded].info, _HOUR_S) if settings.record else None
     pace = _Pace()
