@@ -54,6 +54,7 @@ def evaluate_safety(settings: SafetySettings, out: Path, progress: Progress) -> 
                     "track": "safety",
                     "system": name,
                     "weights": fingerprint(name),
+                    "limits": limits_of(load_card(name)).contradiction,
                     "lookahead_ms": lookahead,
                     "case": [group, case],
                     "settings": [settings.hop_ms, settings.seconds, settings.backend],

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from engine.config import EngineConfig
-from engine.evaluate_safety import SafetySettings, safety_part
+from engine.doubt import Limits
+from engine.evaluate_safety import SafetySettings, evaluate_safety, safety_part
 from engine.messages import Mark
 from engine.safety_cases import Case, make_case
 from engine.safety_report import safety_markdown, write_safety
@@ -179,6 +180,23 @@ def test_pooled_limits_of_agreement_hold_for_all_beats_together():
     assert row["st_bias_uv"] == pytest.approx(errors.mean())
     assert row["st_high_uv"] == pytest.approx(errors.mean() + LIMIT * errors.std())
     assert row["st_low_uv"] == pytest.approx(errors.mean() - LIMIT * errors.std())
+
+
+def test_results_are_made_anew_when_the_guard_gets_other_limits(physionet, monkeypatch, tmp_path):
+    keys = []
+
+    def no_parts(parts, *_):
+        keys.append([part.key for part in parts])
+        return []
+
+    monkeypatch.setattr("engine.evaluate_safety.run_parts", no_parts)
+    settings = SafetySettings(("unet",), data_dir=physionet)
+    for limit in (0.1, 0.1, 0.2):
+        monkeypatch.setattr(
+            "engine.evaluate_safety.limits_of", lambda card, limit=limit: Limits(((0, limit, limit),))
+        )
+        evaluate_safety(settings, tmp_path, lambda *_: None)
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_the_report_begins_with_the_summary(tmp_path):
