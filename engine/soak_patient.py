@@ -63,9 +63,7 @@ class SoakPatient:
         self.name = self.source.info.source_id
         self.info = resampled_info(self.source.info, config.fs)
         self.account = Account(self.info, 0.0)
-        self.arrived = self.reported_gap = 0
         self.next = 0
-        self.worst_mv = 0.0
         self.problems: list[str] = []
         self._fs = config.fs
         self._exact = exact
