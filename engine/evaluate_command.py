@@ -37,6 +37,7 @@ def evaluate(
     seconds: Annotated[
         float | None,
         typer.Option(
+            min=1.0,
             help="Seconds of every record [default: 60; qtdb: 120; stress: to the end]; safety: of every "
             "noise [3600]."
         ),

@@ -25,6 +25,7 @@ from engine.safety_scores import Said, score
 from models.registry import load_card
 from models.track_f import FS
 from streamer.chunk import Chunk
+from streamer.errors import InputError
 from streamer.records import find_record
 
 _CHUNK = 36
@@ -41,6 +42,10 @@ class SafetySettings:
     backend: str = "auto"
     jobs: int = 1
     data_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seconds < float("inf"):
+            raise InputError(f"seconds of noise must be a number from 1 on, got {self.seconds:g}")
 
 
 def evaluate_safety(settings: SafetySettings, out: Path, progress: Progress) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from engine.safety_report import safety_markdown, write_safety
 from engine.safety_scores import LIMIT, Said, score
 from engine.safety_summary import NOISY, summarise
 from models.track_f import FS
+from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 
 CONFIG = EngineConfig(FS, 720, 14, 108)
@@ -180,6 +181,12 @@ def test_pooled_limits_of_agreement_hold_for_all_beats_together():
     assert row["st_bias_uv"] == pytest.approx(errors.mean())
     assert row["st_high_uv"] == pytest.approx(errors.mean() + LIMIT * errors.std())
     assert row["st_low_uv"] == pytest.approx(errors.mean() - LIMIT * errors.std())
+
+
+@pytest.mark.parametrize("seconds", [-3, 0.5, float("nan"), float("inf")])
+def test_a_length_of_noise_that_cannot_be_is_refused(seconds):
+    with pytest.raises(InputError, match="seconds of noise must be a number from 1 on"):
+        SafetySettings(("identity",), seconds=seconds)
 
 
 def test_results_are_made_anew_when_the_guard_gets_other_limits(physionet, monkeypatch, tmp_path):
