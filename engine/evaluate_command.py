@@ -39,7 +39,7 @@ def evaluate(
         typer.Option(
             min=1.0,
             help="Seconds of every record [default: 60; qtdb: 120; stress: to the end]; safety: of every "
-            "noise [3600]."
+            "noise [3600].",
         ),
     ] = None,
     qrs: Annotated[bool, typer.Option("--qrs", help="Track f: find beats too, which takes long.")] = False,
