@@ -14,18 +14,16 @@ def ctrl_c_waits() -> Iterator[None]:
     through, once it runs (Windows has no such mask). For the main thread, which alone may set
     handlers.
     """
-    pressed: list[int] = []
-    # The system may pick another thread, which the mask says nothing of: Python then calls this one here.
-    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    masks = hasattr(signal, "pthread_sigmask")
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if masks else set()
-    try:
-        yield
-    finally:
-        if masks:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGINT, handler)
-    if pressed:
+    # The system may pick another thread, which the mask says nothing of: Python then calls the handler here.
+    with ctrl_c_noted() as pressed:
+        masks = hasattr(signal, "pthread_sigmask")
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if masks else set()
+        try:
+            yield
+        finally:
+            if masks:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if pressed():
         signal.raise_signal(signal.SIGINT)
 
 

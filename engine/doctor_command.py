@@ -7,10 +7,12 @@ from pathlib import Path
 
 from rich.table import Table
 
-from engine.backends import BACKENDS, choose_backend, explain_auto, why_not
+from engine.backends import BACKENDS, choose_backend, explain_auto, open_backend, why_not
 from engine.backends.gpu import find_gpu, why_no_gpu
 from engine.backends.plans import FOLDER_VARIABLE, plans_folder
 from engine.choices import networks
+from engine.config import EngineConfig
+from engine.pipeline import rehearse
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.console import out
 from streamer.errors import InputError
@@ -55,10 +57,6 @@ def _try_backend(name: str) -> str:
     if reason:
         return f"no: {reason}"
     try:
-        from engine.backends import open_backend
-        from engine.config import EngineConfig
-        from engine.pipeline import rehearse
-
         card = load_card(DEFAULT_NETWORK)
         loaded = open_backend(name, card)
         rehearse(loaded, EngineConfig.of(card.spec, card.spec.lookahead_ms, 40.0))

@@ -53,13 +53,14 @@ def evaluate_safety(settings: SafetySettings, out: Path, progress: Progress) -> 
     data = data_sha256(find_record(kind, "nstdb", settings.data_dir) for kind in ("bw", "em", "ma"))
     parts = []
     for name in settings.models:
+        weights, limits = fingerprint(name), limits_of(load_card(name)).contradiction
         for lookahead in settings.lookaheads_ms:
             for group, case in case_names():
                 key = {
                     "track": "safety",
                     "system": name,
-                    "weights": fingerprint(name),
-                    "limits": limits_of(load_card(name)).contradiction,
+                    "weights": weights,
+                    "limits": limits,
                     "lookahead_ms": lookahead,
                     "case": [group, case],
                     "settings": [settings.hop_ms, settings.seconds, settings.backend],

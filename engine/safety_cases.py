@@ -111,11 +111,14 @@ _NONE: Beats = np.empty(0, np.int64)
 def _noise(kind: str, seconds: float, data_dir: Path | None) -> Samples:
     count = round(seconds * FS)
     if kind in KINDS:
-        # 12 to 15 minutes of each channel are for tests: upright and inverted they are about an hour.
-        tape = load_tape(kind, "test", FS, data_dir)
-        channels = [sign * tape[channel : channel + 1] for sign in (1, -1) for channel in range(len(tape))]
-        return take(join_blocks(channels, FS), 0, count)
+        # 12 to 15 minutes of each channel are for tests: that makes about an hour.
+        return take(join_blocks(both_ways(load_tape(kind, "test", FS, data_dir)), FS), 0, count)
     return hiss(count, 0) if kind == "white" else hum(count, 0)
+
+
+def both_ways(tape: Samples) -> list[Samples]:
+    """Each channel of a noise, upright and inverted, (1, samples): as many stretches that differ."""
+    return [sign * tape[channel : channel + 1] for sign in (1, -1) for channel in range(len(tape))]
 
 
 def hiss(count: int, seed: int) -> Samples:

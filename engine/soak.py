@@ -153,6 +153,7 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
         if recording:
             recording.close()
     memory_mb.append(process.memory_info().rss / 1e6)
+    per_stream = {name: bed.figures() for name, bed in beds.items()}
     return {
         "hours": min(bed.next for bed in beds.values()) / config.fs / _HOUR_S,
         "hours_asked": settings.hours,
@@ -166,10 +167,10 @@ def soak(settings: SoakSettings, show: Callable[[float], None] = lambda hours: N
         "memory_mb": _memory(memory_mb),
         "round_ms": _pace(pace),
         "recording": _recorded(recording) if recording else None,
-        "per_stream": {name: bed.figures() for name, bed in beds.items()},
+        "per_stream": per_stream,
         "exact": all(
             figures["account_closes"] and not figures["problems"] and not figures["samples_with_wrong_index"]
-            for figures in (bed.figures() for bed in beds.values())
+            for figures in per_stream.values()
         ),
     }
 

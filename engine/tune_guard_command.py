@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from engine.backends import open_backend
 from engine.options import DEFAULT_MODEL, Backend, Hop, Lookahead, Model, lookahead_ms
 from models.registry import find_network, load_card
 from streamer.console import out
@@ -44,7 +45,6 @@ def tune_guard(
 
 
 def _write_guard_limits(name: str, backend: str, data_dir: Path | None) -> None:
-    from engine.backends import open_backend
     from engine.guard_limits import find_limits
     from models.card_figures import add_guard_limits
 

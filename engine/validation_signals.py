@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.safety_cases import hiss, hum
+from engine.safety_cases import both_ways, hiss, hum
 from models.track_f import FS, LEAD
 from streamer.chunk import Samples
 from streamer.noise import KINDS, join_blocks, take
@@ -43,9 +43,7 @@ def noise_alone(seconds: float, data_dir: Path | None) -> Iterator[tuple[str, Sa
     """
     for kind in sorted(KINDS, key=lambda kind: kind != "em"):
         tapes = [load_tape(kind, part, FS, data_dir) for part in ("validation", "train")]
-        blocks = [
-            sign * tape[channel : channel + 1] for tape in tapes for sign in (1, -1) for channel in (0, 1)
-        ]
+        blocks = [block for tape in tapes for block in both_ways(tape)]
         yield kind, take(join_blocks(blocks, FS), 0, round(seconds * FS))
     count = round(min(seconds, _MADE_S) * FS)
     yield "mains", hum(count, _SEED)
