@@ -17,33 +17,33 @@ from typing import Annotated
 import typer
 
 from engine.backends import explain_auto, prepare_backend
-from engine.doctor_command import doctor
-from engine.evaluate_command import evaluate
-from engine.export_command import export
-from engine.frontier_command import frontier
-from engine.options import DEFAULT_MODEL, Backend, Hop, Lookahead, Model, Threads, lookahead_ms
-from engine.profile_lsl_command import profile_lsl
-from engine.runner import EngineFailure, EngineProcess, Started
-from engine.session import Job, Outcome, Status, check_job
-from engine.soak_command import soak
-from engine.tune_guard_command import tune_guard
+from engine.commands.doctor_command import doctor
+from engine.commands.evaluate_command import evaluate
+from engine.commands.export_command import export
+from engine.commands.frontier_command import frontier
+from engine.commands.options import DEFAULT_MODEL, Backend, Hop, Lookahead, Model, Threads, lookahead_ms
+from engine.commands.profile_lsl_command import profile_lsl
+from engine.commands.soak_command import soak
+from engine.commands.tune_guard_command import tune_guard
+from engine.run.process import EngineFailure, EngineProcess, Started
+from engine.run.session import Job, Outcome, Status, check_job
 from gui.display import has_display, why_no_window
 from gui.profile_command import profile
-from gui.report import table_of
-from gui.terminal import TerminalView, describe
-from models.models_command import models
-from models.pack_command import pack
+from gui.terminal.report import table_of
+from gui.terminal.view import TerminalView, describe
+from models.commands.models_command import models
+from models.commands.pack_command import pack
+from models.commands.train_command import train
 from models.registry import load_card
-from models.train_command import train
-from streamer.broadcast_command import broadcast
-from streamer.console import check_writable, err, out, progress, say, write_json
+from streamer.commands.broadcast_command import broadcast
+from streamer.commands.streams_command import streams
+from streamer.console.options import Database, DataDir, HeartRate, Loop, Rhythm, Snr, Start, literal
+from streamer.console.output import check_writable, err, out, progress, say, write_json
 from streamer.errors import InputError
-from streamer.faults import KINDS as FAULT_KINDS
-from streamer.lsl import LslSettings
+from streamer.faults.schedule import KINDS as FAULT_KINDS
+from streamer.lsl.source import LslSettings
 from streamer.open_source import SourceSettings
-from streamer.options import Database, DataDir, HeartRate, Loop, Rhythm, Snr, Start, literal
 from streamer.several import side_by_side
-from streamer.streams_command import streams
 
 _LAUNCHED_NS = time.perf_counter_ns()
 _HEADLESS_REPORT_S = 5.0
@@ -248,7 +248,7 @@ def play(
     out.print(table_of(outcome))
     write_json(outcome.summary, json_file)
     if plot:
-        from gui.picture import save_pictures
+        from gui.terminal.picture import save_pictures
 
         for path in save_pictures(outcome, plot):
             err.print(f"picture: {path}", markup=False)

@@ -11,8 +11,8 @@ import numpy as np
 from engine.backends.base import AnyBackend, keeps_state
 from engine.batch import Batcher
 from engine.config import EngineConfig
-from engine.doubt import UNMEASURED, Limits
-from engine.guard import Instead, guard
+from engine.guard.stage import Instead, guard
+from engine.guard.uncertainty import UNMEASURED, Limits
 from engine.infer import infer
 from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
@@ -41,7 +41,7 @@ def clean(
     batcher
         Joins windows of several streams in one call; None takes them as they are ready.
     limits
-        From where on the guard does not believe the network; `engine.doubt.limits_of` its card.
+        From where on the guard does not believe the network; `engine.guard.uncertainty.limits_of` its card.
     guarded
         False passes on what the network makes, whatever it is, to see what it does by itself.
     instead

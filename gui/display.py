@@ -3,7 +3,7 @@
 import os
 import sys
 
-from streamer.installed import why_missing
+from streamer.console.installed import why_missing
 
 _UNSEEN = ("offscreen", "minimal")
 

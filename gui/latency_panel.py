@@ -6,8 +6,8 @@ from PyQt6.QtCore import QPointF, QRect, QRectF
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt6.QtWidgets import QWidget
 
-from engine.delays import Delays
-from engine.ledger import STAGES
+from engine.ledger.delays import Delays
+from engine.ledger.stages import STAGES
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.writer import Writer

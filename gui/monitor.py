@@ -7,10 +7,10 @@ from enum import Enum
 
 import numpy as np
 
-from engine.delays import Delays
+from engine.ledger.delays import Delays
 from engine.messages import Cleaned, Mark, Reason
-from engine.runner import Frame, Refused, Started
-from engine.session import Setup, Status
+from engine.run.process import Frame, Refused, Started
+from engine.run.session import Setup, Status
 from gui.bridge import Life
 from gui.trace_buffer import TraceBuffer
 from gui.vitals import Ticks, Vitals, alarm, disagree

@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from engine.session import Job
+from engine.run.session import Job
 from gui.bridge import Life
 from gui.controls import Controls
 from gui.header import Header
@@ -14,9 +14,9 @@ from gui.latency_panel import LatencyPanel
 from gui.monitor import Monitor
 from gui.numerics import Numerics
 from gui.stream_rows import StreamRows
-from gui.terminal import WARNING
+from gui.terminal.view import WARNING
 from gui.theme import Theme
-from gui.trace_view import TraceView
+from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
 
 _SIDE_PX = 248

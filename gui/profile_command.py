@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 
 from engine.backends import BACKENDS
-from engine.options import DEFAULT_MODEL, Hop, Lookahead, Model, Threads, lookahead_ms
+from engine.commands.options import DEFAULT_MODEL, Hop, Lookahead, Model, Threads, lookahead_ms
 from gui.display import has_display, why_no_window
-from streamer.console import check_writable, err, out, progress, say, write_json
+from streamer.console.output import check_writable, err, out, progress, say, write_json
 from streamer.errors import InputError
 
 _PICTURES = (".png", ".pdf", ".svg")
@@ -65,11 +65,11 @@ def profile(
     if gpu_check:
         _check_gpu(json_file)
         return
-    from engine.profile import ProfileSettings
-    from engine.profile import profile as run
-    from engine.profile_sweep import check_sweep, sweep
-    from gui import profile_table as tables
-    from gui.profile_picture import save_profile, save_sweep
+    from engine.lab.profile import table as tables
+    from engine.lab.profile.hops import ProfileSettings
+    from engine.lab.profile.hops import profile as run
+    from engine.lab.profile.picture import save_profile, save_sweep
+    from engine.lab.profile.sweep import check_sweep, sweep
 
     default = 3000 if find_most else 1500 if paced else 4000
     settings = ProfileSettings(
@@ -112,7 +112,7 @@ def profile(
 
 
 def _check_gpu(json_file: Path | None) -> None:
-    from engine.gpu_check import check_gpu
+    from engine.lab.profile.gpu_check import check_gpu
 
     with progress() as show:
         figures = check_gpu(show)
@@ -139,7 +139,7 @@ def _check_gpu(json_file: Path | None) -> None:
 
 
 def _show_gpu_backends(backends: dict[str, dict[str, Any]]) -> None:
-    from engine.gpu_check import most_streams
+    from engine.lab.profile.gpu_check import most_streams
 
     table = Table("µs", "back to back p50", "p99", "paced p99", "with heartbeat p99", "after idle", "streams")
     for name, each in backends.items():

@@ -16,8 +16,8 @@ from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from engine.messages import Cleaned, Preview
-from engine.runner import EngineProcess, Frame, Started
-from engine.session import Job
+from engine.run.process import EngineProcess, Frame, Started
+from engine.run.session import Job
 from gui.bridge import Life
 from gui.main_window import FRAME_MS, MainWindow
 from gui.settings import Settings

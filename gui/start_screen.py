@@ -19,10 +19,10 @@ from PyQt6.QtWidgets import (
 )
 
 from engine.choices import backends, networks
-from engine.session import Job
+from engine.run.session import Job
 from gui.choice import Choice
 from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
-from gui.terminal import WARNING
+from gui.terminal.view import WARNING
 from streamer.found import Finder, FoundSource, find_sources
 from streamer.open_source import SourceSettings
 

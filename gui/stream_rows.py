@@ -7,11 +7,11 @@ from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from gui.bridge import Life
-from gui.lane_labels import LaneLabels
 from gui.monitor import Monitor
 from gui.stream_head import StreamHead
 from gui.theme import Theme
-from gui.trace_view import TraceView
+from gui.traces.lane_labels import LaneLabels
+from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
 
 LOWEST_PX = 36

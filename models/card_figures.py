@@ -13,7 +13,7 @@ def add_figures(report: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     report
-        A ``summary.json`` of `engine.evaluate_report`.
+        A ``summary.json`` of `engine.lab.evaluate.report`.
     """
     rows = [row for row in report["rows"] if row["lead"] == "first"]
     hashes = report["manifest"]["weights_sha256"]
@@ -38,7 +38,7 @@ def add_guard_limits(name: str, limits: dict[str, Any]) -> None:
     Parameters
     ----------
     limits
-        What `engine.guard_limits.find_limits` found with the weights that are shipped.
+        What `engine.lab.safety.guard_limits.find_limits` found with the weights that are shipped.
     """
     path = registry.WEIGHTS / f"{name}.json"
     card = json.loads(path.read_text(encoding="utf-8"))

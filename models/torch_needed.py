@@ -1,7 +1,7 @@
 """Whether torch is here: asked before it is imported."""
 
+from streamer.console.installed import why_missing
 from streamer.errors import InputError
-from streamer.installed import why_missing
 
 
 def why_no_torch() -> str | None:

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy import signal
 
+from models.benches.track_f import LEAD, TRAIN_RECORDS, VALIDATION_RECORDS
 from models.classical import CLASSICAL
 from models.filters import FS, SPECTRUM_HZ, wavelet_threshold
 from models.metrics import Moments
-from models.track_f import LEAD, TRAIN_RECORDS, VALIDATION_RECORDS
-from streamer.console import err, out
+from streamer.console.output import err, out
 from streamer.noise import KINDS
-from streamer.nstdb import load_tape
 from streamer.open_source import SourceSettings, open_signal, play
-from streamer.records import find_record
-from streamer.wfdb_record import bridge_missing, clean_reference, read_record
+from streamer.records.find import find_record
+from streamer.records.nstdb import load_tape
+from streamer.records.record import bridge_missing, clean_reference, read_record
 
 _WINDOW = CLASSICAL["dwt"].window
 _EMITTED = 108

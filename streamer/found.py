@@ -7,9 +7,9 @@ from pathlib import Path
 
 import platformdirs
 
-from streamer.lsl_network import look_around
+from streamer.lsl.network import look_around
 from streamer.open_source import SourceSettings
-from streamer.records import DATA_VARIABLE
+from streamer.records.find import DATA_VARIABLE
 
 _NOT_ECG = ("nstdb",)
 
@@ -79,7 +79,7 @@ def find_streams(base: SourceSettings) -> list[FoundSource]:
 
 
 def find_records(base: SourceSettings) -> list[FoundSource]:
-    """Records on disk, where `streamer.records.find_record` would look for them; noise tapes left out."""
+    """Records on disk, where `streamer.records.find` would look for them; noise tapes left out."""
     if base.data_dir is not None:
         folders = [base.data_dir]
     else:

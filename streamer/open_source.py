@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from streamer.beats import find_beats
 from streamer.errors import InputError
-from streamer.faults import parse_faults
-from streamer.faulty_source import FaultySource
-from streamer.lsl import LslSettings, LslSource
+from streamer.faults.schedule import parse_faults
+from streamer.faults.source import FaultySource
+from streamer.lsl.source import LslSettings, LslSource
 from streamer.noise import (
     NoiseMixer,
     NoisePart,
@@ -24,12 +24,12 @@ from streamer.noise import (
     power_ac,
     signal_power_nst,
 )
-from streamer.nstdb import load_tape
-from streamer.records import find_record
-from streamer.replay import RecordSignal
+from streamer.records.find import find_record
+from streamer.records.nstdb import load_tape
+from streamer.records.record import BEAT_SYMBOLS, read_record
+from streamer.records.replay import RecordSignal
 from streamer.source import Player, Signal, Source
 from streamer.synthetic import SyntheticPatient, synthetic_tape
-from streamer.wfdb_record import BEAT_SYMBOLS, read_record
 
 SourceKind = Literal["synthetic", "replay", "lsl"]
 ENDLESS_SPAN_S = 300.0
@@ -49,7 +49,7 @@ class SourceSettings:
     lsl
         Which stream, for kind ``lsl``.
     faults
-        What goes wrong with it, as `streamer.faults.parse_faults` understands it.
+        What goes wrong with it, as `streamer.faults.schedule.parse_faults` understands it.
     """
 
     kind: SourceKind = "synthetic"

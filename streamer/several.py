@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from streamer.errors import InputError
-from streamer.lsl_network import OWN_OUTPUT, Wanted, best_match, look_around
+from streamer.lsl.network import OWN_OUTPUT, Wanted, best_match, look_around
 from streamer.open_source import SourceSettings, open_source
 from streamer.source import Source
 

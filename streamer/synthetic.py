@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from streamer.chunk import Annotation, Samples, StreamInfo
 from streamer.errors import InputError
 from streamer.noise import KINDS
+from streamer.records.record import clean_reference
 from streamer.source import Block
-from streamer.wfdb_record import clean_reference
 
 Rhythm = Literal["sinus", "afib", "pvc"]
 Floats = NDArray[np.float64]

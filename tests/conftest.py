@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from streamer.records import DATA_VARIABLE
+from streamer.records.find import DATA_VARIABLE
 from streamer.synthetic import SyntheticPatient
 
 # The same tests on every machine: what needs a GPU is in test_gpu.py, which `make gpu-check` runs.

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from streamer.chunk import Annotation, StreamInfo
-from streamer.faults import KINDS, FaultSettings
+from streamer.faults.schedule import KINDS, FaultSettings
 from streamer.noise import NoiseMixer, NoiseSettings, power_ac
 from streamer.source import Block, Player
 

@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 
-from engine.delays import Delays
-from engine.ledger import STAGES
+from engine.ledger.delays import Delays
+from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Preview
-from engine.runner import Started
-from engine.session import Setup, Status
+from engine.run.process import Started
+from engine.run.session import Setup, Status
 from streamer.chunk import Annotation, StreamInfo
 
 FS = 360.0

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer.broadcast import Broadcast, BroadcastSettings
-from streamer.lsl_network import BASE_PORT, PORTS, keep_to_this_machine, load_pylsl
+from streamer.broadcast.outlet import Broadcast, BroadcastSettings
+from streamer.lsl.network import BASE_PORT, PORTS, keep_to_this_machine, load_pylsl
 from streamer.open_source import SourceSettings
 
 _MARK = "ECG_STREAM_TEST_LSL"

@@ -90,7 +90,7 @@ def test_a_backend_that_cannot_run_is_an_error_and_not_another_backend(name, net
 
 
 def test_a_missing_library_is_named(monkeypatch):
-    monkeypatch.setattr("streamer.installed.find_spec", lambda module: None)
+    monkeypatch.setattr("streamer.console.installed.find_spec", lambda module: None)
     assert "pip install" in (why_not("torch") or "")
 
 

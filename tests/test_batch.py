@@ -8,15 +8,15 @@ from engine_tools import FS, Counted, Identity, assert_counted, cut, indices, jo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import engine.session
+import engine.run.session
 from engine.backends import open_backend
 from engine.backends.rows import FIXED_ROWS
 from engine.batch import Batcher
 from engine.config import EngineConfig
-from engine.ledger import STAGES, parts_ns
+from engine.ledger.stages import STAGES, parts_ns
 from engine.messages import Gap
 from engine.pipeline import clean
-from engine.session import Job, Session
+from engine.run.session import Job, Session
 from models.registry import load_card
 from streamer.open_source import SourceSettings
 from streamer.several import side_by_side
@@ -166,8 +166,8 @@ def test_a_session_of_live_streams_joins_them_and_says_what_it_cost(monkeypatch)
     backend = Fixed()
     parts = {"a": [(0, 720)], "b": [(0, 500), (600, 720)], "c": [(0, 200)]}
     sources = [Counted(name, segments, size=4) for name, segments in parts.items()]
-    monkeypatch.setattr(engine.session, "open_sources", lambda wanted, stopped: sources)
-    monkeypatch.setattr(engine.session, "open_backend", lambda *how: backend)
+    monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: sources)
+    monkeypatch.setattr(engine.run.session, "open_backend", lambda *how: backend)
     messages = []
     first, *beside = side_by_side(SourceSettings(), patients=3)
     summary = Session(Job(first, beside=tuple(beside))).run(show=messages.append).summary

@@ -174,7 +174,7 @@ def test_ctrl_c_loses_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "times"),
-    [("typer", 1), ("engine.session", 1), ("typer", 2), ("engine.session", 2)],
+    [("typer", 1), ("engine.run.session", 1), ("typer", 2), ("engine.run.session", 2)],
     ids=["first imports", "last imports", "engine begins", "engine imports"],
 )
 def test_ctrl_c_while_starting_ends_without_a_traceback(tmp_path, module, times):

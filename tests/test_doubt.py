@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from engine_tools import FS, Identity, cut, joined
 
-from engine.checks import Checks
 from engine.config import EngineConfig
-from engine.doubt import DEFAULT_CONTRADICTION, UNMEASURED, Limits, limits_of
-from engine.guard_limits import DEAR, FREE, _find, _Remembering
+from engine.guard.checks import Checks
+from engine.guard.uncertainty import DEFAULT_CONTRADICTION, UNMEASURED, Limits, limits_of
+from engine.lab.safety.guard_limits import DEAR, FREE, _find, _Remembering
 from engine.messages import Emitted, Mark, Reason
 from engine.pipeline import clean, unguarded
-from engine.session import Job, Session
+from engine.run.session import Job, Session
 from models.registry import NETWORKS, SYSTEMS, ModelCard, load_card
 from models.spec import ClassicalSpec
 from streamer.open_source import SourceSettings
@@ -155,7 +155,7 @@ def test_a_run_goes_by_the_card_of_its_network(monkeypatch):
         asked.append(limits)
         return clean(*args, limits=limits, **options)
 
-    monkeypatch.setattr("engine.session.clean", spy)
+    monkeypatch.setattr("engine.run.session.clean", spy)
     source = SourceSettings(seconds=2.0, speed=0.0)
     for name in ("cnn-autoencoder", "fft"):
         Session(Job(source, model=name)).run(show=lambda message: None)

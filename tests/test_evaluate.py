@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.evaluate import EvaluateSettings, evaluate
-from engine.evaluate_report import interval, markdown, summarise, write_report
-from engine.evaluate_scores import Heard, Score
-from engine.evaluate_tables import tables
+from engine.lab.evaluate.report import interval, markdown, summarise, write_report
+from engine.lab.evaluate.scores import Heard, Score
+from engine.lab.evaluate.tables import tables
+from engine.lab.evaluate.track_f import EvaluateSettings, evaluate
 from models import registry
 from models.card_figures import add_figures
 from streamer.errors import InputError

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from engine import evaluate_parts
-from engine.evaluate_parts import Part, data_sha256, run_parts
+from engine.lab import parts as evaluate_parts
+from engine.lab.parts import Part, data_sha256, run_parts
 from models.beat_matching import BeatCount, count_beats, match_beats
 from streamer.errors import InputError
 
@@ -65,7 +65,7 @@ def test_what_decides_a_result_decides_whether_it_is_kept(parts_of, tmp_path, mo
 
 
 def test_a_command_and_a_report_decide_no_figure(tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate_parts, "__file__", str(tmp_path / "engine" / "evaluate_parts.py"))
+    monkeypatch.setattr(evaluate_parts, "__file__", str(tmp_path / "engine" / "lab" / "parts.py"))
     (tmp_path / "engine").mkdir()
 
     def code_with(name):
@@ -73,7 +73,7 @@ def test_a_command_and_a_report_decide_no_figure(tmp_path, monkeypatch):
         return evaluate_parts.code_sha256.__wrapped__()
 
     before = code_with("guard.py")
-    assert code_with("evaluate_report.py") == code_with("evaluate_command.py") == before
+    assert code_with("report.py") == code_with("evaluate_command.py") == before
     assert code_with("evaluate.py") != before
 
 

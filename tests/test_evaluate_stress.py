@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import evaluate_stress
-from engine.evaluate_stress import StressSettings, find_beats_gqrs
-from engine.evaluate_stress import evaluate_stress as run
-from engine.evaluate_tables import stress_markdown, tables, write_stress
+from engine.lab.evaluate import stress as evaluate_stress
+from engine.lab.evaluate.stress import StressSettings, find_beats_gqrs
+from engine.lab.evaluate.stress import evaluate_stress as run
+from engine.lab.evaluate.tables import stress_markdown, tables, write_stress
 from streamer.beats import find_beats
-from streamer.records import find_record
+from streamer.records.find import find_record
+from streamer.records.record import read_record
 from streamer.synthetic import SyntheticPatient
-from streamer.wfdb_record import read_record
 
 FS = 360
 QUIET_S, BLOCK_S = 20, 15

@@ -10,9 +10,9 @@ from test_recording import no_file_larger_than, parts
 from typer.testing import CliRunner
 
 import ecg_stream
+from engine.lab.soak.day import SoakSettings, soak
 from engine.messages import Cleaned
-from engine.session import Job, Session
-from engine.soak import SoakSettings, soak
+from engine.run.session import Job, Session
 from streamer.errors import InputError
 from streamer.open_source import SourceSettings
 

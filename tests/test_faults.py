@@ -11,10 +11,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from streamer.errors import InputError
-from streamer.faults import KINDS, LISTED, Schedule, parse_faults
-from streamer.faulty_source import FaultySource
+from streamer.faults.schedule import KINDS, LISTED, Schedule, parse_faults
+from streamer.faults.signal import RAIL_MV, SIGNAL_FAULTS, SignalFaults
+from streamer.faults.source import FaultySource
 from streamer.open_source import SourceSettings, open_source
-from streamer.signal_faults import RAIL_MV, SIGNAL_FAULTS, SignalFaults
 from streamer.watchdog import StreamState
 
 FS = 360.0

@@ -12,8 +12,8 @@ from soak_tools import note_result
 from engine.config import EngineConfig
 from engine.messages import Emitted, Gap, Mark
 from engine.pipeline import clean
-from streamer.faults import KINDS
-from streamer.faulty_source import FaultySource
+from streamer.faults.schedule import KINDS
+from streamer.faults.source import FaultySource
 from streamer.resample import resample
 
 FS = 360.0

@@ -15,13 +15,13 @@ from fault_tools import FUZZ
 from soak_tools import note_result
 
 import ecg_stream
-from engine.session import Session
+from engine.run.session import Session
 from streamer.errors import InputError
-from streamer.lsl_inlet import _check_usable
-from streamer.lsl_metadata import pick_leads, read_channels
-from streamer.lsl_network import _announced, load_pylsl
+from streamer.lsl.inlet import _check_usable
+from streamer.lsl.metadata import pick_leads, read_channels
+from streamer.lsl.network import _announced, load_pylsl
 from streamer.plain import plain
-from streamer.wfdb_record import read_record
+from streamer.records.record import read_record
 
 EXAMPLES = 250
 LONGEST_LINE = 2000

@@ -14,14 +14,14 @@ from fake_gpu import FakeCudaGraph, fake_torch_cuda
 from typer.testing import CliRunner
 
 from ecg_stream import app
-from engine import gpu_check
 from engine.backends import choose_backend, open_backend, why_not
 from engine.backends.base import keeps_state
 from engine.backends.cuda import CudaBackend, CudaSteps, fold_batch_norms
 from engine.backends.gpu import Gpu
 from engine.backends.heartbeat import Heartbeat, StepHeartbeat
 from engine.backends.parity import check_step_parity
-from engine.gpu_check import GOALS, check_gpu, judge, make_card, percentiles, time_calls
+from engine.lab.profile import gpu_check
+from engine.lab.profile.gpu_check import GOALS, check_gpu, judge, make_card, percentiles, time_calls
 from engine.stateful import initial_state
 from models.networks.unet import UNet
 from models.registry import find_network, load_card
@@ -257,7 +257,7 @@ def test_a_wrong_option_is_named(name, words):
 def test_half_precision_needs_onnx(card_here, monkeypatch):
     monkeypatch.setattr("engine.backends.choose_flavour", lambda gpu: object())
     assert why_not("tensorrt:fp16") is None
-    monkeypatch.setattr("streamer.installed.find_spec", lambda module: None)
+    monkeypatch.setattr("streamer.console.installed.find_spec", lambda module: None)
     assert why_not("tensorrt") is None
     assert "onnx not installed" in (why_not("tensorrt:fp16") or "")
 

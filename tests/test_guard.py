@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
-from engine.guard import FADE_S, HOLD_S
+from engine.guard.stage import FADE_S, HOLD_S
 from engine.messages import Emitted, Gap, Mark, Reason
 from engine.pipeline import clean
 from models.registry import load_card

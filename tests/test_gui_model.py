@@ -17,9 +17,9 @@ from gui.bridge import Life
 from gui.calibration import Calibration, fitting_gain, px_per_mm
 from gui.lanes import arrange
 from gui.monitor import Level, Monitor
-from gui.sweep import Sweep, points, runs
 from gui.theme import DARK, LIGHT
 from gui.trace_buffer import TraceBuffer
+from gui.traces.sweep import Sweep, points, runs
 from gui.view_options import ViewOptions
 from gui.vitals import BeatFinder, Ticks, alarm, disagree, heart_rate
 from streamer.errors import InputError
@@ -463,7 +463,7 @@ def test_sources_are_listed_in_order_and_say_what_they_are(tmp_path, monkeypatch
 def test_the_front_door_and_the_view_model_need_no_qt():
     code = (
         "import sys; sys.modules['PyQt6'] = None; sys.modules['pyqtgraph'] = None\n"
-        "import ecg_stream, gui.monitor, gui.bridge, gui.sweep, gui.trace_buffer, gui.calibration\n"
+        "import ecg_stream, gui.monitor, gui.bridge, gui.traces.sweep, gui.trace_buffer, gui.calibration\n"
         "import gui.display, gui.lanes, gui.theme, gui.vitals, gui.view_options\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=os.environ)

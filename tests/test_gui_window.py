@@ -20,15 +20,15 @@ from PyQt6.QtCore import QSettings, Qt, QTimer
 from PyQt6.QtGui import QColor, QImage
 
 from engine.messages import Gap, Mark
-from engine.session import Job
+from engine.run.session import Job
 from gui.app import Screen, parse_size, run_window
 from gui.bridge import Life
-from gui.lane_labels import LaneLabels
 from gui.main_window import MainWindow
 from gui.monitor import Monitor
 from gui.settings import Settings
 from gui.theme import DARK
-from gui.trace_view import TraceView
+from gui.traces.lane_labels import LaneLabels
+from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
 from streamer.errors import InputError
 from streamer.found import FoundSource, synthetic_patients

@@ -21,16 +21,7 @@ MODULES = sorted(
     for path in (ROOT / package).rglob("*.py")
 )
 # These are the networks and their training: they are torch.
-NEED_TORCH = {
-    "models.data",
-    "models.epochs",
-    "models.objective",
-    "models.run_state",
-    "models.train",
-    "models.train_all",
-    "models.train_qtdb",
-    "models.train_s",
-} | {m for m in MODULES if m.startswith("models.networks.")}
+NEED_TORCH = {m for m in MODULES if m.startswith(("models.networks.", "models.training."))}
 
 
 def imported(path: Path) -> set[str]:
@@ -40,6 +31,17 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module.split(".")[0])
+    return names
+
+
+def modules_of(path: Path) -> set[str]:
+    """Every module that a file imports, and every name that it takes from one, by its dotted path."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
 
 
@@ -56,6 +58,16 @@ def test_nobody_knows_the_front_door():
             assert "ecg_stream" not in imported(path), path
 
 
+def test_what_measures_the_engine_is_no_part_of_it():
+    """`engine.lab` measures; nothing that plays imports it, only the commands and the lab itself."""
+    for package in MAY_KNOW:
+        for path in (ROOT / package).rglob("*.py"):
+            room = path.relative_to(ROOT)
+            if "lab" in room.parts or "commands" in room.parts or path.stem.endswith("_command"):
+                continue
+            assert not {name for name in modules_of(path) if name.startswith("engine.lab")}, room
+
+
 def called(path: Path) -> set[str]:
     calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
     return {getattr(call, "id", "") or getattr(call, "attr", "") for call in calls}
@@ -68,17 +80,19 @@ def test_nothing_prints_but_the_front_door_and_the_commands():
         *(path for package in MAY_KNOW for path in (ROOT / package).rglob("*.py")),
     ]:
         place = path.relative_to(ROOT).as_posix()
-        assert place == "streamer/console.py" or "Console" not in called(path), place
+        assert place == "streamer/console/output.py" or "Console" not in called(path), place
         # One is a program of its own, which nothing imports.
         prints = path.stem.endswith("_command") or place in ("ecg_stream.py", "models/tune_filters.py")
-        assert prints or "from streamer.console" not in path.read_text("utf-8"), place
+        assert prints or "from streamer.console.output" not in path.read_text("utf-8"), place
 
 
 def test_every_command_has_a_room_and_every_room_a_command():
     from ecg_stream import app
 
     rooms = {
-        f"{package}.{path.stem}" for package in MAY_KNOW for path in (ROOT / package).rglob("*_command.py")
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for package in MAY_KNOW
+        for path in (ROOT / package).rglob("*_command.py")
     }
     commands = [each.callback for each in app.registered_commands]
     assert sorted(each.__module__ for each in commands) == sorted(rooms)
@@ -98,7 +112,7 @@ there = importlib.util.find_spec
 importlib.util.find_spec = lambda name: None if name.split(".")[0] in {optional!r} else there(name)
 for module in {modules!r}:
     importlib.import_module(module)
-from engine.session import Job, Session
+from engine.run.session import Job, Session
 from streamer.open_source import SourceSettings
 summary = Session(Job(SourceSettings(noise="em", seconds=2.0, speed=0.0))).run().summary
 assert summary["samples_out"] == 720, summary

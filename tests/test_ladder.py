@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.ladder import CALM_S, LONGEST_CALM_S, SETTLES_S, Ladder, Step
+from engine.run.ladder import CALM_S, LONGEST_CALM_S, SETTLES_S, Ladder, Step
 
 HOP_S = 0.04
 

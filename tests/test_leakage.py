@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from models import data as training_data
-from models import train as training
-from models.data import load_corpus, noisy_batch
-from models.pack import PACKED
+from models.benches.track_f import QTDB_TRAIN_RECORDS, TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
 from models.registry import NETWORKS
-from models.track_f import QTDB_TRAIN_RECORDS, TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
-from models.train import TrainSettings, train
+from models.training import data as training_data
+from models.training import train as training
+from models.training.data import load_corpus, noisy_batch
+from models.training.pack import PACKED
+from models.training.train import TrainSettings, train
 from streamer.noise import KINDS, noise_blocks
-from streamer.nstdb import load_tape
+from streamer.records.nstdb import load_tape
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 

@@ -5,7 +5,7 @@ import pytest
 from engine_tools import FS, Identity
 
 from engine.config import EngineConfig
-from engine.ledger import BLOCK, STAGES, Histogram, Ledger, parts_ns
+from engine.ledger.stages import BLOCK, STAGES, Histogram, Ledger, parts_ns
 from engine.pipeline import clean
 from streamer.chunk import Chunk
 

@@ -8,8 +8,8 @@ import pytest
 import wfdb
 
 from engine.messages import Cleaned, Emitted, Gap, Mark
-from engine.runner import EngineProcess, Refused
-from engine.session import Job, Retune, Session, Status
+from engine.run.process import EngineProcess, Refused
+from engine.run.session import Job, Retune, Session, Status
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from lsl_outlets import Device, running
 
-from engine.profile_lsl import account
-from engine.runner import EngineFailure, EngineProcess
-from engine.session import Job, Session, Status
+from engine.lab.profile.lsl_path import account
+from engine.run.process import EngineFailure, EngineProcess
+from engine.run.session import Job, Session, Status
 from models.registry import DEFAULT_NETWORK
-from streamer.broadcast import BroadcastSettings
+from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError
-from streamer.lsl import LslSettings
-from streamer.lsl_network import Wanted, find_stream, load_pylsl
+from streamer.lsl.network import Wanted, find_stream, load_pylsl
+from streamer.lsl.source import LslSettings
 from streamer.open_source import SourceSettings
-from streamer.wfdb_record import read_record
+from streamer.records.record import read_record
 
 
 def live(name, seconds=None, **options):

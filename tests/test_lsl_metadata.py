@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from streamer.errors import InputError
-from streamer.lsl_metadata import Channel, pick_leads, read_channels
-from streamer.lsl_network import load_pylsl
+from streamer.lsl.metadata import Channel, pick_leads, read_channels
+from streamer.lsl.network import load_pylsl
 
 
 def described(count, channels):

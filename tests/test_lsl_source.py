@@ -8,8 +8,8 @@ import pytest
 from lsl_outlets import Device, running
 
 from streamer.errors import InputError
-from streamer.lsl import LslSettings, LslSource
-from streamer.lsl_network import LslStream, Wanted, best_match
+from streamer.lsl.network import LslStream, Wanted, best_match
+from streamer.lsl.source import LslSettings, LslSource
 from streamer.noise import NoiseSettings
 from streamer.watchdog import StreamState
 

@@ -6,11 +6,11 @@ import time
 import pytest
 from lsl_outlets import Device, running
 
-from engine.session import Job, Session
-from streamer.broadcast import BroadcastSettings
+from engine.run.session import Job, Session
+from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError
-from streamer.lsl import LslSettings
-from streamer.lsl_network import load_pylsl, look_around
+from streamer.lsl.network import load_pylsl, look_around
+from streamer.lsl.source import LslSettings
 from streamer.open_source import SourceSettings
 from streamer.several import open_sources, side_by_side
 

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from step_tools import step, stirred
 
 import models
-from models import registry, track_f
+from models import registry
+from models.benches import track_f
 from models.classical import CLASSICAL
 from models.export import PARITY_MV, export_onnx, install_run
 from models.metrics import Moments

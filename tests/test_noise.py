@@ -21,8 +21,8 @@ from streamer.noise import (
     signal_power_nst,
     take,
 )
-from streamer.nstdb import load_tape
-from streamer.wfdb_record import clean_reference, read_record
+from streamer.records.nstdb import load_tape
+from streamer.records.record import clean_reference, read_record
 
 FS = 360
 TAPE_S = 1805.0

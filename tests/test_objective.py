@@ -6,7 +6,8 @@ import pytest
 import torch
 from step_tools import NAME, STEPS
 
-from models.objective import (
+from models.registry import NETWORKS, find_network
+from models.training.objective import (
     PRESETS_MS,
     SPREAD_SHARE,
     TARGET_MS,
@@ -15,7 +16,6 @@ from models.objective import (
     denoising_loss,
     objective_of,
 )
-from models.registry import NETWORKS, find_network
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 

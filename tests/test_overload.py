@@ -9,16 +9,17 @@ import pytest
 from engine_tools import Identity, cut
 from step_tools import STEPS, Recorded, config, ecg, whole
 
-from engine import session as session_module
 from engine.backends.base import check_step
 from engine.backends.filters import FilterBackend
 from engine.backends.reliable import ReliableBackend
-from engine.ladder import Ladder, Step
 from engine.messages import Cleaned, Mark, Reason
-from engine.overload import step_way
 from engine.pipeline import unguarded
-from engine.runner import EngineProcess
-from engine.session import Job, Session
+from engine.run import ladder
+from engine.run import session as session_module
+from engine.run.fallback import step_way
+from engine.run.ladder import Ladder, Step
+from engine.run.process import EngineProcess
+from engine.run.session import Job, Session
 from models.classical import CLASSICAL
 from streamer.open_source import SourceSettings
 
@@ -47,8 +48,8 @@ class Slow(Identity):
 def hurry(monkeypatch):
     """The ladder's times a tenth as long, so that a test sees all of it."""
     for name in ("WATCHED_S", "SETTLES_S", "CALM_S"):
-        monkeypatch.setattr(f"engine.ladder.{name}", getattr(__import__("engine.ladder").ladder, name) / 10)
-    monkeypatch.setattr("engine.ladder.FEWEST", 1)
+        monkeypatch.setattr(f"engine.run.ladder.{name}", getattr(ladder, name) / 10)
+    monkeypatch.setattr("engine.run.ladder.FEWEST", 1)
 
 
 def test_an_overloaded_engine_goes_down_to_the_filter_and_back_and_loses_nothing(monkeypatch, tmp_path):

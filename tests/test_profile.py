@@ -12,11 +12,13 @@ from engine_tools import FS, Identity
 from typer.testing import CliRunner
 
 import ecg_stream
-from engine import machine, profile, profile_sweep
 from engine.config import EngineConfig
-from engine.profile import ProfileSettings
-from engine.profile_lane import Lane, make_chunks
-from engine.profile_report import at_most, compare, distribution, lateness, needed, supported
+from engine.lab.profile import hops as profile
+from engine.lab.profile import machine
+from engine.lab.profile import sweep as profile_sweep
+from engine.lab.profile.hops import ProfileSettings
+from engine.lab.profile.lane import Lane, make_chunks
+from engine.lab.profile.report import at_most, compare, distribution, lateness, needed, supported
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.errors import InputError
 

@@ -10,18 +10,31 @@ import wfdb
 from scipy import signal
 from torch import nn
 
-from engine import evaluate_qtdb, evaluate_tables
-from engine.evaluate_qtdb import BLOCK_S, StreamedSettings, scaled_wander
-from engine.evaluate_qtdb import evaluate_qtdb as run
-from engine.qtdb_report import PUBLISHED, markdown, summarise, write_qtdb
-from models import qtdb, registry, train_qtdb
-from models.qtdb import FS, LEAD_IN, WINDOW, add_wander, beat_spans, cut, levels, load_examples, load_test
-from models.qtdb_filters import FILTERS, fir, iir
-from models.qtdb_results import read_results, score_filters
-from models.qtdb_scores import METRICS, beat_figures, score_records
-from models.track_f import TRAIN_RECORDS as TRACK_F_TRAIN
-from models.track_f import VALIDATION_RECORDS as TRACK_F_VALIDATION
-from models.train_qtdb import LOSSES, QtdbSettings
+from engine.lab.evaluate import qtdb as evaluate_qtdb
+from engine.lab.evaluate import tables as evaluate_tables
+from engine.lab.evaluate.qtdb import BLOCK_S, StreamedSettings, scaled_wander
+from engine.lab.evaluate.qtdb import evaluate_qtdb as run
+from engine.lab.evaluate.qtdb_report import PUBLISHED, markdown, summarise, write_qtdb
+from models import registry
+from models.benches import qtdb
+from models.benches.qtdb import (
+    FS,
+    LEAD_IN,
+    WINDOW,
+    add_wander,
+    beat_spans,
+    cut,
+    levels,
+    load_examples,
+    load_test,
+)
+from models.benches.qtdb_filters import FILTERS, fir, iir
+from models.benches.qtdb_results import read_results, score_filters
+from models.benches.qtdb_scores import METRICS, beat_figures, score_records
+from models.benches.track_f import TRAIN_RECORDS as TRACK_F_TRAIN
+from models.benches.track_f import VALIDATION_RECORDS as TRACK_F_VALIDATION
+from models.training import train_qtdb
+from models.training.train_qtdb import LOSSES, QtdbSettings
 from streamer.chunk import Annotation
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient

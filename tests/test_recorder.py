@@ -11,10 +11,10 @@ from engine_tools import FS, Identity, cut
 from engine.config import EngineConfig
 from engine.messages import Gap
 from engine.pipeline import clean
-from engine.recorder import Recorder
+from engine.sinks.recorder import Recorder
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
-from streamer.wfdb_record import read_record
+from streamer.records.record import read_record
 
 INFO = StreamInfo(FS, ("II", "V1"), "mitdb/100", "test", has_reference=True)
 

@@ -18,12 +18,12 @@ from fault_tools import FUZZ
 from soak_tools import note_result
 
 from engine.messages import Cleaned, Gap, Mark
-from engine.recorder import Recorder, record_name
-from engine.recording import Recording
+from engine.sinks.recorder import Recorder, record_name
+from engine.sinks.recording import Recording
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
+from streamer.records.record import read_record
 from streamer.watchdog import StreamState
-from streamer.wfdb_record import read_record
 
 FS = 360.0
 HOP = 14
@@ -219,7 +219,7 @@ def test_a_folder_that_is_not_writable_is_refused_at_once(where):
 
 
 def test_a_name_that_is_taken_by_anything_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.recorder.record_name", lambda info: "same")
+    monkeypatch.setattr("engine.sinks.recorder.record_name", lambda info: "same")
     theirs = {}
     for name in ("same.dat", "same-2.hea", "same-3.stamps", "same-4.events.jsonl", "same-5.atr"):
         theirs[tmp_path / name] = name

@@ -7,10 +7,10 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from streamer import records
 from streamer.errors import InputError
-from streamer.records import DATA_VARIABLE, find_record
-from streamer.wfdb_record import read_record
+from streamer.records import find as records
+from streamer.records.find import DATA_VARIABLE, find_record
+from streamer.records.record import read_record
 
 
 @pytest.fixture(autouse=True)

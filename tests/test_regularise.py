@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.device_profiles import PROFILES, packets
+from streamer.broadcast.device_profiles import PROFILES, packets
 from streamer.errors import InputError
 from streamer.regularise import HOLD_S, Regulariser
 

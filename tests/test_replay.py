@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from streamer.chunk import Annotation
 from streamer.errors import InputError
-from streamer.replay import RecordSignal
-from streamer.wfdb_record import WfdbRecord, clean_reference
+from streamer.records.record import WfdbRecord, clean_reference
+from streamer.records.replay import RecordSignal
 
 FS = 360.0
 SAMPLES = 4000

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.evaluate_report import markdown
-from engine.evaluate_tables import stress_markdown, tables
-from engine.frontier import markdown as frontier_markdown
-from engine.qtdb_report import PUBLISHED
-from engine.qtdb_report import markdown as qtdb_markdown
-from models.qtdb_scores import METRICS
+from engine.lab.evaluate.frontier import markdown as frontier_markdown
+from engine.lab.evaluate.qtdb_report import PUBLISHED
+from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
+from engine.lab.evaluate.report import markdown
+from engine.lab.evaluate.tables import stress_markdown, tables
+from models.benches.qtdb_scores import METRICS
+from models.benches.track_f import TEST_RECORDS
+from models.benches.track_s_results import markdown as track_s_markdown
+from models.benches.track_s_results import read_results
 from models.registry import load_card, sha256
-from models.track_f import TEST_RECORDS
-from models.track_s_results import markdown as track_s_markdown
-from models.track_s_results import read_results
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 FILES = {

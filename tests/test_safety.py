@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from engine.config import EngineConfig
-from engine.doubt import Limits
-from engine.evaluate_safety import SafetySettings, evaluate_safety, safety_part
+from engine.guard.uncertainty import Limits
+from engine.lab.safety.cases import Case, make_case
+from engine.lab.safety.report import safety_markdown, write_safety
+from engine.lab.safety.scores import LIMIT, Said, score
+from engine.lab.safety.summary import NOISY, summarise
+from engine.lab.safety.track import SafetySettings, evaluate_safety, safety_part
 from engine.messages import Mark
-from engine.safety_cases import Case, make_case
-from engine.safety_report import safety_markdown, write_safety
-from engine.safety_scores import LIMIT, Said, score
-from engine.safety_summary import NOISY, summarise
-from models.track_f import FS
+from models.benches.track_f import FS
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 
@@ -75,7 +75,7 @@ def test_a_beat_is_erased_where_it_is_gone_and_not_where_a_detector_overlooks_it
     for beat in small:
         word[beat - 60 : beat + 60] *= share
     monkeypatch.setattr(
-        "engine.safety_beats.find_beats",
+        "engine.lab.safety.beats.find_beats",
         lambda lead, fs: (
             beats if lead is reference[0] or lead.base is reference else np.setdiff1d(beats, small)
         ),
@@ -196,11 +196,11 @@ def test_results_are_made_anew_when_the_guard_gets_other_limits(physionet, monke
         keys.append([part.key for part in parts])
         return []
 
-    monkeypatch.setattr("engine.evaluate_safety.run_parts", no_parts)
+    monkeypatch.setattr("engine.lab.safety.track.run_parts", no_parts)
     settings = SafetySettings(("unet",), data_dir=physionet)
     for limit in (0.1, 0.1, 0.2):
         monkeypatch.setattr(
-            "engine.evaluate_safety.limits_of", lambda card, limit=limit: Limits(((0, limit, limit),))
+            "engine.lab.safety.track.limits_of", lambda card, limit=limit: Limits(((0, limit, limit),))
         )
         evaluate_safety(settings, tmp_path, lambda *_: None)
     assert keys[0] == keys[1] != keys[2]

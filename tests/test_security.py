@@ -17,21 +17,21 @@ import pytest
 from rich.console import Console
 
 from engine.backends import open_backend
-from engine.runner import EngineProcess, Started
-from engine.session import Job, Status
-from gui.report import describe_stream
-from gui.terminal import TerminalView
+from engine.run.process import EngineProcess, Started
+from engine.run.session import Job, Status
+from gui.terminal.report import describe_stream
+from gui.terminal.view import TerminalView
 from models import registry
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
-from streamer.lsl_inlet import MOST_CHANNELS, Inlet
-from streamer.lsl_network import LslStream
+from streamer.lsl.inlet import MOST_CHANNELS, Inlet
+from streamer.lsl.network import LslStream
 from streamer.open_source import SourceSettings
 from streamer.plain import plain
-from streamer.records import find_record
-from streamer.wfdb_header import MOST_VALUES, check_header
-from streamer.wfdb_record import read_record
+from streamer.records.find import find_record
+from streamer.records.header import MOST_VALUES, check_header
+from streamer.records.record import read_record
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import wfdb
 
-from engine.ctrl_c import ctrl_c_waits
-from engine.ledger import STAGES
+from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap
-from engine.runner import EngineFailure, EngineProcess
-from engine.session import Job, Outcome, Session, Status
+from engine.run.ctrl_c import ctrl_c_waits
+from engine.run.process import EngineFailure, EngineProcess
+from engine.run.session import Job, Outcome, Session, Status
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
@@ -307,7 +307,7 @@ ORPHAN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from test_session import job
-from engine.runner import EngineProcess
+from engine.run.process import EngineProcess
 if __name__ == "__main__":
     engine = EngineProcess(job(seconds=None, speed=1.0))
     engine.wait_started()

@@ -8,10 +8,10 @@ from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.noise import NoiseMixer, NoiseSettings, power_ac
 from streamer.open_source import SourceSettings, open_signal, open_source, play
-from streamer.replay import RecordSignal
+from streamer.records.record import WfdbRecord, clean_reference, read_record
+from streamer.records.replay import RecordSignal
 from streamer.source import Player
 from streamer.synthetic import SyntheticPatient
-from streamer.wfdb_record import WfdbRecord, clean_reference, read_record
 
 FS = 360
 SAMPLES = 30 * FS

@@ -13,7 +13,7 @@ from step_tools import NAME, STEPS, Recorded, backend, config, ecg, streamed, tr
 from engine.backends.reliable import reliable
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
-from engine.ledger import STAGES, parts_ns
+from engine.ledger.stages import STAGES, parts_ns
 from engine.messages import Emitted, Gap, Mark, Reason
 from engine.pipeline import clean, unguarded
 from engine.stateful import FAR_MV, initial_state, step_through

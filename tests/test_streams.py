@@ -8,10 +8,10 @@ import pytest
 import wfdb
 from engine_tools import Counted, Identity, assert_counted, indices, joined
 
-import engine.session
+import engine.run.session
 from engine.messages import Cleaned
-from engine.runner import EngineProcess
-from engine.session import Job, Retune, Session, Status
+from engine.run.process import EngineProcess
+from engine.run.session import Job, Retune, Session, Status
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
@@ -46,8 +46,8 @@ def opened(monkeypatch):
     """A session of given sources and a network that returns its input."""
 
     def session(*sources):
-        monkeypatch.setattr(engine.session, "open_sources", lambda wanted, stopped: list(sources))
-        monkeypatch.setattr(engine.session, "open_backend", lambda *how: Identity())
+        monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: list(sources))
+        monkeypatch.setattr(engine.run.session, "open_backend", lambda *how: Identity())
         return Session(job(len(sources)))
 
     return session

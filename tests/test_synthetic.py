@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from streamer import synthetic
 from streamer.errors import InputError
 from streamer.noise import KINDS
+from streamer.records.record import clean_reference
 from streamer.synthetic import SyntheticPatient, synthetic_tape
-from streamer.wfdb_record import clean_reference
 
 FS = 360
 RHYTHMS = ("sinus", "afib", "pvc")

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from models import registry, track_s, train_s
-from models.track_s import Condition, load_examples, mix, rmse_mv, scaled, snr_db
-from models.track_s_filters import FILTERS, dwt, fft
-from models.track_s_results import RESULTS, append_result, markdown, read_results, score_filters
-from models.train_s import TrackSSettings, run_name
-from models.train_s import train_s as train
+from models import registry
+from models.benches import track_s
+from models.benches.track_s import Condition, load_examples, mix, rmse_mv, scaled, snr_db
+from models.benches.track_s_filters import FILTERS, dwt, fft
+from models.benches.track_s_results import RESULTS, append_result, markdown, read_results, score_filters
+from models.training import train_s
+from models.training.train_s import TrackSSettings, run_name
+from models.training.train_s import train_s as train
 from streamer.errors import InputError
 
 torch.set_num_threads(1)

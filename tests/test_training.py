@@ -6,9 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models import data as training_data
-from models import train as training
-from models.data import (
+from models.benches.track_f import TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
+from models.registry import find_network
+from models.training import data as training_data
+from models.training import train as training
+from models.training.data import (
     CLEAN_SHARE,
     SAME_LEAD_SHARE,
     SEGMENT,
@@ -17,16 +19,14 @@ from models.data import (
     load_corpus,
     noisy_batch,
 )
-from models.objective import denoising_loss
-from models.registry import find_network
-from models.run_state import Plan, RunState
-from models.track_f import TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
-from models.train import VALIDATIONS, TrainSettings, command, plan_steps, rate_at, train
-from models.train_all import share, train_all
+from models.training.objective import denoising_loss
+from models.training.run_state import Plan, RunState
+from models.training.train import VALIDATIONS, TrainSettings, command, plan_steps, rate_at, train
+from models.training.train_all import share, train_all
 from streamer.errors import InputError
 from streamer.noise import KINDS, noise_blocks
-from streamer.nstdb import load_tape
-from streamer.wfdb_record import clean_reference, read_record
+from streamer.records.nstdb import load_tape
+from streamer.records.record import clean_reference, read_record
 
 SETTINGS = TrainSettings(steps=6, batch=4, validate_every=2)
 
@@ -211,7 +211,7 @@ def test_a_budget_goes_on_with_what_is_not_finished(tmp_path, monkeypatch):
         (out / "log.jsonl").write_text(json.dumps(line) + "\n")
         return out
 
-    monkeypatch.setattr("models.train_all.train", fake_train)
+    monkeypatch.setattr("models.training.train_all.train", fake_train)
     done, begun = tmp_path / "train-done", tmp_path / "train-begun"
     done.mkdir()
     begun.mkdir()

@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 
 from engine.messages import Cleaned, Gap
-from engine.runner import Started
-from engine.session import Job, Session, Status
-from gui.braille import braille
-from gui.history import History
-from gui.picture import save_picture
-from gui.terminal import TerminalView, describe
+from engine.run.process import Started
+from engine.run.session import Job, Session, Status
+from gui.terminal.braille import braille
+from gui.terminal.history import History
+from gui.terminal.picture import save_picture
+from gui.terminal.view import TerminalView, describe
 from streamer.chunk import StreamInfo
 from streamer.open_source import SourceSettings
 

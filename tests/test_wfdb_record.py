@@ -5,7 +5,7 @@ from scipy import signal
 
 from streamer.chunk import Annotation
 from streamer.errors import InputError
-from streamer.wfdb_record import bridge_missing, clean_reference, read_record
+from streamer.records.record import bridge_missing, clean_reference, read_record
 
 FS = 360
 

@@ -10,8 +10,8 @@ from engine.backends.gpu import find_gpu, why_no_gpu
 from models.registry import ModelCard
 from models.spec import ClassicalSpec, NetworkSpec, StepSpec
 from models.torch_needed import why_no_torch
+from streamer.console.installed import why_missing
 from streamer.errors import InputError
-from streamer.installed import why_missing
 
 ON_GPU = ("tensorrt", "cuda")
 AUTO_ORDER = (*ON_GPU, "onnx", "torch")

@@ -1,0 +1,66 @@
+"""`ecg-stream doctor`: what is installed, and what works."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.table import Table
+
+from engine.backends import BACKENDS, choose_backend, explain_auto, open_backend, why_not
+from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.plans import FOLDER_VARIABLE, plans_folder
+from engine.choices import networks
+from engine.config import EngineConfig
+from engine.pipeline import rehearse
+from models.registry import DEFAULT_NETWORK, load_card
+from streamer.console.output import out
+from streamer.errors import InputError
+from streamer.records.find import DATA_VARIABLE
+
+
+def doctor() -> None:
+    """Say what is installed, which backends work here, and why the others do not."""
+    table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
+    for package in (
+        "numpy",
+        "scipy",
+        "onnxruntime",
+        "wfdb",
+        "pylsl",
+        "torch",
+        "onnx",
+        "tensorrt",
+        "tensorrt-rtx",
+    ):
+        try:
+            table.add_row(package, version(package))
+        except PackageNotFoundError:
+            table.add_row(package, "not installed")
+    table.add_row("GPU", str(find_gpu() or why_no_gpu()))
+    for name in BACKENDS[1:]:
+        table.add_row(f"backend {name}", _try_backend(name))
+    table.add_row("backend auto", explain_auto(choose_backend("auto")))
+    table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
+    for name, reason in networks().items():
+        table.add_row(f"model {name}", f"no: {reason}" if reason else "works")
+    data = os.environ.get(DATA_VARIABLE)
+    folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"
+    table.add_row(DATA_VARIABLE, folder)
+    out.print(table)
+
+
+def _try_backend(name: str) -> str:
+    """Load the default network and run it: installed is not yet working."""
+    reason = why_not(name)
+    if reason:
+        return f"no: {reason}"
+    try:
+        card = load_card(DEFAULT_NETWORK)
+        loaded = open_backend(name, card)
+        rehearse(loaded, EngineConfig.of(card.spec, card.spec.lookahead_ms, 40.0))
+        loaded.close()
+    except (InputError, RuntimeError, ImportError, OSError) as error:
+        return f"no: {error}"
+    return "works"

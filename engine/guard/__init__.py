@@ -1,0 +1,1 @@
+"""Whether a network is believed, and what leaves where it is not."""

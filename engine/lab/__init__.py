@@ -1,0 +1,1 @@
+"""Everything that measures the engine; nothing outside imports it but the commands."""

@@ -1,0 +1,1 @@
+"""How well systems clean, streamed through the engine."""

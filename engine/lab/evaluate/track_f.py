@@ -1,0 +1,276 @@
+"""Track F: unseen patients, unseen noise, streamed through the engine; tables that can be trusted.
+
+Every DS2 record is one bed of a ward that the engine cleans as a batch, at the look-ahead and hop
+that are named: networks and classical systems alike. A system under a condition is a part that is
+computed once (`engine.lab.parts`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from engine.backends import open_backend
+from engine.backends.base import AnyBackend
+from engine.config import EngineConfig
+from engine.lab.evaluate.scores import Heard, Score
+from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
+from engine.messages import Gap
+from engine.pipeline import clean
+from models.benches.track_f import FS, LEAD, TEST_RECORDS
+from models.filters import butterworth_zero_phase
+from models.registry import load_card
+from streamer.chunk import Chunk, Samples
+from streamer.noise import parse_noise
+from streamer.open_source import SourceSettings, open_signal, play
+from streamer.records.find import find_record
+from streamer.records.record import BEAT_SYMBOLS, read_record
+from streamer.source import Player, Signal
+
+WARMUP_S = 10.0
+"""Seconds at the start of every record that are not scored."""
+_CHUNK = 36
+"""Samples that arrive together: what a stream comes to does not depend on it."""
+EXAMPLE_S = 4.0
+"""Seconds of the first record under the first condition that a part keeps to be drawn."""
+OFFLINE = {"butterworth-offline": butterworth_zero_phase}
+"""Filters that need the whole record, by name: what a stream cannot have."""
+OwnDrift = Literal["keep", "remove"]
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """What to evaluate. Fields carry the names of the command's options.
+
+    Parameters
+    ----------
+    start, seconds
+        Stretch of every record that is played; the SNR holds over it.
+    lookaheads_ms
+        Every system is run at each of these.
+    qrs
+        Also find beats, which takes longer than all the rest.
+    clean
+        Also play the records without noise.
+    jobs
+        Processes at once.
+    """
+
+    models: tuple[str, ...]
+    records: tuple[str, ...] = TEST_RECORDS
+    noises: tuple[str, ...] = ("bw", "em", "ma", "emb")
+    snrs: tuple[float, ...] = (-4.0, 0.0, 4.0, 12.0)
+    lookaheads_ms: tuple[float, ...] = (300.0,)
+    hop_ms: float = 40.0
+    start: float = 300.0
+    seconds: float = 60.0
+    qrs: bool = False
+    clean: bool = True
+    backend: str = "auto"
+    jobs: int = 1
+    data_dir: Path | None = None
+
+    @property
+    def conditions(self) -> list["Condition"]:
+        """Every noise at every SNR; then clean input with the record's own drift, and without."""
+        noisy = [Condition(noise, snr, "remove") for noise in self.noises for snr in self.snrs]
+        if not self.clean:
+            return noisy
+        return [*noisy, Condition("none", None, "keep"), Condition("none", None, "remove")]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Noise, its SNR in dB, and whether the record keeps its own drift."""
+
+    noise: str
+    snr: float | None
+    own_drift: OwnDrift
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"clean, own drift {self.own_drift}" if self.snr is None else f"{self.noise} {self.snr:g} dB"
+
+
+def evaluate(settings: EvaluateSettings, out: Path, progress: Progress) -> list[Result]:
+    """Score every system under every condition; returns a result per part, kept in ``out/parts``.
+
+    A result holds ``scores``, fields of `Score`, and in one part of each system an ``example``:
+    ``raw``, ``clean`` and ``cleaned``, in mV.
+    """
+    for noise in settings.noises:
+        parse_noise(noise)
+    data = evaluated_data(settings)
+    systems = [(name, lookahead) for name in settings.models for lookahead in settings.lookaheads_ms]
+    weights = {name: fingerprint(name) for name in settings.models}
+    parts = []
+    for condition in settings.conditions:
+        for name, lookahead in [*systems, *((name, None) for name in OFFLINE)]:
+            key = {
+                "system": name,
+                "weights": weights.get(name),
+                "lookahead_ms": lookahead,
+                "condition": asdict(condition),
+                "settings": _deciding(settings),
+                "example": condition == settings.conditions[0],
+                "data": data,
+            }
+            at = "" if lookahead is None else f" at {lookahead:g} ms"
+            parts.append(
+                Part(
+                    f"{condition.label}: {name}{at}", key, score_part, (settings, name, lookahead, condition)
+                )
+            )
+    return run_parts(parts, out / "parts", settings.jobs, progress)
+
+
+def evaluated_data(settings: EvaluateSettings) -> dict[str, str]:
+    """SHA-256 of every file that the records and the noise lie in."""
+    kinds = sorted({kind for noise in settings.noises for kind in parse_noise(noise)})
+    records = [find_record(record, "mitdb", settings.data_dir) for record in settings.records]
+    return data_sha256([*records, *(find_record(kind, "nstdb", settings.data_dir) for kind in kinds)])
+
+
+def _deciding(settings: EvaluateSettings) -> dict[str, Any]:
+    """Settings that decide the figures of a part, besides its system and its condition."""
+    names = ("records", "hop_ms", "start", "seconds", "qrs", "backend")
+    return {name: getattr(settings, name) for name in names}
+
+
+def score_part(
+    settings: EvaluateSettings, name: str, lookahead_ms: float | None, condition: Condition
+) -> Result:
+    """Stream all records through one system under one condition, and score them."""
+    if lookahead_ms is None:
+        delay_ms = None
+        played = _play(settings, condition, 1)
+        outputs = {record: OFFLINE[name](one.raw) for record, one in played.items()}
+        spreads: dict[str, Samples] = {}
+    else:
+        spec = load_card(name).spec
+        config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
+        delay_ms = 1000 * config.delay_s
+        played = _play(settings, condition, spec.leads)
+        raw = {record: one.raw for record, one in played.items()}
+        outputs, spreads = stream_with_spread(raw, config, _backend(settings.backend, name))
+    settled = slice(round(WARMUP_S * FS), None)
+    scores = []
+    for record, output in outputs.items():
+        for row, (lead, heard) in enumerate(zip(("first", "second"), played[record].leads, strict=False)):
+            about = (name, delay_ms, condition.noise, condition.snr, condition.own_drift, record, lead)
+            figures = heard.figures(output[row, settled], qrs=settings.qrs)
+            if record in spreads:
+                figures["within_spread"] = heard.within_spread(
+                    output[row, settled], spreads[record][row, settled]
+                )
+            scores.append(asdict(Score(*about, **figures)))
+    result: Result = {"scores": scores}
+    if condition == settings.conditions[0]:
+        first = settings.records[0]
+        mlii = played[first].leads[0]
+        shown = slice(0, round(EXAMPLE_S * FS))
+        traces = {"raw": mlii.raw, "clean": mlii.reference, "cleaned": outputs[first][0, settled]}
+        result["example"] = {
+            "record": first,
+            "condition": condition.label,
+            "traces": {what: np.round(trace[shown], 4).tolist() for what, trace in traces.items()},
+        }
+    return result
+
+
+@lru_cache(maxsize=2)
+def _backend(runtime: str, name: str) -> AnyBackend:
+    return open_backend(runtime, load_card(name))
+
+
+@lru_cache(maxsize=128)
+def _signal(source: SourceSettings) -> Signal:
+    return open_signal(source)
+
+
+def _bed(settings: EvaluateSettings, condition: Condition, record: str, leads: int) -> Player:
+    """A record with noise from a place of its own on the tape."""
+    source = SourceSettings(
+        kind="replay",
+        record=record,
+        data_dir=settings.data_dir,
+        leads=_lead_names(record, leads, settings.data_dir),
+        start=settings.start,
+        seconds=settings.seconds,
+        speed=0,
+        own_drift=condition.own_drift,
+        noise=condition.noise,
+        snr=condition.snr or 0.0,
+        seed=int(record),
+    )
+    return play(_signal(replace(source, noise="none", snr=0.0)), source)
+
+
+@lru_cache(maxsize=128)
+def _lead_names(record: str, count: int, data_dir: Path | None) -> tuple[str, ...]:
+    """MLII, and for a pair of leads the record's other one."""
+    if count == 1:
+        return (LEAD,)
+    names = read_record(find_record(record, "mitdb", data_dir)).leads
+    return (LEAD, *(name for name in names if name != LEAD))[:count]
+
+
+@dataclass(frozen=True, eq=False)
+class _Played:
+    """A record as every system hears it: raw, (leads, samples) mV, and its leads without warm-up."""
+
+    raw: Samples
+    leads: list[Heard]
+
+
+@lru_cache(maxsize=2)
+def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[str, _Played]:
+    played = {}
+    skip = round(WARMUP_S * FS)
+    for record in settings.records:
+        chunks = list(_bed(settings, condition, record, leads).chunks())
+        raw = np.concatenate([chunk.data for chunk in chunks], axis=1)
+        reference = np.concatenate([chunk.clean for chunk in chunks if chunk.clean is not None], axis=1)
+        marks = [mark for chunk in chunks for mark in chunk.annotations if mark.symbol in BEAT_SYMBOLS]
+        beats = np.array([mark.sample - skip for mark in marks if mark.sample >= skip], np.int64)
+        heard = [Heard(FS, *pair, beats) for pair in zip(raw[:, skip:], reference[:, skip:], strict=True)]
+        played[record] = _Played(raw, heard)
+    return played
+
+
+def stream(raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend) -> dict[str, Samples]:
+    """Clean signals of equal length, (leads, samples) in mV, in step as beds of a ward."""
+    return stream_with_spread(raw, config, backend)[0]
+
+
+def stream_with_spread(
+    raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend
+) -> tuple[dict[str, Samples], dict[str, Samples]]:
+    """As `stream`; and the spread of every sample."""
+    cleaned: dict[str, list[Samples]] = {name: [] for name in raw}
+    spread: dict[str, list[Samples]] = {name: [] for name in raw}
+
+    def rounds() -> Iterator[Sequence[Chunk]]:
+        samples = min(signal.shape[1] for signal in raw.values())
+        for start in range(0, samples, _CHUNK):
+            yield [_chunk(name, start, signal) for name, signal in raw.items()]
+
+    for message in clean(rounds(), config, backend, guarded=False):
+        if isinstance(message, Gap):
+            raise RuntimeError(f"{message.stream}: a record without gaps came out with one")
+        cleaned[message.stream].append(message.cleaned)
+        spread[message.stream].append(message.spread)
+    joined, spreads = (
+        {name: np.concatenate(pieces, axis=1) for name, pieces in parts.items()}
+        for parts in (cleaned, spread)
+    )
+    return joined, spreads
+
+
+def _chunk(name: str, start: int, signal: Samples) -> Chunk:
+    data = signal[:, start : start + _CHUNK]
+    return Chunk(name, start, data, (start + np.arange(data.shape[1])) / FS, 0)

@@ -1,0 +1,1 @@
+"""What a hop, a stream and the LSL path cost."""

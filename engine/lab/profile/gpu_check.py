@@ -1,0 +1,227 @@
+"""The figures of the GPU backends in one unattended run: what a call takes, and how many streams fit.
+
+The network is the U-Net made narrower, to about the 460 000 parameters that the goals were set for.
+Its weights are random: each backend's output is checked against ONNX Runtime, and its time does not
+depend on them. Beside it stands the network that keeps state, as shipped. All times are from numpy
+array to numpy array. What cannot run is listed with its reason.
+"""
+
+import gc
+import platform
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import numpy as np
+
+from engine.backends import why_not
+from engine.backends.base import AnyBackend, keeps_state
+from engine.backends.cuda import CudaBackend, CudaSteps
+from engine.backends.flavours import FLAVOURS
+from engine.backends.gpu import dotted, find_gpu, why_no_gpu
+from engine.backends.heartbeat import INTERVAL_S, Heartbeat, StepHeartbeat
+from engine.backends.parity import probe
+from engine.backends.rows import fixed_samples
+from engine.backends.trt import TrtBackend, TrtSteps
+from engine.lab.profile.gpu_check_card import make_card
+from engine.lab.profile.gpu_check_eager import Eager, EagerSteps
+from engine.stateful import initial_state
+from models.registry import ModelCard, load_card
+from models.spec import StepSpec
+from streamer.errors import InputError
+
+KEEPS_STATE = "lowdelay"
+HOP_S = 0.04
+BATCHES = (256, 1024, 4096, 8192)
+GOALS = {"p50_us": 200.0, "p99_of_p50": 1.2, "paced_p99_of_p99": 2.0, "streams": 30_000}
+"""p50 of a call and its p99 over that, back to back; p99 at the pace of a stream with a heartbeat
+over that back to back; streams on one GPU."""
+_CALLS, _PACED_CALLS, _BATCH_CALLS, _WARMUP_CALLS = 5000, 250, 50, 50
+_IDLE_S = 2.0
+
+Progress = Callable[[str, int, int], None]
+"""Told what is measured, how many parts are done, and of how many."""
+Opened = Callable[..., AnyBackend]
+"""Opens a card for the row counts ``rows``."""
+
+
+def check_gpu(progress: Progress) -> dict[str, Any]:
+    """Measure every GPU backend that runs here; ready for JSON.
+
+    Raises
+    ------
+    InputError
+        If there is no GPU, or no torch to make the network with.
+    """
+    gpu = find_gpu()
+    if gpu is None:
+        raise InputError(f"the GPU check needs one: {why_no_gpu()}")
+    reason = why_not("cuda")
+    if reason:
+        raise InputError(f"the GPU check needs torch with CUDA: {reason}")
+    import torch
+
+    stateful = load_card(KEEPS_STATE)
+    steps = cast(StepSpec, stateful.network.steps)
+    windows: dict[str, Opened] = {
+        "eager": Eager,
+        "cuda": CudaBackend,
+        "cuda:fp16": partial(CudaBackend, precision="fp16"),
+        "cuda:inductor": partial(CudaBackend, inductor=True),
+        "cuda:fp16:inductor": partial(CudaBackend, precision="fp16", inductor=True),
+        "tensorrt": TrtBackend,
+        "tensorrt:fp16": partial(TrtBackend, precision="fp16"),
+    }
+    stepping: dict[str, Opened] = {
+        "eager": partial(EagerSteps, steps=steps),
+        "cuda": partial(CudaSteps, steps=steps),
+        "tensorrt": partial(TrtSteps, steps=steps),
+    }
+    with TemporaryDirectory() as folder:
+        card = make_card(Path(folder))
+        measured = _measure_each(windows, card, progress)
+        measured_steps = _measure_each(stepping, stateful, progress)
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "gpu": gpu.name,
+        "compute_capability": dotted(gpu.capability),
+        "driver_cuda": dotted(gpu.cuda),
+        "machine": platform.platform(),
+        "torch": torch.__version__,
+        "libraries": {flavour.package: flavour.version for flavour in FLAVOURS.values()},
+        "parameters": card.spec.parameters,
+        "window": card.spec.window,
+        "hop_ms": 1000 * HOP_S,
+        "heartbeat_ms": 1000 * INTERVAL_S,
+        "backends": measured,
+        "goals": judge(measured),
+        "steps": {
+            "network": KEEPS_STATE,
+            "parameters": stateful.spec.parameters,
+            "backends": measured_steps,
+        },
+    }
+
+
+def _measure_each(systems: dict[str, Opened], card: ModelCard, progress: Progress) -> dict[str, Any]:
+    measured: dict[str, Any] = {}
+    for done, (name, opened) in enumerate(systems.items()):
+        progress(f"{card.spec.name} {name}", done, len(systems))
+        reason = None if name == "eager" else why_not(name)
+        try:
+            measured[name] = {"refused": reason} if reason else _measure(opened, card)
+        # A check goes on with what runs, and says what does not.
+        except (InputError, RuntimeError, ImportError) as error:
+            measured[name] = {"refused": f"{type(error).__name__}: {error}"}
+    return measured
+
+
+def _measure(opened: Opened, card: ModelCard) -> dict[str, Any]:
+    """Calls of one row in every way, then large batches; µs."""
+    begun = time.perf_counter()
+    backend = opened(card, rows=(1,))
+    figures: dict[str, Any] = {"open_s": time.perf_counter() - begun}
+    call = make_call(backend, card, 1)
+    time_calls(call, _WARMUP_CALLS)
+    figures["back_to_back_us"] = percentiles(time_calls(call, _CALLS))
+    figures["transfers_us"] = [ns / 1000 for ns in backend.transfers_ns]
+    time.sleep(_IDLE_S)
+    figures["after_idle_us"] = float(time_calls(call, 1)[0]) / 1000
+    figures["paced_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
+    beating: Heartbeat | StepHeartbeat
+    if keeps_state(backend):
+        beating = StepHeartbeat(backend)
+    else:
+        beating = Heartbeat(backend, card.spec.leads, card.spec.window)
+    call = make_call(beating, card, 1)
+    figures["paced_heartbeat_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
+    figures["beats"] = beating.beats
+    beating.close()
+    figures["batches"] = {rows: _measure_batch(opened, card, rows) for rows in BATCHES}
+    return figures
+
+
+def _measure_batch(opened: Opened, card: ModelCard, rows: int) -> dict[str, Any]:
+    """Time of a large batch in ms, and how many streams of one lead it means at `HOP_S`."""
+    try:
+        backend = opened(card, rows=(rows,))
+    except (InputError, RuntimeError) as error:
+        return {"refused": f"{type(error).__name__}: {error}"}
+    call = make_call(backend, card, rows)
+    time_calls(call, 5)
+    p50, p99 = np.percentile(time_calls(call, _BATCH_CALLS) / 1e6, (50, 99))
+    backend.close()
+    return {"p50_ms": float(p50), "p99_ms": float(p99), "streams": int(rows * 1000 * HOP_S / p99)}
+
+
+def make_call(backend: AnyBackend, card: ModelCard, rows: int) -> Callable[[], object]:
+    """A call as a stream makes it every hop: windows, or one step of those that a hop of 40 ms needs."""
+    windows = probe(card)[np.arange(rows) % 2]
+    if not keeps_state(backend):
+        return partial(backend.infer, windows)
+    steps = backend.steps
+    samples = windows[:, :, : fixed_samples(steps)[-1]].copy()
+    lookahead = round(card.spec.lookahead_ms / 1000 * card.spec.fs)
+    return partial(backend.step, samples, initial_state(samples, steps), lookahead)
+
+
+def time_calls(call: Callable[[], object], calls: int, every_s: float = 0.0) -> np.ndarray:
+    """Nanoseconds of each call, back to back or at absolute moments that lie `every_s` apart."""
+    taken = np.empty(calls, np.int64)
+    gc.disable()
+    try:
+        first = time.perf_counter()
+        for index in range(calls):
+            ahead = first + index * every_s - time.perf_counter()
+            if ahead > 0:
+                time.sleep(ahead)
+            begun = time.perf_counter_ns()
+            call()
+            taken[index] = time.perf_counter_ns() - begun
+    finally:
+        gc.enable()
+    return taken
+
+
+def percentiles(taken_ns: np.ndarray) -> dict[str, float]:
+    """Percentiles and the longest, µs; none that no call lies beyond."""
+    shown = [p for p in (50.0, 95.0, 99.0, 99.9) if round(len(taken_ns) * (100 - p)) >= 100]
+    figures = {f"p{p:g}": float(np.percentile(taken_ns, p)) / 1000 for p in shown}
+    return figures | {"max": float(taken_ns.max()) / 1000}
+
+
+def judge(measured: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Each goal beside what was reached: by the fastest of our backends, streams by that of the most."""
+    ours = {name: each for name, each in measured.items() if name != "eager" and "refused" not in each}
+    if not ours:
+        return {
+            name: {"goal": goal, "reached": None, "by": None, "met": False} for name, goal in GOALS.items()
+        }
+    fastest = min(ours, key=lambda name: ours[name]["back_to_back_us"]["p50"])
+    call, paced = ours[fastest]["back_to_back_us"], ours[fastest]["paced_heartbeat_us"]
+    streams = {name: most_streams(each) for name, each in ours.items()}
+    most = max(streams, key=lambda name: streams[name])
+    reached = {
+        "p50_us": (call["p50"], fastest),
+        "p99_of_p50": (call["p99"] / call["p50"], fastest),
+        "paced_p99_of_p99": (paced["p99"] / call["p99"], fastest),
+        "streams": (streams[most], most),
+    }
+    return {
+        name: {
+            "goal": goal,
+            "reached": reached[name][0],
+            "by": reached[name][1],
+            "met": reached[name][0] >= goal if name == "streams" else reached[name][0] <= goal,
+        }
+        for name, goal in GOALS.items()
+    }
+
+
+def most_streams(figures: dict[str, Any]) -> int:
+    """Streams on one GPU with the batch size that holds the most; 0 where every size was refused."""
+    return max(batch.get("streams", 0) for batch in figures["batches"].values())

@@ -1,0 +1,1 @@
+"""What networks invent, lose and bend, and where the guard's limits come from."""

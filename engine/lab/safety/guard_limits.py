@@ -1,0 +1,186 @@
+"""Read off validation data how unsure a network may be: what stands on its card under ``guard``.
+
+Limits are as high as noise allows that no test hears: by them noise alone, without a heart, shows no
+rhythm. While that can be had above whatever the network comes to on clean validation records, no clean
+ECG is withheld. Where it cannot, the card says what it costs: nothing invented goes before nothing
+withheld.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.base import AnyBackend, Backend, Batch, keeps_state
+from engine.config import EngineConfig
+from engine.guard.checks import Checks
+from engine.guard.stage import guard
+from engine.guard.uncertainty import Limits
+from engine.lab.safety.beats import could_run
+from engine.lab.safety.cases import Case
+from engine.lab.safety.scores import Said, score
+from engine.lab.safety.validation_signals import noise_alone, record_with_noise
+from engine.messages import Emitted, Mark
+from engine.pipeline import unguarded
+from models.benches.track_f import FS, VALIDATION_RECORDS
+from models.registry import ModelCard
+from streamer.chunk import Chunk, Samples
+
+LOOKAHEADS_MS = (300.0, 100.0, 0.0)
+HOP_MS = 200.0
+RECORD_S, NOISE_S, WARMUP_S = 120.0, 1200.0, 10.0
+MARGIN = 1.1
+"""Times the greatest contradiction on clean records: above it none of them is withheld."""
+STATED = 0.42
+"""The same of a network that states its error, at least: noise raises that before it makes the network
+useless. At 0.35 a tenth of the hops of electrode motion at 0 dB are withheld, at this a twentieth."""
+FREE = (
+    *((doubted, 0.7 * doubted) for doubted in (2.0, 1.7, 1.4, 1.2, 1.0)),
+    *((1.0, believed) for believed in (0.6, 0.5)),
+)
+"""Shares of that above which it is doubted, and below which believed again, in the order of preference:
+these cost nothing on clean records."""
+DEAR = (
+    *((doubted, 0.5) for doubted in (0.9, 0.8, 0.7, 0.6, 0.5)),
+    *((both, both) for both in (0.4, 0.3, 0.2, 0.1)),
+)
+"""And these withhold some of them."""
+_CHUNK = 360
+
+
+def find_limits(
+    card: ModelCard,
+    backend: AnyBackend,
+    data_dir: Path | None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """The entry ``guard`` of a network's card.
+
+    Parameters
+    ----------
+    tell
+        Told what has been measured.
+
+    Returns
+    -------
+    dict
+        ``contradiction``: a row for each of `LOOKAHEADS_MS`, with the limits, what they were read
+        off, and what they come to on the same data.
+    """
+    remembering = backend if keeps_state(backend) else _Remembering(backend)
+    clean = [
+        record_with_noise(record, "none", 0.0, RECORD_S + WARMUP_S, data_dir) for record in VALIDATION_RECORDS
+    ]
+    noises = [signal for _, signal in noise_alone(NOISE_S + WARMUP_S, data_dir)]
+    rows = []
+    for lookahead_ms in LOOKAHEADS_MS:
+        config = EngineConfig.of(card.spec, lookahead_ms, HOP_MS)
+        records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
+        alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
+        greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
+        harmless = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
+        doubted, believed, _ = _find(harmless, partial(_runs, alone, config))
+        limits = Limits(((lookahead_ms, doubted, believed),))
+        row = {
+            "lookahead_ms": lookahead_ms,
+            "doubted": round(doubted, 4),
+            "believed": round(believed, 4),
+            "greatest_on_clean": round(greatest, 4),
+            "clean_bypassed_percent": round(100 * _bypassed(records, config, limits), 2),
+            "runs_of_noise": _runs(alone, config, limits),
+        }
+        tell(f"{card.spec.name}, look-ahead {lookahead_ms:g} ms: {row}")
+        rows.append(row)
+    return {
+        "measured_on": "validation records, and noise of training and validation, of Track F, hop 200 ms",
+        "contradiction": rows[::-1],
+    }
+
+
+def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:
+    """Where to doubt and to believe again: the first by which noise shows no rhythm.
+
+    Of those that are free the one after it, for noise that is worse than what was heard here. Returns
+    the last, and the runs that are left, where none helps.
+    """
+    tried = [*FREE, *DEAR]
+    for number, (doubted, believed) in enumerate(tried):
+        left = runs(Limits(((0.0, doubted * highest, believed * highest),)))
+        if not left:
+            doubted, believed = tried[min(number + 1, max(number, len(FREE) - 1))]
+            break
+    return doubted * highest, believed * highest, left
+
+
+class _Remembering:
+    """A backend that answers a window it has seen without asking again: look-aheads share windows."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._known: dict[bytes, Batch] = {}
+        self.name, self.leads = backend.name, backend.leads
+        self.transfers_ns, self.fixed_rows = (0, 0), ()
+
+    def infer(self, batch: Batch) -> Batch:
+        keys = [row.tobytes() for row in batch]
+        new = [row for row, key in enumerate(keys) if key not in self._known]
+        if new:
+            answers = self._backend.infer(np.ascontiguousarray(batch[new]))
+            self._known |= {keys[row]: answer.copy() for row, answer in zip(new, answers, strict=True)}
+        return np.stack([self._known[key] for key in keys])
+
+    def close(self) -> None:
+        self._backend.close()
+
+
+def in_chunks(raw: Samples) -> Iterator[list[Chunk]]:
+    """A signal (leads, samples) as a device would send it."""
+    for start in range(0, raw.shape[1], _CHUNK):
+        data = raw[:, start : start + _CHUNK]
+        yield [Chunk("validation", start, data, (start + np.arange(data.shape[1])) / FS, 0)]
+
+
+def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.float64]:
+    """`Doubt.contradiction` of the first lead after the warm-up, hop by hop."""
+    stateful = any(isinstance(message, Emitted) and not message.hop.predicted.size for message in messages)
+    checks = Checks(config, 1, Limits(None), stateful=stateful)
+    found = []
+    for message in messages:
+        checks.judge(message)
+        if message.start >= WARMUP_S * FS:
+            found.append(checks.doubt.contradiction[0])
+    return np.array(found)
+
+
+def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) -> float:
+    """Share of hops after the warm-up that are not the network's word."""
+    guarded = (message for messages in records for message in guard(messages, config, limits))
+    return float(
+        np.mean(
+            [
+                (message.marks == Mark.BYPASSED).any()
+                for message in guarded
+                if isinstance(message, Emitted) and message.start >= WARMUP_S * FS
+            ]
+        )
+    )
+
+
+def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
+    """Runs of beats over 3 s that leave where there is no heart, of the first noise that shows any."""
+    for messages in noises:
+        said = Said()
+        for message in guard(messages, config, limits):
+            if isinstance(message, Emitted):
+                said.add(message)
+        if not could_run(said.cleaned, said.shown):
+            continue
+        raw = np.concatenate([message.raw for message in messages], axis=1)
+        case = Case("noise", "alone", raw, beats=np.empty(0, np.int64), silent=((0, raw.shape[1]),))
+        runs: int = score(case, said, config)["runs_over_3_s"]
+        if runs:
+            return runs
+    return 0

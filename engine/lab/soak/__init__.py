@@ -1,0 +1,1 @@
+"""A day of patients with every fault."""

@@ -1,0 +1,1 @@
+"""Where each millisecond went, and what a run comes to."""

@@ -1,0 +1,105 @@
+"""Delays as a screen wants them: since the settings last changed, and of the last moment."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ledger.stages import STAGES, Ledger
+
+BARS = 24
+"""Bars of the histogram that goes to the screen."""
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Where the milliseconds went; NaN before the first sample.
+
+    Parameters
+    ----------
+    p50_ms, p95_ms, p99_ms, max_ms
+        Delay of a sample since the settings last changed, ms; to 1 %.
+    latest_p50_ms, latest_max_ms
+        The same of the samples since the snapshot before.
+    stages_ms
+        Median of each of `engine.ledger.stages.STAGES`, ms.
+    edges_ms, counts
+        Histogram of the delays: one edge more than counts.
+    realtime_factor
+        Share of the real time that the engine was busy.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    latest_p50_ms: float
+    latest_max_ms: float
+    stages_ms: tuple[float, ...]
+    edges_ms: tuple[float, ...]
+    counts: tuple[int, ...]
+    realtime_factor: float
+
+
+_NAN = float("nan")
+NO_DELAYS = Delays(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, (_NAN,) * len(STAGES), (), (), _NAN)
+"""Before the first sample."""
+
+
+class DelayWatch:
+    """Reads a ledger without disturbing its totals.
+
+    Parameters
+    ----------
+    ledger
+        Of the whole run.
+    fs
+        Rate of its samples, Hz.
+    """
+
+    def __init__(self, ledger: Ledger, fs: float) -> None:
+        self._ledger, self._fs = ledger, fs
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was before; called when settings change that decide the delay."""
+        self._ledger.settle()
+        self._stages = copy.deepcopy(self._ledger.stages)
+        self._total = copy.deepcopy(self._ledger.total)
+        self._busy_ns = self._ledger.busy_ns
+        self._latest = self._total
+
+    def snapshot(self) -> Delays:
+        """Figures of this moment."""
+        ledger = self._ledger
+        ledger.settle()
+        total = ledger.total.since(self._total)
+        latest = ledger.total.since(self._latest)
+        self._latest = copy.deepcopy(ledger.total)
+        edges, counts = _coarse(*total.bars())
+        played_ns = 1e9 * total.count / self._fs
+        return Delays(
+            p50_ms=total.percentile_ms(50),
+            p95_ms=total.percentile_ms(95),
+            p99_ms=total.percentile_ms(99),
+            max_ms=total.max_ms,
+            latest_p50_ms=latest.percentile_ms(50),
+            latest_max_ms=latest.max_ms,
+            stages_ms=tuple(
+                ledger.stages[stage].since(self._stages[stage]).percentile_ms(50) for stage in STAGES
+            ),
+            edges_ms=tuple(edges.tolist()),
+            counts=tuple(counts.tolist()),
+            realtime_factor=(ledger.busy_ns - self._busy_ns) / played_ns if played_ns else float("nan"),
+        )
+
+
+def _coarse(
+    edges: NDArray[np.float64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The same histogram in at most `BARS` bars."""
+    if counts.size == 0:
+        return edges[:0], counts
+    first = np.arange(0, counts.size, -(-counts.size // BARS))
+    return np.append(edges[first], edges[-1]), np.add.reduceat(counts, first)

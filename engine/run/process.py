@@ -1,0 +1,321 @@
+"""The engine in a process of its own, so that no screen can slow it and no crash in it takes one down.
+
+Concurrent activities, what each may block on, and what happens then:
+
+- *engine process, main thread*: pulls the source, cleans, feeds recorder and figures. Blocks only
+  on the source (waiting for its next chunk is its pace) and on the disk. Never on the screen.
+- *engine process, a thread for each source* (where several play at real speed): pulls it, and hands
+  its chunks to the main thread. Blocks on its source, and on the main thread where that does not
+  keep up; never on another source.
+- *engine process, control thread*: blocks on the control pipe. It hands over commands, and stops
+  the run when the pipe closes, so that an engine never outlives the process that started it.
+- *engine process, threads of liblsl* (with a live source or an LSL outlet): fill the inlet's buffer
+  of a few seconds and send what the outlet was given. What overflows them is found as a gap.
+- *engine process, queue feeder* (of `multiprocessing.Queue`): blocks when the screen does not read;
+  the queue is bounded and latest-only, so the main thread then drops the oldest frame.
+- *parent*: reads frames when it likes, and waits for the outcome. Ctrl-C reaches the parent alone,
+  which asks the engine to stop; what was read by then is still cleaned and recorded.
+
+An error in the engine ends the run and is raised in the parent by `wait`.
+"""
+
+import contextlib
+import itertools
+import multiprocessing
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from engine.messages import Emitted, Gap, Message, Preview
+from engine.run.ctrl_c import ctrl_c_waits
+from engine.run.session import Job, Outcome, Retune, Session, Status
+from streamer.chunk import StreamInfo
+from streamer.errors import InputError
+from streamer.noise import NoiseSettings
+
+FRAME_S = 0.02
+"""Frames leave for the screen at most this often."""
+STATUS_S = 0.5
+_QUEUED = 64
+
+
+@dataclass(frozen=True)
+class Started:
+    """First word of an engine that is ready: what it plays and how.
+
+    Parameters
+    ----------
+    beside
+        The same of further streams that it plays.
+    """
+
+    info: StreamInfo
+    backend: str
+    lookahead_ms: float
+    hop_ms: float
+    algorithmic_delay_ms: float
+    beside: tuple["Started", ...] = ()
+
+    @property
+    def streams(self) -> tuple["Started", ...]:
+        """Each stream by itself."""
+        return (replace(self, beside=()), *self.beside)
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Hold a played signal, or let it go on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record into a folder; None ends the recording."""
+
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A command that could not be followed, and why; everything goes on as before."""
+
+    reason: str
+
+
+Command = NoiseSettings | Retune | Pause | Record
+Frame = Message | Preview | Status | Refused
+"""What the engine tells a screen."""
+
+
+class EngineFailure(RuntimeError):
+    """The engine process ended by itself; the message holds its reason."""
+
+
+class EngineProcess:
+    """Starts a job in a process of its own, and talks to it.
+
+    Use in a ``with``: leaving it stops the engine and waits for its end.
+    """
+
+    def __init__(self, job: Job) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._control, control = context.Pipe()
+        self._frames: Any = context.Queue(_QUEUED)
+        # A daemon is ended with its parent even where the parent dies in a hurry.
+        self._process = context.Process(
+            target=_engine_main,
+            args=(job, control, self._frames),
+            name="ecg-stream engine",
+            daemon=True,
+        )
+        try:
+            # Ctrl-C reaches the engine too, which cannot ignore it before its first line runs.
+            with ctrl_c_waits():
+                self._process.start()
+                control.close()
+        except KeyboardInterrupt:
+            # Nobody gets this object, so nobody could close it.
+            self._process.terminate()
+            self._process.join()
+            raise
+
+    def __enter__(self) -> "EngineProcess":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the engine and wait for its end; one that hangs is ended by force."""
+        self.stop()
+        self._process.join(10)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join()
+        self._control.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine."""
+        return self._process.pid
+
+    def wait_started(self) -> Started:
+        """Block until the engine plays; raises what kept it from playing."""
+        answer = self._receive()
+        if not isinstance(answer, Started):
+            raise EngineFailure(f"the engine sent {type(answer).__name__} before it started")
+        return answer
+
+    def finished(self, timeout_s: float = 0.0) -> Outcome | None:
+        """The outcome, once there is one; None before. Raises what ended the engine."""
+        answer = self.heard(timeout_s)
+        return answer if isinstance(answer, Outcome) else None
+
+    def heard(self, timeout_s: float = 0.0) -> Started | Outcome | None:
+        """The next word of the engine, if one comes in time. Raises what ended the engine."""
+        return self._receive() if self._control.poll(timeout_s) else None
+
+    def _receive(self) -> Started | Outcome:
+        try:
+            answer = self._control.recv()
+        except EOFError:
+            self._process.join()
+            raise EngineFailure(
+                f"the engine process ended without a word (exit code {self._process.exitcode})"
+            ) from None
+        if isinstance(answer, BaseException):
+            raise answer
+        result: Started | Outcome = answer
+        return result
+
+    def frames(self) -> Iterator[Frame]:
+        """Everything that waits for the screen; returns when nothing does."""
+        while True:
+            try:
+                yield from self._frames.get_nowait()
+            except queue.Empty:
+                return
+
+    def stop(self) -> None:
+        """Ask the engine to end its run; its outcome still comes."""
+        self._send(None)
+
+    def set_noise(self, settings: NoiseSettings) -> None:
+        """Change the noise while it plays."""
+        self._send(settings)
+
+    def retune(self, wanted: Retune) -> None:
+        """Change network, backend, look-ahead or hop while it plays."""
+        self._send(wanted)
+
+    def pause(self, paused: bool) -> None:
+        """Hold a played signal, or let it go on; a live one goes on."""
+        self._send(Pause(paused))
+
+    def record(self, folder: Path | None) -> None:
+        """Record into a folder from now on; None ends the recording."""
+        self._send(Record(folder))
+
+    def _send(self, command: Command | None) -> None:
+        # A pipe that is closed means that the engine has ended; `finished` says how.
+        with contextlib.suppress(OSError):
+            self._control.send(command)
+
+
+def _engine_main(job: Job, control: Connection, frames: Any) -> None:
+    # Ctrl-C in a terminal reaches every process of its group; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A screen that is gone must not keep the engine from ending.
+    frames.cancel_join_thread()
+    stopped, playing = threading.Event(), _Playing()
+    threading.Thread(target=_obey, args=(control, playing, stopped), daemon=True).start()
+    try:
+        session = Session(job, stopped.is_set)
+        screen = _Screen(session, frames)
+        playing.session, playing.screen = session, screen
+        control.send(_started(session))
+        control.send(session.run(stopped.is_set, screen, screen.idle))
+    except (InputError, KeyboardInterrupt) as error:
+        control.send(error)
+    except OSError as error:
+        control.send(EngineFailure(f"the engine stopped: {error}"))
+    except Exception:  # noqa: BLE001 - the last line of a process: whatever it was, the parent must hear it
+        control.send(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
+
+
+def _started(session: Session) -> Started:
+    first, *beside = (
+        Started(bed.info, setup.backend, setup.lookahead_ms, setup.hop_ms, setup.algorithmic_delay_ms)
+        for bed in session.beds
+        for setup in (session.setup(bed),)
+    )
+    return replace(first, beside=tuple(beside))
+
+
+@dataclass
+class _Playing:
+    """The session and its screen, once they are there: it can be told to stop before."""
+
+    session: Session | None = None
+    screen: "_Screen | None" = None
+
+
+def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        try:
+            command: Command | None = control.recv()
+        except (EOFError, OSError):
+            command = None
+        session, screen = playing.session, playing.screen
+        if command is None:
+            stopped.set()
+        if session is None or screen is None:
+            continue
+        try:
+            if command is None:
+                # A held player would never ask whether it should stop.
+                session.pause(False)
+            elif isinstance(command, Retune):
+                session.retune(command)
+            elif isinstance(command, Pause):
+                session.pause(command.paused)
+            elif isinstance(command, Record):
+                session.record(command.folder)
+            else:
+                session.set_noise(command)
+        except (InputError, OSError) as error:
+            screen.put([Refused(str(error))])
+
+
+class _Screen:
+    """Latest-only way to the screen: bundles messages, and drops the oldest when nobody reads."""
+
+    def __init__(self, session: Session, frames: Any) -> None:
+        self._session, self._frames = session, frames
+        self._bundle: list[Frame] = []
+        self._newest: dict[str, Emitted] = {}
+        self._sent = self._status_sent = 0.0
+        # One stream's status at a time: those of a ward together would hold the engine up.
+        self._next = itertools.cycle(range(len(session.beds)))
+        self._status_s = STATUS_S / len(session.beds)
+
+    def __call__(self, message: Emitted | Gap) -> None:
+        if isinstance(message, Gap):
+            self._bundle.append(message)
+        else:
+            self._bundle.append(message.released())
+            self._newest[message.stream] = message
+        self.idle()
+
+    def idle(self) -> None:
+        """Send what is due: a silent stream has a state too."""
+        now = time.perf_counter()
+        if now - self._sent < FRAME_S:
+            return
+        self._sent = now
+        if now - self._status_sent >= self._status_s:
+            self._status_sent = now
+            self._bundle.append(self._session.status(next(self._next)))
+        self._bundle += [message.preview() for message in self._newest.values()]
+        self._newest.clear()
+        if self._bundle:
+            self.put(self._bundle)
+            self._bundle = []
+
+    def put(self, bundle: list[Frame]) -> None:
+        """Send, from any thread; a screen that does not read loses its oldest bundle."""
+        for _ in range(2):
+            try:
+                self._frames.put_nowait(bundle)
+                return
+            except queue.Full:
+                with contextlib.suppress(queue.Empty):
+                    self._frames.get_nowait()

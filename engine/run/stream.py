@@ -1,0 +1,328 @@
+"""One stream of a run: where it comes from, where it goes, and what became of it."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.config import EngineConfig
+from engine.ledger.account import Account
+from engine.ledger.delays import NO_DELAYS, Delays, DelayWatch
+from engine.messages import Cleaned, Emitted, Gap, explain
+from engine.sinks.lsl_outlet import LslOutlet
+from engine.sinks.recording import Recording
+from streamer.chunk import Chunk
+from streamer.faults.source import FaultySource, player_of
+from streamer.noise import NoiseSettings
+from streamer.open_source import SourceSettings
+from streamer.resample import Resampler, ratio, resample, resampled_info
+from streamer.source import Source
+from streamer.watchdog import StreamState
+
+KEPT_S = 10.0
+"""Seconds of the run's end that are kept for its picture."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The settings in force: `backend` is the one that runs, lengths of time are whole samples.
+
+    Parameters
+    ----------
+    step
+        What takes the network's place while the machine does not keep up; empty while it does.
+    failure
+        What runtimes failed of; empty where none did.
+    """
+
+    model: str = ""
+    backend: str = ""
+    lookahead_ms: float = 0.0
+    hop_ms: float = 0.0
+    algorithmic_delay_ms: float = 0.0
+    step: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a stream is doing, for a screen; figures as in the summary.
+
+    Parameters
+    ----------
+    setup, delays
+        The settings in force, and the delays since they are.
+    recording, recording_problem
+        Record that is being written, without extension; None where none is, and why it has ended.
+    state, effective_fs_hz, ppm, sample_age_s
+        What a live source says of itself.
+    stream
+        Which one: its `StreamInfo.source_id`.
+    ended
+        Its source has nothing more, while others may go on.
+    reasons
+        Why leads are not the network's word at this moment, by lead.
+    """
+
+    seconds: float
+    samples_in: int
+    gaps: int
+    gap_samples: int
+    snr_in_db: float
+    snr_out_db: float
+    delay_p50_ms: float
+    delay_p99_ms: float
+    deadline_misses: int
+    setup: Setup = Setup()
+    delays: Delays = NO_DELAYS
+    recording: str | None = None
+    state: str = "LIVE"
+    effective_fs_hz: float | None = None
+    ppm: float | None = None
+    sample_age_s: float = 0.0
+    problem: str = ""
+    stream: str = ""
+    ended: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
+    recording_problem: str = ""
+
+
+class Bed:
+    """A source, the sinks of what leaves the engine of it, and its account.
+
+    `chunks` may run on a thread of its own; `note_state` and `take` belong to the thread that
+    cleans; the rest may be called from any.
+
+    Parameters
+    ----------
+    settings
+        What `source` was opened from.
+    """
+
+    def __init__(self, settings: SourceSettings, source: Source, config: EngineConfig) -> None:
+        self.settings, self.source, self.config = settings, source, config
+        self.info = resampled_info(source.info, config.fs)
+        up, down = ratio(source.info.fs, config.fs)
+        self._resampling_s = 0.0 if up == down else Resampler(source.info.fs, config.fs).delay_s
+        self.account = Account(self.info, self.hop_ns)
+        self.delays = DelayWatch(self.account.ledger, config.fs)
+        self.player = player_of(source)
+        """What can be held, and given noise; None for a live source."""
+        self.recording: Recording | None = None
+        self._last_recording: Recording | None = None
+        # The control thread changes the recording, the one that cleans uses it.
+        self._recording = threading.Lock()
+        self.outlet: LslOutlet | None = None
+        self._published: str | None = None
+        self._kept: deque[Emitted] = deque(maxlen=max(1, round(KEPT_S * config.fs / config.hop)))
+        self._noise = settings.noise_settings
+        self._state: StreamState | None = None
+        self._resumed_s = 0.0
+        self._ended = False
+
+    @property
+    def algorithmic_delay_s(self) -> float:
+        """Look-ahead + hop + the delay of the resampler."""
+        return self.config.delay_s + self._resampling_s
+
+    @property
+    def hop_ns(self) -> float:
+        """Real time between two hops; 0 where there is no pace."""
+        speed = self.source.speed
+        return 1e9 * self.config.hop / self.config.fs / speed if speed else 0.0
+
+    # what changes while it plays
+
+    def retuned(self, config: EngineConfig) -> None:
+        """Account for the samples that follow by other settings."""
+        self.config = config
+        self.account.ledger.hop_ns = self.hop_ns
+        self.delays.restart()
+
+    def set_noise(self, settings: NoiseSettings) -> None:
+        """Change the noise; raises `InputError` where it cannot be had."""
+        self.source.set_noise(settings)
+        self._noise = settings
+
+    def pause(self, paused: bool) -> None:
+        """Hold a played signal; a live one cannot be held and goes on."""
+        if self.player is None:
+            return
+        if not paused:
+            self._resumed_s = time.perf_counter()
+        self.player.pause(paused)
+
+    def record(self, folder: Path | None, rotate_s: float | None = None) -> None:
+        """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
+        recording = Recording(folder, self.info, rotate_s) if folder else None
+        with self._recording:
+            before, self.recording = self.recording, recording
+        if recording:
+            self._last_recording = recording
+        if before:
+            before.close()
+
+    def publish(self, name: str, model: str) -> None:
+        """Publish what leaves the engine as an LSL stream."""
+        self._published = name
+        self.outlet = LslOutlet(name, self.info, model, self.config, self.algorithmic_delay_s)
+
+    def close(self) -> None:
+        """End recording and publishing."""
+        self.record(None)
+        if self.outlet:
+            self.outlet.close()
+
+    # samples
+
+    def chunks(self, stopped: Callable[[], bool]) -> Iterator[Chunk]:
+        """Count what the source sends, bring it to the network's rate, and stop when asked.
+
+        The last chunk ends the segment: what waits for look-ahead leaves while other streams go on.
+        """
+
+        def counted() -> Iterator[Chunk]:
+            for chunk in self.source.chunks():
+                self.account.source_samples += chunk.data.shape[1]
+                yield chunk
+                if stopped():
+                    return
+
+        end = 0
+        for chunk in resample(counted(), self.source.info, self.config.fs):
+            self.account.samples_in += chunk.data.shape[1]
+            end = chunk.stop
+            yield chunk
+        self._ended = True
+        nothing = np.empty((len(self.info.leads), 0), np.float32)
+        now = time.perf_counter_ns()
+        yield Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
+
+    def note_state(self) -> None:
+        """Tell the sinks when the source's state has changed."""
+        state = self.source.health.state
+        if state is self._state:
+            return
+        self._state = state
+        with self._recording:
+            if self.recording:
+                self.recording.note_state(state)
+        if self.outlet:
+            self.outlet.note_state(state)
+
+    def note_step(self, step: str, why: str) -> None:
+        """Tell the sinks what cleans from now on."""
+        with self._recording:
+            if self.recording:
+                self.recording.note_step(step, why)
+        if self.outlet:
+            self.outlet.note_step(step, why)
+
+    def take(self, message: Emitted | Gap) -> None:
+        """Hand to every sink what leaves the engine, and count it."""
+        with self._recording:
+            if self.recording:
+                self.recording.push(message)
+        if self.outlet:
+            self.outlet.push(message)
+        if isinstance(message, Gap):
+            self.account.take(message)
+            return
+        self._kept.append(message)
+        # What was on its way when the user paused waited for the user, not for the engine.
+        self.account.take(message, timed=bool(message.source_time[0] >= self._resumed_s))
+
+    # what became of it
+
+    def setup(self, model: str, backend: str) -> Setup:
+        """The settings in force."""
+        config = self.config
+        return Setup(
+            model,
+            backend,
+            1000 * config.lookahead / config.fs,
+            1000 * config.hop / config.fs,
+            1000 * self.algorithmic_delay_s,
+        )
+
+    def status(self, setup: Setup) -> Status:
+        """Figures of this moment."""
+        health, account, recording = self.source.health, self.account, self.recording
+        snr_in, snr_out = account.scorer.rolling_snr_db()
+        account.ledger.settle()
+        total = account.ledger.total
+        return Status(
+            seconds=account.samples_out / self.config.fs,
+            samples_in=account.samples_in,
+            gaps=account.gaps,
+            gap_samples=account.gap_samples,
+            snr_in_db=snr_in,
+            snr_out_db=snr_out,
+            delay_p50_ms=total.percentile_ms(50),
+            delay_p99_ms=total.percentile_ms(99),
+            deadline_misses=account.ledger.deadline_misses,
+            setup=setup,
+            delays=self.delays.snapshot(),
+            recording=str(recording.path) if recording and not recording.problem else None,
+            recording_problem=recording.problem if recording else "",
+            state=health.state,
+            effective_fs_hz=health.effective_fs_hz,
+            ppm=health.ppm,
+            sample_age_s=health.sample_age_s,
+            problem=health.problem,
+            stream=self.info.source_id,
+            ended=self._ended,
+            reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
+        )
+
+    def traces(self) -> list[Cleaned]:
+        """The end of its signal."""
+        return [message.released() for message in self._kept]
+
+    def summary(self, setup: Setup, launched_ns: int) -> dict[str, Any]:
+        """Everything that can be said of it, ready for JSON; NaN is null."""
+        settings, source, recording = self.settings, self.source, self._last_recording
+        faults = source.log.figures() if isinstance(source, FaultySource) else None
+        return {
+            "source": self.source.info.name,
+            "leads": list(self.info.leads),
+            "source_fs_hz": self.source.info.fs,
+            "fs_hz": self.config.fs,
+            "noise": self._noise.weights,
+            "noise_snr_db": self._noise.snr_db if self._noise.weights else None,
+            "snr_definition": self._noise.definition,
+            "noise_part": self._noise.part if settings.kind == "replay" else settings.kind,
+            "own_drift": settings.own_drift,
+            "seed": settings.seed,
+            "speed": self.source.speed,
+            "model": setup.model,
+            "backend": setup.backend,
+            "lookahead_ms": setup.lookahead_ms,
+            "hop_ms": setup.hop_ms,
+            **self.account.figures(launched_ns, self.algorithmic_delay_s),
+            "stream": self._stream_summary() if settings.kind == "lsl" or faults else None,
+            "faults": faults,
+            "recording": str(recording.path) if recording else None,
+            "recording_files": recording.files if recording else 0,
+            "recording_problem": recording.problem if recording else "",
+            "recording_clipped": recording.clipped if recording else None,
+            "lsl_out": self._published,
+        }
+
+    def _stream_summary(self) -> dict[str, Any]:
+        """What a live stream did, counted in its own samples."""
+        health = self.source.health
+        return {
+            "state": health.state,
+            "states": health.states,
+            "effective_rate_hz": health.effective_fs_hz,
+            "ppm": health.ppm,
+            **asdict(health.counts),
+            "notes": list(self.source.info.notes),
+            "problem": health.problem,
+        }

@@ -1,0 +1,1 @@
+"""Where cleaned samples go: a recording, an LSL stream."""

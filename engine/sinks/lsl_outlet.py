@@ -1,0 +1,123 @@
+"""Publish what leaves the engine to Lab Streaming Layer: the cleaned ECG, and its states and gaps."""
+
+import json
+import time
+
+import numpy as np
+
+from engine.config import EngineConfig
+from engine.messages import Cleaned, Gap, Verdict, explain
+from streamer.chunk import StreamInfo
+from streamer.errors import InputError
+from streamer.lsl.inlet import lsl_clock_offset_s
+from streamer.lsl.network import OWN_OUTPUT, load_pylsl
+from streamer.plain import plain
+from streamer.watchdog import StreamState
+
+EVENTS_SUFFIX = "-events"
+_BUFFERED_S = 60
+_LINGER_S = 0.2
+
+
+class LslOutlet:
+    """Two LSL streams: ``name``, type ECG, in mV, and ``name-events``, text of type Markers.
+
+    A cleaned sample has the time stamp of its source, so that it lies on the raw one in any
+    recorder, however late it leaves. Samples of a gap are not sent. An event is a JSON object:
+    ``{"event": "state", "state": "LOST"}``, ``{"event": "gap", "start": 360, "stop": 433}`` or
+    ``{"event": "bypassed", "start": 720, "reasons": {"II": "lead off"}}``, where from a sample on
+    something else leaves than before (a `Mark` by name); in samples of the cleaned stream.
+
+    Parameters
+    ----------
+    info
+        Stream as the engine sees it (after resampling).
+    model
+        Name of the network, for the metadata.
+    algorithmic_delay_s
+        Of the engine, in s, for the metadata.
+
+    Raises
+    ------
+    InputError
+        If the name is empty, or LSL cannot be loaded.
+    """
+
+    def __init__(
+        self, name: str, info: StreamInfo, model: str, config: EngineConfig, algorithmic_delay_s: float
+    ) -> None:
+        if not name.strip() or plain(name) != name:
+            raise InputError(
+                f"--lsl-out {name!r} is no name for the cleaned stream; give 1 to 80 printable letters"
+            )
+        pylsl = load_pylsl()
+        self._fs, self._leads = info.fs, info.leads
+        self._verdict: Verdict | None = None
+        source_id = f"{OWN_OUTPUT}{name}/{info.source_id}"
+        signal = pylsl.StreamInfo(name, "ECG", len(info.leads), info.fs, pylsl.cf_float32, source_id)
+        channels = signal.desc().append_child("channels")
+        for lead in info.leads:
+            channel = channels.append_child("channel")
+            for field, value in (("label", lead), ("unit", "millivolts"), ("type", "ECG")):
+                channel.append_child_value(field, value)
+        processing = signal.desc().append_child("processing")
+        for field, value in (
+            ("software", "ecg-stream"),
+            ("network", model),
+            ("lookahead_ms", f"{1000 * config.lookahead / config.fs:g}"),
+            ("hop_ms", f"{1000 * config.hop / config.fs:g}"),
+            ("algorithmic_delay_ms", f"{1000 * algorithmic_delay_s:g}"),
+            ("time_stamps", "of the source"),
+            ("source", info.name),
+            ("source_id", info.source_id),
+        ):
+            processing.append_child_value(field, value)
+        events = pylsl.StreamInfo(
+            name + EVENTS_SUFFIX,
+            "Markers",
+            1,
+            pylsl.IRREGULAR_RATE,
+            pylsl.cf_string,
+            source_id + EVENTS_SUFFIX,
+        )
+        label = events.desc().append_child("channels").append_child("channel")
+        label.append_child_value("label", "event")
+        label.append_child_value("type", "Markers")
+        self._signal = pylsl.StreamOutlet(signal, max_buffered=_BUFFERED_S)
+        self._events = pylsl.StreamOutlet(events, max_buffered=_BUFFERED_S)
+        self._offset_s = lsl_clock_offset_s()
+        self._newest_s = time.perf_counter()
+
+    def push(self, message: Cleaned | Gap) -> None:
+        """Publish; never blocks, liblsl sends in threads of its own."""
+        if isinstance(message, Gap):
+            stamp = self._newest_s + 1 / self._fs
+            self._tell(stamp, event="gap", start=message.start, stop=message.stop)
+            self._verdict = None
+            return
+        verdict = message.verdict
+        if verdict != self._verdict:
+            self._verdict = verdict
+            reasons = explain(verdict, self._leads)
+            stamp = float(message.source_time[0])
+            self._tell(stamp, event=verdict[0].name.lower(), start=message.start, reasons=reasons)
+        self._newest_s = float(message.source_time[-1])
+        frames = np.ascontiguousarray(message.cleaned.T)
+        self._signal.push_chunk(frames, message.source_time - self._offset_s)
+
+    def note_state(self, state: StreamState) -> None:
+        """Publish a new state of the source, stamped with now."""
+        self._tell(time.perf_counter(), event="state", state=str(state))
+
+    def note_step(self, step: str, why: str) -> None:
+        """Publish that something else cleans, stamped with now."""
+        self._tell(time.perf_counter(), event="step", step=step, why=why)
+
+    def _tell(self, stamp: float, **event: str | int | dict[str, str]) -> None:
+        self._events.push_sample([json.dumps(event)], stamp - self._offset_s)
+
+    def close(self) -> None:
+        """Take both streams from the network, once who listens has had time for the rest."""
+        if self._signal.have_consumers() or self._events.have_consumers():
+            time.sleep(_LINGER_S)
+        del self._signal, self._events

@@ -1,0 +1,200 @@
+"""Append what leaves the engine to a WFDB record that opens at any moment, even after a kill."""
+
+import json
+import os
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.messages import Cleaned, Gap, Verdict, explain
+from engine.sinks.append_file import AppendFile
+from streamer.chunk import StreamInfo
+from streamer.errors import InputError
+from streamer.records.record import OWN_RECORDING
+from streamer.watchdog import StreamState
+
+GAIN = 1000.0
+"""ADC units per mV: format 16 then reaches ±32.7 mV in steps of 1 µV."""
+_MISSING = -32768
+_LIMIT = 32767
+_GAP_BLOCK = 1 << 16
+_LONGEST_NAME = 80
+_EVENTS = ".events.jsonl"
+_ANNOTATION = "annotation"
+
+
+class Recorder:
+    """Raw, cleaned and (where known) reference of every lead, as WFDB format 16.
+
+    Every frame goes to the system with one unbuffered write (see `engine.sinks.append_file` for what that
+    promises), and the header says nothing of the length until `close`, so that a reader takes it from
+    the file's size. Beside the record, ``<name>.events.jsonl`` has a line for each gap, each change of
+    mark, reason or state and each annotation of the source, and ``<name>.stamps`` the source's time of
+    every frame, as little-endian float64 seconds of the machine's monotonic clock, of which every state
+    says the time of day; the annotations become ``<name>.atr`` at the end. A gap is written as missing
+    samples, so that positions in the record stay true to time.
+
+    Parameters
+    ----------
+    folder
+        Where to write; made if needed.
+    info
+        Stream as the engine sees it (after resampling).
+    name
+        Record to write; None makes one of stream and time. Nothing is ever overwritten: a number
+        goes behind a name that is taken.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, info: StreamInfo, name: str | None = None) -> None:
+        self._info = info
+        kinds = ["raw", "cleaned"] + (["reference"] if info.has_reference else [])
+        self._signals = [f"{_flat(lead)} {kind}" for kind in kinds for lead in info.leads]
+        self._first: int | None = None
+        self.frames = 0
+        self.clipped = 0
+        self._initial = np.zeros(len(self._signals), np.int64)
+        self._checksum = np.zeros(len(self._signals), np.int64)
+        self._verdict: Verdict | None = None
+        self._annotated = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.path, self._file = _make_unused(folder / (name or record_name(info)))
+            self._events = AppendFile(self.path.with_suffix(_EVENTS))
+            self._stamps = AppendFile(self.path.with_suffix(".stamps"))
+            self._write_header(closed=False)
+        except OSError as error:
+            raise InputError(
+                f"cannot record into {folder}: {error.strerror}; give a folder that can be written"
+            ) from error
+
+    def push(self, message: Cleaned | Gap) -> None:
+        """Append; raises OSError when the disk does not take it, with every file left whole."""
+        if self._first is None:
+            self._first = message.start
+        at = message.start - self._first
+        if isinstance(message, Gap):
+            self.note("gap", at, until=message.stop - self._first)
+            self._skip(message.stop - message.start)
+            self._verdict = None
+            return
+        parts = [message.raw, message.cleaned]
+        if message.clean is not None:
+            parts.append(message.clean)
+        units = np.rint(np.concatenate(parts) * np.float32(GAIN))
+        missing = ~np.isfinite(units)
+        clipped = np.abs(units) > _LIMIT
+        if clipped.any():
+            self.clipped += int((clipped & ~missing).sum())
+            units = np.clip(units, -_LIMIT, _LIMIT)
+        units[missing] = _MISSING
+        self._append(units.T.astype("<i2"), message.source_time)
+        verdict = message.verdict
+        if verdict != self._verdict:
+            self._verdict = verdict
+            self.note(verdict[0].name.lower(), at, reasons=explain(verdict, self._info.leads))
+        for annotation in message.annotations:
+            self._annotated = True
+            self.note(
+                _ANNOTATION, annotation.sample - self._first, symbol=annotation.symbol, text=annotation.note
+            )
+
+    def _append(self, frames: NDArray[np.int16], source_time: NDArray[np.float64]) -> None:
+        """Write frames (samples, signals), and the time of each."""
+        if self.frames == 0 and len(frames):
+            self._initial = frames[0].astype(np.int64)
+        self._file.append(frames.tobytes())
+        self.frames += len(frames)
+        self._checksum += frames.sum(axis=0, dtype=np.int64)
+        self._stamps.append(source_time.astype("<f8").tobytes())
+
+    def _skip(self, count: int) -> None:
+        size = min(count, _GAP_BLOCK)
+        frames = np.full((size, len(self._signals)), _MISSING, "<i2")
+        nothing = np.full(size, np.nan)
+        for start in range(0, count, _GAP_BLOCK):
+            self._append(frames[: count - start], nothing[: count - start])
+
+    def note_state(self, state: StreamState) -> None:
+        """Write a new state of the source down, at the frame that is next."""
+        now = datetime.now(UTC).isoformat()
+        self.note("state", state=str(state), monotonic=time.perf_counter(), utc=now)
+
+    def note(self, event: str, sample: int | None = None, **more: float | str | dict[str, str]) -> None:
+        """Write an event down, at the frame that is next where no other is named."""
+        line = {"sample": self.frames if sample is None else sample, "event": event, **more}
+        self._events.append((json.dumps(line) + "\n").encode("ascii"))
+
+    def _write_header(self, *, closed: bool) -> None:
+        """Replace the header in one step; the length stands in it only once it is final."""
+        name = self.path.name
+        length = f" {self.frames}" if closed else ""
+        lines = [f"{name} {len(self._signals)} {self._info.fs:g}{length}"]
+        for signal, first, total in zip(self._signals, self._initial, self._checksum, strict=True):
+            check = ((int(total) + 0x8000) % 0x10000) - 0x8000
+            lines.append(f"{name}.dat 16 {GAIN:g}(0)/mV 16 0 {first} {check} 0 {signal}")
+        lines.append(f"# {_flat(self._info.name)}, {OWN_RECORDING}; missing samples are gaps")
+        temporary = self.path.with_suffix(".hea.tmp")
+        try:
+            temporary.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
+            os.replace(temporary, self.path.with_suffix(".hea"))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Write the final header and the annotations; raises OSError when the disk does not take them.
+
+        Without them the record opens all the same.
+        """
+        for file in (self._file, self._stamps, self._events):
+            file.close()
+        self._write_header(closed=True)
+        if self._annotated:
+            self._write_annotations()
+
+    def _write_annotations(self) -> None:
+        import wfdb
+
+        with self.path.with_suffix(_EVENTS).open(encoding="ascii") as lines:
+            marks = [mark for mark in map(json.loads, lines) if mark["event"] == _ANNOTATION]
+        wfdb.wrann(
+            self.path.name,
+            "atr",
+            np.array([mark["sample"] for mark in marks]),
+            [mark["symbol"] for mark in marks],
+            aux_note=[mark["text"] for mark in marks],
+            fs=self._info.fs,
+            write_dir=str(self.path.parent),
+        )
+
+
+def _flat(text: str) -> str:
+    """Text on one line of a header."""
+    return " ".join(text.split())
+
+
+def record_name(info: StreamInfo) -> str:
+    """Name for a record of a stream that begins now: letters, digits, '_' and '-', and not long."""
+    # What a stream calls itself comes from others: nothing of it may lead out of the folder.
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", info.name).strip("-")[:_LONGEST_NAME] or "ecg"
+    return f"{stem}-{datetime.now():%Y%m%dT%H%M%S}"
+
+
+def _make_unused(wanted: Path) -> tuple[Path, AppendFile]:
+    """A record's path that is nobody's yet, and its signal file, which makes it ours."""
+    path, number = wanted, 2
+    while True:
+        try:
+            if not any(path.with_suffix(suffix).exists() for suffix in (".hea", ".atr", ".stamps", _EVENTS)):
+                return path, AppendFile(path.with_suffix(".dat"))
+        except FileExistsError:
+            pass
+        path, number = wanted.with_name(f"{wanted.name}-{number}"), number + 1

@@ -1,0 +1,144 @@
+"""The live view where there is no display: two traces and the figures, in a terminal."""
+
+import time
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from engine.messages import Cleaned, Gap
+from engine.run.process import Frame, Started
+from engine.run.session import Status
+from gui.terminal.braille import braille
+from gui.terminal.history import History
+
+WARNING = "research prototype: not for diagnosis, alarms or cardioversion timing"
+_LINES = 6
+
+
+class TerminalView:
+    """Shows raw and cleaned lead, heart rates, SNR and delay; use in a ``with``.
+
+    Of several streams it draws the first, and has a line of figures for each.
+
+    Parameters
+    ----------
+    started
+        What the engine plays and how.
+    model
+        Name of the network, for the label.
+    """
+
+    def __init__(self, started: Started, model: str, console: Console) -> None:
+        self._started, self._model = started, model
+        self._console = console
+        self.history = History(started.info)
+        self.statuses: dict[str, Status] = {}
+        self._rates: tuple[float | None, float | None] = (None, None)
+        self._rated = time.perf_counter()
+        self._live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def take(self, frame: Frame) -> None:
+        """Take what the engine sent: traces of the first stream, figures of all."""
+        if isinstance(frame, Status):
+            self.statuses[frame.stream] = frame
+        elif isinstance(frame, Cleaned | Gap) and frame.stream == self._started.info.source_id:
+            self.history.push(frame)
+
+    def __enter__(self) -> "TerminalView":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def draw(self) -> None:
+        """Bring the screen up to date; heart rates once a second."""
+        if time.perf_counter() - self._rated >= 1:
+            self._rates = self.history.heart_rates()
+            self._rated = time.perf_counter()
+        self._live.update(self.render())
+
+    def render(self) -> RenderableType:
+        """The whole view."""
+        columns = max(20, self._console.width - 6)
+        info, started = self._started.info, self._started
+        lead = info.leads[0]
+        raw, cleaned = self.history.raw, self.history.cleaned
+        label = (
+            f"{info.name} · {self._model} · look-ahead {started.lookahead_ms:.0f} ms · "
+            f"hop {started.hop_ms:.0f} ms · {started.backend}"
+        )
+        each = self._started.streams if self._started.beside else ()
+        known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
+        lines = [f"{name}: {describe(status)}" for name, status in known if status]
+        return Group(
+            Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
+            Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
+            self._figures(),
+            *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines),
+            Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
+        )
+
+    @staticmethod
+    def _trace(trace: np.ndarray, columns: int, colour: str) -> Text:
+        known = trace[np.isfinite(trace)]
+        # 2 mV at least, so that silence looks silent.
+        middle = float(np.median(known)) if known.size else 0.0
+        reach = max(1.0, float(np.percentile(np.abs(known - middle), 99.5)) if known.size else 0.0)
+        return Text(braille(trace, columns, _LINES, middle - reach, middle + reach), style=colour)
+
+    def _figures(self) -> Table:
+        table = Table.grid(padding=(0, 3))
+        status = self.statuses.get(self._started.info.source_id)
+        raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates)
+        rate = f"{self._started.info.fs:g} Hz"
+        if status is None:
+            table.add_row(rate, "waiting for the first samples …")
+            return table
+        if status.ppm is not None:
+            rate += f" ({status.ppm:+.0f} ppm)"
+        pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
+        # What a stream says of itself is text, and never markup.
+        table.add_row(pulse, Text(describe(status)), rate)
+        return table
+
+
+def describe(status: Status) -> str:
+    """One line of figures: state of a stream that is not live, SNR, delay, missed deadlines, loss."""
+    state = ""
+    if status.state != "LIVE":
+        problem = f" ({status.problem})" if status.problem else ""
+        state = f"{status.state}, newest sample {status.sample_age_s:.1f} s ago{problem} · "
+    state += describe_guard(status)
+    snr = (
+        f"SNR in {status.snr_in_db:+.1f} → out {status.snr_out_db:+.1f} dB (last 10 s)"
+        if np.isfinite(status.snr_in_db)
+        else "no reference"
+    )
+    ended = f" · {status.recording_problem}" if status.recording_problem else ""
+    return (
+        f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
+        f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples){ended}"
+    )
+
+
+def describe_guard(status: Status) -> str:
+    """What stands in for the network and why, with a dot behind it; empty where nothing does."""
+    setup = status.setup
+    parts = [f"{setup.step.upper()} (machine too slow)"] if setup.step else []
+    if status.reasons:
+        why = ", ".join(f"{lead}: {reason}" for lead, reason in status.reasons.items())
+        parts.append(f"RAW ({why})")
+    if setup.failure:
+        parts.append(setup.failure)
+    return "".join(f"{part} · " for part in parts)

@@ -1,0 +1,1 @@
+"""The traces: paper, lanes, sweep."""

@@ -1,0 +1,128 @@
+"""The labels that never leave the screen: lead, filter, what is wrong, and the 1 mV bar."""
+
+from PyQt6.QtCore import QPoint, QRect, Qt
+from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygon
+from PyQt6.QtWidgets import QWidget
+
+from engine.messages import Reason
+from gui.lanes import Lane
+from gui.monitor import Monitor
+from gui.theme import Theme
+from gui.traces.trace_view import TraceView
+from streamer.records.record import REFERENCE_CUTOFF_HZ
+
+WIDTH = 138
+_LINE = 14
+_NAME_LINE = 18
+
+
+class LaneLabels(QWidget):
+    """Stands left of a trace view and names each of its lanes."""
+
+    def __init__(self, view: TraceView, theme: Theme) -> None:
+        super().__init__()
+        self.setFixedWidth(WIDTH)
+        self._view, self._theme = view, theme
+        self._monitor: Monitor | None = None
+        self._alarms: list[str] = []
+        self._reasons: list[Reason] = []
+        view.arranged.connect(self.update)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use other colours."""
+        self._theme = theme
+        self.update()
+
+    def show_monitor(self, monitor: Monitor) -> None:
+        """Name the lanes of a run."""
+        self._monitor = monitor
+        self._alarms, self._reasons = [], []
+        self.update()
+
+    def set_alarms(self, alarms: list[str]) -> None:
+        """Show what is wrong with each lead."""
+        if alarms != self._alarms:
+            self._alarms = alarms
+            self.update()
+
+    def set_reasons(self, reasons: list[Reason]) -> None:
+        """Show why a lead is not the network's word."""
+        if reasons != self._reasons:
+            self._reasons = reasons
+            self.update()
+
+    def lines(self, lane: Lane) -> list[tuple[str, str]]:
+        """Text and colour of each line beside a lane; the first is the lead's name."""
+        monitor, theme, options = self._monitor, self._theme, self._view.options
+        if monitor is None:
+            return []
+        lead = monitor.info.leads[lane.lead]
+        status = monitor.status
+        lines = [(lead, theme.text)]
+        for kind in reversed(lane.kinds):
+            if kind == "raw":
+                late = f"raw, {status.setup.algorithmic_delay_ms:.0f} ms late" if status else "raw, late"
+                lines.append((late if options.align else "raw, unfiltered", theme.raw))
+                offset = self._view.offsets_mv[lane.lead]
+                if offset:
+                    lines.append((f"offset {offset:+.1f} mV", theme.quiet))
+            elif kind == "cleaned":
+                network = f"{status.setup.model} {status.setup.lookahead_ms:.0f} ms" if status else "cleaned"
+                reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
+                # What stands there is then not what the network says.
+                lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
+                lines.append(("ST not validated", theme.quiet))
+                lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
+            elif kind == "clean":
+                lines.append(("clean reference", theme.clean))
+            else:
+                lines.append(("raw − cleaned", theme.residual))
+        return lines
+
+    def alarm(self, lane: Lane) -> tuple[str, str] | None:
+        """Text and colour of what is wrong with a lane's lead; it stands beside the name."""
+        text = self._alarms[lane.lead] if lane.lead < len(self._alarms) else ""
+        if not text or "raw" not in lane.kinds:
+            return None
+        return text, self._theme.warn if text.startswith("near") else self._theme.bad
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(self._theme.background))
+        name, small = QFont(self.font()), QFont(self.font())
+        name.setPixelSize(15)
+        name.setBold(True)
+        small.setPixelSize(11)
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        for lane in self._view.lanes:
+            top = lane.top + 1
+            painter.setClipRect(0, lane.top, WIDTH, lane.bottom - lane.top)
+            for index, (text, colour) in enumerate(self.lines(lane)):
+                row = _LINE if index else _NAME_LINE
+                if index and top + row > lane.bottom:
+                    break
+                painter.setFont(small if index else name)
+                painter.setPen(QColor(colour))
+                painter.drawText(QRect(8, top, WIDTH - 28, row), left, text)
+                alarm = None if index else self.alarm(lane)
+                if alarm:
+                    beside = 16 + painter.fontMetrics().horizontalAdvance(text)
+                    painter.setFont(small)
+                    painter.setPen(QColor(alarm[1]))
+                    painter.drawText(QRect(beside, top, WIDTH - beside, row), left, alarm[0])
+                top += row
+            self._draw_millivolt(painter, lane)
+        painter.setClipping(False)
+        painter.setPen(QPen(QColor(self._theme.line), 1))
+        for lane in self._view.lanes[1:]:
+            painter.drawLine(0, lane.top, WIDTH, lane.top)
+
+    def _draw_millivolt(self, painter: QPainter, lane: Lane) -> None:
+        """1 mV as a step beside the trace; half of it below 0 mV where the lane is low."""
+        height = self._view.calibration.px_per_mv
+        foot = lane.zero if height <= lane.zero - lane.top else lane.zero + height / 2
+        foot, top = round(foot), round(foot - height)
+        painter.setPen(QPen(QColor(self._theme.text), 1))
+        xs = (WIDTH - 16, WIDTH - 12, WIDTH - 12, WIDTH - 5, WIDTH - 5, WIDTH - 1)
+        ys = (foot, foot, top, top, foot, foot)
+        painter.drawPolyline(QPolygon([QPoint(x, y) for x, y in zip(xs, ys, strict=True)]))

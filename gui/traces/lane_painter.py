@@ -1,0 +1,189 @@
+"""Draw one lane's share of a few columns: traces, band, gaps, marks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtCore import QRect, Qt
+from PyQt6.QtGui import QBrush, QColor, QPainter, QPen
+from pyqtgraph.functions import arrayToQPolygonF
+
+from engine.messages import Mark
+from gui.calibration import Calibration
+from gui.lanes import Lane
+from gui.theme import Theme
+from gui.trace_buffer import TraceBuffer
+from gui.traces.sweep import Piece, Sweep, points, runs
+from gui.view_options import ViewOptions
+from gui.vitals import Ticks
+
+MARGIN = 10
+"""Columns that a letter reaches to either side of its sample."""
+
+
+@dataclass(frozen=True)
+class LanePainter:
+    """Knows all that decides how a sample looks; made anew when any of it changes.
+
+    Parameters
+    ----------
+    ticks
+        Beats that were found, by kind of trace.
+    offsets_mv
+        What is taken off each lead's raw trace.
+    rhythm_lead
+        The lead in which beats are looked for.
+    """
+
+    buffer: TraceBuffer
+    ticks: dict[str, Ticks]
+    theme: Theme
+    options: ViewOptions
+    calibration: Calibration
+    sweep: Sweep
+    offsets_mv: NDArray[np.float64]
+    rhythm_lead: int
+
+    def draw(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
+        """Draw what a lane holds in the columns of a piece; the painter is clipped to both."""
+        buffer, options = self.buffer, self.options
+        start, stop = self.sweep.samples(piece.start - 2, piece.stop + 2)
+        start = max(start, buffer.oldest)
+        self._hatch_gaps(painter, piece, lane)
+        for kind in lane.kinds:
+            end = buffer.newest if kind in ("raw", "cleaned") else buffer.final
+            if options.align and kind == "raw":
+                end = buffer.final
+            if min(stop, end) <= start:
+                continue
+            colour = QColor(getattr(self.theme, kind))
+            if kind != lane.main:
+                colour.setAlpha(175)
+            if kind == "cleaned":
+                if options.band:
+                    self._draw_band(painter, piece, lane, start, min(stop, buffer.final))
+                self._draw_trace(painter, piece, lane, kind, start, min(stop, buffer.final), colour)
+                if not options.align:
+                    dim = QColor(colour)
+                    dim.setAlpha(105)
+                    first = max(start, buffer.final - 1)
+                    self._draw_trace(painter, piece, lane, kind, first, min(stop, end), dim)
+                self._mark_bypass(painter, piece, lane, start, min(stop, buffer.final))
+            else:
+                self._draw_trace(painter, piece, lane, kind, start, min(stop, end), colour)
+        if options.marks and lane.main in ("raw", "cleaned"):
+            self._draw_marks(painter, piece, lane)
+
+    def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
+        # Through the middle of a row: on its edge a flat line would be two dull ones.
+        rows: NDArray[np.float64] = lane.zero + 0.5 - (values - offset) * self.calibration.px_per_mv
+        return rows
+
+    def _draw_trace(
+        self, painter: QPainter, piece: Piece, lane: Lane, kind: str, start: int, stop: int, colour: QColor
+    ) -> None:
+        if stop <= start:
+            return
+        values = self.buffer.read(kind, lane.lead, start, stop)
+        x, y = points(values, start, self.sweep.columns_per_sample)
+        x = x + (piece.x - piece.start)
+        rows = self._rows(lane, kind, y)
+        painter.setPen(QPen(colour, 1))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+        for run in runs(y):
+            if run.stop - run.start == 1:
+                painter.drawPoint(round(x[run.start]), round(rows[run.start]))
+            else:
+                painter.drawPolyline(arrayToQPolygonF(x[run], rows[run]))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        if kind in ("raw", "cleaned"):
+            self._dash_missing(painter, piece, lane, start, values)
+
+    def _draw_band(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
+        """Fill the cleaned trace ± its spread."""
+        if stop - start < 2:
+            return
+        buffer = self.buffer
+        middle = buffer.read("cleaned", lane.lead, start, stop)
+        spread = buffer.read("spread", lane.lead, start, stop)
+        colour = QColor(self.theme.cleaned)
+        colour.setAlpha(70)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        x = np.arange(start, stop) * self.sweep.columns_per_sample + (piece.x - piece.start)
+        low, high = self._rows(lane, "cleaned", middle - spread), self._rows(lane, "cleaned", middle + spread)
+        for run in runs(middle + spread):
+            outline_x = np.concatenate([x[run], x[run][::-1]])
+            outline_y = np.concatenate([low[run], high[run][::-1]])
+            painter.drawPolygon(arrayToQPolygonF(outline_x, outline_y))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _hatch_gaps(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
+        for first, last in reversed(self.buffer.gaps):
+            left, right = self.sweep.column(first), max(self.sweep.column(last), self.sweep.column(first) + 1)
+            if right <= piece.start:
+                return
+            left, right = max(left, piece.start), min(right, piece.stop)
+            if left < right:
+                box = QRect(left - piece.start + piece.x, lane.top, right - left, lane.bottom - lane.top)
+                painter.fillRect(box, QBrush(QColor(self.theme.quiet), Qt.BrushStyle.BDiagPattern))
+
+    def _dash_missing(
+        self, painter: QPainter, piece: Piece, lane: Lane, start: int, values: NDArray[np.float32]
+    ) -> None:
+        """Flat dashed line where a lead is off; a gap has its hatching instead."""
+        lost = np.isnan(values)
+        if not lost.any():
+            return
+        for first, last in self.buffer.gaps:
+            lost[max(0, first - start) : max(0, last - start)] = False
+        painter.setPen(QPen(QColor(self.theme.bad), 1))
+        for run in runs(np.where(lost, np.float32(0), np.float32(np.nan))):
+            left = self.sweep.column(start + run.start) - piece.start + piece.x
+            right = self.sweep.column(start + run.stop) - piece.start + piece.x
+            for x in range(left - left % 8, right, 8):
+                if x + 4 > left:
+                    painter.drawLine(max(x, left), lane.zero, min(x + 3, right - 1), lane.zero)
+
+    def _mark_bypass(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
+        """Underline what is not the network's word."""
+        if stop <= start:
+            return
+        marks = self.buffer.marks(lane.lead, start, stop)
+        passed = (marks == Mark.BYPASSED) | (marks == Mark.FILTERED)
+        if not passed.any():
+            return
+        for run in runs(np.where(passed, np.float32(0), np.float32(np.nan))):
+            left = self.sweep.column(start + run.start) - piece.start + piece.x
+            right = self.sweep.column(start + run.stop) - piece.start + piece.x
+            painter.fillRect(left, lane.bottom - 4, right - left, 3, QColor(self.theme.bad))
+
+    def _draw_marks(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
+        """Annotations at the sample that they belong to, and the beats that were found."""
+        painter.setPen(QPen(QColor(self.theme.quiet), 1))
+        shift = piece.x - piece.start
+        for mark in reversed(self.buffer.annotations):
+            column = self.sweep.column(mark.sample)
+            if column < piece.start - MARGIN:
+                break
+            if column < piece.stop + MARGIN:
+                x = column + shift
+                painter.drawLine(x, lane.top + 15, x, lane.top + 20)
+                box = QRect(x - MARGIN, lane.top + 1, 2 * MARGIN, 14)
+                # A letter on a trace could not be read.
+                painter.fillRect(box.adjusted(4, 0, -4, 0), QColor(self.theme.background))
+                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, mark.symbol)
+        if lane.lead != self.rhythm_lead:
+            return
+        for height, kind in enumerate(kind for kind in lane.kinds if kind in self.ticks):
+            painter.setPen(QPen(QColor(getattr(self.theme, kind)), 1))
+            for beat in reversed(self.ticks[kind].found):
+                column = self.sweep.column(beat)
+                if column < piece.start - MARGIN:
+                    break
+                if column < piece.stop + MARGIN:
+                    bottom = lane.bottom - 3 - 7 * height
+                    x = column + shift
+                    for row in range(5):
+                        painter.drawLine(x - row // 2, bottom - 5 + row, x + row // 2, bottom - 5 + row)

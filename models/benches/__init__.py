@@ -1,0 +1,1 @@
+"""The benches of the literature and of this project."""

@@ -1,0 +1,97 @@
+"""Results of Track S: one line per run in a file that is committed, and the table made from it."""
+
+from pathlib import Path
+from typing import Any
+
+from models.benches.result_lines import append_line, read_lines
+from models.benches.track_s import Condition, Windows, load_examples, rmse_mv, snr_db
+from models.benches.track_s_filters import FILTERS
+
+RESULTS = "track-s.jsonl"
+_SNRS = (-4.0, -2.0, 0.0, 2.0, 4.0)
+
+# SNR out in dB at −4, −2, 0, 2, 4 dB of emb. CIADNet's project (DANCE at a39f1e9) prints the `new`
+# rows, one run each; AGS-UNet's project the `old` ones. Both print the same FFT and DWT rows, of the
+# `old` mixing.
+PUBLISHED = {
+    ("unet-seed", "new"): (6.97, 7.78, 8.66, 9.66, 10.60),
+    ("dacnn", "new"): (8.05, 8.81, 9.45, 10.73, 11.44),
+    ("acdae", "new"): (8.17, 8.91, 9.56, 10.68, 11.21),
+    ("ciadnet", "new"): (7.95, 8.76, 9.56, 10.32, 11.20),
+    ("ciadnet-channel", "new"): (7.82, 8.55, 9.38, 10.15, 11.04),
+    ("ciadnet-spatial", "new"): (7.11, 8.00, 8.84, 9.81, 10.75),
+    ("ags-unet", "old"): (8.84, 9.61, 10.44, 11.34, 12.14),
+    ("fft", "old"): (1.50, 3.49, 5.47, 7.47, 9.47),
+    ("dwt", "old"): (1.72, 3.67, 5.62, 7.58, 9.56),
+}
+
+
+def result_row(
+    name: str, condition: Condition, test: tuple[Windows, Windows], output: Windows
+) -> dict[str, Any]:
+    """What a results file says of one system under one condition; `test` is (noisy, clean)."""
+    noisy, clean = test
+    return {
+        "system": name,
+        "noise": condition.noise,
+        "mixing": condition.mixing if condition.noise == "emb" else None,
+        "snr_db": condition.snr_db,
+        "snr_in_db": round(snr_db(clean, noisy), 4),
+        "snr_out_db": round(snr_db(clean, output), 4),
+        "rmse_mv": round(rmse_mv(clean, output), 4),
+    }
+
+
+def score_filters(folder: Path, condition: Condition, data_dir: Path | None = None) -> None:
+    """Add the rows of what learns nothing: the input, and the seed table's filters."""
+    test = load_examples(condition, data_dir=data_dir).test
+    known = read_results(folder)
+    for name, clean in FILTERS.items():
+        row = result_row(name, condition, test, clean(test[0]))
+        if row not in known:
+            append_result(folder, row)
+
+
+def append_result(folder: Path, row: dict[str, Any]) -> None:
+    """Add a line to the folder's results file."""
+    append_line(folder / RESULTS, row)
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Every result of a folder; of a run that was repeated the last."""
+    return read_lines(folder / RESULTS, ("system", "noise", "mixing", "snr_db", "epochs", "seed"))
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table of a results file, ours beside what was published."""
+    lines = [
+        "# Track S: do our networks land on the published numbers?",
+        "",
+        "The seed table's own protocol: random windows of 2 × 256 samples, the same patients and the same "
+        "noise in training and test. SNR out in dB, mean over 2000 test windows, DC included; in brackets "
+        "what was published, and how far we are from it.",
+        "",
+        "| system | noise | mixing | epochs | " + " | ".join(f"{snr:g} dB" for snr in _SNRS) + " |",
+        "|---|---|---|---|" + "---|" * len(_SNRS),
+    ]
+    order = ("system", "noise", "mixing", "epochs")
+    groups: dict[tuple[Any, ...], dict[float, float]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.get(part) for part in order), {})[row["snr_db"]] = row["snr_out_db"]
+    ran = {(system, mixing) for system, _, mixing, _ in groups}
+    groups |= {
+        (system, "emb", mixing, None): {} for system, mixing in PUBLISHED if (system, mixing) not in ran
+    }
+    for (system, noise, mixing, epochs), ours in groups.items():
+        published = dict(zip(_SNRS, PUBLISHED.get((system, mixing), ()), strict=False))
+        cells = [_cell(ours.get(snr), published.get(snr)) for snr in _SNRS]
+        lines.append(f"| {system} | {noise} | {mixing or ''} | {epochs or ''} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(ours: float | None, published: float | None) -> str:
+    if ours is None:
+        return f"(published {published:.2f})" if published is not None else ""
+    if published is None:
+        return f"{ours:.2f}"
+    return f"{ours:.2f} ({published:.2f}, {ours - published:+.2f})"

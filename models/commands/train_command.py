@@ -1,0 +1,174 @@
+"""`ecg-stream train`: on any of the three tracks, each in a function of its own."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from models.registry import NETWORKS, find_network
+from models.torch_needed import check_torch
+from streamer.console.options import DataDir, literal, numbers, words
+from streamer.console.output import err, goes_on, out
+from streamer.errors import InputError
+
+
+def train(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Train every network.")] = False,
+    track: Annotated[
+        Literal["f", "s", "qtdb"],
+        typer.Option(
+            help="f: unseen patients and noise. s: as the seed table was made, to compare with it. qtdb: as "
+            "the literature's bench has it, likewise."
+        ),
+    ] = "f",
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="Holds a folder for each run, train-NAME on Track F.")
+    ] = Path("out"),
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 16_000,
+    minutes: Annotated[float | None, typer.Option(help="Minutes per network, in place of --steps.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes for all networks together; one of sixteen times the arithmetic gets twice the "
+            "time. Networks with a finished run in --out are left out."
+        ),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and examples.")] = None,
+    noise: Annotated[str, typer.Option(help="Track S: noises, comma-separated: bw, em, ma, emb.")] = "emb",
+    snr: Annotated[str, typer.Option(help="Track S: SNRs in dB, comma-separated.")] = "-4",
+    mixing: Annotated[str, typer.Option(help="Track S: how emb is made, new or old.")] = "new",
+    noise_version: Annotated[
+        str, typer.Option(help="Track qtdb: which halves of the noise, comma-separated: 1, 2.")
+    ] = "1,2",
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Tracks S and qtdb: passes over the training windows.")
+    ] = 100,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
+    data_dir: DataDir = None,
+    begin: Annotated[
+        Path | None, typer.Option(help="Track f: folder of a finished run to begin with its weights.")
+    ] = None,
+    pack_file: Annotated[
+        Path | None,
+        typer.Option("--pack", help="Train on what `ecg-stream pack` wrote, in place of records."),
+    ] = None,
+) -> None:
+    """Train networks. Ctrl-C loses nothing: the same command goes on where it was.
+
+    Examples
+    --------
+    - `ecg-stream train unet` the full run on Track F
+    - `ecg-stream train --all --budget 600` all of them in ten hours
+    - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
+    - `ecg-stream train lowdelay --pack track-f.pack --device cuda` where no records are
+    - `ecg-stream train deepfilter --track qtdb --out docs/results/qtdb`
+    """
+    chosen = names or (list(NETWORKS) if every else [])
+    if not chosen or (names and every):
+        raise InputError("name the networks to train, or give --all for every one of them")
+    for name in chosen:
+        find_network(name)
+    check_torch()
+    if pack_file is not None:
+        from models.training.pack import unpack
+
+        if data_dir is not None:
+            raise InputError("--pack takes the place of --data-dir; give one of them")
+        data_dir = unpack(pack_file, out_dir / "packed")
+    where: dict[str, Any] = {"data_dir": data_dir, "device": device, "threads": threads}
+    with goes_on(out_dir):
+        if track == "s":
+            _train_s(chosen, out_dir, noise, snr, mixing, epochs, seed, where)
+        elif track == "qtdb":
+            _train_qtdb(chosen, out_dir, noise_version, epochs, seed, where)
+        else:
+            lengths = (steps, minutes, budget, batch, rate, validate_every)
+            _train_f(chosen, out_dir, *lengths, seed, begin, where)
+
+
+def _train_f(
+    names: list[str],
+    out_dir: Path,
+    steps: int,
+    minutes: float | None,
+    budget: float | None,
+    batch: int,
+    rate: float,
+    validate_every: int,
+    seed: int | None,
+    begin: Path | None,
+    where: dict[str, Any],
+) -> None:
+    from models.macs import macs
+    from models.training.train import TrainSettings
+    from models.training.train import train as run
+    from models.training.train_all import train_all
+
+    settings = TrainSettings(
+        steps=steps, minutes=minutes, batch=batch, rate=rate, seed=seed or 0, validate_every=validate_every
+    )
+    if begin and (budget is not None or len(names) > 1):
+        raise InputError("--begin is for one network, and not with --budget")
+    if budget is None:
+        folders = [run(name, out_dir / f"train-{name}", settings, begin=begin, **where) for name in names]
+    else:
+        work = {name: float(macs(find_network(name))) for name in names}
+
+        def note(name: str, given: float) -> None:
+            err.print(f"{name}: {given:.1f} of {budget:g} minutes")
+
+        folders = train_all(work, out_dir, settings, budget, note, **where)
+    for name, folder in zip(names, folders, strict=False):
+        out.print(
+            f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`",
+            markup=False,
+        )
+
+
+def _train_s(
+    names: list[str],
+    out_dir: Path,
+    noise: str,
+    snr: str,
+    mixing: str,
+    epochs: int,
+    seed: int | None,
+    where: dict[str, Any],
+) -> None:
+    from models.benches.track_s import Condition
+    from models.training.train_s import TrackSSettings, train_s
+
+    for kind in words(noise):
+        for level in numbers("snr", snr):
+            settings = TrackSSettings(Condition(kind, level, literal(mixing)), epochs)
+            if seed is not None:
+                settings = replace(settings, seed=seed)
+            for name in names:
+                row = train_s(name, out_dir, settings, **where)
+                out.print(f"{name}, {kind} at {level:g} dB: {row['snr_out_db']:.2f} dB", highlight=False)
+
+
+def _train_qtdb(
+    names: list[str], out_dir: Path, versions: str, epochs: int, seed: int | None, where: dict[str, Any]
+) -> None:
+    from models.benches.qtdb import NoiseVersion
+    from models.training.train_qtdb import QtdbSettings, train_qtdb
+
+    known: dict[str, NoiseVersion] = {"1": 1, "2": 2}
+    for word in words(versions):
+        if word not in known:
+            raise InputError(f"noise version {word!r} is unknown; allowed: 1, 2")
+        settings = QtdbSettings(known[word], epochs)
+        if seed is not None:
+            settings = replace(settings, seed=seed)
+        for name in names:
+            row = train_qtdb(name, out_dir, settings, **where)
+            beats = sum(record["beats"] for record in row["records"])
+            ssd = sum(record["beats"] * record["ssd"] for record in row["records"]) / beats
+            out.print(f"{name}, noise {word}: SSD {ssd:.2f} mV² over {beats} beats", highlight=False)

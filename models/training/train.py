@@ -1,0 +1,287 @@
+"""Train a network on Track F: seeded, resumable, stopped early on validation patients.
+
+The same command runs on a CPU and on a GPU, and every network learns by the same recipe. Ctrl-C and
+a kill lose nothing but the steps since the last checkpoint.
+"""
+
+import copy
+import json
+import math
+import platform
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from models import registry
+from models.training.data import Corpus, load_corpus, noisy_batch
+from models.training.loss_plot import plot_losses
+from models.training.objective import Objective, objective_of
+from models.training.run_state import Plan, RunState
+from streamer.errors import InputError
+
+VALIDATIONS = 10
+"""In a run whose length is given in minutes."""
+LONG_WINDOW = 720
+"""Samples; of longer windows a step takes fewer, so that it holds no more signal."""
+_TIMED_STEPS = 10
+_FEWEST_STEPS = 2 * VALIDATIONS
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides what comes out of a training run.
+
+    Parameters
+    ----------
+    steps
+        Optimiser steps; the learning rate falls to zero along a cosine over them.
+    minutes
+        How long the run takes, in place of `steps` and `validate_every`: a few steps are timed, then
+        the number of steps is fixed, with `VALIDATIONS` validations among them.
+    batch
+        Windows per step, of up to `LONG_WINDOW` samples.
+    rate
+        Peak learning rate of AdamW.
+    patience
+        Validations without a better loss after which training stops.
+    begun_with
+        SHA-256 of the weights that the run begins with; empty where it begins with none.
+    tail_s
+        The last seconds of a window, which a small look-ahead emits, weigh fully; the context
+        before them weighs a quarter.
+    """
+
+    steps: int = 16_000
+    minutes: float | None = None
+    batch: int = 64
+    rate: float = 2e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+    validate_every: int = 500
+    patience: int = 16
+    tail_s: float = 1.0
+    begun_with: str = ""
+
+    def rows(self, window: int) -> int:
+        """Windows per step, for windows of so many samples."""
+        return max(1, min(self.batch, self.batch * LONG_WINDOW // window))
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Share of the peak rate: up in a straight line over the first 5 %, then down along a cosine."""
+    rising = max(1, steps // 20)
+    return min(1.0, (step + 1) / rising) * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def train(
+    name: str,
+    out: Path,
+    settings: TrainSettings,
+    *,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    begin: Path | None = None,
+) -> Path:
+    """Train network `name`; returns the folder with ``weights.safetensors`` and ``training.json``.
+
+    Parameters
+    ----------
+    out
+        Folder of the run. Holds ``checkpoint.pt``, from which a stopped run goes on, and
+        ``log.jsonl``.
+    device
+        ``auto`` takes CUDA where there is one.
+    threads
+        CPU threads; 0 leaves torch's choice.
+    begin
+        Folder of a finished run whose weights this one begins with.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or a checkpoint of another one in `out`.
+    """
+    from safetensors.torch import load_file, save_file
+
+    spec = registry.find_network(name)
+    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(settings.seed)
+    network = spec.build()
+    before = {}
+    if begin:
+        if not (begin / "training.json").is_file():
+            raise InputError(f"{begin} is no finished training run: it has no training.json")
+        network.load_state_dict(load_file(begin / "weights.safetensors"))
+        before = json.loads((begin / "training.json").read_text(encoding="utf-8"))
+        settings = replace(settings, begun_with=registry.sha256(begin / "weights.safetensors"))
+    state = _new_state(name, network.to(where), settings, where)
+    out.mkdir(parents=True, exist_ok=True)
+    state.resume(out / "checkpoint.pt")
+
+    corpus = load_corpus("train", data_dir, spec.leads, more_patients=spec.more_patients).to(where)
+    data = _Data(
+        corpus,
+        _validation_batches(
+            load_corpus("validation", data_dir, spec.leads).to(where), spec.learns, spec.leads
+        ),
+        objective_of(spec, settings.tail_s, where),
+        spec.leads,
+        settings.rows(spec.learns),
+        spec.learns,
+    )
+    plan = state.plan
+    if plan is None:
+        plan = _plan(state, data)
+        state.begin(plan)
+
+    bar = Progress(
+        TextColumn(f"train {name}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("validation {task.fields[best]:.4f}"),
+    )  # fmt: skip
+    with bar, (out / "log.jsonl").open("a", encoding="utf-8") as log:
+        task = bar.add_task("", total=plan.steps, completed=state.step, best=state.best)
+        while state.step < plan.steps and state.stale < settings.patience:
+            started = time.perf_counter()
+            loss = _run_steps(state, min(plan.validate_every, plan.steps - state.step), data)
+            validation = _validate(state.network, data)
+            state.seconds += time.perf_counter() - started
+            state.judge(validation)
+            line = {
+                "step": state.step,
+                "loss": loss,
+                "validation": validation,
+                "seconds": state.seconds,
+            }
+            log.write(json.dumps(line) + "\n")
+            log.flush()
+            state.save(out / "checkpoint.pt")
+            bar.update(task, completed=state.step, best=state.best)
+
+    state.network.load_state_dict(state.best_weights)
+    data.objective.calibrate(state.network, data.checks)
+    weights = out / "weights.safetensors"
+    save_file({name: value.cpu() for name, value in state.network.state_dict().items()}, weights)
+    plot_losses(out / "log.jsonl", out / "loss.png", name)
+    report = {
+        "command": command(name, settings),
+        "settings": asdict(settings),
+        "steps_planned": plan.steps,
+        "steps_run": state.step,
+        "rows_per_step": data.rows,
+        "best_validation_loss": state.best,
+        "minutes": round(state.seconds / 60, 1),
+        "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "torch": torch.__version__,
+    }
+    if before:
+        report["begun_with"] = before
+    (out / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return out
+
+
+def command(name: str, settings: TrainSettings) -> str:
+    """The command that makes such a run."""
+    options = {"batch": settings.batch, "rate": settings.rate, "seed": settings.seed}
+    if settings.minutes is None:
+        options |= {"steps": settings.steps, "validate-every": settings.validate_every}
+    else:
+        options |= {"minutes": round(settings.minutes, 2)}
+    return f"ecg-stream train {name} " + " ".join(f"--{key} {value:g}" for key, value in options.items())
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What a network sees of the world: examples to learn from, and those that judge it."""
+
+    corpus: Corpus
+    checks: list[tuple[Tensor, Tensor]]
+    objective: Objective
+    leads: int
+    rows: int
+    window: int
+
+
+def _new_state(name: str, network: nn.Module, settings: TrainSettings, device: torch.device) -> RunState:
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    plan = None if settings.minutes is not None else Plan(settings.steps, settings.validate_every)
+    return RunState(name, network, optimiser, rate_at, settings, device, plan)
+
+
+def _plan(state: RunState, data: _Data) -> Plan:
+    """Time a few steps and a validation on a copy, then say how many fill the minutes."""
+    settings: TrainSettings = state.settings
+    began = time.perf_counter()
+    trial = _new_state(
+        state.name,
+        copy.deepcopy(state.network),
+        replace(settings, minutes=None, steps=2 * _TIMED_STEPS),
+        data.corpus.clean.device,
+    )
+    # The first steps are slow: memory is laid out, kernels are chosen.
+    _run_steps(trial, _TIMED_STEPS // 2, data)
+    started = time.perf_counter()
+    _run_steps(trial, _TIMED_STEPS, data)
+    stepped = time.perf_counter()
+    _validate(trial.network, data)
+    ended = time.perf_counter()
+    state.seconds += ended - began
+    return plan_steps(
+        60 * (settings.minutes or 0) - state.seconds, (stepped - started) / _TIMED_STEPS, ended - stepped
+    )
+
+
+def plan_steps(seconds: float, step_s: float, validation_s: float) -> Plan:
+    """Steps, in `VALIDATIONS` stretches of equal length, that fill a time with their validations.
+
+    Raises
+    ------
+    InputError
+        If fewer than two steps would lie between two validations.
+    """
+    steps = int((seconds - VALIDATIONS * validation_s) / step_s)
+    if steps < _FEWEST_STEPS:
+        needed = (_FEWEST_STEPS * step_s + VALIDATIONS * validation_s) / 60
+        raise InputError(
+            f"{max(seconds, 0) / 60:.1f} minutes are too few: a step takes {step_s:.2f} s and a validation "
+            f"{validation_s:.1f} s here; give at least {needed:.1f} minutes"
+        )
+    every = steps // VALIDATIONS
+    return Plan(every * VALIDATIONS, every)
+
+
+def _run_steps(state: RunState, count: int, data: _Data) -> float:
+    """Train for `count` steps; returns their mean loss."""
+    state.network.train()
+    total = torch.zeros((), device=data.corpus.clean.device)
+    for _ in range(count):
+        noisy, clean = noisy_batch(data.corpus, data.rows, data.window, state.generator, data.leads)
+        loss = data.objective.learn(state.network, noisy, clean, state.generator)
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+        state.optimiser.step()
+        state.schedule.step()
+        total += loss.detach()
+        state.step += 1
+    return total.item() / count
+
+
+def _validation_batches(corpus: Corpus, window: int, leads: int) -> list[tuple[Tensor, Tensor]]:
+    """Fixed batches: the same examples at every validation, whatever the training seed."""
+    generator = torch.Generator(corpus.clean.device).manual_seed(2718)
+    rows = TrainSettings(batch=256).rows(window)
+    return [noisy_batch(corpus, rows, window, generator, leads) for _ in range(8)]
+
+
+@torch.no_grad()
+def _validate(network: nn.Module, data: _Data) -> float:
+    network.eval()
+    losses = [data.objective.judge(network, noisy, clean).item() for noisy, clean in data.checks]
+    return sum(losses) / len(losses)

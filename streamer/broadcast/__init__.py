@@ -1,0 +1,1 @@
+"""A signal published as a device's stream."""

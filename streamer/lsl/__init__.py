@@ -1,0 +1,1 @@
+"""Live ECG from Lab Streaming Layer."""

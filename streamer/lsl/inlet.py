@@ -1,0 +1,146 @@
+"""One connection to one LSL outlet: its leads in mV, its stamps, and its clock beside ours."""
+
+import contextlib
+import socket
+import time
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.chunk import Samples
+from streamer.errors import InputError
+from streamer.lsl.metadata import pick_leads, read_channels
+from streamer.lsl.network import LslStream, full_info, load_pylsl
+from streamer.plain import plain
+
+LOWEST_HZ, HIGHEST_HZ = 100.0, 2000.0
+MOST_CHANNELS = 1024
+"""More than any amplifier has; a stream that claims a million would fill the memory with its buffer."""
+BUFFER_S = 5
+"""Seconds that liblsl keeps for us. Its own 360 would hide that we lag by minutes."""
+
+_LARGEST_PULL = 4096
+_CORRECTION_S = 5.0  # between two looks at the sender's clock; liblsl measures it in the background
+_FIRST_CORRECTION_S = 2.0
+_SUBSCRIBE_S = 2.0
+_SAME_CLOCK_S = 0.001  # two clocks of one machine that are this close are one
+_SAME_HOST_S = 0.1  # what a busy machine makes of its own clock when it asks itself over the network
+_CLOCK_READINGS = 9
+
+
+class Inlet:
+    """An open inlet; samples are asked for by `subscribe`.
+
+    liblsl neither corrects nor smooths stamps here, and does not reconnect by itself: it would do
+    so in silence.
+
+    Parameters
+    ----------
+    leads, unit, scale
+        As for `streamer.lsl.metadata.pick_leads`.
+
+    Raises
+    ------
+    InputError
+        If the stream cannot be used, or does not answer.
+    """
+
+    def __init__(
+        self, stream: LslStream, leads: tuple[str, ...] | None, unit: str | None, scale: float | None
+    ) -> None:
+        _check_usable(stream)
+        self.stream = stream
+        self._inlet = load_pylsl().StreamInlet(
+            stream.handle, max_buflen=BUFFER_S, recover=False, as_numpy=True
+        )
+        info = full_info(self._inlet)
+        if info is None:
+            raise InputError(f"LSL stream {stream} does not answer; is its program still running?")
+        self.leads = pick_leads(read_channels(info), leads, unit, scale)
+        self._columns = np.array(self.leads.columns)
+        self._scale = self.leads.millivolts[:, None]
+        self._buffer = np.empty((_LARGEST_PULL, stream.channels), self._inlet.np_dtype)
+        self._correction_s = 0.0
+        self._correct(_FIRST_CORRECTION_S)
+
+    def subscribe(self) -> bool:
+        """Ask for samples; False when the outlet has gone."""
+        pylsl = load_pylsl()
+        try:
+            self._inlet.open_stream(_SUBSCRIBE_S)
+        except (pylsl.util.TimeoutError, pylsl.util.LostError):
+            return False
+        return True
+
+    def pull(self, wait_s: float) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
+        """Values, (samples, channels), and stamps of what has come; waits for the first sample.
+
+        None when the outlet has gone.
+        """
+        pylsl = load_pylsl()
+        if time.perf_counter() - self._corrected >= _CORRECTION_S:
+            self._correct(0.0)
+        try:
+            rows, stamps = self._inlet.pull_chunk(
+                timeout=wait_s, max_samples=_LARGEST_PULL, dest_obj=self._buffer, min_samples=1
+            )
+        except pylsl.util.LostError:
+            return None
+        return rows.copy(), stamps
+
+    def millivolts(self, rows: NDArray[Any]) -> Samples:
+        """Leads of pulled values, (leads, samples)."""
+        scaled: Samples = (rows[:, self._columns].T * self._scale).astype(np.float32)
+        return scaled
+
+    def our_time(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Stamps of the sender as seconds of `time.perf_counter`."""
+        return stamps + (self._correction_s + lsl_clock_offset_s())
+
+    def close(self) -> None:
+        """Ask for no more samples."""
+        self._inlet.close_stream()
+
+    def _correct(self, timeout_s: float) -> None:
+        """Bring the sender's clock to ours; on one machine they are one, and nothing is added."""
+        pylsl = load_pylsl()
+        self._corrected = time.perf_counter()
+        with contextlib.suppress(pylsl.util.TimeoutError, pylsl.util.LostError):
+            correction = self._inlet.time_correction(timeout_s)
+            here = self.stream.host == plain(socket.gethostname()) and abs(correction) < _SAME_HOST_S
+            self._correction_s = 0.0 if here else correction
+
+
+def _check_usable(stream: LslStream) -> None:
+    if stream.is_text:
+        raise InputError(f"LSL stream {stream} holds text, not a signal; choose another with --stream-name")
+    if not stream.fs > 0:
+        raise InputError(
+            f"LSL stream {stream} has no regular rate, and a network needs samples at equal "
+            f"distances; choose one of {LOWEST_HZ:g} to {HIGHEST_HZ:g} Hz"
+        )
+    if not LOWEST_HZ <= stream.fs <= HIGHEST_HZ:
+        raise InputError(
+            f"LSL stream {stream} has {stream.fs:g} Hz; allowed: {LOWEST_HZ:g} to {HIGHEST_HZ:g} Hz"
+        )
+    if not 1 <= stream.channels <= MOST_CHANNELS:
+        raise InputError(f"LSL stream {stream} has {stream.channels} channels; allowed: 1 to {MOST_CHANNELS}")
+
+
+@cache
+def lsl_clock_offset_s() -> float:
+    """What must be added to LSL's local clock to have `time.perf_counter`.
+
+    On Linux both are the system's monotonic clock, and the reading below is all the difference. The
+    closest of several readings counts: a busy machine stops a process between two of them.
+    """
+    readings = []
+    for _ in range(_CLOCK_READINGS):
+        before = time.perf_counter()
+        there = load_pylsl().local_clock()
+        after = time.perf_counter()
+        readings.append((after - before, (before + after) / 2 - there))
+    offset = min(readings)[1]
+    return 0.0 if abs(offset) < _SAME_CLOCK_S else offset

@@ -1,0 +1,250 @@
+"""A live ECG from Lab Streaming Layer as a `Source`."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from streamer.chunk import Chunk, StreamInfo
+from streamer.effective_rate import EffectiveRate
+from streamer.errors import InputError
+from streamer.health import StreamHealth
+from streamer.lsl.inlet import Inlet
+from streamer.lsl.metadata import check_scale
+from streamer.lsl.network import PREFERRED_TYPES, LslStream, Network, Wanted, find_stream
+from streamer.noise import NoiseSettings
+from streamer.regularise import HOLD_S, Piece, Regulariser
+from streamer.watchdog import StreamState, Watchdog
+
+TICK_S = 0.2
+"""While nothing comes, an empty chunk leaves this often."""
+
+
+@dataclass(frozen=True)
+class LslSettings:
+    """Which stream, and what its values mean. Fields carry the names of the command's options.
+
+    Parameters
+    ----------
+    wait
+        Wait for the stream without end, at the beginning and whenever it is lost; otherwise for
+        `timeout` seconds.
+    unit
+        ``V``, ``mV``, ``uV`` or ``counts``; None believes the metadata.
+    scale
+        mV of one count.
+    """
+
+    stream_name: str | None = None
+    stream_type: str | None = None
+    source_id: str | None = None
+    wait: bool = False
+    timeout: float = 10.0
+    unit: str | None = None
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.timeout) and self.timeout > 0):
+            raise InputError(f"timeout must be a positive number of seconds, got {self.timeout}")
+        check_scale(self.unit, self.scale)
+
+
+class LslSource:
+    """An LSL inlet that keeps source stamp, arrival and sample index apart.
+
+    Opening it finds the stream and reads its metadata; samples are asked for when `chunks` begins.
+    `streamer.regularise` finds the samples' indices, `streamer.watchdog` the states.
+
+    Parameters
+    ----------
+    leads
+        Labels of the channels to take; None takes what the metadata call ECG.
+    seconds
+        Signal after which to end, gaps included; None never ends.
+    stopped
+        Asked while waiting for the stream.
+
+    Raises
+    ------
+    InputError
+        If there is no such stream, more than one, or one that cannot be used.
+    KeyboardInterrupt
+        If `stopped` before there was one.
+    """
+
+    speed = 1.0
+
+    def __init__(
+        self,
+        settings: LslSettings,
+        leads: tuple[str, ...] | None = None,
+        seconds: float | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._settings, self._wanted_leads = settings, leads
+        wanted = Wanted(settings.stream_name, settings.stream_type, settings.source_id)
+        stream = find_stream(wanted, None if settings.wait else settings.timeout, stopped)
+        self._inlet = self._open(stream)
+        self.info = StreamInfo(
+            _simple_rate(stream.fs),
+            self._inlet.leads.names,
+            f"LSL {stream.name}",
+            # Not every maker gives each device an id of its own.
+            "/".join(filter(None, (stream.name, stream.source_id))),
+            notes=self._notes(stream),
+        )
+        self._stop = None if seconds is None else max(1, round(seconds * stream.fs))
+        self._watchdog = Watchdog(time.perf_counter)
+        self._order = Regulariser(stream.fs)
+        self._rate = EffectiveRate(stream.fs)
+        self._problem = ""
+
+    def _open(self, stream: LslStream) -> Inlet:
+        return Inlet(stream, self._wanted_leads, self._settings.unit, self._settings.scale)
+
+    def _notes(self, stream: LslStream) -> tuple[str, ...]:
+        notes = list(self._inlet.leads.notes)
+        if self._settings.stream_type is None and stream.type.upper() not in PREFERRED_TYPES:
+            notes.append(f"the stream's type is {stream.type or 'not stated'}, not ECG: is it one?")
+        if not stream.source_id:
+            notes.append("the stream has no source id: after a loss it is known by its name alone")
+        if _simple_rate(stream.fs) != stream.fs:
+            notes.append(f"the nominal rate of {stream.fs:g} Hz is taken as {_simple_rate(stream.fs):g} Hz")
+        return tuple(notes)
+
+    @property
+    def health(self) -> StreamHealth:
+        """State and counts of this moment."""
+        dog = self._watchdog
+        return StreamHealth(
+            dog.state,
+            dog.sample_age_s,
+            self._rate.hz,
+            self._rate.ppm,
+            {str(state): count for state, count in dog.counts.items()},
+            self._order.counts,
+            self._problem,
+        )
+
+    def set_noise(self, settings: NoiseSettings) -> None:
+        """Refuse: nothing is added to a live ECG."""
+        raise InputError("a live stream takes no noise; records and the synthetic patient do")
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Hand out samples as they come, and an empty chunk every `TICK_S` while none do.
+
+        When the stream is lost, an empty chunk with `Chunk.ends_segment` leaves, and the stream is
+        looked for: without end with `LslSettings.wait`, or else for `LslSettings.timeout`. What
+        comes from a new connection lies behind a gap.
+        """
+        try:
+            yield from self._listen()
+        finally:
+            self._inlet.close()
+
+    def _listen(self) -> Iterator[Chunk]:
+        connected = self._subscribe()
+        network: Network | None = None  # there while the stream is lost
+        lost = 0.0
+        while self._stop is None or self._order.next < self._stop:
+            pieces = self._pull() if connected else None
+            if pieces is None:
+                if connected:
+                    self._watchdog.disconnected()
+                else:
+                    time.sleep(TICK_S)
+                connected, pieces = False, self._order.flush()
+            for piece in pieces:
+                yield self._chunk(piece)
+            if self._watchdog.state is not StreamState.LOST:
+                network = None
+                if not pieces:
+                    yield self._empty()
+                continue
+            if network is None:
+                for piece in self._order.flush():
+                    yield self._chunk(piece)
+                network, lost = Network(), time.perf_counter()
+            elif not self._settings.wait and time.perf_counter() - lost >= self._settings.timeout:
+                return
+            yield self._empty(ends_segment=True)
+            connected = self._reconnected(network, connected)
+        for piece in self._order.flush():
+            yield self._chunk(piece)
+
+    def _subscribe(self) -> bool:
+        connected = self._inlet.subscribe()
+        if not connected:
+            self._watchdog.disconnected()
+        return connected
+
+    def _pull(self) -> list[Piece] | None:
+        """Wait for samples, at most `TICK_S`; None when the outlet has gone."""
+        pulled = self._inlet.pull(HOLD_S / 3 if self._order.holds else TICK_S)
+        arrived_ns = time.perf_counter_ns()
+        if pulled is None:
+            return None
+        rows, stamps = pulled
+        if len(stamps) == 0:
+            self._watchdog.looked()
+            return self._order.release(arrived_ns)
+        self._watchdog.fed()
+        jumps = self._order.counts.clock_jumps
+        pieces = self._order.push(stamps, rows, arrived_ns)
+        if self._order.counts.clock_jumps != jumps:
+            self._rate.restart()
+        return pieces
+
+    def _chunk(self, piece: Piece) -> Chunk:
+        if self._stop is not None and piece.stop > self._stop:
+            kept = max(0, self._stop - piece.start)
+            piece = replace(piece, rows=piece.rows[:kept], stamps=piece.stamps[:kept])
+        if len(piece.rows) == 0:
+            return self._empty()
+        self._rate.add(float(piece.stamps[-1]), piece.stop)
+        return Chunk(
+            self.info.source_id,
+            piece.start,
+            self._inlet.millivolts(piece.rows),
+            self._inlet.our_time(piece.stamps),
+            piece.arrived_ns,
+        )
+
+    def _empty(self, *, ends_segment: bool = False) -> Chunk:
+        nothing = np.empty((len(self.info.leads), 0), np.float32)
+        now = time.perf_counter_ns()
+        return Chunk(
+            self.info.source_id, self._order.next, nothing, np.empty(0), now, ends_segment=ends_segment
+        )
+
+    def _reconnected(self, network: Network, connected: bool) -> bool:
+        """Look for the lost stream once; whether there is a connection now.
+
+        A connection that is silent but stands is left only for another outlet of the same source.
+        """
+        lost = self._inlet.stream
+        found = [
+            stream
+            for stream in network.streams()
+            if stream.is_same_source(lost) and not (connected and stream.uid == lost.uid)
+        ]
+        if len(found) != 1:
+            return connected
+        try:
+            inlet = self._open(found[0])
+            if inlet.leads.names != self._inlet.leads.names or found[0].fs != lost.fs:
+                raise InputError(f"{found[0]} has come back with other leads or another rate")
+        except InputError as error:
+            self._problem = str(error)
+            return connected
+        self._inlet.close()
+        self._inlet, self._problem = inlet, ""
+        self._order.resume()
+        self._rate.restart()
+        return self._subscribe()
+
+
+def _simple_rate(fs: float) -> float:
+    """Nearest half hertz: the resampler wants a ratio of small whole numbers, quartz is no truer."""
+    return round(2 * fs) / 2

@@ -1,0 +1,81 @@
+"""A WFDB record as a signal that can be played."""
+
+import numpy as np
+
+from streamer.chunk import Annotation, StreamInfo
+from streamer.errors import InputError
+from streamer.records.record import WfdbRecord, clean_reference
+from streamer.source import Block
+
+
+class RecordSignal:
+    """A `streamer.source.Signal` of a record in memory, with its clean reference.
+
+    Parameters
+    ----------
+    record
+        What to play.
+    name
+        What a person calls it: ``"mitdb/100"``.
+    first
+        Sample of the record at which playing begins.
+    loop
+        Begin again at `first` when the record ends, without end.
+    keep_drift
+        Play the record as it is. Otherwise play the reference itself, so that the added noise is
+        the only difference between data and reference, as tables of figures need it.
+    noisy
+        The record itself holds noise, so that nothing of it can serve as a reference.
+    """
+
+    def __init__(
+        self,
+        record: WfdbRecord,
+        name: str,
+        *,
+        first: int = 0,
+        loop: bool = False,
+        keep_drift: bool = True,
+        noisy: bool = False,
+    ) -> None:
+        samples = record.data.shape[1]
+        if not 0 <= first < samples:
+            raise InputError(
+                f"start {first / record.fs:g} s lies outside record {name}, which lasts "
+                f"{samples / record.fs:g} s"
+            )
+        clean = clean_reference(record.data, record.fs)[:, first:]
+        self._data = record.data[:, first:] if keep_drift else clean
+        self._clean = clean
+        self._marks = [m._replace(sample=m.sample - first) for m in record.annotations]
+        self._mark_samples = np.array([m.sample for m in self._marks], dtype=np.int64)
+        self.length = None if loop else samples - first
+        self.info = StreamInfo(record.fs, record.leads, name, f"replay/{name}", has_reference=not noisy)
+
+    def read(self, start: int, count: int) -> Block:
+        """`count` samples from `start` in played time, as views where the record does not wrap."""
+        if self.length is not None:
+            return self._piece(start, count, 0)
+        samples = self._data.shape[1]
+        lap, at = divmod(start, samples)
+        pieces = [self._piece(at, min(count, samples - at), lap * samples)]
+        left = count - (samples - at)
+        while left > 0:
+            lap += 1
+            pieces.append(self._piece(0, min(left, samples), lap * samples))
+            left -= samples
+        if len(pieces) == 1:
+            return pieces[0]
+        return Block(
+            np.concatenate([piece.data for piece in pieces], axis=1),
+            np.concatenate([piece.clean for piece in pieces], axis=1),
+            tuple(mark for piece in pieces for mark in piece.annotations),
+        )
+
+    def _piece(self, at: int, count: int, played: int) -> Block:
+        """Samples of one lap, its marks moved by the samples `played` in the laps before."""
+        inside = slice(*np.searchsorted(self._mark_samples, [at, at + count]))
+        marks: tuple[Annotation, ...] = tuple(
+            mark._replace(sample=mark.sample + played) for mark in self._marks[inside]
+        )
+        return Block(self._data[:, at : at + count], self._clean[:, at : at + count], marks)
