@@ -25,8 +25,9 @@ from engine.commands.options import DEFAULT_MODEL, Backend, Hop, Lookahead, Mode
 from engine.commands.profile_lsl_command import profile_lsl
 from engine.commands.soak_command import soak
 from engine.commands.tune_guard_command import tune_guard
-from engine.run.process import EngineFailure, EngineProcess, Started
-from engine.run.session import Job, Outcome, Status, check_job
+from engine.run.process import EngineFailure, EngineProcess
+from engine.run.protocol import Job, Outcome, Started, Status
+from engine.run.session import check_job
 from gui.display import has_display, why_no_window
 from gui.profile_command import profile
 from gui.terminal.report import table_of

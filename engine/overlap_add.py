@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from engine.messages import Emitted, Gap, Hop, Mark
+from engine.marks import Mark
+from engine.messages import Emitted, Gap, Hop
 from engine.ready_windows import Clock
 
 
@@ -59,7 +60,7 @@ def overlap_add(
             raw=item.raw,
             cleaned=mean[:, emitted],
             mean_square=mean_square[:, emitted],
-            clean=item.clean,
+            reference=item.reference,
             marks=marks[:, :count],
             source_time=item.source_time,
             annotations=item.annotations,

@@ -11,8 +11,8 @@ import numpy as np
 from engine.backends.base import AnyBackend, keeps_state
 from engine.batch import Batcher
 from engine.config import EngineConfig
-from engine.guard.stage import Instead, guard
-from engine.guard.uncertainty import UNMEASURED, Limits
+from engine.guard.limits import UNMEASURED, Limits
+from engine.guard.stage import StandIn, guard
 from engine.infer import infer
 from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
@@ -30,7 +30,7 @@ def clean(
     *,
     limits: Limits = UNMEASURED,
     guarded: bool = True,
-    instead: Instead | None = None,
+    stand_in: StandIn | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Clean streams of chunks; one patient is the ward of one.
 
@@ -41,10 +41,10 @@ def clean(
     batcher
         Joins windows of several streams in one call; None takes them as they are ready.
     limits
-        From where on the guard does not believe the network; `engine.guard.uncertainty.limits_of` its card.
+        From where on the guard does not believe the network; `engine.guard.limits.limits_of` its card.
     guarded
         False passes on what the network makes, whatever it is, to see what it does by itself.
-    instead
+    stand_in
         What to call every sample where `backend` only stands in for a network, and why it does.
 
     Yields
@@ -54,7 +54,7 @@ def clean(
         between them.
     """
     messages = unguarded(rounds, config, backend, clock, batcher)
-    return guard(messages, config, limits, enabled=guarded, instead=instead)
+    return guard(messages, config, limits, enabled=guarded, stand_in=stand_in)
 
 
 def rehearse(backend: AnyBackend, config: EngineConfig, rows: int = 1) -> None:

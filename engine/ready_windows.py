@@ -64,7 +64,7 @@ class _Stream:
     def __init__(self, first: Chunk, config: EngineConfig, clock: Clock) -> None:
         self._name = first.stream
         self._leads = first.data.shape[0]
-        self._has_clean = first.clean is not None
+        self._has_reference = first.reference is not None
         self._config = config
         self._clock = clock
         self._begin(first)
@@ -83,9 +83,9 @@ class _Stream:
         self._data[:, :window] = edge
 
     def _allocate(self, columns: int) -> None:
-        sides = 2 if self._has_clean else 1
+        sides = 2 if self._has_reference else 1
         self._rows = np.zeros((sides * self._leads, columns), np.float32)
-        self._data, self._clean = self._rows[: self._leads], self._rows[self._leads :]
+        self._data, self._reference = self._rows[: self._leads], self._rows[self._leads :]
         self._missing = np.zeros((self._leads, columns), np.bool_)
         self._any_missing = False
         self._source_time = np.zeros(columns, np.float64)
@@ -135,8 +135,8 @@ class _Stream:
         self._make_room(count)
         new = slice(self._filled, self._filled + count)
         self._data[:, new] = chunk.data
-        if chunk.clean is not None:
-            self._clean[:, new] = chunk.clean
+        if chunk.reference is not None:
+            self._reference[:, new] = chunk.reference
         # A sum is the cheapest look for NaN and infinity; it may also be wrong, but then only strict.
         if not isfinite(np.add.reduce(chunk.data, axis=None)):
             self._hold_missing(new)
@@ -194,7 +194,7 @@ class _Stream:
             first=self._first,
             skip=start - regular_start,
             raw=self._data[:, out],
-            clean=self._clean[:, out] if self._has_clean else None,
+            reference=self._reference[:, out] if self._has_reference else None,
             missing=self._missing[:, out] if self._any_missing else None,
             source_time=self._source_time[out],
             arrived_ready_ns=self._arrived_ready[:, out],

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from engine.backends.base import Batch, State, StepBackend
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
-from engine.messages import Emitted, Gap, Hop, Mark
+from engine.marks import Mark
+from engine.messages import Emitted, Gap, Hop
 from engine.ready_windows import Clock
 from models.spec import StepSpec
 
@@ -167,7 +168,7 @@ def _emitted(hop: Hop, answer: Batch, marks: NDArray[np.uint8], added_ns: int) -
         raw=hop.raw,
         cleaned=cleaned,
         mean_square=cleaned * cleaned + spread * spread,
-        clean=hop.clean,
+        reference=hop.reference,
         marks=marks[:, :count],
         source_time=hop.source_time,
         annotations=hop.annotations,

@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 
-from engine.run.session import Job, Outcome
+from engine.run.protocol import Job, Outcome
 from gui.bridge import Life
 from gui.display import has_display
 from gui.main_window import MainWindow

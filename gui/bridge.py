@@ -6,8 +6,8 @@ The screen asks when it likes; nothing here blocks it, and nothing here can slow
 from enum import Enum
 from pathlib import Path
 
-from engine.run.process import EngineFailure, EngineProcess, Frame, Started
-from engine.run.session import Job, Outcome, Retune
+from engine.run.process import EngineFailure, EngineProcess
+from engine.run.protocol import Frame, Job, Outcome, Retune, Started
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 

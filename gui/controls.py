@@ -7,7 +7,7 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from engine.choices import NUMPY, backends, needs_numpy, networks
-from engine.run.session import Job, Retune, Setup
+from engine.run.protocol import Job, Retune, Setup
 from gui.calibration import GAINS, SPEEDS
 from gui.choice import Choice
 from gui.lanes import LAYOUTS

@@ -5,7 +5,7 @@ import math
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
-from engine.run.session import Job
+from engine.run.protocol import Job
 from gui.bridge import Life
 from gui.monitor import Level, Monitor
 from gui.style import chip, tip

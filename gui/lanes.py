@@ -46,14 +46,14 @@ def arrange(
     reference, residual
         Whether the clean reference, and raw less cleaned, have lanes.
     """
-    extra = ([("clean",)] if reference else []) + ([("residual",)] if residual else [])
+    extra = ([("reference",)] if reference else []) + ([("residual",)] if residual else [])
     stacked: list[tuple[str, ...]] = [("raw",), ("cleaned",), *extra]
     if layout == "auto":
         layout = "stacked" if height / max(1, len(leads) * len(stacked)) >= _SHORTEST_PX else "overlay"
     if layout == "stacked":
         groups = stacked
     else:
-        over: tuple[str, ...] = ("clean", "raw", "cleaned") if reference else ("raw", "cleaned")
+        over: tuple[str, ...] = ("reference", "raw", "cleaned") if reference else ("raw", "cleaned")
         groups = [over, *([("residual",)] if residual else [])]
     wanted = [(lead, kinds) for lead in leads for kinds in groups]
     edges = [round(index * height / len(wanted)) for index in range(len(wanted) + 1)]

@@ -11,8 +11,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QAction, QCloseEvent
 from PyQt6.QtWidgets import QInputDialog, QMainWindow, QStackedWidget
 
-from engine.run.process import Started
-from engine.run.session import Job, Outcome, Retune
+from engine.run.protocol import Job, Outcome, Retune, Started
 from gui.actions import Actions, add_stepping_keys
 from gui.bridge import Bridge, Life
 from gui.calibration import px_per_mm

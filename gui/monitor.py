@@ -8,9 +8,9 @@ from enum import Enum
 import numpy as np
 
 from engine.ledger.delays import Delays
-from engine.messages import Cleaned, Mark, Reason
-from engine.run.process import Frame, Refused, Started
-from engine.run.session import Setup, Status
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned
+from engine.run.protocol import Frame, Refused, Setup, Started, Status
 from gui.bridge import Life
 from gui.trace_buffer import TraceBuffer
 from gui.vitals import Ticks, Vitals, alarm, disagree
@@ -181,7 +181,7 @@ class Monitor:
         """Root mean square of cleaned less reference over the last 10 s, mean removed; NaN without."""
         if not self.info.has_reference or self.buffer.empty:
             return float("nan")
-        error = self.buffer.last("cleaned", _SCORED_S) - self.buffer.last("clean", _SCORED_S)
+        error = self.buffer.last("cleaned", _SCORED_S) - self.buffer.last("reference", _SCORED_S)
         known = np.isfinite(error).any(axis=1)
         return float(np.mean(np.nanstd(error[known], axis=1))) if known.any() else float("nan")
 

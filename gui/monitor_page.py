@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from engine.run.session import Job
+from engine.run.protocol import Job
 from gui.bridge import Life
 from gui.controls import Controls
 from gui.header import Header

@@ -16,8 +16,8 @@ from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from engine.messages import Cleaned, Preview
-from engine.run.process import EngineProcess, Frame, Started
-from engine.run.session import Job
+from engine.run.process import EngineProcess
+from engine.run.protocol import Frame, Job, Started
 from gui.bridge import Life
 from gui.main_window import FRAME_MS, MainWindow
 from gui.settings import Settings
@@ -62,32 +62,32 @@ class _Feed:
         patient = SyntheticPatient(fs=load.fs, leads=leads)
         self.info = StreamInfo(load.fs, leads, "profile", "profile", has_reference=load.residual)
         self._hop, self._ahead = round(HOP_S * load.fs), round(LOOKAHEAD_S * load.fs)
-        clean = patient.read(0, round(60 * load.fs)).data
-        noise = np.random.default_rng(0).normal(0, 0.05, clean.shape).astype(np.float32)
-        self._clean, self._raw = clean, clean + noise
+        reference = patient.read(0, round(60 * load.fs)).data
+        noise = np.random.default_rng(0).normal(0, 0.05, reference.shape).astype(np.float32)
+        self._reference, self._raw = reference, reference + noise
         self._spread = np.full((len(leads), self._hop), 0.02, np.float32)
         self._marks = np.zeros((len(leads), self._hop), np.uint8)
         self.start = 0
 
     def hop(self) -> list[Frame]:
         """The next hop, and what is known ahead of it."""
-        at = self.start % (self._clean.shape[1] - self._hop - self._ahead)
+        at = self.start % (self._reference.shape[1] - self._hop - self._ahead)
         emitted, ahead = slice(at, at + self._hop), slice(at + self._hop, at + self._hop + self._ahead)
-        raw, clean = self._raw, self._clean
+        raw, reference = self._raw, self._reference
         times = time.perf_counter() - LOOKAHEAD_S + np.arange(-self._hop, 0) / self.info.fs
         message = Cleaned(
             "profile",
             self.start,
             raw[:, emitted],
-            clean[:, emitted],
+            reference[:, emitted],
             self._spread,
-            clean[:, emitted] if self.info.has_reference else None,
+            reference[:, emitted] if self.info.has_reference else None,
             self._marks,
             times,
             (),
         )
         self.start += self._hop
-        return [message, Preview("profile", self.start, raw[:, ahead], clean[:, ahead])]
+        return [message, Preview("profile", self.start, raw[:, ahead], reference[:, ahead])]
 
 
 def profile_screen(hours: float = 4.0, frames: int = 600, seconds: float = 30.0) -> dict[str, Any]:

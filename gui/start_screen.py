@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from engine.choices import backends, networks
-from engine.run.session import Job
+from engine.run.protocol import Job
 from gui.choice import Choice
 from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
 from gui.terminal.view import WARNING

@@ -24,7 +24,7 @@ class Theme:
     grid_large: str
     raw: str
     cleaned: str
-    clean: str
+    reference: str
     residual: str
     good: str
     warn: str
@@ -43,7 +43,7 @@ DARK = Theme(
     grid_large="#162934",
     raw="#e69f00",
     cleaned="#56b4e9",
-    clean="#f0c8e4",
+    reference="#f0c8e4",
     residual="#f0e442",
     good="#00b386",
     warn="#e69f00",
@@ -61,7 +61,7 @@ LIGHT = Theme(
     grid_large="#f0c4c4",
     raw="#b86500",
     cleaned="#0072b2",
-    clean="#6a1b60",
+    reference="#6a1b60",
     residual="#6b6b00",
     good="#007a5a",
     warn="#a85b00",

@@ -5,12 +5,13 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned, Gap, Mark, Preview, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned, Gap, Preview
 from streamer.chunk import Annotation, Samples, StreamInfo
 
 KEPT_S = 90.0
 """Seconds that are kept: the slowest sweep over a wide screen."""
-KINDS = ("raw", "cleaned", "spread", "clean")
+KINDS = ("raw", "cleaned", "spread", "reference")
 _KEPT_MARKS = 4000
 
 
@@ -84,7 +85,7 @@ class TraceBuffer:
         self._reach(preview.stop)
         self._write(self._rings["raw"], start, preview.raw[:, skip:])
         self._write(self._rings["cleaned"], start, preview.cleaned[:, skip:])
-        for kind in ("spread", "clean"):
+        for kind in ("spread", "reference"):
             self._write(self._rings[kind], start, np.float32(np.nan), preview.stop - start)
         self._touch(start)
 
@@ -150,7 +151,7 @@ class TraceBuffer:
         return values
 
     def marks(self, lead: int, start: int, stop: int) -> NDArray[np.uint8]:
-        """What became of released samples start … stop-1 of one lead; see `engine.messages.Mark`."""
+        """What became of released samples start … stop-1 of one lead; see `engine.marks.Mark`."""
         index = np.arange(start, stop)
         marks: NDArray[np.uint8] = self._marks[lead].take(index % self.capacity)
         marks[(index < self.oldest) | (index >= self.final)] = Mark.MISSING

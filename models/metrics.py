@@ -22,9 +22,9 @@ class Moments:
     sums: NDArray[np.float64]
 
     @classmethod
-    def of(cls, clean: NDArray[np.float32], output: NDArray[np.float32]) -> "Moments":
+    def of(cls, reference: NDArray[np.float32], output: NDArray[np.float32]) -> "Moments":
         """Sums of a stretch, both (leads, samples) in mV; samples where either is NaN are left out."""
-        x, y = clean.astype(np.float64), output.astype(np.float64)
+        x, y = reference.astype(np.float64), output.astype(np.float64)
         valid = np.isfinite(x) & np.isfinite(y)
         x, y = np.where(valid, x, 0), np.where(valid, y, 0)
         e = y - x

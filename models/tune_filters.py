@@ -68,7 +68,7 @@ def tune_wavelet(data_dir: Path | None = None) -> list[tuple[float, dict[str, An
         )
     ]
     scored = [
-        (float(np.mean([_snr_db(windows, clean, each) for windows, clean in heard])), each)
+        (float(np.mean([_snr_db(windows, reference, each) for windows, reference in heard])), each)
         for each in track(settings, "wavelets", console=err)
     ]
     return sorted(scored, key=lambda entry: -entry[0])
@@ -84,15 +84,17 @@ def _heard(
     )  # fmt: skip
     chunks = list(play(open_signal(source), source).chunks())
     noisy = np.concatenate([chunk.data for chunk in chunks], axis=1)[0]
-    clean = np.concatenate([chunk.clean for chunk in chunks if chunk.clean is not None], axis=1)[0]
+    reference = np.concatenate([chunk.reference for chunk in chunks if chunk.reference is not None], axis=1)[
+        0
+    ]
     windows = sliding_window_view(noisy, _WINDOW)[::_EMITTED]
-    emitted = sliding_window_view(clean, _WINDOW)[::_EMITTED, -2 * _EMITTED : -_EMITTED]
+    emitted = sliding_window_view(reference, _WINDOW)[::_EMITTED, -2 * _EMITTED : -_EMITTED]
     return np.ascontiguousarray(windows[:, None]), emitted.reshape(1, -1)
 
 
-def _snr_db(windows: NDArray[np.float32], clean: NDArray[np.float32], settings: dict[str, Any]) -> float:
+def _snr_db(windows: NDArray[np.float32], reference: NDArray[np.float32], settings: dict[str, Any]) -> float:
     output = wavelet_threshold(windows, **settings)[:, 0, -2 * _EMITTED : -_EMITTED]
-    return float(Moments.of(clean, output.reshape(1, -1)).snr_db[0])
+    return float(Moments.of(reference, output.reshape(1, -1)).snr_db[0])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Chunk:
     data: Samples
     source_time: NDArray[np.float64]
     arrived_ns: int
-    clean: Samples | None = None
+    reference: Samples | None = None
     annotations: tuple[Annotation, ...] = ()
     ends_segment: bool = False
 

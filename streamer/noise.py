@@ -114,7 +114,7 @@ def noise_power_nst(noise: NDArray[Any], fs: float) -> NDArray[np.float64]:
     return mean_rms**2
 
 
-def signal_power_nst(clean: NDArray[Any], beats: NDArray[np.int64], fs: float) -> NDArray[np.float64]:
+def signal_power_nst(reference: NDArray[Any], beats: NDArray[np.int64], fs: float) -> NDArray[np.float64]:
     """Power of each lead as the Noise Stress Test defines it: App²/8, shape (leads,).
 
     App is the mean peak-to-peak amplitude of the QRS complexes, ±50 ms around each beat, with
@@ -129,13 +129,13 @@ def signal_power_nst(clean: NDArray[Any], beats: NDArray[np.int64], fs: float) -
         Sample index of each QRS complex.
     """
     reach = round(0.05 * fs)
-    inside = beats[(beats >= reach) & (beats + reach < clean.shape[1])]
+    inside = beats[(beats >= reach) & (beats + reach < reference.shape[1])]
     if inside.size == 0:
         raise InputError(
             "snr definition 'nst' needs at least one QRS complex in the played stretch, "
             "and none was found; use --snr-definition ac"
         )
-    windows = clean[:, inside[:, None] + np.arange(-reach, reach + 1)]
+    windows = reference[:, inside[:, None] + np.arange(-reach, reach + 1)]
     heights = np.sort(np.ptp(windows, axis=-1), axis=-1)
     cut = heights.shape[1] // 20
     mean_height: NDArray[np.float64] = heights[:, cut : heights.shape[1] - cut].mean(

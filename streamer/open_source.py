@@ -161,8 +161,8 @@ def play(signal: Signal, settings: SourceSettings) -> Player:
 def _signal_power(signal: Signal, span: int, definition: SnrDefinition) -> NDArray[np.float64]:
     block = signal.read(0, span)
     if definition == "ac":
-        return power_ac(block.clean)
+        return power_ac(block.reference)
     beats = [mark.sample for mark in block.annotations if mark.symbol in BEAT_SYMBOLS]
     if not beats:
-        beats = [int(beat) for beat in find_beats(block.clean[0], signal.info.fs)]
-    return signal_power_nst(block.clean, np.array(beats, dtype=np.int64), signal.info.fs)
+        beats = [int(beat) for beat in find_beats(block.reference[0], signal.info.fs)]
+    return signal_power_nst(block.reference, np.array(beats, dtype=np.int64), signal.info.fs)

@@ -132,7 +132,7 @@ class _StreamResampler:
         self._next = 0
 
     def push(self, chunk: Chunk) -> Iterator[Chunk]:
-        rows = chunk.data if chunk.clean is None else np.concatenate([chunk.data, chunk.clean])
+        rows = chunk.data if chunk.reference is None else np.concatenate([chunk.data, chunk.reference])
         reach = self._resampler.reach
         if self.expected is None:
             self._first = chunk.start - reach
@@ -176,7 +176,7 @@ class _StreamResampler:
             rows[:leads],
             np.interp(at_input, np.arange(len(self._times)), self._times),
             last.arrived_ns,
-            rows[leads:] if last.clean is not None else None,
+            rows[leads:] if last.reference is not None else None,
             tuple(m._replace(sample=max(worker.outputs_before(m.sample), self._next)) for m in marks),
         )
         self._next = stop

@@ -51,7 +51,7 @@ class Block(NamedTuple):
     """What a `Signal` returns: `data` and its reference, (leads, samples) mV, and the marks on it."""
 
     data: Samples
-    clean: Samples
+    reference: Samples
     annotations: tuple[Annotation, ...] = ()
 
 
@@ -160,7 +160,7 @@ class Player:
                 data,
                 source_time,
                 time.perf_counter_ns(),
-                block.clean if self.info.has_reference else None,
+                block.reference if self.info.has_reference else None,
                 block.annotations,
             )
             start += count

@@ -205,9 +205,9 @@ class SyntheticPatient:
             sample = round(peak * fs)
             if start <= sample < start + self._size:
                 marks.append(Annotation(sample, "V" if ectopic else "N"))
-        clean = clean_reference(model.astype(np.float32), fs)[:, margin:-margin].copy()
-        clean.flags.writeable = False
-        return Block(clean, clean, tuple(marks))
+        reference = clean_reference(model.astype(np.float32), fs)[:, margin:-margin].copy()
+        reference.flags.writeable = False
+        return Block(reference, reference, tuple(marks))
 
     def _beats(self, start_s: float, stop_s: float) -> list[tuple[float, bool]]:
         """Time of the R peak of each beat between two times, and whether it is ectopic."""

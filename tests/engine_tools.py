@@ -69,7 +69,7 @@ class IdentitySteps:
 
 
 def cut(
-    data: np.ndarray, sizes: Sequence[int], *, stream: str = "a", start: int = 0, clean: bool = True
+    data: np.ndarray, sizes: Sequence[int], *, stream: str = "a", start: int = 0, reference: bool = True
 ) -> Iterator[Chunk]:
     """Chunks of `data` (leads, samples); the sizes repeat until it is used up."""
     at, turn = 0, 0
@@ -77,7 +77,7 @@ def cut(
         piece = data[:, at : at + sizes[turn % len(sizes)]]
         stop = at + piece.shape[1]
         stamps = (start + np.arange(at, stop)) / FS
-        yield Chunk(stream, start + at, piece, stamps, 0, piece if clean else None)
+        yield Chunk(stream, start + at, piece, stamps, 0, piece if reference else None)
         at, turn = stop, turn + 1
 
 

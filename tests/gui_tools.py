@@ -7,8 +7,7 @@ import numpy as np
 from engine.ledger.delays import Delays
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Preview
-from engine.run.process import Started
-from engine.run.session import Setup, Status
+from engine.run.protocol import Setup, Started, Status
 from streamer.chunk import Annotation, StreamInfo
 
 FS = 360.0

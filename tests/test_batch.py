@@ -16,7 +16,8 @@ from engine.config import EngineConfig
 from engine.ledger.stages import STAGES, parts_ns
 from engine.messages import Gap
 from engine.pipeline import clean
-from engine.run.session import Job, Session
+from engine.run.protocol import Job
+from engine.run.session import Session
 from models.registry import load_card
 from streamer.open_source import SourceSettings
 from streamer.several import side_by_side

@@ -216,7 +216,7 @@ def test_cards_get_the_figures_of_their_own_weights(results, settings, tmp_path,
 def heard(noise):
     patient = SyntheticPatient(fs=360.0).read(0, 20 * 360)
     beats = np.array([mark.sample for mark in patient.annotations])
-    reference = patient.clean[0]
+    reference = patient.reference[0]
     return Heard(360.0, reference + noise.astype(np.float32), reference, beats)
 
 

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 import ecg_stream
 from engine.lab.soak.day import SoakSettings, soak
 from engine.messages import Cleaned
-from engine.run.session import Job, Session
+from engine.run.protocol import Job
+from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.open_source import SourceSettings
 

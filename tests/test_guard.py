@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.guard.stage import FADE_S, HOLD_S
-from engine.messages import Emitted, Gap, Mark, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Emitted, Gap
 from engine.pipeline import clean
 from models.registry import load_card
 from streamer.open_source import SourceSettings, open_signal, play

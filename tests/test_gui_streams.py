@@ -13,7 +13,7 @@ from PyQt6.QtCore import QPoint, QSettings, Qt
 from test_gui_window import like, picture
 
 from engine.messages import Gap
-from engine.run.session import Job
+from engine.run.protocol import Job
 from gui.bridge import Life
 from gui.main_window import MainWindow
 from gui.monitor import Level, share

@@ -19,8 +19,9 @@ from gui_tools import message, preview, started, status
 from PyQt6.QtCore import QSettings, Qt, QTimer
 from PyQt6.QtGui import QColor, QImage
 
-from engine.messages import Gap, Mark
-from engine.run.session import Job
+from engine.marks import Mark
+from engine.messages import Gap
+from engine.run.protocol import Job
 from gui.app import Screen, parse_size, run_window
 from gui.bridge import Life
 from gui.main_window import MainWindow
@@ -293,7 +294,7 @@ def window(qtbot, tmp_path, stored):
 def test_a_run_is_shown_and_its_end_leaves_no_process(qtbot, window):
     qtbot.waitUntil(lambda: window.monitor.buffer.final > 720, timeout=30_000)
     pixels = picture(window.page.view)
-    for lane, colour in zip(window.page.view.lanes, (DARK.raw, DARK.cleaned, DARK.clean), strict=True):
+    for lane, colour in zip(window.page.view.lanes, (DARK.raw, DARK.cleaned, DARK.reference), strict=True):
         assert like(pixels[lane.top : lane.bottom], colour, 120).sum() > 100
     page = window.page
     qtbot.waitUntil(lambda: page.header.state.text().startswith("LIVE"), timeout=10_000)

@@ -112,7 +112,8 @@ there = importlib.util.find_spec
 importlib.util.find_spec = lambda name: None if name.split(".")[0] in {optional!r} else there(name)
 for module in {modules!r}:
     importlib.import_module(module)
-from engine.run.session import Job, Session
+from engine.run.session import Session
+from engine.run.protocol import Job
 from streamer.open_source import SourceSettings
 summary = Session(Job(SourceSettings(noise="em", seconds=2.0, speed=0.0))).run().summary
 assert summary["samples_out"] == 720, summary

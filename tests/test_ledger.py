@@ -5,7 +5,8 @@ import pytest
 from engine_tools import FS, Identity
 
 from engine.config import EngineConfig
-from engine.ledger.stages import BLOCK, STAGES, Histogram, Ledger, parts_ns
+from engine.ledger.histogram import Histogram
+from engine.ledger.stages import BLOCK, STAGES, Ledger, parts_ns
 from engine.pipeline import clean
 from streamer.chunk import Chunk
 

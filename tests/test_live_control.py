@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import wfdb
 
-from engine.messages import Cleaned, Emitted, Gap, Mark
-from engine.run.process import EngineProcess, Refused
-from engine.run.session import Job, Retune, Session, Status
+from engine.marks import Mark
+from engine.messages import Cleaned, Emitted, Gap
+from engine.run.process import EngineProcess
+from engine.run.protocol import Job, Refused, Retune, Status
+from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings

@@ -15,7 +15,8 @@ from lsl_outlets import Device, running
 
 from engine.lab.profile.lsl_path import account
 from engine.run.process import EngineFailure, EngineProcess
-from engine.run.session import Job, Session, Status
+from engine.run.protocol import Job, Status
+from engine.run.session import Session
 from models.registry import DEFAULT_NETWORK
 from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError

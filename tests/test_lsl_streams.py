@@ -6,7 +6,8 @@ import time
 import pytest
 from lsl_outlets import Device, running
 
-from engine.run.session import Job, Session
+from engine.run.protocol import Job
+from engine.run.session import Session
 from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError
 from streamer.lsl.network import load_pylsl, look_around

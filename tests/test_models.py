@@ -427,19 +427,19 @@ def test_shipped_graphs_hold_the_shipped_weights(name):
 @pytest.mark.parametrize(("kind", "gain_db"), [("bw", 3), ("em", 1)])
 def test_the_shipped_network_makes_a_noisy_ecg_cleaner(name, kind, gain_db):
     spec = load_card(name).network
-    clean = SyntheticPatient(fs=spec.fs).read(0, 40 * spec.window).clean
-    noise = synthetic_tape(kind, spec.fs, 0)[:1, : clean.shape[1]]
-    noise = noise * (clean.std() / noise.std())  # 0 dB
+    reference = SyntheticPatient(fs=spec.fs).read(0, 40 * spec.window).reference
+    noise = synthetic_tape(kind, spec.fs, 0)[:1, : reference.shape[1]]
+    noise = noise * (reference.std() / noise.std())  # 0 dB
     network = spec.build().eval()
     network.load_state_dict(load_file(load_card(name).weights_path))
-    rows = torch.from_numpy(clean + noise)
+    rows = torch.from_numpy(reference + noise)
     with torch.inference_mode():
         if spec.steps:
             # The answer is of a look-ahead ago.
             output = step(network, rows[None], lookahead=36)[0][0, :1].roll(-36)
         else:
             output = network(rows.reshape(40, 1, spec.window)).reshape(1, -1)
-    assert Moments.of(clean[:, :-36], output.numpy()[:, :-36]).snr_db > gain_db
+    assert Moments.of(reference[:, :-36], output.numpy()[:, :-36]).snr_db > gain_db
 
 
 def test_an_unknown_network_is_refused():

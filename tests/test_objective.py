@@ -54,61 +54,63 @@ def objective():
     return StepObjective(STEPS, 360.0, CPU)
 
 
-def surprise(clean, spread, error=0.0):
+def surprise(reference, spread, error=0.0):
     """What the spread costs where every error is as large."""
-    width = spread / (clean.std(dim=-1) + 0.05) / math.sqrt(2)
+    width = spread / (reference.std(dim=-1) + 0.05) / math.sqrt(2)
     return SPREAD_SHARE * (torch.log(width) + error / spread * math.sqrt(2)).mean()
 
 
-def learn(network, clean, seed=0):
-    return objective().learn(network, clean, clean, torch.Generator().manual_seed(seed))
+def learn(network, reference, seed=0):
+    return objective().learn(network, reference, reference, torch.Generator().manual_seed(seed))
 
 
-def judge(network, clean):
-    return objective().judge(network, clean, clean)
+def judge(network, reference):
+    return objective().judge(network, reference, reference)
 
 
 @pytest.mark.parametrize("way", [learn, judge])
 def test_an_answer_is_compared_with_the_sample_of_a_look_ahead_ago(way):
-    clean = signals()
-    right = way(Knows(clean), clean)
-    torch.testing.assert_close(right, surprise(clean, 0.1), rtol=1e-4, atol=1e-6)
+    reference = signals()
+    right = way(Knows(reference), reference)
+    torch.testing.assert_close(right, surprise(reference, 0.1), rtol=1e-4, atol=1e-6)
     for late in (1, 36):
-        assert way(Knows(clean, late=late), clean) > right + 0.01
+        assert way(Knows(reference, late=late), reference) > right + 0.01
 
 
 @pytest.mark.parametrize("way", [learn, judge])
 def test_an_error_costs_what_the_loss_of_windows_says(way):
-    clean, error = signals(), 0.05
-    expected = denoising_loss(clean + error, clean, torch.ones(STEPS.learns)) + surprise(clean, 0.1, error)
-    torch.testing.assert_close(way(Knows(clean + error), clean), expected, rtol=1e-4, atol=1e-6)
+    reference, error = signals(), 0.05
+    expected = denoising_loss(reference + error, reference, torch.ones(STEPS.learns)) + surprise(
+        reference, 0.1, error
+    )
+    torch.testing.assert_close(way(Knows(reference + error), reference), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", [learn, judge])
 def test_the_context_is_not_scored_and_every_sample_after_it_is(way):
-    clean = signals()
-    right = way(Knows(clean), clean)
+    reference = signals()
+    right = way(Knows(reference), reference)
     # By the longest look-ahead earlier, so that no answer has it after the context.
-    inside = clean.clone()
+    inside = reference.clone()
     inside[..., : STEPS.context - STEPS.lookahead] += 100
-    torch.testing.assert_close(way(Knows(inside), clean), right, rtol=0, atol=0)
+    torch.testing.assert_close(way(Knows(inside), reference), right, rtol=0, atol=0)
     for at in (STEPS.context, STEPS.context + 500, STEPS.learns - STEPS.lookahead - 1):
-        wrong = clean.clone()
+        wrong = reference.clone()
         wrong[..., at] += 100
-        assert way(Knows(wrong), clean) > right + 1
+        assert way(Knows(wrong), reference) > right + 1
 
 
 def test_the_spread_is_best_at_the_mean_absolute_error_times_the_root_of_two():
     """Of a Laplace distribution that is its standard deviation."""
-    clean = signals(rows=1)
-    error = torch.distributions.Laplace(0.0, 0.07).sample(clean.shape)
+    reference = signals(rows=1)
+    error = torch.distributions.Laplace(0.0, 0.07).sample(reference.shape)
     scored = error[..., STEPS.context - 36 : STEPS.learns - 36]
     best = math.sqrt(2) * scored.abs().mean().item()
     assert best == pytest.approx(math.sqrt(2) * 0.07, rel=0.1)
 
     def loss(spread):
-        answer = Knows(clean + error, spread)._answer(clean, 36)
-        return objective()._loss(answer, clean, 36)
+        answer = Knows(reference + error, spread)._answer(reference, 36)
+        return objective()._loss(answer, reference, 36)
 
     spread = torch.tensor(best, requires_grad=True)
     loss(spread).backward()
@@ -119,11 +121,11 @@ def test_the_spread_is_best_at_the_mean_absolute_error_times_the_root_of_two():
 
 def test_the_error_does_not_learn_from_the_spread():
     """A network must not become worse so that its spread is right."""
-    clean = signals()
+    reference = signals()
     gradients = []
     for spread in (0.01, 1.0):
-        word = (clean + 0.05).requires_grad_()
-        objective()._loss(Knows(word, spread)._answer(clean, 36), clean, 36).backward()
+        word = (reference + 0.05).requires_grad_()
+        objective()._loss(Knows(word, spread)._answer(reference, 36), reference, 36).backward()
         gradients.append(word.grad)
     assert gradients[0].abs().max() > 0
     torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=0)
@@ -131,16 +133,16 @@ def test_the_error_does_not_learn_from_the_spread():
 
 def test_validation_asks_for_the_presets():
     assert [round(0.36 * ms) for ms in PRESETS_MS] == PRESETS
-    network, clean = Knows(signals()), signals()
-    judge(network, clean)
+    network, reference = Knows(signals()), signals()
+    judge(network, reference)
     assert network.asked == [tuple(PRESETS)]
 
 
 def test_every_training_step_asks_for_the_target_and_for_any_other():
-    network, clean = Knows(signals(1)), signals(1)
+    network, reference = Knows(signals(1)), signals(1)
     goal, draw = objective(), torch.Generator().manual_seed(0)
     for _ in range(400):
-        goal.learn(network, clean, clean, draw)
+        goal.learn(network, reference, reference, draw)
     assert all(len(asked) == 2 for asked in network.asked)
     target, other = zip(*network.asked, strict=True)
     assert set(target) == {round(0.36 * TARGET_MS)}
@@ -171,9 +173,9 @@ def test_a_training_step_reaches_every_parameter():
     """The whole network in half precision, forwards and backwards."""
     torch.manual_seed(0)
     network = find_network(NAME).build()
-    clean = signals(2)
-    noisy = clean + 0.2 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
-    loss = objective().learn(network, noisy, clean, torch.Generator().manual_seed(0))
+    reference = signals(2)
+    noisy = reference + 0.2 * torch.randn(reference.shape, generator=torch.Generator().manual_seed(1))
+    loss = objective().learn(network, noisy, reference, torch.Generator().manual_seed(0))
     assert torch.isfinite(loss)
     loss.backward()
     for name, parameter in network.named_parameters():

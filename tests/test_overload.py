@@ -12,14 +12,16 @@ from step_tools import STEPS, Recorded, config, ecg, whole
 from engine.backends.base import check_step
 from engine.backends.filters import FilterBackend
 from engine.backends.reliable import ReliableBackend
-from engine.messages import Cleaned, Mark, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned
 from engine.pipeline import unguarded
 from engine.run import ladder
 from engine.run import session as session_module
-from engine.run.fallback import step_way
-from engine.run.ladder import Ladder, Step
+from engine.run.fallback import fallback_for
+from engine.run.ladder import Ladder, Rung
 from engine.run.process import EngineProcess
-from engine.run.session import Job, Session
+from engine.run.protocol import Job
+from engine.run.session import Session
 from models.classical import CLASSICAL
 from streamer.open_source import SourceSettings
 
@@ -139,12 +141,12 @@ def test_a_network_that_keeps_state_goes_down_the_ladder_and_back(monkeypatch):
 @pytest.mark.parametrize("hop", [4, 16, 180, 600])
 def test_the_larger_hop_is_one_that_the_network_can_take(hop, lookahead):
     asked, recorded = config(hop, lookahead), Recorded()
-    for step in (Step.LARGER_HOP, Step.FILTER, Step.RAW):
-        way = step_way(step, asked, recorded)
+    for step in (Rung.LARGER_HOP, Rung.FILTER, Rung.RAW):
+        way = fallback_for(step, asked, recorded)
         assert way.config.hop % STEPS.multiple == 0
         assert hop <= way.config.hop <= 4 * hop
         assert way.config.lookahead == lookahead
-    larger = step_way(Step.LARGER_HOP, asked, recorded)
+    larger = fallback_for(Rung.LARGER_HOP, asked, recorded)
     data = ecg(1, 1500)
     messages = list(unguarded(([c] for c in cut(data, [61])), larger.config, larger.backend))
     expected = whole(data, lookahead)[:, 0]

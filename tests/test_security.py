@@ -17,8 +17,8 @@ import pytest
 from rich.console import Console
 
 from engine.backends import open_backend
-from engine.run.process import EngineProcess, Started
-from engine.run.session import Job, Status
+from engine.run.process import EngineProcess
+from engine.run.protocol import Job, Started, Status
 from gui.terminal.report import describe_stream
 from gui.terminal.view import TerminalView
 from models import registry

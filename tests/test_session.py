@@ -18,7 +18,8 @@ from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap
 from engine.run.ctrl_c import ctrl_c_waits
 from engine.run.process import EngineFailure, EngineProcess
-from engine.run.session import Job, Outcome, Session, Status
+from engine.run.protocol import Job, Outcome, Status
+from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.open_source import SourceSettings
@@ -58,20 +59,20 @@ def test_every_sample_is_accounted_for_and_the_summary_says_so():
 
 def test_the_snr_of_the_summary_is_that_of_the_samples_less_the_warm_up():
     outcome, messages = run(seconds=25.0)
-    raw, cleaned, clean = (output(messages, name)[:, 3600:] for name in ("raw", "cleaned", "clean"))
+    raw, cleaned, reference = (output(messages, name)[:, 3600:] for name in ("raw", "cleaned", "reference"))
     assert outcome.summary["snr_in_db"] == pytest.approx(
-        10 * np.log10(clean.var() / (raw - clean).var()), abs=1e-3
+        10 * np.log10(reference.var() / (raw - reference).var()), abs=1e-3
     )
-    expected = 10 * np.log10(clean.var() / (cleaned - clean).var())
+    expected = 10 * np.log10(reference.var() / (cleaned - reference).var())
     assert outcome.summary["snr_out_db"] == pytest.approx(expected, abs=1e-3)
-    assert outcome.summary["rmse_mv"] == pytest.approx((cleaned - clean).std(), abs=1e-5)
+    assert outcome.summary["rmse_mv"] == pytest.approx((cleaned - reference).std(), abs=1e-5)
 
 
 def test_a_short_run_is_scored_whole():
     outcome, messages = run(seconds=8.0)
     assert outcome.summary["snr_in_db"] == pytest.approx(0.0, abs=0.01)
-    raw, clean = output(messages, "raw"), output(messages, "clean")
-    assert 10 * np.log10(clean.var() / (raw - clean).var()) == pytest.approx(0.0, abs=0.01)
+    raw, reference = output(messages, "raw"), output(messages, "reference")
+    assert 10 * np.log10(reference.var() / (raw - reference).var()) == pytest.approx(0.0, abs=0.01)
 
 
 def test_the_default_network_cleans():
@@ -101,18 +102,18 @@ def test_real_time_takes_real_time_and_its_delay_is_the_promised_one():
 def test_noise_can_change_while_it_plays():
     session = Session(job(seconds=20.0))
     count = 0
-    raw, clean = [], []
+    raw, reference = [], []
 
     def show(message):
         nonlocal count
         raw.append(message.raw)
-        clean.append(message.clean)
+        reference.append(message.reference)
         count += message.raw.shape[1]
         if 3600 <= count < 3614:
             session.set_noise(NoiseSettings({"em": 1.0}, snr_db=40.0))
 
     summary = session.run(show=show).summary
-    noise = np.concatenate(raw, axis=1) - np.concatenate(clean, axis=1)
+    noise = np.concatenate(raw, axis=1) - np.concatenate(reference, axis=1)
     # Chunks that were read before the change still carry the old level.
     assert noise[:, 4000:].std() < 0.05 * noise[:, :3600].std()
     assert summary["noise_snr_db"] == 40.0
@@ -153,7 +154,7 @@ def test_a_recording_holds_the_run(tmp_path):
     summary = session.run(show=messages.append).summary
     record = wfdb.rdrecord(summary["recording"])
     np.testing.assert_allclose(record.p_signal[:, 1], output(messages)[0], atol=0.00051)
-    np.testing.assert_allclose(record.p_signal[:, 2], output(messages, "clean")[0], atol=0.00051)
+    np.testing.assert_allclose(record.p_signal[:, 2], output(messages, "reference")[0], atol=0.00051)
 
 
 def test_missing_samples_of_a_record_are_neither_shown_nor_scored(tmp_path):

@@ -14,7 +14,8 @@ from engine.backends.reliable import reliable
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
 from engine.ledger.stages import STAGES, parts_ns
-from engine.messages import Emitted, Gap, Mark, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Emitted, Gap
 from engine.pipeline import clean, unguarded
 from engine.stateful import FAR_MV, initial_state, step_through
 from models.registry import find_network

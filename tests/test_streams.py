@@ -11,7 +11,8 @@ from engine_tools import Counted, Identity, assert_counted, indices, joined
 import engine.run.session
 from engine.messages import Cleaned
 from engine.run.process import EngineProcess
-from engine.run.session import Job, Retune, Session, Status
+from engine.run.protocol import Job, Retune, Status
+from engine.run.session import Session
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
@@ -180,7 +181,7 @@ def test_every_command_is_for_every_stream(tmp_path):
         assert 1200 < record.sig_len < 1500
         name = stream.info.source_id
         np.testing.assert_array_equal(indices(messages, name), np.arange(2160))
-        noise = joined(messages, "raw", name) - joined(messages, "clean", name)
+        noise = joined(messages, "raw", name) - joined(messages, "reference", name)
         assert noise[:, 900:].std() < 0.05 * noise[:, :700].std()
     assert len(list(tmp_path.glob("*.hea"))) == 3
 

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from engine.messages import Cleaned, Gap
-from engine.run.process import Started
-from engine.run.session import Job, Session, Status
+from engine.run.protocol import Job, Started, Status
+from engine.run.session import Session
 from gui.terminal.braille import braille
 from gui.terminal.history import History
 from gui.terminal.picture import save_picture

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
+from engine.guard.limits import Limits
 from engine.guard.qrs_evidence import QrsEvidence
-from engine.guard.uncertainty import Doubt, Limits
-from engine.messages import Emitted, Reason
+from engine.guard.uncertainty import Uncertainty
+from engine.marks import Reason
+from engine.messages import Emitted
 from streamer.chunk import Samples
 
 LOOK_S = 0.2
@@ -95,7 +97,7 @@ class Checks:
         self._every = max(1, round(LOOK_S / hop_s))
         self._new = min(config.window, self._every * config.hop) if stateful else config.window
         """Samples of `predicted` that the look before did not see."""
-        self.doubt = Doubt(config, leads, self._every * config.hop, limits, stateful=stateful)
+        self.doubt = Uncertainty(config, leads, self._every * config.hop, limits, stateful=stateful)
         self._flat = min(config.window, round(FLAT_S * fs))
         self._flat_looks = max(1, round((FLAT_S - self._flat / fs) / (self._every * hop_s)) + 1)
         self._rate_looks = max(1, round(RATE_S / (self._every * hop_s)))

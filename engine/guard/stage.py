@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from engine.config import EngineConfig
 from engine.guard.checks import LATE_S, Checks, ceiling_mv
-from engine.guard.uncertainty import Limits
-from engine.messages import Emitted, Gap, Mark, Reason
+from engine.guard.limits import Limits
+from engine.marks import Mark, Reason
+from engine.messages import Emitted, Gap
 from streamer.chunk import Samples
 
 FADE_S = 0.1
@@ -21,7 +22,7 @@ HOLD_S = 1.0
 """Raw stays for so long after the last reason for it: a trace that flickers cannot be read."""
 
 
-Instead = tuple[Mark, Reason]
+StandIn = tuple[Mark, Reason]
 """What all samples are called where something took the network's place, and why it did."""
 
 
@@ -31,7 +32,7 @@ def guard(
     limits: Limits,
     *,
     enabled: bool = True,
-    instead: Instead | None = None,
+    stand_in: StandIn | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Fade what `engine.guard.checks` finds unusable to raw (`Mark.BYPASSED`); missing samples become NaN.
 
@@ -45,26 +46,26 @@ def guard(
         From where on the network is not believed.
     enabled
         False only takes care of missing and non-finite samples, to see what a network does by itself.
-    instead
+    stand_in
         Something else took the network's place: no sample is called cleaned, and none is judged.
     """
-    beds: dict[str, _Bed] = {}
+    segments: dict[str, _Segment] = {}
     for message in messages:
         if isinstance(message, Emitted):
-            bed = beds.get(message.stream)
-            if bed is None or bed.first != message.hop.first:
+            segment = segments.get(message.stream)
+            if segment is None or segment.first != message.hop.first:
                 # Of the segment before, nothing is remembered.
-                bed = beds[message.stream] = _Bed(
-                    config, message, limits if enabled and instead is None else None
+                segment = segments[message.stream] = _Segment(
+                    config, message, limits if enabled and stand_in is None else None
                 )
-            message = bed.take(message)
-            if instead:
-                message = _renamed(message, instead)
+            message = segment.take(message)
+            if stand_in:
+                message = _renamed(message, stand_in)
         yield message
 
 
-def _renamed(message: Emitted, instead: Instead) -> Emitted:
-    mark, reason = instead
+def _renamed(message: Emitted, stand_in: StandIn) -> Emitted:
+    mark, reason = stand_in
     if mark is Mark.BYPASSED:
         message.cleaned = message.raw  # to the last bit
     passed = message.marks < Mark.BYPASSED
@@ -74,7 +75,7 @@ def _renamed(message: Emitted, instead: Instead) -> Emitted:
     return message
 
 
-class _Bed:
+class _Segment:
     """One segment of a stream: how far each of its leads is on its way from cleaned (0) to raw (1)."""
 
     def __init__(self, config: EngineConfig, message: Emitted, limits: Limits | None) -> None:

@@ -6,74 +6,27 @@ one that sees 2 s. So the limits stand on each network's card, measured on valid
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from models.registry import ModelCard
-from models.spec import ClassicalSpec
+from engine.guard.limits import Limits
 from streamer.chunk import Samples
 
 DOUBT_S = 4.0
 """What a network took back is remembered for so long."""
 REVISED_S = 0.3
 """The newest that was said is compared with what is said of it a look later, over this."""
-TRUST_AGAIN = 0.6
-"""Who was doubted is believed again below this share of the limit, unless the card has another."""
 TAKEN_BACK_AT_MOST = 0.5
 """What is taken back counts as no more than this share of a beat: one jolt is not seconds of doubt."""
-DEFAULT_CONTRADICTION = 0.2
-"""Limit of a network whose card has none: between those of the shipped networks."""
 _SILENCE = 1e-8
 """mV²: an output of less power says nothing that it could take back."""
 _NO_BEAT_MV = 0.001
-_NEVER = (float("inf"), float("inf"))
 
 
-@dataclass(frozen=True)
-class Limits:
-    """From where on a network is not believed.
-
-    Parameters
-    ----------
-    contradiction
-        Rows of: look-ahead in ms, `Doubt.contradiction` above which the network is doubted, and below
-        which it is believed again; straight lines between them. None: the check is off, as for
-        filters, which have no word of their own.
-    """
-
-    contradiction: tuple[tuple[float, float, float], ...] | None = (
-        (0.0, DEFAULT_CONTRADICTION, TRUST_AGAIN * DEFAULT_CONTRADICTION),
-    )
-
-    def contradiction_at(self, lookahead_ms: float) -> tuple[float, float]:
-        """From where on the network is doubted, and below what it is believed again; infinite if off."""
-        if not self.contradiction:
-            return _NEVER
-        known_ms, doubted, believed = zip(*self.contradiction, strict=True)
-        return float(np.interp(lookahead_ms, known_ms, doubted)), float(
-            np.interp(lookahead_ms, known_ms, believed)
-        )
-
-
-UNMEASURED = Limits()
-"""Of a network of which nothing is known."""
-
-
-def limits_of(card: ModelCard) -> Limits:
-    """The limits on a network's card under ``guard``; defaults where it has none, off for filters."""
-    if isinstance(card.spec, ClassicalSpec):
-        return Limits(None)
-    rows = card.trained.get("guard", {}).get("contradiction")
-    if rows is None:
-        return UNMEASURED
-    return Limits(tuple((row["lookahead_ms"], row["doubted"], row["believed"]) for row in rows))
-
-
-class Doubt:
+class Uncertainty:
     """How far each lead of a stream is believed, look by look.
 
     Contradiction has no unit: the geometric mean of two shares, of what the network took back (RMS)

@@ -8,7 +8,8 @@ import psutil
 
 from engine.ledger.scorer import Scorer
 from engine.ledger.stages import STAGES, Ledger
-from engine.messages import Emitted, Gap, Mark, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Emitted, Gap
 from streamer.chunk import StreamInfo
 
 _SETTLED_HOPS = 1500

@@ -22,7 +22,7 @@ LARGER_HOP = 4
 """The larger hop is so many times the one that was asked for, where window and look-ahead allow."""
 
 
-class Step(IntEnum):
+class Rung(IntEnum):
     """What takes the place of what, from best to cheapest."""
 
     NETWORK = 0
@@ -59,10 +59,10 @@ class Ladder:
         self._calm_s = CALM_S
         self._since = self._missed = clock()
         self._climbed = float("-inf")
-        self.step = Step.NETWORK
-        self.taken = dict.fromkeys(Step, 0)
+        self.step = Rung.NETWORK
+        self.taken = dict.fromkeys(Rung, 0)
 
-    def note(self, missed: bool) -> Step | None:
+    def note(self, missed: bool) -> Rung | None:
         """Take note of a hop; returns the step to take now, None to stay."""
         now = self._clock()
         if missed:
@@ -74,18 +74,18 @@ class Ladder:
         while now - self._hops[0][0] > WATCHED_S:
             self._misses -= self._hops.popleft()[1]
         too_many = self._misses >= max(FEWEST, TOO_MANY * len(self._hops))
-        if too_many and self.step is not Step.RAW:
+        if too_many and self.step is not Rung.RAW:
             relapsed = now - self._climbed < CALM_S
             self._calm_s = min(2 * self._calm_s, LONGEST_CALM_S) if relapsed else CALM_S
-            return self._take(Step(self.step + 1), now)
+            return self._take(Rung(self.step + 1), now)
         if self.step and now - max(self._missed, self._since) >= self._calm_s:
             self._climbed = now
-            return self._take(Step(self.step - 1), now)
+            return self._take(Rung(self.step - 1), now)
         return None
 
     def restart(self) -> None:
         """Begin at the network again, as with other settings."""
-        self.step, self._since = Step.NETWORK, self._clock()
+        self.step, self._since = Rung.NETWORK, self._clock()
         self._hops.clear()
         self._misses = 0
 
@@ -94,7 +94,7 @@ class Ladder:
         taken = {step.text.replace(" ", "_"): count for step, count in self.taken.items()}
         return {"step": self.step.text, "steps_taken": taken}
 
-    def _take(self, step: Step, now: float) -> Step:
+    def _take(self, step: Rung, now: float) -> Rung:
         self.step, self._since = step, now
         self.taken[step] += 1
         self._hops.clear()

@@ -33,10 +33,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from engine.messages import Emitted, Gap, Message, Preview
+from engine.messages import Emitted, Gap
 from engine.run.ctrl_c import ctrl_c_waits
-from engine.run.session import Job, Outcome, Retune, Session, Status
-from streamer.chunk import StreamInfo
+from engine.run.protocol import Command, Frame, Job, Outcome, Pause, Record, Refused, Retune, Started
+from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
@@ -44,55 +44,6 @@ FRAME_S = 0.02
 """Frames leave for the screen at most this often."""
 STATUS_S = 0.5
 _QUEUED = 64
-
-
-@dataclass(frozen=True)
-class Started:
-    """First word of an engine that is ready: what it plays and how.
-
-    Parameters
-    ----------
-    beside
-        The same of further streams that it plays.
-    """
-
-    info: StreamInfo
-    backend: str
-    lookahead_ms: float
-    hop_ms: float
-    algorithmic_delay_ms: float
-    beside: tuple["Started", ...] = ()
-
-    @property
-    def streams(self) -> tuple["Started", ...]:
-        """Each stream by itself."""
-        return (replace(self, beside=()), *self.beside)
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Hold a played signal, or let it go on."""
-
-    paused: bool
-
-
-@dataclass(frozen=True)
-class Record:
-    """Record into a folder; None ends the recording."""
-
-    folder: Path | None
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A command that could not be followed, and why; everything goes on as before."""
-
-    reason: str
-
-
-Command = NoiseSettings | Retune | Pause | Record
-Frame = Message | Preview | Status | Refused
-"""What the engine tells a screen."""
 
 
 class EngineFailure(RuntimeError):

@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,19 +17,20 @@ from engine.backends.base import AnyBackend
 from engine.backends.reliable import Reliable, reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.config import EngineConfig
-from engine.guard.uncertainty import limits_of
+from engine.guard.limits import limits_of
 from engine.lead_groups import rows_of
-from engine.messages import Cleaned, Emitted, Gap, Reason
+from engine.marks import Reason
+from engine.messages import Emitted, Gap
 from engine.pipeline import clean, rehearse
-from engine.run.fallback import Way, broken_way, step_way
-from engine.run.ladder import Ladder, Step
+from engine.run.fallback import Cleaner, fallback_for, raw_to_the_end
+from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step
-from engine.run.stream import Bed, Setup, Status
-from models.registry import DEFAULT_NETWORK, load_card
+from engine.run.protocol import Job, Outcome, Retune, Setup, Status
+from engine.run.stream import StreamRun
+from models.registry import load_card
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 from streamer.several import open_sources
 
 log = logging.getLogger(__name__)
@@ -47,71 +47,6 @@ _ADDED = (
     "deadline_misses",
 )
 """Figures of a summary that are the sum over the streams."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to run. Lengths of time in ms, as on the command line.
-
-    Parameters
-    ----------
-    save, rotate
-        Folder to record into; None records nothing. Minutes in a file; None begins no new one.
-    lsl_out
-        Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
-        streams the first is ``NAME-1``, and so on.
-    launched_ns
-        `time.perf_counter_ns` when the user asked for the run, for the cold start.
-    beside
-        Further streams, played beside `source`.
-    ladder
-        Whether something cheaper may take the network's place while the machine does not keep up.
-    """
-
-    source: SourceSettings
-    model: str = DEFAULT_NETWORK
-    backend: str = "auto"
-    threads: int = 1
-    lookahead_ms: float = 100.0
-    hop_ms: float = 40.0
-    save: Path | None = None
-    lsl_out: str | None = None
-    launched_ns: int = field(default_factory=time.perf_counter_ns)
-    beside: tuple[SourceSettings, ...] = ()
-    ladder: bool = True
-    rotate: float | None = None
-
-    @property
-    def sources(self) -> tuple[SourceSettings, ...]:
-        """Every stream."""
-        return (self.source, *self.beside)
-
-
-@dataclass(frozen=True)
-class Retune:
-    """What can change while a stream plays; every field as in `Job`."""
-
-    model: str
-    backend: str
-    lookahead_ms: float
-    hop_ms: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run leaves: its summary (JSON), the end of its traces and its delays (for a picture).
-
-    Parameters
-    ----------
-    streams
-        The same of each stream, where there are several; traces and delays are then found there.
-    """
-
-    summary: dict[str, Any]
-    traces: list[Cleaned]
-    delay_edges_ms: np.ndarray
-    delay_counts: np.ndarray
-    streams: tuple["Outcome", ...] = ()
 
 
 class Session:
@@ -134,20 +69,21 @@ class Session:
         sources = open_sources(job.sources, stopped)
         self.backend = _open_backend(job)
         self.beds = [
-            Bed(settings, source, self.config) for settings, source in zip(job.sources, sources, strict=True)
+            StreamRun(settings, source, self.config)
+            for settings, source in zip(job.sources, sources, strict=True)
         ]
         self._warm_up(self.backend, self.config)
         # The control thread changes the settings, the main thread uses them.
         self._changing = threading.Lock()
         self._pending: tuple[Job, EngineConfig, AnyBackend] | None = None
         self._batcher: Batcher | None = None
-        self._way = Way(self.config, self.backend)
-        self._turn: Way | None = None
+        self._cleaner = Cleaner(self.config, self.backend)
+        self._turn: Cleaner | None = None
         self._ladder: Ladder | None = None
         if job.ladder:
             self._ladder = Ladder(time.perf_counter)
             # A machine that is late already must not import and design a filter first.
-            self._warm_up(step_way(Step.FILTER, self.config, self.backend).backend, self.config)
+            self._warm_up(fallback_for(Rung.FILTER, self.config, self.backend).backend, self.config)
         self._misses = 0
         self.record(job.save)
         if job.lsl_out is not None:
@@ -270,7 +206,7 @@ class Session:
                     return
 
         while True:
-            way = self._way
+            way = self._cleaner
             self._batcher = self._new_batcher()
             yield from clean(
                 until_changed(),
@@ -278,7 +214,7 @@ class Session:
                 way.backend,
                 batcher=self._batcher,
                 limits=limits_of(load_card(self.job.model)),
-                instead=way.instead,
+                stand_in=way.stand_in,
             )
             if not self._change():
                 return
@@ -292,12 +228,12 @@ class Session:
             before = self.backend
             self.job, self.config, self.backend = pending
             before.close()
-            turn = Way(self.config, self.backend)
+            turn = Cleaner(self.config, self.backend)
             if self._ladder:
                 self._ladder.restart()
         if turn is None:
             return False
-        self._way = turn
+        self._cleaner = turn
         for bed in self.beds:
             bed.retuned(turn.config)
         return True
@@ -305,15 +241,15 @@ class Session:
     def _keep_up(self) -> None:
         """See how the newest hop went, and have a step of the ladder taken where that is due."""
         if isinstance(self.backend, Reliable) and self.backend.broken:
-            if self._way.backend is self.backend and self._turn is None:
-                self._turn = broken_way(self.config)
+            if self._cleaner.backend is self.backend and self._turn is None:
+                self._turn = raw_to_the_end(self.config)
                 self._tell("raw", self._failure())
             return
         misses = sum(bed.account.ledger.deadline_misses for bed in self.beds)
         missed, self._misses = misses > self._misses, misses
         step = self._ladder.note(missed) if self._ladder else None
         if step is not None:
-            self._turn = step_way(step, self.config, self.backend)
+            self._turn = fallback_for(step, self.config, self.backend)
             self._tell(step.text, Reason.OVERLOAD.text if step else "calm again")
 
     def _tell(self, step: str, why: str) -> None:
@@ -324,17 +260,17 @@ class Session:
 
     def _new_batcher(self) -> Batcher | None:
         """One where several streams play at a pace, on a backend that gains by it."""
-        if len(self.beds) == 1 or not self._way.backend.fixed_rows:
+        if len(self.beds) == 1 or not self._cleaner.backend.fixed_rows:
             return None
         return Batcher(HOLD_SHARE * self.beds[0].hop_ns, len(self.beds))
 
     def _due_s(self) -> float | None:
         return self._batcher.due_s() if self._batcher else None
 
-    def setup(self, bed: Bed) -> Setup:
+    def setup(self, bed: StreamRun) -> Setup:
         """The settings in force."""
         step = self._ladder.step.text if self._ladder and self._ladder.step else ""
-        setup = bed.setup(self.job.model, self._way.backend.name)
+        setup = bed.setup(self.job.model, self._cleaner.backend.name)
         return replace(setup, step=step, failure=self._failure())
 
     def _failure(self) -> str:
@@ -371,7 +307,7 @@ class Session:
 
 
 def _noted(
-    rounds: Iterator[list[Chunk]], beds: dict[str, Bed], idle: Callable[[], None]
+    rounds: Iterator[list[Chunk]], beds: dict[str, StreamRun], idle: Callable[[], None]
 ) -> Iterator[list[Chunk]]:
     """Note the state of each source that has sent something, be it an empty chunk."""
     for chunks in rounds:

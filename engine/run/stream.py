@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import numpy as np
 
 from engine.config import EngineConfig
 from engine.ledger.account import Account
-from engine.ledger.delays import NO_DELAYS, Delays, DelayWatch
-from engine.messages import Cleaned, Emitted, Gap, explain
+from engine.ledger.delays import DelayWatch
+from engine.marks import explain
+from engine.messages import Cleaned, Emitted, Gap
+from engine.run.protocol import Setup, Status
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
 from streamer.chunk import Chunk
@@ -28,71 +30,7 @@ KEPT_S = 10.0
 """Seconds of the run's end that are kept for its picture."""
 
 
-@dataclass(frozen=True)
-class Setup:
-    """The settings in force: `backend` is the one that runs, lengths of time are whole samples.
-
-    Parameters
-    ----------
-    step
-        What takes the network's place while the machine does not keep up; empty while it does.
-    failure
-        What runtimes failed of; empty where none did.
-    """
-
-    model: str = ""
-    backend: str = ""
-    lookahead_ms: float = 0.0
-    hop_ms: float = 0.0
-    algorithmic_delay_ms: float = 0.0
-    step: str = ""
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a stream is doing, for a screen; figures as in the summary.
-
-    Parameters
-    ----------
-    setup, delays
-        The settings in force, and the delays since they are.
-    recording, recording_problem
-        Record that is being written, without extension; None where none is, and why it has ended.
-    state, effective_fs_hz, ppm, sample_age_s
-        What a live source says of itself.
-    stream
-        Which one: its `StreamInfo.source_id`.
-    ended
-        Its source has nothing more, while others may go on.
-    reasons
-        Why leads are not the network's word at this moment, by lead.
-    """
-
-    seconds: float
-    samples_in: int
-    gaps: int
-    gap_samples: int
-    snr_in_db: float
-    snr_out_db: float
-    delay_p50_ms: float
-    delay_p99_ms: float
-    deadline_misses: int
-    setup: Setup = Setup()
-    delays: Delays = NO_DELAYS
-    recording: str | None = None
-    state: str = "LIVE"
-    effective_fs_hz: float | None = None
-    ppm: float | None = None
-    sample_age_s: float = 0.0
-    problem: str = ""
-    stream: str = ""
-    ended: bool = False
-    reasons: dict[str, str] = field(default_factory=dict)
-    recording_problem: str = ""
-
-
-class Bed:
+class StreamRun:
     """A source, the sinks of what leaves the engine of it, and its account.
 
     `chunks` may run on a thread of its own; `note_state` and `take` belong to the thread that

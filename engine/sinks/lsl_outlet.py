@@ -6,7 +6,8 @@ import time
 import numpy as np
 
 from engine.config import EngineConfig
-from engine.messages import Cleaned, Gap, Verdict, explain
+from engine.marks import Verdict, explain
+from engine.messages import Cleaned, Gap
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl.inlet import lsl_clock_offset_s

@@ -132,7 +132,7 @@ def _cut(message: Cleaned | Gap, start: int, stop: int) -> Cleaned | Gap:
         message.raw[:, first:last],
         message.cleaned[:, first:last],
         message.mean_square[:, first:last],
-        None if message.clean is None else message.clean[:, first:last],
+        None if message.reference is None else message.reference[:, first:last],
         message.marks[:, first:last],
         message.source_time[first:last],
         tuple(mark for mark in message.annotations if start <= mark.sample < stop),

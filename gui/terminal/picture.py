@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.run.session import Outcome
+from engine.run.protocol import Outcome
 
 
 def save_pictures(outcome: Outcome, path: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def save_picture(outcome: Outcome, path: Path) -> None:
     summary = outcome.summary
     fs = summary["fs_hz"]
     figure = Figure(figsize=(12, 8), layout="constrained")
-    raw_axes, clean_axes, delay_axes = figure.subplots(3, 1, height_ratios=[3, 3, 2])
+    raw_axes, reference_axes, delay_axes = figure.subplots(3, 1, height_ratios=[3, 3, 2])
     if outcome.traces:
         time_s = np.concatenate([m.start + np.arange(m.raw.shape[1]) for m in outcome.traces]) / fs
         # A gap must not be drawn as a straight line.
@@ -46,15 +46,15 @@ def save_picture(outcome: Outcome, path: Path) -> None:
             axes.plot(np.insert(time_s, breaks, np.nan), values, **style)
 
         draw(raw_axes, "raw", color="0.45", lw=0.7, label="raw")
-        if outcome.traces[0].clean is not None:
-            draw(clean_axes, "clean", color="tab:orange", lw=2.2, alpha=0.6, label="clean reference")
-        draw(clean_axes, "cleaned", color="tab:blue", lw=0.9, label="cleaned")
-        clean_axes.sharex(raw_axes)
-    for axes in (raw_axes, clean_axes):
+        if outcome.traces[0].reference is not None:
+            draw(reference_axes, "reference", color="tab:orange", lw=2.2, alpha=0.6, label="clean reference")
+        draw(reference_axes, "cleaned", color="tab:blue", lw=0.9, label="cleaned")
+        reference_axes.sharex(raw_axes)
+    for axes in (raw_axes, reference_axes):
         axes.set_ylabel(f"{summary['leads'][0]} (mV)")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right")
-    clean_axes.set_xlabel("time (s)")
+    reference_axes.set_xlabel("time (s)")
     raw_axes.set_title(_title(summary))
     if outcome.delay_counts.size:
         delay_axes.stairs(outcome.delay_counts, outcome.delay_edges_ms, fill=True, color="tab:blue")

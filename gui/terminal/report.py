@@ -5,8 +5,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from engine.messages import Reason
-from engine.run.session import Outcome
+from engine.marks import Reason
+from engine.run.protocol import Outcome
 
 
 def table_of(outcome: Outcome) -> Table:

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.messages import Cleaned, Gap
-from engine.run.process import Frame, Started
-from engine.run.session import Status
+from engine.run.protocol import Frame, Started, Status
 from gui.terminal.braille import braille
 from gui.terminal.history import History
 

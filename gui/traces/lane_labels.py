@@ -4,7 +4,7 @@ from PyQt6.QtCore import QPoint, QRect, Qt
 from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygon
 from PyQt6.QtWidgets import QWidget
 
-from engine.messages import Reason
+from engine.marks import Reason
 from gui.lanes import Lane
 from gui.monitor import Monitor
 from gui.theme import Theme
@@ -73,8 +73,8 @@ class LaneLabels(QWidget):
                 lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
                 lines.append(("ST not validated", theme.quiet))
                 lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
-            elif kind == "clean":
-                lines.append(("clean reference", theme.clean))
+            elif kind == "reference":
+                lines.append(("clean reference", theme.reference))
             else:
                 lines.append(("raw − cleaned", theme.residual))
         return lines

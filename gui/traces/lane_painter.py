@@ -8,7 +8,7 @@ from PyQt6.QtCore import QRect, Qt
 from PyQt6.QtGui import QBrush, QColor, QPainter, QPen
 from pyqtgraph.functions import arrayToQPolygonF
 
-from engine.messages import Mark
+from engine.marks import Mark
 from gui.calibration import Calibration
 from gui.lanes import Lane
 from gui.theme import Theme

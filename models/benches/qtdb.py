@@ -146,10 +146,12 @@ def load_test(
 ) -> tuple[tuple[Beats, Beats], tuple[str, ...]]:
     """The test part alone: (noisy, clean), and the record of each beat."""
     parts = [_beats_of(name, data_dir) for name in TEST_RECORDS]
-    clean = np.concatenate(parts)
+    reference = np.concatenate(parts)
     owners = tuple(name for name, beats in zip(TEST_RECORDS, parts, strict=True) for _ in beats)
-    noisy = add_wander(clean, _wander("test", version, data_dir), np.random.default_rng([SEED, version, 1]))
-    return (noisy, clean), owners
+    noisy = add_wander(
+        reference, _wander("test", version, data_dir), np.random.default_rng([SEED, version, 1])
+    )
+    return (noisy, reference), owners
 
 
 def _beats_of(name: str, data_dir: Path | None) -> Beats:

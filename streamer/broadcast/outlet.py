@@ -119,7 +119,7 @@ class Broadcast:
                 time.sleep(min(wait, _NAP_S))
                 if stopped():
                     return
-            frames = self._frames(packet.first, chunk.data, chunk.clean)
+            frames = self._frames(packet.first, chunk.data, chunk.reference)
             for outlet in self._outlets:
                 outlet.push_chunk(frames, started + packet.stamps[: len(frames)])
             self.sent += len(frames)
@@ -136,12 +136,12 @@ class Broadcast:
         time.sleep(_LINGER_S)
 
     def _frames(
-        self, first: int, data: NDArray[np.float32], clean: NDArray[np.float32] | None
+        self, first: int, data: NDArray[np.float32], reference: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         factor = np.float32(_UNITS[self._settings.unit][1])
         rows = [data * factor]
         if self._settings.reference:
-            rows.append(data * np.nan if clean is None else clean * factor)
+            rows.append(data * np.nan if reference is None else reference * factor)
         if self._settings.counter:
             rows.append(np.arange(first, first + data.shape[1], dtype=np.float32)[None])
         return np.ascontiguousarray(np.concatenate(rows).T)
@@ -174,16 +174,16 @@ class _Signal:
             self._marks += chunk.annotations
         if not parts:
             raise InputError("the signal to publish is empty")
-        cleans = [part.clean for part in parts if part.clean is not None]
+        references = [part.reference for part in parts if part.reference is not None]
         data = np.concatenate([part.data for part in parts], axis=1)
-        clean = np.concatenate(cleans, axis=1) if cleans else None
+        reference = np.concatenate(references, axis=1) if references else None
         start = parts[0].start
         cut = max(0, data.shape[1] - self._kept)
         newest = replace(
             parts[-1],
             start=start + cut,
             data=data[:, cut:],
-            clean=None if clean is None else clean[:, cut:],
+            reference=None if reference is None else reference[:, cut:],
             annotations=(),
         )
         self._newest = newest
@@ -195,6 +195,6 @@ class _Signal:
             newest,
             start=first,
             data=data[:, chosen],
-            clean=None if clean is None else clean[:, chosen],
+            reference=None if reference is None else reference[:, chosen],
             annotations=marks,
         )

@@ -132,8 +132,8 @@ class FaultySource:
         self._marks += chunk.annotations
         rows = np.full((count, 2 * leads + 2), np.nan)
         rows[:, :leads] = self._signal.apply(chunk.data, chunk.start).T
-        if chunk.clean is not None:
-            rows[:, leads : 2 * leads] = chunk.clean.T
+        if chunk.reference is not None:
+            rows[:, leads : 2 * leads] = chunk.reference.T
         rows[:, -2] = chunk.source_time
         rows[:, -1] = np.arange(chunk.start, chunk.stop)
         found = [event for each in self._schedules for event in each.within(chunk.start, chunk.stop)]
@@ -230,7 +230,7 @@ class FaultySource:
             signals[:leads],
             piece.rows[:, -2],
             self._newest.arrived_ns,
-            None if self._newest.clean is None else signals[leads:],
+            None if self._newest.reference is None else signals[leads:],
             tuple(
                 mark._replace(sample=piece.start + int(np.searchsorted(own_count, mark.sample)))
                 for mark in marks

@@ -142,9 +142,9 @@ def clean_reference(data: Samples, fs: float) -> Samples:
     whole = bridge_missing(data) if missing.any() else data
     # The default padding is a few samples; a drift filter rings for seconds.
     padding = min(data.shape[1] - 1, round(4 * fs))
-    clean: Samples = signal.sosfiltfilt(sos, whole, axis=-1, padlen=padding).astype(np.float32)
-    clean[missing] = np.nan
-    return clean
+    reference: Samples = signal.sosfiltfilt(sos, whole, axis=-1, padlen=padding).astype(np.float32)
+    reference[missing] = np.nan
+    return reference
 
 
 def bridge_missing(data: Samples) -> Samples:

@@ -44,9 +44,9 @@ class RecordSignal:
                 f"start {first / record.fs:g} s lies outside record {name}, which lasts "
                 f"{samples / record.fs:g} s"
             )
-        clean = clean_reference(record.data, record.fs)[:, first:]
-        self._data = record.data[:, first:] if keep_drift else clean
-        self._clean = clean
+        reference = clean_reference(record.data, record.fs)[:, first:]
+        self._data = record.data[:, first:] if keep_drift else reference
+        self._reference = reference
         self._marks = [m._replace(sample=m.sample - first) for m in record.annotations]
         self._mark_samples = np.array([m.sample for m in self._marks], dtype=np.int64)
         self.length = None if loop else samples - first
@@ -68,7 +68,7 @@ class RecordSignal:
             return pieces[0]
         return Block(
             np.concatenate([piece.data for piece in pieces], axis=1),
-            np.concatenate([piece.clean for piece in pieces], axis=1),
+            np.concatenate([piece.reference for piece in pieces], axis=1),
             tuple(mark for piece in pieces for mark in piece.annotations),
         )
 
@@ -78,4 +78,4 @@ class RecordSignal:
         marks: tuple[Annotation, ...] = tuple(
             mark._replace(sample=mark.sample + played) for mark in self._marks[inside]
         )
-        return Block(self._data[:, at : at + count], self._clean[:, at : at + count], marks)
+        return Block(self._data[:, at : at + count], self._reference[:, at : at + count], marks)

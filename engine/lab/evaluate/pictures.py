@@ -56,18 +56,18 @@ def plot_examples(examples: list[dict[str, Any]], folder: Path) -> None:
     figure = Figure(figsize=(10, 0.8 + 1.5 * (1 + len(examples))), layout="constrained")
     panels = figure.subplots(1 + len(examples), 1, sharex=True, sharey=True)
     traces = examples[0]["traces"]
-    seconds = np.arange(len(traces["clean"])) / FS
+    seconds = np.arange(len(traces["reference"])) / FS
     panels[0].plot(seconds, traces["raw"], color="0.5", lw=0.8)
-    panels[0].plot(seconds, traces["clean"], color="black", lw=0.8)
+    panels[0].plot(seconds, traces["reference"], color="black", lw=0.8)
     panels[0].set_title(f"record {examples[0]['record']}, {examples[0]['condition']}: raw, clean", loc="left")
-    clean = np.array(traces["clean"])
-    reach = 1.5 * np.abs(clean - clean.mean()).max()
+    reference = np.array(traces["reference"])
+    reach = 1.5 * np.abs(reference - reference.mean()).max()
     panels[0].set_ylim(-reach, reach)
     for axes, example in zip(panels[1:], examples, strict=True):
         cleaned = np.array(example["traces"]["cleaned"])
-        axes.plot(seconds, clean, color="0.7", lw=0.8)
+        axes.plot(seconds, reference, color="0.7", lw=0.8)
         axes.plot(seconds, cleaned, color="tab:green", lw=0.8)
-        axes.plot(seconds, cleaned - clean, color="tab:red", lw=0.5)
+        axes.plot(seconds, cleaned - reference, color="tab:red", lw=0.5)
         delay = "offline" if example["delay_ms"] is None else f"{example['delay_ms']:.0f} ms"
         axes.set_title(f"{example['system']}, {delay}: cleaned, residual", loc="left", fontsize="small")
     panels[-1].set_xlabel("s")

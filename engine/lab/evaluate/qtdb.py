@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.lab.evaluate.qtdb_beats import beats_part
-from engine.lab.evaluate.track_f import EXAMPLE_S, WARMUP_S, stream
+from engine.lab.evaluate.track_f import EXAMPLE_S, WARMUP_S
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
+from engine.lab.replay import stream
 from models.benches.qtdb import (
     FS,
     NETWORKS,
@@ -108,10 +109,10 @@ def streamed_part(
     backend = open_backend(settings.backend, card)
     outputs = stream({record: one.raw for record, one in played.items()}, config, backend)
     backend.close()
-    clean, cleaned, owners = [], [], []
+    reference, cleaned, owners = [], [], []
     for record, one in played.items():
         level = levels(one.reference, one.spans)
-        clean.append(cut(one.reference, one.spans, level))
+        reference.append(cut(one.reference, one.spans, level))
         # The reference's level, not its own: a baseline that is off counts.
         cleaned.append(cut(outputs[record][0], one.spans, level))
         owners += [record] * len(one.spans)
@@ -120,7 +121,7 @@ def streamed_part(
         "system": name,
         "delay_ms": 1000 * config.delay_s,
         "noise_version": version,
-        "records": score_records(np.concatenate(clean), np.concatenate(cleaned), owners),
+        "records": score_records(np.concatenate(reference), np.concatenate(cleaned), owners),
     }
     if version == 1:
         result["example"] = _example(played, outputs)
@@ -208,7 +209,7 @@ def _example(played: dict[str, _Played], outputs: dict[str, Samples]) -> dict[st
     shown = slice(first, first + round(EXAMPLE_S * FS))
     traces = {
         "raw": played[record].raw[0],
-        "clean": played[record].reference,
+        "reference": played[record].reference,
         "cleaned": outputs[record][0],
     }
     return {

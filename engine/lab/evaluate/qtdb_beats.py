@@ -17,7 +17,7 @@ _ROWS = 128
 
 def beats_part(name: str, version: NoiseVersion, runtime: str, data_dir: Path | None) -> Result:
     """One network of one lead on every test beat; what its window has more, holds the beat's end values."""
-    (noisy, clean), owners = load_test(version, data_dir)
+    (noisy, reference), owners = load_test(version, data_dir)
     card = load_card(name)
     before = (card.spec.window - WINDOW) // 2
     around = ((0, 0), (0, 0), (before, card.spec.window - WINDOW - before))
@@ -36,5 +36,5 @@ def beats_part(name: str, version: NoiseVersion, runtime: str, data_dir: Path | 
         "system": name,
         "weights": "Track F",
         "noise_version": version,
-        "records": score_records(clean, cleaned, owners),
+        "records": score_records(reference, cleaned, owners),
     }

@@ -13,8 +13,8 @@ import numpy as np
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
-from engine.lab.evaluate.track_f import stream
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
+from engine.lab.replay import stream
 from models.beat_matching import BeatCount, Beats, count_beats
 from models.benches.track_f import FS, LEAD
 from models.registry import load_card

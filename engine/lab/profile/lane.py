@@ -209,7 +209,7 @@ class _Feed:
                 source_time = np.full(stop - start, asked / 1e9)
             arrived = self._clock()
             together = [
-                Chunk(name, start, chunk.data, source_time, arrived, chunk.clean) for name in self._names
+                Chunk(name, start, chunk.data, source_time, arrived, chunk.reference) for name in self._names
             ]
             self._next = stop
             self.waited_ns += self._clock() - asked

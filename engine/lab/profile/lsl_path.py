@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.run.session import Job, Session
+from engine.run.protocol import Job
+from engine.run.session import Session
 from streamer.broadcast.device_profiles import SMOOTH_PACKET_S
 from streamer.broadcast.outlet import Broadcast, BroadcastSettings
 from streamer.chunk import Chunk, StreamInfo

@@ -155,7 +155,7 @@ def _play(
     marks = [mark for chunk in chunks for mark in chunk.annotations if mark.symbol in BEAT_SYMBOLS]
     beats = np.array([mark.sample for mark in marks], np.int64)
     wide = np.array([mark.sample for mark in marks if mark.symbol == "V"], np.int64)
-    reference = np.concatenate([chunk.clean for chunk in chunks if chunk.clean is not None], axis=1)
+    reference = np.concatenate([chunk.reference for chunk in chunks if chunk.reference is not None], axis=1)
     return np.concatenate([chunk.data for chunk in chunks], axis=1), reference, beats, wide
 
 
@@ -208,8 +208,10 @@ def _fibrillation(data_dir: Path | None) -> Case:
         episodes = zip(starts, stops, strict=True)
         moved += [(a - first + offset, b - first + offset) for a, b in episodes if first <= a < last]
         offset += last - first
-    raw, clean = (np.concatenate([x[:, a:b] for a, b in pieces], axis=1) for x in (record.data, reference))
-    return Case("fibrillation", FIBRILLATION, raw, clean, fibrillating=tuple(moved))
+    raw, reference = (
+        np.concatenate([x[:, a:b] for a, b in pieces], axis=1) for x in (record.data, reference)
+    )
+    return Case("fibrillation", FIBRILLATION, raw, reference, fibrillating=tuple(moved))
 
 
 def _synthetic_fibrillation() -> Case:

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from engine.backends.base import AnyBackend, Backend, Batch, keeps_state
 from engine.config import EngineConfig
 from engine.guard.checks import Checks
+from engine.guard.limits import Limits
 from engine.guard.stage import guard
-from engine.guard.uncertainty import Limits
 from engine.lab.safety.beats import could_run
 from engine.lab.safety.cases import Case
 from engine.lab.safety.scores import Said, score
 from engine.lab.safety.validation_signals import noise_alone, record_with_noise
-from engine.messages import Emitted, Mark
+from engine.marks import Mark
+from engine.messages import Emitted
 from engine.pipeline import unguarded
 from models.benches.track_f import FS, VALIDATION_RECORDS
 from models.registry import ModelCard
@@ -71,14 +72,14 @@ def find_limits(
         off, and what they come to on the same data.
     """
     remembering = backend if keeps_state(backend) else _Remembering(backend)
-    clean = [
+    reference = [
         record_with_noise(record, "none", 0.0, RECORD_S + WARMUP_S, data_dir) for record in VALIDATION_RECORDS
     ]
     noises = [signal for _, signal in noise_alone(NOISE_S + WARMUP_S, data_dir)]
     rows = []
     for lookahead_ms in LOOKAHEADS_MS:
         config = EngineConfig.of(card.spec, lookahead_ms, HOP_MS)
-        records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
+        records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in reference]
         alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
         greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
         harmless = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
@@ -144,7 +145,7 @@ def in_chunks(raw: Samples) -> Iterator[list[Chunk]]:
 
 
 def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.float64]:
-    """`Doubt.contradiction` of the first lead after the warm-up, hop by hop."""
+    """`Uncertainty.contradiction` of the first lead after the warm-up, hop by hop."""
     stateful = any(isinstance(message, Emitted) and not message.hop.predicted.size for message in messages)
     checks = Checks(config, 1, Limits(None), stateful=stateful)
     found = []

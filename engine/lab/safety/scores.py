@@ -10,7 +10,8 @@ from engine.config import EngineConfig
 from engine.lab.safety.beats import SETTLED_S, against, all_beats, invented, whole
 from engine.lab.safety.cases import Case
 from engine.lab.wave_shapes import P_S, cut, median_r
-from engine.messages import Cleaned, Mark, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned
 from models.benches.track_f import FS
 
 _BLOCK_S = 0.4

@@ -15,8 +15,8 @@ import numpy as np
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
+from engine.guard.limits import limits_of
 from engine.guard.stage import guard
-from engine.guard.uncertainty import limits_of
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
 from engine.lab.safety.cases import Case, case_names, make_case
 from engine.lab.safety.scores import Said, score

@@ -16,11 +16,12 @@ from engine.backends import open_backend
 from engine.backends.base import keeps_state
 from engine.config import EngineConfig
 from engine.guard.checks import Checks
+from engine.guard.limits import limits_of
 from engine.guard.stage import guard
-from engine.guard.uncertainty import limits_of
 from engine.lab.safety.guard_limits import in_chunks
 from engine.lab.safety.validation_signals import noise_alone, record_with_noise
-from engine.messages import Emitted, Mark
+from engine.marks import Mark
+from engine.messages import Emitted
 from engine.pipeline import unguarded
 from models.benches.track_f import FS, VALIDATION_RECORDS
 from models.registry import load_card

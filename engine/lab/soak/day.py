@@ -14,9 +14,9 @@ import psutil
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
-from engine.guard.uncertainty import limits_of
+from engine.guard.limits import limits_of
 from engine.lab.soak.patient import ROUND_S, SoakPatient
-from engine.ledger.stages import Histogram
+from engine.ledger.histogram import Histogram
 from engine.pipeline import clean
 from engine.run.ctrl_c import ctrl_c_noted
 from engine.sinks.recording import Recording

@@ -7,7 +7,8 @@ import numpy as np
 
 from engine.config import EngineConfig
 from engine.ledger.account import Account
-from engine.messages import Emitted, Gap, Mark
+from engine.marks import Mark
+from engine.messages import Emitted, Gap
 from streamer.chunk import Chunk
 from streamer.faults.schedule import FaultSettings, parse_faults
 from streamer.faults.source import FaultySource

@@ -6,11 +6,13 @@ from engine_tools import FS, Identity, cut, joined
 
 from engine.config import EngineConfig
 from engine.guard.checks import Checks
-from engine.guard.uncertainty import DEFAULT_CONTRADICTION, UNMEASURED, Limits, limits_of
+from engine.guard.limits import DEFAULT_CONTRADICTION, UNMEASURED, Limits, limits_of
 from engine.lab.safety.guard_limits import DEAR, FREE, _find, _Remembering
-from engine.messages import Emitted, Mark, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Emitted
 from engine.pipeline import clean, unguarded
-from engine.run.session import Job, Session
+from engine.run.protocol import Job
+from engine.run.session import Session
 from models.registry import NETWORKS, SYSTEMS, ModelCard, load_card
 from models.spec import ClassicalSpec
 from streamer.open_source import SourceSettings

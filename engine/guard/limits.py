@@ -1,0 +1,58 @@
+"""From where on a network is not believed: the limits on its card."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.registry import ModelCard
+from models.spec import ClassicalSpec
+
+TRUST_AGAIN = 0.6
+"""Who was doubted is believed again below this share of the limit, unless the card has another."""
+
+
+DEFAULT_CONTRADICTION = 0.2
+"""Limit of a network whose card has none: between those of the shipped networks."""
+
+
+_NEVER = (float("inf"), float("inf"))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on a network is not believed.
+
+    Parameters
+    ----------
+    contradiction
+        Rows of: look-ahead in ms, `Uncertainty.contradiction` above which the network is doubted, and below
+        which it is believed again; straight lines between them. None: the check is off, as for
+        filters, which have no word of their own.
+    """
+
+    contradiction: tuple[tuple[float, float, float], ...] | None = (
+        (0.0, DEFAULT_CONTRADICTION, TRUST_AGAIN * DEFAULT_CONTRADICTION),
+    )
+
+    def contradiction_at(self, lookahead_ms: float) -> tuple[float, float]:
+        """From where on the network is doubted, and below what it is believed again; infinite if off."""
+        if not self.contradiction:
+            return _NEVER
+        known_ms, doubted, believed = zip(*self.contradiction, strict=True)
+        return float(np.interp(lookahead_ms, known_ms, doubted)), float(
+            np.interp(lookahead_ms, known_ms, believed)
+        )
+
+
+UNMEASURED = Limits()
+"""Of a network of which nothing is known."""
+
+
+def limits_of(card: ModelCard) -> Limits:
+    """The limits on a network's card under ``guard``; defaults where it has none, off for filters."""
+    if isinstance(card.spec, ClassicalSpec):
+        return Limits(None)
+    rows = card.trained.get("guard", {}).get("contradiction")
+    if rows is None:
+        return UNMEASURED
+    return Limits(tuple((row["lookahead_ms"], row["doubted"], row["believed"]) for row in rows))
