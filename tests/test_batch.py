@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import engine.run.session
 from engine.backends import open_backend
-from engine.backends.rows import FIXED_ROWS
+from engine.backends.gpu.shapes import FIXED_ROWS
 from engine.batch import Batcher
 from engine.config import EngineConfig
 from engine.ledger.stages import STAGES, parts_ns

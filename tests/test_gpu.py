@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from engine.backends import OPTIONS, open_backend, why_not
-from engine.backends.cuda_driver import Stream
-from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.gpu.driver import Stream
+from engine.backends.gpu.find import find_gpu, why_no_gpu
 from engine.backends.parity import PARITY_MV, STATE_PARITY
-from engine.backends.plans import FOLDER_VARIABLE
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE
 from engine.stateful import initial_state
 from models.registry import load_card
 

@@ -17,8 +17,8 @@ from ecg_stream import app
 from engine.backends import choose_backend, open_backend, why_not
 from engine.backends.base import keeps_state
 from engine.backends.cuda import CudaBackend, CudaSteps, fold_batch_norms
-from engine.backends.gpu import Gpu
-from engine.backends.heartbeat import Heartbeat, StepHeartbeat
+from engine.backends.gpu.find import Gpu
+from engine.backends.gpu.heartbeat import Heartbeat, StepHeartbeat
 from engine.backends.parity import check_step_parity
 from engine.lab.profile import gpu_check
 from engine.lab.profile.gpu_check import GOALS, check_gpu, judge, make_card, percentiles, time_calls

@@ -18,27 +18,22 @@ from fake_gpu import FakeLibrary, fake_tensorrt
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
-from engine.backends import build_plan as builder
-from engine.backends import (
-    cuda_driver,
-    explain_auto,
-    flavours,
-    gpu,
-    open_backend,
-    prepare_backend,
-    trt,
-    trt_lanes,
-    why_not,
-)
-from engine.backends.build_plan import PRECISIONS, build_plan
-from engine.backends.export_plan import export_plan
-from engine.backends.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
-from engine.backends.gpu import Gpu
-from engine.backends.graphs import Ports, dtype_of
+from engine.backends import explain_auto, open_backend, prepare_backend, why_not
+from engine.backends.gpu import driver as cuda_driver
+from engine.backends.gpu import find as gpu
+from engine.backends.gpu.find import Gpu
+from engine.backends.gpu.graphs import Ports, dtype_of
+from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples, pieces, stretches
 from engine.backends.parity import PARITY_MV, probe
-from engine.backends.plans import FOLDER_VARIABLE, read_plan
-from engine.backends.rows import FIXED_ROWS, check_rows, fixed_samples, pieces, stretches
-from engine.backends.trt import TrtBackend, TrtSteps, plan_key
+from engine.backends.tensorrt import build as builder
+from engine.backends.tensorrt import capture as trt_lanes
+from engine.backends.tensorrt import flavours
+from engine.backends.tensorrt import runtime as trt
+from engine.backends.tensorrt.build import PRECISIONS, build_plan
+from engine.backends.tensorrt.export import export_plan
+from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE, read_plan
+from engine.backends.tensorrt.runtime import TrtBackend, TrtSteps, plan_key
 from engine.config import EngineConfig
 from engine.messages import Gap
 from engine.pipeline import clean
@@ -616,7 +611,7 @@ def test_an_old_driver_is_refused_before_it_crashes():
 
 
 def test_classic_comes_first_where_it_is_installed(monkeypatch):
-    monkeypatch.setattr("engine.backends.flavours.version", lambda package: "11.4.0")
+    monkeypatch.setattr("engine.backends.tensorrt.flavours.version", lambda package: "11.4.0")
     assert choose_flavour(HOPPER) is CLASSIC
     assert list(FLAVOURS) == ["classic", "rtx"]
     key = plan_key(NETWORKS["unet"], b"graph", CLASSIC, HOPPER, "fp32", (8, 1))

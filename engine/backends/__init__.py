@@ -5,8 +5,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from engine.backends.base import AnyBackend, Backend, StepBackend
-from engine.backends.flavours import choose_flavour, why_none
-from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.gpu.find import find_gpu, why_no_gpu
+from engine.backends.tensorrt.flavours import choose_flavour, why_none
 from models.registry import ModelCard
 from models.spec import ClassicalSpec, NetworkSpec, StepSpec
 from models.torch_needed import why_no_torch
@@ -148,8 +148,8 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
     chosen, *options = choose_backend(name, card.spec).split(":")
     if chosen != "tensorrt":
         return
-    from engine.backends.rows import FIXED_ROWS
-    from engine.backends.trt import prepare_plan
+    from engine.backends.gpu.shapes import FIXED_ROWS
+    from engine.backends.tensorrt.runtime import prepare_plan
 
     card.check_file(card.onnx_path)
     precision = "fp16" if "fp16" in options else "fp32"
@@ -174,7 +174,7 @@ def _open(name: str, card: ModelCard, threads: int) -> AnyBackend:
         from engine.backends.pytorch import TorchBackend
 
         return TorchBackend(card, threads)
-    from engine.backends.heartbeat import Heartbeat
+    from engine.backends.gpu.heartbeat import Heartbeat
 
     precision = "fp16" if "fp16" in options else "fp32"
     if name == "cuda":
@@ -182,7 +182,7 @@ def _open(name: str, card: ModelCard, threads: int) -> AnyBackend:
 
         on_gpu: Backend = CudaBackend(card, precision, "inductor" in options)
     else:
-        from engine.backends.trt import TrtBackend
+        from engine.backends.tensorrt.runtime import TrtBackend
 
         on_gpu = TrtBackend(card, precision)
     return Heartbeat(on_gpu, card.spec.leads, card.spec.window)
@@ -197,12 +197,12 @@ def _open_steps(name: str, card: ModelCard, steps: StepSpec, threads: int) -> St
         from engine.backends.pytorch import TorchSteps
 
         return TorchSteps(card, steps, threads)
-    from engine.backends.heartbeat import StepHeartbeat
+    from engine.backends.gpu.heartbeat import StepHeartbeat
 
     if name == "cuda":
         from engine.backends.cuda import CudaSteps
 
         return StepHeartbeat(CudaSteps(card, steps))
-    from engine.backends.trt import TrtSteps
+    from engine.backends.tensorrt.runtime import TrtSteps
 
     return StepHeartbeat(TrtSteps(card, steps))

@@ -9,9 +9,9 @@ compiles the network first (225 µs), which takes a minute and a C compiler at t
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.cuda_lanes import capture_lanes
-from engine.backends.graphs import GraphSteps, GraphWindows
+from engine.backends.gpu.graphs import GraphSteps, GraphWindows
+from engine.backends.gpu.shapes import FIXED_ROWS
 from engine.backends.parity import check_parity, check_step_parity
-from engine.backends.rows import FIXED_ROWS
 from models.registry import ModelCard
 from models.spec import StepSpec
 from streamer.errors import InputError

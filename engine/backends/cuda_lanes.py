@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.backends.graphs import Key, Ports, Shape, dtype_of, sizes
+from engine.backends.gpu.graphs import Key, Ports, Shape, dtype_of, sizes
 
 _WARMUP_RUNS = 3
 

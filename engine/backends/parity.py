@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.backends.base import Batch, State
+from engine.backends.gpu.shapes import fixed_samples
 from engine.backends.onnxrt import OnnxBackend, OnnxSteps
-from engine.backends.rows import fixed_samples
 from models.registry import ModelCard
 from models.spec import StepSpec
 from streamer.errors import InputError

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.table import Table
 
 from engine.backends import BACKENDS, choose_backend, explain_auto, open_backend, why_not
-from engine.backends.gpu import find_gpu, why_no_gpu
-from engine.backends.plans import FOLDER_VARIABLE, plans_folder
+from engine.backends.gpu.find import find_gpu, why_no_gpu
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE, plans_folder
 from engine.choices import networks
 from engine.config import EngineConfig
 from engine.pipeline import rehearse

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from engine.backends.plans import FOLDER_VARIABLE
-from engine.backends.rows import FIXED_ROWS
+from engine.backends.gpu.shapes import FIXED_ROWS
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE
 from models.registry import find_network, load_card
 from models.torch_needed import check_torch
 from streamer.console.options import words
@@ -80,8 +80,8 @@ def _export_plan(
 ) -> None:
     from tempfile import TemporaryDirectory
 
-    from engine.backends.export_plan import export_plan
     from engine.backends.onnxrt import graph_of
+    from engine.backends.tensorrt.export import export_plan
 
     check_writable(target / "plan" if target.is_dir() else target)
     if run:

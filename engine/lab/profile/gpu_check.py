@@ -21,12 +21,12 @@ import numpy as np
 from engine.backends import why_not
 from engine.backends.base import AnyBackend, keeps_state
 from engine.backends.cuda import CudaBackend, CudaSteps
-from engine.backends.flavours import FLAVOURS
-from engine.backends.gpu import dotted, find_gpu, why_no_gpu
-from engine.backends.heartbeat import INTERVAL_S, Heartbeat, StepHeartbeat
+from engine.backends.gpu.find import dotted, find_gpu, why_no_gpu
+from engine.backends.gpu.heartbeat import INTERVAL_S, Heartbeat, StepHeartbeat
+from engine.backends.gpu.shapes import fixed_samples
 from engine.backends.parity import probe
-from engine.backends.rows import fixed_samples
-from engine.backends.trt import TrtBackend, TrtSteps
+from engine.backends.tensorrt.flavours import FLAVOURS
+from engine.backends.tensorrt.runtime import TrtBackend, TrtSteps
 from engine.lab.profile.gpu_check_card import make_card
 from engine.lab.profile.gpu_check_eager import Eager, EagerSteps
 from engine.stateful import initial_state

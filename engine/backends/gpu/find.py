@@ -4,7 +4,7 @@ from ctypes import byref, c_int, create_string_buffer
 from dataclasses import dataclass
 from functools import cache
 
-from engine.backends.cuda_driver import load_driver
+from engine.backends.gpu.driver import load_driver
 
 # cuda.h: CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
 _MAJOR, _MINOR = 75, 76

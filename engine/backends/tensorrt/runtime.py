@@ -1,7 +1,7 @@
 """TensorRT: a network compiled for one kind of GPU, replayed as captured CUDA graphs.
 
-The same for both libraries, which say the same names (`engine.backends.flavours`). What happens on
-the GPU stands in `engine.backends.trt_lanes`, how batches are cut in `engine.backends.graphs`.
+The same for both libraries, which say the same names (`engine.backends.tensorrt.flavours`). What happens on
+the GPU stands in `engine.backends.tensorrt.capture`, how batches are cut in `engine.backends.gpu.graphs`.
 """
 
 import hashlib
@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
 
-from engine.backends.build_plan import Progress, build_plan
-from engine.backends.flavours import Capability, Flavour, choose_flavour, why_none
-from engine.backends.gpu import Gpu, dotted, find_gpu, why_no_gpu
-from engine.backends.graphs import GraphSteps, GraphWindows, Key, Ports
+from engine.backends.gpu.find import Gpu, dotted, find_gpu, why_no_gpu
+from engine.backends.gpu.graphs import GraphSteps, GraphWindows, Key, Ports
+from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples
 from engine.backends.onnxrt import graph_of
 from engine.backends.parity import check_parity, check_step_parity
-from engine.backends.plans import PlanKey, find_or_build
-from engine.backends.rows import FIXED_ROWS, check_rows, fixed_samples
-from engine.backends.trt_lanes import LoadedPlan
+from engine.backends.tensorrt.build import Progress, build_plan
+from engine.backends.tensorrt.capture import LoadedPlan
+from engine.backends.tensorrt.flavours import Capability, Flavour, choose_flavour, why_none
+from engine.backends.tensorrt.plans import PlanKey, find_or_build
 from models.registry import ModelCard
 from models.spec import NetworkSpec, StepSpec
 from streamer.errors import InputError

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import Batch, State, check_batch, check_step
-from engine.backends.rows import check_rows, fixed_samples, pieces, stretches
+from engine.backends.gpu.shapes import check_rows, fixed_samples, pieces, stretches
 from models.spec import StepSpec
 
 Shape = tuple[int, ...]

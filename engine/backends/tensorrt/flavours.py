@@ -2,13 +2,13 @@
 
 ``tensorrt`` (classic) builds on the GPU that will run the plan, and serves data-centre cards too.
 ``tensorrt_rtx`` builds for a compute capability, on a machine without a GPU as well, and serves RTX
-cards. What we use of them has the same names in both; `engine.backends.trt` runs either.
+cards. What we use of them has the same names in both; `engine.backends.tensorrt.runtime` runs either.
 """
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from engine.backends.gpu import Gpu, dotted
+from engine.backends.gpu.find import Gpu, dotted
 
 Capability = tuple[int, int]
 _CUDAS = (12, 13, 14)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from engine.backends.flavours import Capability, Flavour
-from engine.backends.gpu import dotted
+from engine.backends.gpu.find import dotted
+from engine.backends.tensorrt.flavours import Capability, Flavour
 from models.half import to_half
 from streamer.errors import InputError
 

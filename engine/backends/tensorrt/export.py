@@ -3,11 +3,11 @@
 from importlib import import_module
 from pathlib import Path
 
-from engine.backends.build_plan import Progress, build_plan, check_target
-from engine.backends.flavours import CLASSIC, FLAVOURS, RTX, Capability, Flavour
-from engine.backends.gpu import Gpu, find_gpu, why_no_gpu
-from engine.backends.plans import write_plan
-from engine.backends.trt import plan_key
+from engine.backends.gpu.find import Gpu, find_gpu, why_no_gpu
+from engine.backends.tensorrt.build import Progress, build_plan, check_target
+from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, Capability, Flavour
+from engine.backends.tensorrt.plans import write_plan
+from engine.backends.tensorrt.runtime import plan_key
 from models.registry import find_network
 from streamer.errors import InputError
 

@@ -1,6 +1,6 @@
 """A TensorRT plan on the GPU: its memory, and one captured graph for each of its profiles.
 
-Memory, stream and graphs come from the driver itself (`engine.backends.cuda_driver`): a machine that
+Memory, stream and graphs come from the driver itself (`engine.backends.gpu.driver`): a machine that
 runs plans needs no torch, and what a call does is all in `TrtLane`. Every profile has an execution
 context and a graph of its own, since a graph holds one shape and its addresses; they share the
 buffers. Not for two threads at once: TensorRT's contexts are not.
@@ -12,8 +12,8 @@ from typing import Any, Generic
 
 from numpy.typing import NDArray
 
-from engine.backends.cuda_driver import Stream
-from engine.backends.graphs import Key, Ports, Shape, dtype_of, sizes
+from engine.backends.gpu.driver import Stream
+from engine.backends.gpu.graphs import Key, Ports, Shape, dtype_of, sizes
 
 Load = Callable[[Callable[[bytes], Any]], Any]
 """Finds or builds a plan, and gives it to the library: what that makes of it is the engine."""
