@@ -26,7 +26,7 @@ from engine.commands.profile_lsl_command import profile_lsl
 from engine.commands.soak_command import soak
 from engine.commands.tune_guard_command import tune_guard
 from engine.run.process import EngineFailure, EngineProcess
-from engine.run.protocol import Job, Outcome, Started, Status
+from engine.run.protocol import CleanSettings, Job, Outcome, Started, Status
 from engine.run.session import check_job
 from gui.display import has_display, why_no_window
 from gui.profile_command import profile
@@ -221,25 +221,21 @@ def play(
         lsl=LslSettings(None, stream_type, source_id, wait, timeout, unit, scale),
         faults=faults,
     )
-    first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
+    sources = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
     for file in (json_file, plot, screenshot):
         check_writable(file)
     job = Job(
-        first,
-        model,
-        backend,
-        threads,
-        lookahead_ms(lookahead, model),
-        hop,
-        save,
-        lsl_out,
-        _LAUNCHED_NS,
-        tuple(beside),
-        ladder,
-        rotate,
+        tuple(sources),
+        CleanSettings(model, backend, lookahead_ms(lookahead, model), hop),
+        threads=threads,
+        save=save,
+        rotate_minutes=rotate,
+        lsl_out=lsl_out,
+        launched_ns=_LAUNCHED_NS,
+        ladder=ladder,
     )
     if screenshot or (not headless and has_display() and why_no_window() is None):
-        chosen = bool(source or record or beside or screenshot)
+        chosen = bool(source or record or len(sources) > 1 or screenshot)
         shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
         if shown is None:
             return
@@ -279,7 +275,7 @@ def _show_window(
         range_mv,
     )
     check_job(job)
-    base = job.source
+    base = job.sources[0]
     finders = [partial(find, base) for find in (find_streams, synthetic_patients, find_records)]
     outcome = run_window(job if chosen else None, job, finders, screen)
     if screenshot:
@@ -290,15 +286,15 @@ def _show_window(
 def _play(job: Job, *, live: bool) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
     with progress() as show:
-        prepare_backend(job.backend, load_card(job.model), show)
-    if job.source.kind == "lsl":
-        err.print(f"looking for the LSL stream{'s' if job.beside else ''} … · Ctrl-C ends")
+        prepare_backend(job.clean.backend, load_card(job.clean.model), show)
+    if job.sources[0].kind == "lsl":
+        err.print(f"looking for the LSL stream{'s' if len(job.sources) > 1 else ''} … · Ctrl-C ends")
     with EngineProcess(job) as engine:
         try:
             started = engine.wait_started()
-            if job.backend == "auto":
-                say(explain_auto(started.backend))
-            return _watch(engine, started, job.model, live)
+            if job.clean.backend == "auto":
+                say(explain_auto(started.streams[0].setup.clean.backend))
+            return _watch(engine, started, job.clean.model, live)
         except KeyboardInterrupt:
             engine.stop()
             err.print("stopping: cleaning and saving what was read …")
@@ -314,10 +310,11 @@ def _wait(engine: EngineProcess) -> Outcome:
 
 def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:
     for each in started.streams:
+        clean = each.setup.clean
         say(
             f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
-            f"{each.backend} · look-ahead {each.lookahead_ms:.0f} ms + hop {each.hop_ms:.0f} ms · "
-            f"algorithmic delay {each.algorithmic_delay_ms:.0f} ms · Ctrl-C ends"
+            f"{clean.backend} · look-ahead {clean.lookahead_ms:.0f} ms + hop {clean.hop_ms:.0f} ms · "
+            f"algorithmic delay {each.setup.algorithmic_delay_ms:.0f} ms · Ctrl-C ends"
         )
         for note in each.info.notes:
             say(f"note: {note}")
@@ -342,7 +339,7 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
                 for each in started.streams:
                     status = statuses.get(each.info.source_id)
                     if status:
-                        name = f" · {each.info.name}" if started.beside else ""
+                        name = f" · {each.info.name}" if len(started.streams) > 1 else ""
                         say(f"{status.seconds:7.1f} s{name} · {describe(status)}")
 
 

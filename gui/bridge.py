@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from engine.run.process import EngineFailure, EngineProcess
-from engine.run.protocol import Frame, Job, Outcome, Retune, Started
+from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Started
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
@@ -77,7 +77,7 @@ class Bridge:
         """Change the noise while it plays."""
         self._engine.set_noise(settings)
 
-    def retune(self, wanted: Retune) -> None:
+    def retune(self, wanted: CleanSettings) -> None:
         """Change network, backend, look-ahead or hop while it plays."""
         self._engine.retune(wanted)
 

@@ -7,7 +7,7 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from engine.choices import NUMPY, backends, needs_numpy, networks
-from engine.run.protocol import Job, Retune, Setup
+from engine.run.protocol import CleanSettings, Job, Setup
 from gui.calibration import GAINS, SPEEDS
 from gui.choice import Choice
 from gui.lanes import LAYOUTS
@@ -49,7 +49,7 @@ class Controls(QWidget):
     noise_asked = pyqtSignal(object)
     """A `NoiseSettings`."""
     retune_asked = pyqtSignal(object)
-    """A `Retune`."""
+    """A `CleanSettings`."""
     options_asked = pyqtSignal(object)
     """A `ViewOptions`."""
 
@@ -112,17 +112,17 @@ class Controls(QWidget):
 
     def show_job(self, job: Job) -> None:
         """Show what a run began with."""
-        source = job.source
+        source = job.sources[0]
         self._noise = source.noise_settings
-        self._hop_ms = job.hop_ms
+        self._hop_ms = job.clean.hop_ms
         self._setup = None
         self.noise.show_value(source.noise)
         self.snr.blockSignals(True)
         self.snr.setValue(round(source.snr))
         self.snr.blockSignals(False)
         self._show_snr(self.snr.value())
-        self.network.show_value(job.model)
-        self._show_lookahead(job.lookahead_ms)
+        self.network.show_value(job.clean.model)
+        self._show_lookahead(job.clean.lookahead_ms)
         played = any(map(is_played, job.sources))
         for control in (self.noise, self.snr):
             control.setEnabled(played)
@@ -131,9 +131,9 @@ class Controls(QWidget):
         """Show the settings in force, where they have changed."""
         if setup != self._setup:
             self._setup = setup
-            self.network.show_value(setup.model)
-            self.backend.show_value(setup.backend)
-            self._show_lookahead(setup.lookahead_ms)
+            self.network.show_value(setup.clean.model)
+            self.backend.show_value(setup.clean.backend)
+            self._show_lookahead(setup.clean.lookahead_ms)
 
     def _show_lookahead(self, ms: float) -> None:
         nearest = min(LOOKAHEADS_MS, key=lambda each: abs(each - ms))
@@ -177,7 +177,7 @@ class Controls(QWidget):
         # From a network to a classical system and back, each wants the runtime that can run it.
         if needs_numpy(network) != (backend == NUMPY):
             backend = "auto"
-        self.retune_asked.emit(Retune(network, backend, float(self.lookahead.value), self._hop_ms))
+        self.retune_asked.emit(CleanSettings(network, backend, float(self.lookahead.value), self._hop_ms))
 
 
 def _row(widgets: list[QWidget], actions: list[QAction]) -> QHBoxLayout:

@@ -52,9 +52,8 @@ class Header(QWidget):
         text, level = monitor.state(life, frozen) if monitor else (life.value, _level(life))
         self.state.setText(text)
         self.state.setStyleSheet(chip(self._theme, level.value))
-        source = job.source
-        name = monitor.info.name if monitor else f"{source.kind} …"
-        if job.beside:
+        name = monitor.info.name if monitor else f"{job.sources[0].kind} …"
+        if len(job.sources) > 1:
             name += f" · one of {len(job.sources)}" if monitor else f" {len(job.sources)} streams"
         self.source.setText(name)
         self.source.setToolTip(tip(name))
@@ -64,10 +63,10 @@ class Header(QWidget):
                 label.setText("--")
             self.recording.setText("not recording")
             return
-        setup, delays = status.setup, status.delays
+        clean, delays = status.setup.clean, status.delays
         self.network.setText(
-            f"{setup.model} · look-ahead {setup.lookahead_ms:.0f} + hop {setup.hop_ms:.0f} ms · "
-            f"{setup.backend}"
+            f"{clean.model} · look-ahead {clean.lookahead_ms:.0f} + hop {clean.hop_ms:.0f} ms · "
+            f"{clean.backend}"
         )
         self.badge.setText(
             f"Δ {delays.p50_ms:.0f} ms · p99 {delays.p99_ms:.0f}" if math.isfinite(delays.p50_ms) else "Δ --"

@@ -11,7 +11,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QAction, QCloseEvent
 from PyQt6.QtWidgets import QInputDialog, QMainWindow, QStackedWidget
 
-from engine.run.protocol import Job, Outcome, Retune, Started
+from engine.run.protocol import CleanSettings, Job, Outcome, Started
 from gui.actions import Actions, add_stepping_keys
 from gui.bridge import Bridge, Life
 from gui.calibration import px_per_mm
@@ -175,10 +175,9 @@ class MainWindow(QMainWindow):
             self.start_screen.look()
             return
         if self.monitor and self.monitor.status:
-            setup = self.monitor.status.setup
-            self.job = replace(
-                self.job, model=setup.model, backend=setup.backend, lookahead_ms=setup.lookahead_ms
-            )
+            # Whole samples seldom make whole milliseconds: the hop that was asked for stays.
+            in_force = replace(self.monitor.status.setup.clean, hop_ms=self.job.clean.hop_ms)
+            self.job = replace(self.job, clean=in_force)
         self.play(self.job)
 
     def choose_source(self) -> None:
@@ -290,17 +289,17 @@ class MainWindow(QMainWindow):
         self._clear_note.start(_NOTE_MS)
 
     def _set_noise(self, settings: NoiseSettings) -> None:
-        source, *beside = (
+        sources = (
             replace(each, noise=self.page.controls.noise.value, snr=settings.snr_db)
             if is_played(each)
             else each
             for each in self.job.sources
         )
-        self.job = replace(self.job, source=source, beside=tuple(beside))
+        self.job = replace(self.job, sources=tuple(sources))
         if self.bridge:
             self.bridge.set_noise(settings)
 
-    def _retune(self, wanted: Retune) -> None:
+    def _retune(self, wanted: CleanSettings) -> None:
         if self.bridge:
             self.bridge.retune(wanted)
 

@@ -10,7 +10,7 @@ import numpy as np
 from engine.ledger.delays import Delays
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned
-from engine.run.protocol import Frame, Refused, Setup, Started, Status
+from engine.run.protocol import Frame, Refused, Setup, StartedStream, Status
 from gui.bridge import Life
 from gui.trace_buffer import TraceBuffer
 from gui.vitals import Ticks, Vitals, alarm, disagree
@@ -39,12 +39,12 @@ class Monitor:
     Parameters
     ----------
     started
-        What the engine plays.
+        The stream that the engine plays.
     range_mv
         The amplifier takes −range_mv … +range_mv.
     """
 
-    def __init__(self, started: Started, range_mv: float = RANGE_MV) -> None:
+    def __init__(self, started: StartedStream, range_mv: float = RANGE_MV) -> None:
         self.info = started.info
         self.buffer = TraceBuffer(started.info)
         self.status: Status | None = None

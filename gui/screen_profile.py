@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import QApplication
 
 from engine.messages import Cleaned, Preview
 from engine.run.process import EngineProcess
-from engine.run.protocol import Frame, Job, Started
+from engine.run.protocol import CleanSettings, Frame, Job, Setup, Started, StartedStream
 from gui.bridge import Life
 from gui.main_window import FRAME_MS, MainWindow
 from gui.settings import Settings
@@ -118,7 +118,8 @@ def _profile_load(load: Load, hours: float, frames: int) -> dict[str, Any]:
     settings.options = ViewOptions(layout="stacked", residual=load.residual, gain=0.0)
     window = _window(settings, None)
     view = window.page.view
-    window.attach(Started(feed.info, "onnx", 1000 * LOOKAHEAD_S, 1000 * HOP_S, 340.0))
+    clean = CleanSettings(backend="onnx", lookahead_ms=1000 * LOOKAHEAD_S, hop_ms=1000 * HOP_S)
+    window.attach(Started((StartedStream(feed.info, Setup(clean, 340.0)),)))
     young = _time_frames(window, feed, frames)
     timer = _count_timer_frames(window, feed)
     # A lap first: until then the rings and Qt's caches still fill.
@@ -149,7 +150,7 @@ def _profile_load(load: Load, hours: float, frames: int) -> dict[str, Any]:
 
 
 def _window(settings: Settings, job: Job | None) -> MainWindow:
-    window = MainWindow(job, job or Job(SourceSettings()), (), settings)
+    window = MainWindow(job, job or Job((SourceSettings(),)), (), settings)
     window.resize(*SIZE)
     window.show()
     QApplication.processEvents()
@@ -223,7 +224,7 @@ def _resident_kib() -> int:
 
 def _profile_engine(seconds: float) -> dict[str, Any]:
     """Run one engine alone and one with the screen, at once, so that a busy machine hits both alike."""
-    job = Job(SourceSettings(noise="em", seconds=seconds))
+    job = Job((SourceSettings(noise="em", seconds=seconds),))
     with EngineProcess(job) as alone:
         alone.wait_started()
         window = _window(Settings(), job)

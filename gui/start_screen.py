@@ -86,15 +86,15 @@ class StartScreen(QWidget):
         self.snr = QSpinBox()
         self.snr.setRange(LOWEST_DB, HIGHEST_DB)
         self.snr.setSuffix(" dB")
-        self.snr.setValue(round(job.source.snr))
+        self.snr.setValue(round(job.sources[0].snr))
         self.leads = QLineEdit()
         self.leads.setPlaceholderText("all; or names: MLII,V1")
         self.network = choice_of("", networks())
-        self.network.show_value(job.model)
+        self.network.show_value(job.clean.model)
         self.lookahead = Choice("", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
-        self.lookahead.show_value(f"{job.lookahead_ms:g}", f"{job.lookahead_ms:g} ms")
+        self.lookahead.show_value(f"{job.clean.lookahead_ms:g}", f"{job.clean.lookahead_ms:g} ms")
         self.backend = choice_of("", backends(), "auto")
-        self.backend.show_value(job.backend)
+        self.backend.show_value(job.clean.backend)
         self.start = QPushButton("Start  Enter")
         self.start.setDefault(True)
         self.start.setMinimumHeight(36)
@@ -192,16 +192,18 @@ class StartScreen(QWidget):
         items = self.list.selectedItems()
         if not items:
             return
-        first, *beside = (self._settings(item.data(0, Qt.ItemDataRole.UserRole)) for item in items)
+        sources = tuple(self._settings(item.data(0, Qt.ItemDataRole.UserRole)) for item in items)
         self.error.clear()
         self.chosen.emit(
             replace(
                 self._job,
-                source=first,
-                beside=tuple(beside),
-                model=self.network.value,
-                backend=self.backend.value,
-                lookahead_ms=float(self.lookahead.value),
+                sources=sources,
+                clean=replace(
+                    self._job.clean,
+                    model=self.network.value,
+                    backend=self.backend.value,
+                    lookahead_ms=float(self.lookahead.value),
+                ),
             )
         )
 

@@ -7,10 +7,11 @@ import numpy as np
 from engine.ledger.delays import Delays
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Preview
-from engine.run.protocol import Setup, Started, Status
+from engine.run.protocol import CleanSettings, Setup, StartedStream, Status
 from streamer.chunk import Annotation, StreamInfo
 
 FS = 360.0
+SETUP = Setup(CleanSettings("unet", "onnx", 300.0, 40.0), 340.0)
 
 
 def info(leads=("II",), fs=FS, reference=True):
@@ -18,7 +19,7 @@ def info(leads=("II",), fs=FS, reference=True):
 
 
 def started(**how):
-    return Started(info(**how), "onnx", 300.0, 40.0, 340.0)
+    return StartedStream(info(**how), SETUP)
 
 
 def message(start, raw, *, cleaned=None, spread=None, marks=None, annotations=(), fs=FS):
@@ -60,7 +61,7 @@ def status(**changes):
         "delay_p50_ms": 330.0,
         "delay_p99_ms": 360.0,
         "deadline_misses": 0,
-        "setup": Setup("unet", "onnx", 300.0, 40.0, 340.0),
+        "setup": SETUP,
         "delays": delays,
     }
     return Status(**(values | changes))

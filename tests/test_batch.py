@@ -7,6 +7,7 @@ import pytest
 from engine_tools import FS, Counted, Identity, assert_counted, cut, indices, joined
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from job_tools import job_of
 
 import engine.run.session
 from engine.backends import open_backend
@@ -16,7 +17,6 @@ from engine.config import EngineConfig
 from engine.ledger.stages import STAGES, parts_ns
 from engine.messages import Gap
 from engine.pipeline import clean
-from engine.run.protocol import Job
 from engine.run.session import Session
 from models.registry import load_card
 from streamer.open_source import SourceSettings
@@ -170,8 +170,7 @@ def test_a_session_of_live_streams_joins_them_and_says_what_it_cost(monkeypatch)
     monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: sources)
     monkeypatch.setattr(engine.run.session, "open_backend", lambda *how: backend)
     messages = []
-    first, *beside = side_by_side(SourceSettings(), patients=3)
-    summary = Session(Job(first, beside=tuple(beside))).run(show=messages.append).summary
+    summary = Session(job_of(*side_by_side(SourceSettings(), patients=3))).run(show=messages.append).summary
     for name, segments in parts.items():
         assert_counted(messages, name, segments)
     assert max(backend.rows) >= 2

@@ -2,26 +2,25 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import wfdb
+from job_tools import job_of
 from test_recording import no_file_larger_than, parts
 from typer.testing import CliRunner
 
 import ecg_stream
 from engine.lab.soak.day import SoakSettings, soak
 from engine.messages import Cleaned
-from engine.run.protocol import Job
 from engine.run.session import Session
 from streamer.errors import InputError
-from streamer.open_source import SourceSettings
 
 
 def job(**changes):
-    source = {"noise": "none", "seconds": 40.0, "speed": 0.0, "leads": ("II", "V1")}
-    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
-    return Job(SourceSettings(**source), hop_ms=200.0, **changes)
+    usual = {"noise": "none", "seconds": 40.0, "speed": 0.0, "leads": ("II", "V1"), "hop_ms": 200.0}
+    return job_of(**usual | changes)
 
 
 def test_a_run_with_every_fault_closes_its_account_and_says_what_was_done():
@@ -41,8 +40,8 @@ def test_a_run_with_every_fault_closes_its_account_and_says_what_was_done():
 
 
 def test_streams_side_by_side_do_not_fail_together():
-    first = job(faults="nan:3", seconds=30.0)
-    both = Job(first.source, hop_ms=200.0, beside=(SourceSettings(**{**vars(first.source), "seed": 9}),))
+    (first,) = job(faults="nan:3", seconds=30.0).sources
+    both = job_of(first, replace(first, seed=9), hop_ms=200.0)
     streams = Session(both).run().summary["streams"]
     listed = [stream["faults"]["listed"] for stream in streams]
     assert listed[0]
@@ -82,7 +81,7 @@ def test_a_full_disk_ends_the_recording_and_the_run_goes_on(tmp_path):
 
 def test_a_recording_rotates_when_asked(tmp_path):
     messages = []
-    ran = Session(job(seconds=20.0, faults="gaps,disconnect:1", save=tmp_path, rotate=0.1))
+    ran = Session(job(seconds=20.0, faults="gaps,disconnect:1", save=tmp_path, rotate_minutes=0.1))
     summary = ran.run(show=messages.append).summary
     signals = np.concatenate([wfdb.rdrecord(str(path)).p_signal for path in parts(tmp_path)])
     assert len(signals) == messages[-1].stop

@@ -9,11 +9,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 from gui_tools import info, message, started, status
+from job_tools import job_of
 from PyQt6.QtCore import QPoint, QSettings, Qt
 from test_gui_window import like, picture
 
 from engine.messages import Gap
-from engine.run.protocol import Job
+from engine.run.protocol import Started
 from gui.bridge import Life
 from gui.main_window import MainWindow
 from gui.monitor import Level, share
@@ -38,7 +39,7 @@ def ward(count, leads=("II",)):
         replace(started(leads=leads), info=replace(info(leads), name=f"ward/{n}", source_id=str(n)))
         for n in range(count)
     ]
-    return replace(each[0], beside=tuple(each[1:]))
+    return Started(tuple(each))
 
 
 def of(stream, frame):
@@ -51,7 +52,7 @@ def of(stream, frame):
 
 @pytest.fixture
 def window(qtbot, stored):
-    window = MainWindow(None, Job(SourceSettings()), (), stored)
+    window = MainWindow(None, job_of(), (), stored)
     qtbot.addWidget(window)
     window.resize(1280, 720)
     window.show()
@@ -191,8 +192,7 @@ def test_options_and_freezing_are_for_every_row(qtbot, window):
 
 
 def test_a_run_of_two_patients_is_shown_and_ended(qtbot, stored):
-    first, second = side_by_side(SourceSettings(noise="em"), patients=2)
-    job = Job(first, beside=(second,))
+    job = job_of(*side_by_side(SourceSettings(noise="em"), patients=2))
     window = MainWindow(job, job, (), stored)
     qtbot.addWidget(window)
     window.show()
@@ -217,8 +217,8 @@ def test_a_run_of_two_patients_is_shown_and_ended(qtbot, stored):
 
 
 def test_several_sources_are_chosen_on_the_start_screen(qtbot, stored, monkeypatch):
-    base = Job(SourceSettings())
-    window = MainWindow(None, base, [lambda: synthetic_patients(base.source)], stored)
+    base = job_of()
+    window = MainWindow(None, base, [lambda: synthetic_patients(base.sources[0])], stored)
     qtbot.addWidget(window)
     window.show()
     start = window.start_screen

@@ -16,12 +16,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 from gui_tools import message, preview, started, status
+from job_tools import job_of
 from PyQt6.QtCore import QSettings, Qt, QTimer
 from PyQt6.QtGui import QColor, QImage
 
 from engine.marks import Mark
 from engine.messages import Gap
-from engine.run.protocol import Job
 from gui.app import Screen, parse_size, run_window
 from gui.bridge import Life
 from gui.main_window import MainWindow
@@ -281,8 +281,8 @@ def stored(tmp_path):
 @pytest.fixture
 def window(qtbot, tmp_path, stored):
     stored.set("folder", str(tmp_path / "pictures"))
-    job = Job(SourceSettings(noise="em", speed=1.0))
-    window = MainWindow(job, job, [lambda: synthetic_patients(job.source)], stored)
+    job = job_of(noise="em", speed=1.0)
+    window = MainWindow(job, job, [lambda: synthetic_patients(job.sources[0])], stored)
     qtbot.addWidget(window)
     window.resize(1280, 720)
     window.show()
@@ -315,13 +315,13 @@ def test_every_live_control_reaches_the_engine(qtbot, window, tmp_path):
         return window.monitor.status.setup
 
     qtbot.keyClick(window, keys.Key_BracketLeft)
-    qtbot.waitUntil(lambda: setup().lookahead_ms == pytest.approx(50, abs=2), timeout=20_000)
+    qtbot.waitUntil(lambda: setup().clean.lookahead_ms == pytest.approx(50, abs=2), timeout=20_000)
     qtbot.keyClick(window, keys.Key_BracketRight)
-    qtbot.waitUntil(lambda: setup().lookahead_ms == pytest.approx(100, abs=2), timeout=20_000)
+    qtbot.waitUntil(lambda: setup().clean.lookahead_ms == pytest.approx(100, abs=2), timeout=20_000)
     # A backend that is there but not the one that runs.
     controls.backend.show_value("torch")
     controls.backend.chosen.emit("torch")
-    qtbot.waitUntil(lambda: setup().backend == "torch", timeout=60_000)
+    qtbot.waitUntil(lambda: setup().clean.backend == "torch", timeout=60_000)
     for _ in range(3):
         qtbot.keyClick(window, keys.Key_Up)
     qtbot.keyClick(window, keys.Key_N)
@@ -424,7 +424,7 @@ def test_an_engine_that_dies_is_shown_with_its_reason_and_restarts(qtbot, window
 
 
 def test_a_source_that_ends_says_so_and_keeps_its_outcome(qtbot, stored):
-    job = Job(SourceSettings(noise="em", seconds=2.0, speed=0.0))
+    job = job_of(noise="em", seconds=2.0, speed=0.0)
     window = MainWindow(job, job, (), stored)
     qtbot.addWidget(window)
     window.show()
@@ -435,8 +435,8 @@ def test_a_source_that_ends_says_so_and_keeps_its_outcome(qtbot, stored):
 
 
 def test_a_clinician_starts_without_the_command_line(qtbot, stored):
-    base = Job(SourceSettings(speed=1.0))
-    window = MainWindow(None, base, [lambda: synthetic_patients(base.source)], stored)
+    base = job_of(speed=1.0)
+    window = MainWindow(None, base, [lambda: synthetic_patients(base.sources[0])], stored)
     qtbot.addWidget(window)
     window.show()
     start = window.start_screen
@@ -447,9 +447,9 @@ def test_a_clinician_starts_without_the_command_line(qtbot, stored):
     start.snr.setValue(6)
     qtbot.keyClick(start.filter, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: window.monitor is not None and window.monitor.buffer.final > 0, timeout=60_000)
-    assert window.job.source.rhythm == "afib"
-    assert window.job.source.noise == "em"
-    assert window.job.source.snr == 6.0
+    assert window.job.sources[0].rhythm == "afib"
+    assert window.job.sources[0].noise == "em"
+    assert window.job.sources[0].snr == 6.0
     pid = window.bridge.pid
     qtbot.keyClick(window, Qt.Key.Key_O)
     assert start.isVisible()
@@ -458,7 +458,7 @@ def test_a_clinician_starts_without_the_command_line(qtbot, stored):
 
 
 def test_a_source_that_cannot_be_opened_returns_to_the_start_screen(qtbot, stored, tmp_path):
-    base = Job(SourceSettings())
+    base = job_of()
     missing = FoundSource("Records", "x/1", "", SourceSettings(kind="replay", record="1", data_dir=tmp_path))
     window = MainWindow(None, base, [lambda: [missing]], stored)
     qtbot.addWidget(window)
@@ -593,7 +593,7 @@ def test_an_error_inside_the_event_loop_ends_the_window_and_is_raised(qtbot, mon
         raise RuntimeError("a slot broke")
 
     monkeypatch.setattr(MainWindow, "_refresh_labels", broken)
-    base = Job(SourceSettings())
+    base = job_of()
     state = sys.excepthook, sys.getswitchinterval(), signal.getsignal(signal.SIGINT)
     with pytest.raises(RuntimeError, match="a slot broke"):
         run_window(None, base, (), Screen(), Settings())
@@ -631,7 +631,7 @@ def test_what_ends_the_window_ends_it_at_any_time(qapp, monkeypatch, kind, when)
     patience.start(20_000)
     raised = pytest.raises(ValueError, match="broke") if kind == "an error" else nullcontext()
     with raised:
-        assert run_window(None, Job(SourceSettings()), (), Screen(), Settings()) is None
+        assert run_window(None, job_of(), (), Screen(), Settings()) is None
     patience.stop()
     assert not hung
 

@@ -11,11 +11,12 @@ from collections import deque
 
 import numpy as np
 import pytest
+from job_tools import job_of
 from lsl_outlets import Device, running
 
 from engine.lab.profile.lsl_path import account
 from engine.run.process import EngineFailure, EngineProcess
-from engine.run.protocol import Job, Status
+from engine.run.protocol import Status
 from engine.run.session import Session
 from models.registry import DEFAULT_NETWORK
 from streamer.broadcast.outlet import BroadcastSettings
@@ -49,7 +50,7 @@ def test_ten_minutes_of_a_device_are_accounted_for(profile):
 @pytest.mark.filterwarnings("ignore:The inplace keyword")
 def test_a_recording_of_a_device_holds_stamps_and_states_and_plays_again(tmp_path):
     with running(BroadcastSettings("bed", profile="dropping", unit="uV")):
-        summary = Session(Job(live("bed", seconds=6), save=tmp_path)).run().summary
+        summary = Session(job_of(live("bed", seconds=6), save=tmp_path)).run().summary
     assert summary["stream"]["states"]["LIVE"] == 1
     path = tmp_path / os.path.basename(summary["recording"])
     events = [json.loads(line) for line in path.with_suffix(".events.jsonl").read_text().splitlines()]
@@ -66,7 +67,7 @@ def test_a_recording_of_a_device_holds_stamps_and_states_and_plays_again(tmp_pat
     slope = np.polyfit(known, stamps[known], 1)[0]
     assert 1 / slope == pytest.approx(360, rel=1e-3)
     again = SourceSettings(kind="replay", record=path.name, data_dir=tmp_path, speed=0)
-    replayed = Session(Job(again)).run().summary
+    replayed = Session(job_of(again)).run().summary
     assert replayed["leads"] == ["II", "V1"]
     assert replayed["samples_out"] == frames
 
@@ -92,7 +93,7 @@ def test_the_cleaned_stream_is_understood_by_a_client_of_its_own():
         for name, into in (("bed", raw), ("bed cleaned", cleaned), ("bed cleaned-events", events))
     ]
     with running(BroadcastSettings("bed", profile="dropping", unit="uV")):
-        session = Session(Job(live("bed", seconds=9), lsl_out="bed cleaned"))
+        session = Session(job_of(live("bed", seconds=9), lsl_out="bed cleaned"))
         for client in clients:
             client.start()
         time.sleep(2)
@@ -122,7 +123,7 @@ def test_the_cleaned_stream_is_understood_by_a_client_of_its_own():
 def test_mne_lsl_reads_the_cleaned_stream():
     mne_lsl = pytest.importorskip("mne_lsl.lsl", reason="mne-lsl is not installed (pip install mne-lsl)")
     with running(BroadcastSettings("bed")):
-        session = Session(Job(live("bed", seconds=6), lsl_out="for mne"))
+        session = Session(job_of(live("bed", seconds=6), lsl_out="for mne"))
         runner = threading.Thread(target=session.run)
         (found,) = mne_lsl.resolve_streams(timeout=5, name="for mne")
         inlet = mne_lsl.StreamInlet(found)
@@ -140,7 +141,7 @@ def test_mne_lsl_reads_the_cleaned_stream():
 
 
 def test_an_engine_that_crashes_is_reported_and_takes_nothing_down():
-    with running(Device("bed")), EngineProcess(Job(live("bed"))) as engine:
+    with running(Device("bed")), EngineProcess(job_of(live("bed"))) as engine:
         engine.wait_started()
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(EngineFailure, match="without a word"):
@@ -148,7 +149,7 @@ def test_an_engine_that_crashes_is_reported_and_takes_nothing_down():
 
 
 def test_the_screen_hears_of_a_loss():
-    with running(Device("bed")) as (process,), EngineProcess(Job(live("bed", wait=True))) as engine:
+    with running(Device("bed")) as (process,), EngineProcess(job_of(live("bed", wait=True))) as engine:
         engine.wait_started()
         states, deadline = deque(maxlen=1), time.monotonic() + 30
         while time.monotonic() < deadline and list(states) != ["LOST"]:

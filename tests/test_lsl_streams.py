@@ -4,9 +4,9 @@ import threading
 import time
 
 import pytest
+from job_tools import job_of
 from lsl_outlets import Device, running
 
-from engine.run.protocol import Job
 from engine.run.session import Session
 from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError
@@ -22,7 +22,7 @@ def test_one_that_is_unplugged_leaves_the_other_alone():
     devices = (BroadcastSettings("left", unit="uV"), BroadcastSettings("right", unit="uV"))
     with running(*devices) as (left, _):
         first, second = side_by_side(LSL, stream_names="left,right")
-        session = Session(Job(first, lsl_out="clean", beside=(second,), ladder=False))
+        session = Session(job_of(first, second, lsl_out="clean", ladder=False))
         stopped, published = threading.Event(), []
 
         def unplug():

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from engine_tools import Identity, cut
+from job_tools import job_of
 from step_tools import STEPS, Recorded, config, ecg, whole
 
 from engine.backends.base import check_step
@@ -20,16 +21,12 @@ from engine.run import session as session_module
 from engine.run.fallback import fallback_for
 from engine.run.ladder import Ladder, Rung
 from engine.run.process import EngineProcess
-from engine.run.protocol import Job
 from engine.run.session import Session
 from models.classical import CLASSICAL
-from streamer.open_source import SourceSettings
 
 
 def job(**changes):
-    source = {"noise": "none", "seconds": 5.0, "speed": 1.0}
-    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
-    return Job(SourceSettings(**source), **changes)
+    return job_of(**{"noise": "none", "seconds": 5.0, "speed": 1.0} | changes)
 
 
 def column(messages, name):

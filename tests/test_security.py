@@ -14,11 +14,12 @@ import lsl_outlets  # noqa: F401 - keeps liblsl on this machine
 import numpy as np
 import psutil
 import pytest
+from job_tools import job_of
 from rich.console import Console
 
 from engine.backends import open_backend
 from engine.run.process import EngineProcess
-from engine.run.protocol import Job, Started, Status
+from engine.run.protocol import Setup, Started, StartedStream, Status
 from gui.terminal.report import describe_stream
 from gui.terminal.view import TerminalView
 from models import registry
@@ -27,7 +28,6 @@ from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl.inlet import MOST_CHANNELS, Inlet
 from streamer.lsl.network import LslStream
-from streamer.open_source import SourceSettings
 from streamer.plain import plain
 from streamer.records.find import find_record
 from streamer.records.header import MOST_VALUES, check_header
@@ -93,7 +93,7 @@ def test_a_model_file_that_was_tampered_with_is_not_opened(copied_weights, backe
 
 
 def test_a_run_without_lsl_opens_no_socket():
-    job = Job(SourceSettings(seconds=60, noise="none"))
+    job = job_of(seconds=60, noise="none")
     with EngineProcess(job) as engine:
         assert isinstance(engine.wait_started(), Started)
         time.sleep(0.5)
@@ -120,7 +120,7 @@ def test_a_terminal_shows_a_name_as_it_is_and_obeys_nothing_in_it(name):
     assert "\x1b" not in name
     console = Console(width=200, record=True, force_terminal=True, file=open(os.devnull, "w"))
     info = StreamInfo(360.0, (name,), name, "id")
-    view = TerminalView(Started(info, "onnx", 300.0, 40.0, 340.0), "unet", console)
+    view = TerminalView(Started((StartedStream(info, Setup()),)), "unet", console)
     view.statuses["id"] = Status(
         seconds=1.0, samples_in=1, gaps=0, gap_samples=0, snr_in_db=float("nan"), snr_out_db=float("nan"),
         delay_p50_ms=1.0, delay_p99_ms=1.0, deadline_misses=0, state="LOST", problem=f"{name} is back",
@@ -154,8 +154,8 @@ def test_a_window_shows_a_name_as_it_is(qtbot):
     name = "<b>bed</b> & <img src=/etc/passwd>"
     header = Header(DARK)
     qtbot.addWidget(header)
-    monitor = Monitor(Started(StreamInfo(360.0, ("II",), name, "id"), "onnx", 300.0, 40.0, 340.0))
-    header.refresh(monitor, Job(SourceSettings()), Life.PLAYING, False)
+    monitor = Monitor(StartedStream(StreamInfo(360.0, ("II",), name, "id"), Setup()))
+    header.refresh(monitor, job_of(), Life.PLAYING, False)
     assert header.source.text() == name
     assert header.source.textFormat() is Qt.TextFormat.PlainText
     assert header.source.toolTip() == "<qt>&lt;b&gt;bed&lt;/b&gt; &amp; &lt;img src=/etc/passwd&gt;</qt>"

@@ -13,22 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from job_tools import job_of
 
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap
 from engine.run.ctrl_c import ctrl_c_waits
 from engine.run.process import EngineFailure, EngineProcess
-from engine.run.protocol import Job, Outcome, Status
+from engine.run.protocol import Outcome, Status
 from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 
 
 def job(**changes):
-    source = {"noise": "em", "snr": 0.0, "seconds": 5.0, "speed": 0.0}
-    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
-    return Job(SourceSettings(**source), **changes)
+    return job_of(**{"noise": "em", "snr": 0.0, "seconds": 5.0, "speed": 0.0} | changes)
 
 
 def run(**changes):
@@ -184,12 +182,12 @@ def finish(engine, timeout=60.0):
 def test_the_engine_process_gives_the_samples_of_the_session():
     with EngineProcess(job()) as engine:
         started = engine.wait_started()
-        assert started.info.leads == ("II",)
-        assert started.algorithmic_delay_ms == pytest.approx(1000 * 52 / 360)
+        assert [each.info.leads for each in started.streams] == [("II",)]
+        assert started.streams[0].setup.algorithmic_delay_ms == pytest.approx(1000 * 52 / 360)
         outcome, _ = finish(engine)
     assert isinstance(outcome, Outcome)
     _, messages = run()
-    kept = np.concatenate([trace.cleaned for trace in outcome.traces], axis=1)
+    kept = np.concatenate([trace.cleaned for trace in outcome.streams[0].traces], axis=1)
     np.testing.assert_array_equal(kept, output(messages)[:, -kept.shape[1] :])
 
 

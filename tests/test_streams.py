@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import wfdb
 from engine_tools import Counted, Identity, assert_counted, indices, joined
+from job_tools import job_of
 
 import engine.run.session
 from engine.messages import Cleaned
 from engine.run.process import EngineProcess
-from engine.run.protocol import Job, Retune, Status
+from engine.run.protocol import CleanSettings, Status
 from engine.run.session import Session
 from streamer.chunk import Chunk
 from streamer.errors import InputError
@@ -24,8 +25,7 @@ def job(count=3, **changes):
     fields = SourceSettings.__dataclass_fields__
     given = {name: changes.pop(name) for name in list(changes) if name in fields}
     base = SourceSettings(**{"noise": "em", "snr": 0.0, "seconds": 5.0, "speed": 0.0} | given)
-    first, *beside = side_by_side(base, patients=count)
-    return Job(first, beside=tuple(beside), **changes)
+    return job_of(*side_by_side(base, patients=count), **changes)
 
 
 def run(wanted, **hooks):
@@ -133,7 +133,7 @@ def test_each_stream_has_the_bytes_that_it_has_alone_whatever_the_speed():
     )
     assert len(fast) == 3
     for number, settings in enumerate(job(seconds=2.0).sources):
-        ((name, alone),) = by_stream(run(Job(settings))[1]).items()
+        ((name, alone),) = by_stream(run(job_of(settings))[1]).items()
         assert settings.seed == number
         for streams in (fast, again, real):
             np.testing.assert_array_equal(streams[name], alone)
@@ -152,8 +152,7 @@ def test_streams_of_other_rates_play_beside_each_other(tmp_path):
             name, fs, ["mV"], ["II"], data, fmt=["16"], adc_gain=[1000], baseline=[0], write_dir=str(tmp_path)
         )
     base = SourceSettings(kind="replay", data_dir=tmp_path, speed=0.0)
-    first, *beside = side_by_side(base, records="r250,r360,r500")
-    outcome, messages = run(Job(first, beside=tuple(beside)))
+    outcome, messages = run(job_of(*side_by_side(base, records="r250,r360,r500")))
     assert [one["samples_out"] for one in outcome.summary["streams"]] == [1440] * 3
     expected = np.sin(np.arange(1440) / 360 * 2 * np.pi * 3)
     for raw in by_stream(messages, "raw").values():
@@ -167,7 +166,7 @@ def test_every_command_is_for_every_stream(tmp_path):
     def show(message):
         if message.stop > 700 and not done:
             done.append(message)
-            session.retune(Retune("unet", "onnx", 100.0, 40.0))
+            session.retune(CleanSettings("unet", "onnx", 100.0, 40.0))
             session.set_noise(NoiseSettings({"em": 1.0}, snr_db=40.0))
             session.record(tmp_path)
 

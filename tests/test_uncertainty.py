@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from engine_tools import FS, Identity, cut, joined
+from job_tools import job_of
 
 from engine.config import EngineConfig
 from engine.guard.checks import Checks
@@ -11,7 +12,6 @@ from engine.lab.safety.guard_limits import DEAR, FREE, _find, _Remembering
 from engine.marks import Mark, Reason
 from engine.messages import Emitted
 from engine.pipeline import clean, unguarded
-from engine.run.protocol import Job
 from engine.run.session import Session
 from models.registry import NETWORKS, SYSTEMS, ModelCard, load_card
 from models.spec import ClassicalSpec
@@ -160,7 +160,7 @@ def test_a_run_goes_by_the_card_of_its_network(monkeypatch):
     monkeypatch.setattr("engine.run.session.clean", spy)
     source = SourceSettings(seconds=2.0, speed=0.0)
     for name in ("cnn-autoencoder", "fft"):
-        Session(Job(source, model=name)).run(show=lambda message: None)
+        Session(job_of(source, model=name)).run(show=lambda message: None)
     assert asked == [limits_of(load_card("cnn-autoencoder")), Limits(None)]
 
 

@@ -28,14 +28,25 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from engine.messages import Emitted, Gap
 from engine.run.ctrl_c import ctrl_c_waits
-from engine.run.protocol import Command, Frame, Job, Outcome, Pause, Record, Refused, Retune, Started
+from engine.run.protocol import (
+    CleanSettings,
+    Command,
+    Frame,
+    Job,
+    Outcome,
+    Pause,
+    Record,
+    Refused,
+    Started,
+    StartedStream,
+)
 from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
@@ -143,7 +154,7 @@ class EngineProcess:
         """Change the noise while it plays."""
         self._send(settings)
 
-    def retune(self, wanted: Retune) -> None:
+    def retune(self, wanted: CleanSettings) -> None:
         """Change network, backend, look-ahead or hop while it plays."""
         self._send(wanted)
 
@@ -183,12 +194,7 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
 
 
 def _started(session: Session) -> Started:
-    first, *beside = (
-        Started(bed.info, setup.backend, setup.lookahead_ms, setup.hop_ms, setup.algorithmic_delay_ms)
-        for bed in session.beds
-        for setup in (session.setup(bed),)
-    )
-    return replace(first, beside=tuple(beside))
+    return Started(tuple(StartedStream(bed.info, session.setup(bed)) for bed in session.beds))
 
 
 @dataclass
@@ -214,7 +220,7 @@ def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> N
             if command is None:
                 # A held player would never ask whether it should stop.
                 session.pause(False)
-            elif isinstance(command, Retune):
+            elif isinstance(command, CleanSettings):
                 session.retune(command)
             elif isinstance(command, Pause):
                 session.pause(command.paused)

@@ -1,11 +1,12 @@
 """What crosses between the engine's process and whoever started it: jobs, commands, states, results."""
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.ledger.delays import NO_DELAYS, Delays
 from engine.messages import Cleaned, Message, Preview
@@ -16,89 +17,103 @@ from streamer.open_source import SourceSettings
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to run. Lengths of time in ms, as on the command line.
+class CleanSettings:
+    """How samples are cleaned. In a `Job` what is asked for, in a `Setup` what is in force.
+
+    Sent to a running engine, it asks for other settings from the next sample on.
 
     Parameters
     ----------
-    save, rotate
+    model
+        Network or classical system, by name.
+    backend
+        Runtime, by name; ``auto`` takes the fastest that works. Of settings in force the one that runs.
+    lookahead_ms, hop_ms
+        Signal after a sample that is waited for, and new signal between two inferences, ms. Of
+        settings in force rounded to whole samples.
+    """
+
+    model: str = DEFAULT_NETWORK
+    backend: str = "auto"
+    lookahead_ms: float = 100.0
+    hop_ms: float = 40.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run.
+
+    Parameters
+    ----------
+    sources
+        Streams that are played side by side, one or more.
+    clean
+        How they are cleaned, all alike.
+    threads
+        CPU threads of the runtime.
+    save, rotate_minutes
         Folder to record into; None records nothing. Minutes in a file; None begins no new one.
     lsl_out
         Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
         streams the first is ``NAME-1``, and so on.
     launched_ns
         `time.perf_counter_ns` when the user asked for the run, for the cold start.
-    beside
-        Further streams, played beside `source`.
     ladder
         Whether something cheaper may take the network's place while the machine does not keep up.
     """
 
-    source: SourceSettings
-    model: str = DEFAULT_NETWORK
-    backend: str = "auto"
+    sources: tuple[SourceSettings, ...]
+    clean: CleanSettings = CleanSettings()
     threads: int = 1
-    lookahead_ms: float = 100.0
-    hop_ms: float = 40.0
     save: Path | None = None
+    rotate_minutes: float | None = None
     lsl_out: str | None = None
     launched_ns: int = field(default_factory=time.perf_counter_ns)
-    beside: tuple[SourceSettings, ...] = ()
     ladder: bool = True
-    rotate: float | None = None
-
-    @property
-    def sources(self) -> tuple[SourceSettings, ...]:
-        """Every stream."""
-        return (self.source, *self.beside)
-
-
-@dataclass(frozen=True)
-class Retune:
-    """What can change while a stream plays; every field as in `Job`."""
-
-    model: str
-    backend: str
-    lookahead_ms: float
-    hop_ms: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run leaves: its summary (JSON), the end of its traces and its delays (for a picture).
-
-    Parameters
-    ----------
-    streams
-        The same of each stream, where there are several; traces and delays are then found there.
-    """
-
-    summary: dict[str, Any]
-    traces: list[Cleaned]
-    delay_edges_ms: np.ndarray
-    delay_counts: np.ndarray
-    streams: tuple["Outcome", ...] = ()
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings in force: `backend` is the one that runs, lengths of time are whole samples.
+    """The settings in force for one stream.
 
     Parameters
     ----------
+    algorithmic_delay_ms
+        Look-ahead + hop + the delay of the resampler, ms: what a sample waits on the fastest machine.
     step
         What takes the network's place while the machine does not keep up; empty while it does.
     failure
         What runtimes failed of; empty where none did.
     """
 
-    model: str = ""
-    backend: str = ""
-    lookahead_ms: float = 0.0
-    hop_ms: float = 0.0
+    clean: CleanSettings = CleanSettings()
     algorithmic_delay_ms: float = 0.0
     step: str = ""
     failure: str = ""
+
+
+@dataclass(frozen=True)
+class StreamOutcome:
+    """What a stream leaves: its summary (JSON), the end of its traces and its delays (for a picture).
+
+    Parameters
+    ----------
+    delay_edges_ms, delay_counts
+        Histogram of the delays of its samples: one edge more than counts.
+    """
+
+    summary: dict[str, Any]
+    traces: list[Cleaned]
+    delay_edges_ms: NDArray[np.float64]
+    delay_counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves: its summary (JSON), and what each stream leaves."""
+
+    summary: dict[str, Any]
+    streams: tuple[StreamOutcome, ...]
 
 
 @dataclass(frozen=True)
@@ -145,26 +160,18 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Started:
-    """First word of an engine that is ready: what it plays and how.
-
-    Parameters
-    ----------
-    beside
-        The same of further streams that it plays.
-    """
+class StartedStream:
+    """A stream that is about to play, at the rate of the network, and the settings in force for it."""
 
     info: StreamInfo
-    backend: str
-    lookahead_ms: float
-    hop_ms: float
-    algorithmic_delay_ms: float
-    beside: tuple["Started", ...] = ()
+    setup: Setup
 
-    @property
-    def streams(self) -> tuple["Started", ...]:
-        """Each stream by itself."""
-        return (replace(self, beside=()), *self.beside)
+
+@dataclass(frozen=True)
+class Started:
+    """First word of an engine that is ready: what it plays and how."""
+
+    streams: tuple[StartedStream, ...]
 
 
 @dataclass(frozen=True)
@@ -188,8 +195,8 @@ class Refused:
     reason: str
 
 
-Command = NoiseSettings | Retune | Pause | Record
-
+Command = NoiseSettings | CleanSettings | Pause | Record
+"""What changes while an engine plays."""
 
 Frame = Message | Preview | Status | Refused
 """What the engine tells a screen."""

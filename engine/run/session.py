@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from engine.backends import AUTO_ORDER, choose_backend, open_backend, why_not
 from engine.backends.base import AnyBackend
 from engine.backends.reliable import Reliable, reliable
@@ -25,7 +23,7 @@ from engine.pipeline import clean, rehearse
 from engine.run.fallback import Cleaner, fallback_for, raw_to_the_end
 from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step
-from engine.run.protocol import Job, Outcome, Retune, Setup, Status
+from engine.run.protocol import CleanSettings, Job, Outcome, Setup, Status, StreamOutcome
 from engine.run.stream import StreamRun
 from models.registry import load_card
 from streamer.chunk import Chunk
@@ -65,7 +63,7 @@ class Session:
 
     def __init__(self, job: Job, stopped: Callable[[], bool] = lambda: False) -> None:
         self.job = job
-        self.config = _config(job)
+        self.config = _config(job.clean)
         sources = open_sources(job.sources, stopped)
         self.backend = _open_backend(job)
         self.beds = [
@@ -91,7 +89,7 @@ class Session:
             if len(self.beds) > 1:
                 names = [f"{job.lsl_out}-{number}" for number in range(1, len(self.beds) + 1)]
             for bed, name in zip(self.beds, names, strict=True):
-                bed.publish(name, job.model)
+                bed.publish(name, job.clean.model)
 
     def _warm_up(self, backend: AnyBackend, config: EngineConfig) -> None:
         for rows in {rows_of(len(bed.info.leads), backend.leads) for bed in self.beds}:
@@ -105,10 +103,10 @@ class Session:
         played = [bed for bed in self.beds if bed.player]
         for bed in played or self.beds:
             # Patients differ by their seeds, and keep them.
-            seed = settings.seed + bed.settings.seed - self.job.source.seed
+            seed = settings.seed + bed.settings.seed - self.beds[0].settings.seed
             bed.set_noise(replace(settings, seed=seed))
 
-    def retune(self, wanted: Retune) -> None:
+    def retune(self, wanted: CleanSettings) -> None:
         """Go on with another network, backend, look-ahead or hop, from the next sample on.
 
         The new network is loaded and warmed up first, while the old one goes on cleaning.
@@ -118,17 +116,11 @@ class Session:
         InputError
             If it cannot be used; the old one then goes on.
         """
-        job = replace(
-            self.job,
-            model=wanted.model,
-            backend=wanted.backend,
-            lookahead_ms=wanted.lookahead_ms,
-            hop_ms=wanted.hop_ms,
-        )
-        config = _config(job)
+        job = replace(self.job, clean=wanted)
+        config = _config(wanted)
         if config.fs != self.config.fs:
             raise InputError(
-                f"model {job.model!r} works at {config.fs:g} Hz and this run at {self.config.fs:g} Hz; "
+                f"model {wanted.model!r} works at {config.fs:g} Hz and this run at {self.config.fs:g} Hz; "
                 "stop, and start again with it"
             )
         backend = _open_backend(job)
@@ -146,7 +138,7 @@ class Session:
     def record(self, folder: Path | None) -> None:
         """Record each stream into a folder from now on; None ends the recording."""
         for bed in self.beds:
-            bed.record(folder, None if self.job.rotate is None else 60 * self.job.rotate)
+            bed.record(folder, None if self.job.rotate_minutes is None else 60 * self.job.rotate_minutes)
 
     def run(
         self,
@@ -213,7 +205,7 @@ class Session:
                 way.config,
                 way.backend,
                 batcher=self._batcher,
-                limits=limits_of(load_card(self.job.model)),
+                limits=limits_of(load_card(self.job.clean.model)),
                 stand_in=way.stand_in,
             )
             if not self._change():
@@ -270,7 +262,7 @@ class Session:
     def setup(self, bed: StreamRun) -> Setup:
         """The settings in force."""
         step = self._ladder.step.text if self._ladder and self._ladder.step else ""
-        setup = bed.setup(self.job.model, self._cleaner.backend.name)
+        setup = bed.setup(self.job.clean.model, self._cleaner.backend.name)
         return replace(setup, step=step, failure=self._failure())
 
     def _failure(self) -> str:
@@ -286,7 +278,7 @@ class Session:
         ladder = self._ladder
         overload = {"ladder": ladder is not None, **(ladder.figures() if ladder else {})}
         streams = tuple(
-            Outcome(
+            StreamOutcome(
                 bed.summary(self.setup(bed), self.job.launched_ns)
                 | {"overload": overload, "backend_failure": self._failure()},
                 bed.traces(),
@@ -295,7 +287,7 @@ class Session:
             for bed in self.beds
         )
         if len(streams) == 1:
-            return streams[0]
+            return Outcome(streams[0].summary, streams)
         each = [stream.summary for stream in streams]
         summary = {
             **{name: each[0][name] for name in ("model", "backend", "lookahead_ms", "hop_ms")},
@@ -303,7 +295,7 @@ class Session:
             "wall_s": each[-1]["wall_s"],
             "streams": each,
         }
-        return Outcome(summary, [], np.empty(0), np.empty(0, np.int64), streams)
+        return Outcome(summary, streams)
 
 
 def _noted(
@@ -319,9 +311,9 @@ def _noted(
 
 def _open_backend(job: Job) -> AnyBackend:
     """The backend that the job names; where it says ``auto``, the others stand by."""
-    card = load_card(job.model)
-    first = open_backend(job.backend, card, job.threads)
-    asked = job.backend == "auto" and first.name in AUTO_ORDER
+    card = load_card(job.clean.model)
+    first = open_backend(job.clean.backend, card, job.threads)
+    asked = job.clean.backend == "auto" and first.name in AUTO_ORDER
     others = AUTO_ORDER[AUTO_ORDER.index(first.name) + 1 :] if asked else ()
     substitutes = [partial(open_backend, name, card, job.threads) for name in others if why_not(name) is None]
     return reliable(first, substitutes)
@@ -329,10 +321,9 @@ def _open_backend(job: Job) -> AnyBackend:
 
 def check_job(job: Job) -> None:
     """Raise InputError for what can be refused before anything is opened."""
-    _config(job)
-    choose_backend(job.backend, load_card(job.model).spec)
+    _config(job.clean)
+    choose_backend(job.clean.backend, load_card(job.clean.model).spec)
 
 
-def _config(job: Job) -> EngineConfig:
-    spec = load_card(job.model).spec
-    return EngineConfig.of(spec, job.lookahead_ms, job.hop_ms)
+def _config(asked: CleanSettings) -> EngineConfig:
+    return EngineConfig.of(load_card(asked.model).spec, asked.lookahead_ms, asked.hop_ms)

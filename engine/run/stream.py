@@ -15,7 +15,7 @@ from engine.ledger.account import Account
 from engine.ledger.delays import DelayWatch
 from engine.marks import explain
 from engine.messages import Cleaned, Emitted, Gap
-from engine.run.protocol import Setup, Status
+from engine.run.protocol import CleanSettings, Setup, Status
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
 from streamer.chunk import Chunk
@@ -180,13 +180,9 @@ class StreamRun:
     def setup(self, model: str, backend: str) -> Setup:
         """The settings in force."""
         config = self.config
-        return Setup(
-            model,
-            backend,
-            1000 * config.lookahead / config.fs,
-            1000 * config.hop / config.fs,
-            1000 * self.algorithmic_delay_s,
-        )
+        ms = 1000 / config.fs
+        clean = CleanSettings(model, backend, ms * config.lookahead, ms * config.hop)
+        return Setup(clean, 1000 * self.algorithmic_delay_s)
 
     def status(self, setup: Setup) -> Status:
         """Figures of this moment."""
@@ -238,10 +234,7 @@ class StreamRun:
             "own_drift": settings.own_drift,
             "seed": settings.seed,
             "speed": self.source.speed,
-            "model": setup.model,
-            "backend": setup.backend,
-            "lookahead_ms": setup.lookahead_ms,
-            "hop_ms": setup.hop_ms,
+            **asdict(setup.clean),
             **self.account.figures(launched_ns, self.algorithmic_delay_s),
             "stream": self._stream_summary() if settings.kind == "lsl" or faults else None,
             "faults": faults,

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.run.protocol import Outcome
+from engine.run.protocol import Outcome, StreamOutcome
 
 
 def save_pictures(outcome: Outcome, path: Path) -> list[Path]:
-    """Draw a run; of several streams each has a file, numbered. Returns the files."""
-    if not outcome.streams:
-        save_picture(outcome, path)
+    """Draw a run: of several streams each has a file, numbered. Returns the files."""
+    if len(outcome.streams) == 1:
+        save_picture(outcome.streams[0], path)
         return [path]
     paths = [path.with_stem(f"{path.stem}-{number}") for number in range(1, len(outcome.streams) + 1)]
     for stream, numbered in zip(outcome.streams, paths, strict=True):
@@ -19,7 +19,7 @@ def save_pictures(outcome: Outcome, path: Path) -> list[Path]:
     return paths
 
 
-def save_picture(outcome: Outcome, path: Path) -> None:
+def save_picture(outcome: StreamOutcome, path: Path) -> None:
     """Draw raw, cleaned and clean of the first lead over the histogram of delays.
 
     Parameters

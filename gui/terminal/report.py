@@ -11,7 +11,7 @@ from engine.run.protocol import Outcome
 
 def table_of(outcome: Outcome) -> Table:
     """What a run of one stream came to, or of several."""
-    return _of_several(outcome.summary) if outcome.streams else _of_one(outcome.summary)
+    return _of_several(outcome.summary) if len(outcome.streams) > 1 else _of_one(outcome.summary)
 
 
 def _of_one(summary: dict[str, Any]) -> Table:

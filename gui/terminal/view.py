@@ -34,8 +34,9 @@ class TerminalView:
 
     def __init__(self, started: Started, model: str, console: Console) -> None:
         self._started, self._model = started, model
+        self._first = started.streams[0]
         self._console = console
-        self.history = History(started.info)
+        self.history = History(self._first.info)
         self.statuses: dict[str, Status] = {}
         self._rates: tuple[float | None, float | None] = (None, None)
         self._rated = time.perf_counter()
@@ -45,7 +46,7 @@ class TerminalView:
         """Take what the engine sent: traces of the first stream, figures of all."""
         if isinstance(frame, Status):
             self.statuses[frame.stream] = frame
-        elif isinstance(frame, Cleaned | Gap) and frame.stream == self._started.info.source_id:
+        elif isinstance(frame, Cleaned | Gap) and frame.stream == self._first.info.source_id:
             self.history.push(frame)
 
     def __enter__(self) -> "TerminalView":
@@ -70,14 +71,14 @@ class TerminalView:
     def render(self) -> RenderableType:
         """The whole view."""
         columns = max(20, self._console.width - 6)
-        info, started = self._started.info, self._started
+        info, clean = self._first.info, self._first.setup.clean
         lead = info.leads[0]
         raw, cleaned = self.history.raw, self.history.cleaned
         label = (
-            f"{info.name} · {self._model} · look-ahead {started.lookahead_ms:.0f} ms · "
-            f"hop {started.hop_ms:.0f} ms · {started.backend}"
+            f"{info.name} · {self._model} · look-ahead {clean.lookahead_ms:.0f} ms · "
+            f"hop {clean.hop_ms:.0f} ms · {clean.backend}"
         )
-        each = self._started.streams if self._started.beside else ()
+        each = self._started.streams if len(self._started.streams) > 1 else ()
         known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
         lines = [f"{name}: {describe(status)}" for name, status in known if status]
         return Group(
@@ -98,9 +99,9 @@ class TerminalView:
 
     def _figures(self) -> Table:
         table = Table.grid(padding=(0, 3))
-        status = self.statuses.get(self._started.info.source_id)
+        status = self.statuses.get(self._first.info.source_id)
         raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates)
-        rate = f"{self._started.info.fs:g} Hz"
+        rate = f"{self._first.info.fs:g} Hz"
         if status is None:
             table.add_row(rate, "waiting for the first samples …")
             return table

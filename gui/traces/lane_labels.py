@@ -67,7 +67,8 @@ class LaneLabels(QWidget):
                 if offset:
                     lines.append((f"offset {offset:+.1f} mV", theme.quiet))
             elif kind == "cleaned":
-                network = f"{status.setup.model} {status.setup.lookahead_ms:.0f} ms" if status else "cleaned"
+                clean = status.setup.clean if status else None
+                network = f"{clean.model} {clean.lookahead_ms:.0f} ms" if clean else "cleaned"
                 reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
                 # What stands there is then not what the network says.
                 lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))

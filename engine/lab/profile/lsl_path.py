@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.run.protocol import Job
+from engine.run.protocol import CleanSettings, Job
 from engine.run.session import Session
 from streamer.broadcast.device_profiles import SMOOTH_PACKET_S
 from streamer.broadcast.outlet import Broadcast, BroadcastSettings
@@ -44,7 +44,7 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
         lsl=LslSettings(stream_name=NAME, scale=1.0),
     )
     with _device(BroadcastSettings(NAME, profile=profile, counter=True), leads=("II",), seed=seed):
-        session = Session(Job(source, model))
+        session = Session(Job((source,), CleanSettings(model)))
         (bed,) = session.beds
         tap = bed.source = Tap(bed.source)
         summary = session.run().summary
@@ -84,7 +84,7 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
     with _device(BroadcastSettings(NAME), leads=("II",)):
         bare = context.Process(target=_bare_loop, args=(seconds, there), daemon=True)
         bare.start()
-        session = Session(Job(source, model))
+        session = Session(Job((source,), CleanSettings(model)))
         (bed,) = session.beds
         tap = bed.source = Tap(bed.source)
         here.recv()
