@@ -24,7 +24,8 @@ from gui.choice import Choice
 from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
 from gui.terminal.view import WARNING
 from streamer.found import Finder, FoundSource, find_sources
-from streamer.open_source import SourceSettings
+from streamer.open_source import kind_of
+from streamer.settings import SourceSettings
 
 _LOOK_MS = 100
 _COLUMNS_PX = (200, 330, 120)
@@ -210,9 +211,9 @@ class StartScreen(QWidget):
     def _settings(self, source: FoundSource) -> SourceSettings:
         """A source with what was chosen beside it."""
         settings = source.settings
-        # A live stream brings its own noise.
-        noise = self.noise.value if settings.kind != "lsl" else "none"
-        if noise == "default":
-            noise = "em" if settings.kind == "synthetic" else "none"
+        kind = kind_of(settings)
+        chosen = self.noise.value
+        # A live stream takes no noise: it brings its own.
+        noise = chosen if kind.played and chosen != "default" else kind.usual_noise
         names = tuple(name.strip() for name in self.leads.text().split(",") if name.strip())
         return replace(settings, noise=noise, snr=float(self.snr.value()), leads=names or settings.leads)

@@ -1,15 +1,17 @@
 """Several streams at once: from what the user names to sources that are ready to play."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import replace
 
 from streamer.errors import InputError
 from streamer.lsl.network import OWN_OUTPUT, Wanted, best_match, look_around
-from streamer.open_source import SourceSettings, open_source
+from streamer.open_source import check_source, is_played, never, open_source
+from streamer.settings import SourceSettings
 from streamer.source import Source
+from streamer.source_kind import Stopped
 
 MOST = 64
 """Streams in one run."""
@@ -58,6 +60,7 @@ def side_by_side(
     InputError
         If it cannot be told what is meant, or no stream is there.
     """
+    check_source(base)
     if patients > 1 and base.kind != "synthetic":
         raise InputError(f"--patients makes synthetic patients; it cannot go with a source of {base.kind}")
     if every_stream:
@@ -96,9 +99,7 @@ def ecg_streams(base: SourceSettings) -> tuple[SourceSettings, ...]:
     )
 
 
-def open_sources(
-    wanted: Sequence[SourceSettings], stopped: Callable[[], bool] = lambda: False
-) -> list[Source]:
+def open_sources(wanted: Sequence[SourceSettings], stopped: Stopped = never) -> list[Source]:
     """Open sources that are to play beside each other; see `streamer.open_source.open_source`.
 
     Live streams are looked for at the same time; the first that cannot be had ends the search for
@@ -118,7 +119,7 @@ def open_sources(
 
     def open_one(settings: SourceSettings) -> Source:
         # Records share the noise tapes: one after the other reads, or fetches, them once.
-        with nullcontext() if settings.kind == "lsl" else reading:
+        with reading if is_played(settings) else nullcontext():
             return open_source(settings, lambda: stopped() or failed.is_set())
 
     def look(done: Future[Source]) -> None:

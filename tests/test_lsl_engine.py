@@ -20,7 +20,6 @@ from engine.run.protocol import Status
 from engine.run.session import Session
 from models.registry import DEFAULT_NETWORK
 from streamer.broadcast.outlet import BroadcastSettings
-from streamer.errors import InputError
 from streamer.lsl.network import Wanted, find_stream, load_pylsl
 from streamer.lsl.source import LslSettings
 from streamer.open_source import SourceSettings
@@ -254,12 +253,6 @@ def test_two_terminals():
     finally:
         assert sender.interrupt() == 0
     assert any("samples sent" in line for line in sender.lines)
-
-
-@pytest.mark.parametrize("options", [{"noise": "em"}, {"speed": 2.0}, {"loop": True}, {"start": 3.0}])
-def test_a_live_stream_refuses_what_only_a_record_can_do(options):
-    with pytest.raises(InputError, match="ecg-stream broadcast"):
-        SourceSettings(kind="lsl", **options)
 
 
 def test_a_broadcast_carries_its_reference_and_its_beats():

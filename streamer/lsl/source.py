@@ -1,53 +1,27 @@
 """A live ECG from Lab Streaming Layer as a `Source`."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from streamer.chunk import Chunk, StreamInfo
+from streamer.console.installed import why_missing
 from streamer.effective_rate import EffectiveRate
 from streamer.errors import InputError
 from streamer.health import StreamHealth
 from streamer.lsl.inlet import Inlet
-from streamer.lsl.metadata import check_scale
 from streamer.lsl.network import PREFERRED_TYPES, LslStream, Network, Wanted, find_stream
+from streamer.lsl.settings import LslSettings as LslSettings
 from streamer.noise import NoiseSettings
 from streamer.regularise import HOLD_S, Piece, Regulariser
+from streamer.settings import SourceSettings
+from streamer.source_kind import LiveKind, Stopped
 from streamer.watchdog import StreamState, Watchdog
 
 TICK_S = 0.2
 """While nothing comes, an empty chunk leaves this often."""
-
-
-@dataclass(frozen=True)
-class LslSettings:
-    """Which stream, and what its values mean. Fields carry the names of the command's options.
-
-    Parameters
-    ----------
-    wait
-        Wait for the stream without end, at the beginning and whenever it is lost; otherwise for
-        `timeout` seconds.
-    unit
-        ``V``, ``mV``, ``uV`` or ``counts``; None believes the metadata.
-    scale
-        mV of one count.
-    """
-
-    stream_name: str | None = None
-    stream_type: str | None = None
-    source_id: str | None = None
-    wait: bool = False
-    timeout: float = 10.0
-    unit: str | None = None
-    scale: float | None = None
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.timeout) and self.timeout > 0):
-            raise InputError(f"timeout must be a positive number of seconds, got {self.timeout}")
-        check_scale(self.unit, self.scale)
 
 
 class LslSource:
@@ -80,7 +54,7 @@ class LslSource:
         settings: LslSettings,
         leads: tuple[str, ...] | None = None,
         seconds: float | None = None,
-        stopped: Callable[[], bool] = lambda: False,
+        stopped: Stopped = lambda: False,
     ) -> None:
         self._settings, self._wanted_leads = settings, leads
         wanted = Wanted(settings.stream_name, settings.stream_type, settings.source_id)
@@ -248,3 +222,10 @@ class LslSource:
 def _simple_rate(fs: float) -> float:
     """Nearest half hertz: the resampler wants a ratio of small whole numbers, quartz is no truer."""
     return round(2 * fs) / 2
+
+
+def _open(settings: SourceSettings, stopped: Stopped) -> LslSource:
+    return LslSource(settings.lsl, settings.leads, settings.seconds, stopped)
+
+
+SOURCE = LiveKind("a live Lab Streaming Layer stream", _open, why_not=lambda: why_missing(["pylsl"]))

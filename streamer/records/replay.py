@@ -4,8 +4,11 @@ import numpy as np
 
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
-from streamer.records.record import WfdbRecord, clean_reference
+from streamer.records.find import find_record
+from streamer.records.record import WfdbRecord, clean_reference, read_record
+from streamer.settings import SourceSettings
 from streamer.source import Block
+from streamer.source_kind import PlayedKind
 
 
 class RecordSignal:
@@ -79,3 +82,20 @@ class RecordSignal:
             mark._replace(sample=mark.sample + played) for mark in self._marks[inside]
         )
         return Block(self._data[:, at : at + count], self._reference[:, at : at + count], marks)
+
+
+def _open(settings: SourceSettings) -> RecordSignal:
+    path = find_record(settings.record, settings.database, settings.data_dir)
+    record = read_record(path, settings.leads)
+    return RecordSignal(
+        record,
+        f"{settings.database}/{settings.record}",
+        first=round(settings.start * record.fs),
+        loop=settings.loop,
+        keep_drift=settings.own_drift == "keep",
+        # The Noise Stress Test records are noise, or have it mixed in.
+        noisy=settings.database == "nstdb",
+    )
+
+
+SOURCE = PlayedKind("a WFDB record", _open)
