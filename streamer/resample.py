@@ -12,23 +12,28 @@ from streamer.errors import InputError
 PASSBAND = 0.3
 """Passband edge as a share of the lower of the two rates: 75 Hz at 250 Hz."""
 STOPBAND_DB = 60.0
+MOST_APART = 2000
+MOST_PHASES = 100_000
+"""Of a filter, one for each output between two inputs: 124.945 Hz to 360 Hz takes 72 000 (7 MB)."""
 
 
 def ratio(fs_in: float, fs_out: float) -> tuple[int, int]:
-    """Smallest whole (up, down) with fs_in · up / down = fs_out to one part in a million.
+    """Whole (up, down) with fs_in · up / down = fs_out, where rates are known to a thousandth of a Hz.
+
+    Exact where `up` is then no larger than `MOST_PHASES`, else to one part in a million.
 
     Raises
     ------
     InputError
-        If the two rates have no ratio of whole numbers up to 2000.
+        If the rates are too far apart for any filter that this can make.
     """
     exact = Fraction(fs_out).limit_denominator(1000) / Fraction(fs_in).limit_denominator(1000)
-    simple = exact.limit_denominator(2000)
-    if abs(simple / exact - 1) > 1e-6 or simple.numerator > 2000:
+    nearest = exact if exact.numerator <= MOST_PHASES else exact.limit_denominator(2000)
+    if abs(nearest / exact - 1) > 1e-6 or not 1 / MOST_APART <= exact <= MOST_APART:
         raise InputError(
-            f"cannot resample {fs_in:g} Hz to {fs_out:g} Hz: no ratio of whole numbers up to 2000"
+            f"cannot resample {fs_in:g} Hz to {fs_out:g} Hz: rates may lie up to {MOST_APART} times apart"
         )
-    return simple.numerator, simple.denominator
+    return nearest.numerator, nearest.denominator
 
 
 class Resampler:
@@ -58,11 +63,9 @@ class Resampler:
         half = self.reach * self.up
         kernel = signal.firwin(2 * half + 1, low / 2, window=("kaiser", beta), fs=virtual) * self.up
         # Phase p weighs the inputs i-reach … i+reach of an output that lies p/up after input i.
-        self._phases = np.zeros((self.up, 2 * self.reach + 1), dtype=np.float32)
-        for phase in range(self.up):
-            at = half + phase - np.arange(-self.reach, self.reach + 1) * self.up
-            inside = (at >= 0) & (at <= 2 * half)
-            self._phases[phase, inside] = kernel[at[inside]]
+        at = half + np.arange(self.up)[:, None] - np.arange(-self.reach, self.reach + 1) * self.up
+        inside = (at >= 0) & (at <= 2 * half)
+        self._phases = np.where(inside, kernel[np.where(inside, at, 0)], 0).astype(np.float32)
         # Each phase must pass a constant unchanged, or the phases would imprint a tone on an offset.
         self._phases /= self._phases.sum(axis=1, keepdims=True)
         self.delay_s = self.reach / fs_in

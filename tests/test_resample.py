@@ -80,9 +80,9 @@ def test_ratio_is_the_smallest(fs, up_down):
     assert ratio(fs, OUT) == up_down
 
 
-@pytest.mark.parametrize("fs", [100 * np.pi, 0.01, 1e7])
-def test_rates_without_a_ratio_are_refused(fs):
-    with pytest.raises(InputError, match=r"cannot resample .* Hz to 360 Hz: no ratio of whole numbers"):
+@pytest.mark.parametrize("fs", [0.01, 1e7])
+def test_rates_far_apart_are_refused(fs):
+    with pytest.raises(InputError, match=r"cannot resample .* Hz to 360 Hz: rates may lie up to 2000"):
         ratio(fs, OUT)
 
 

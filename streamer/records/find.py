@@ -71,9 +71,9 @@ def find_record(
 
 def _in_folders(record: str, database: str, folders: list[Path]) -> Path | None:
     # Some databases keep their records in a folder of their own.
-    inner = _KNOWN[database][1] if database in _KNOWN else ""
     for folder in folders:
-        for path in (folder / database / record, folder / database / inner / record, folder / record):
+        inside = folder / database
+        for path in (inside / record, inside / "data" / record, folder / record):
             if path.with_name(path.name + ".hea").is_file():
                 return path
     return None

@@ -53,7 +53,9 @@ class RecordSignal:
         self._marks = [m._replace(sample=m.sample - first) for m in record.annotations]
         self._mark_samples = np.array([m.sample for m in self._marks], dtype=np.int64)
         self.length = None if loop else samples - first
-        self.info = StreamInfo(record.fs, record.leads, name, f"replay/{name}", has_reference=not noisy)
+        self.info = StreamInfo(
+            record.fs, record.leads, name, f"replay/{name}", has_reference=not noisy, notes=record.notes
+        )
 
     def read(self, start: int, count: int) -> Block:
         """`count` samples from `start` in played time, as views where the record does not wrap."""
