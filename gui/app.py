@@ -13,6 +13,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 
 from engine.run.protocol import Job, Outcome
+from gui.appearance import save_picture
 from gui.bridge import Life
 from gui.display import has_display
 from gui.main_window import MainWindow
@@ -131,14 +132,14 @@ def run_window(
         window.close()
     if failures:
         raise failures[0]
-    return window.outcome
+    return window.run.outcome
 
 
 def _once_started(window: MainWindow, then: Callable[[], None]) -> None:
     """Wait for the engine; raise what kept it from starting."""
 
     def look() -> None:
-        bridge = window.bridge
+        bridge = window.run.bridge
         if bridge is None or bridge.life is Life.STARTING:
             return
         waiting.stop()
@@ -155,7 +156,7 @@ def _take_screenshot(window: MainWindow, path: Path, seconds: float) -> None:
     """Save the window after `seconds`, and close it."""
 
     def save() -> None:
-        window.grab_to(path)
+        save_picture(window, path)
         window.close()
 
     QTimer.singleShot(round(1000 * seconds), save)

@@ -38,13 +38,7 @@ def choice_of(label: str, reasons: dict[str, str | None], *more: str) -> Choice:
 
 
 class Controls(QWidget):
-    """Two rows: what the engine does, and how the screen shows it.
-
-    Parameters
-    ----------
-    engine_actions, screen_actions
-        Buttons at the end of each row.
-    """
+    """Two rows: what the engine does, and how the screen shows it."""
 
     noise_asked = pyqtSignal(object)
     """A `NoiseSettings`."""
@@ -53,9 +47,7 @@ class Controls(QWidget):
     options_asked = pyqtSignal(object)
     """A `ViewOptions`."""
 
-    def __init__(
-        self, options: ViewOptions, engine_actions: list[QAction], screen_actions: list[QAction]
-    ) -> None:
+    def __init__(self, options: ViewOptions) -> None:
         super().__init__()
         self._options = options
         self._noise: NoiseSettings | None = None
@@ -79,21 +71,20 @@ class Controls(QWidget):
         rows.setSpacing(4)
         slider_name = QLabel("SNR ↓ ↑")
         slider_name.setObjectName("quiet")
-        rows.addLayout(
-            _row(
-                [
-                    self.noise,
-                    slider_name,
-                    self.snr,
-                    self._snr_text,
-                    self.network,
-                    self.lookahead,
-                    self.backend,
-                ],
-                engine_actions,
-            )
+        self._engine_row = _row(
+            [
+                self.noise,
+                slider_name,
+                self.snr,
+                self._snr_text,
+                self.network,
+                self.lookahead,
+                self.backend,
+            ]
         )
-        rows.addLayout(_row([self.speed, self.gain, self.lanes], screen_actions))
+        self._screen_row = _row([self.speed, self.gain, self.lanes])
+        rows.addLayout(self._engine_row)
+        rows.addLayout(self._screen_row)
         # A slider that is dragged must not send a command for every pixel.
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -109,6 +100,15 @@ class Controls(QWidget):
         self.lanes.chosen.connect(lambda value: self.change(layout=value))
         self.show_options(options)
         self._show_snr(self.snr.value())
+
+    def add_buttons(self, engine: list[QAction], screen: list[QAction]) -> None:
+        """Put buttons of commands at the end of the two rows."""
+        for row, actions in ((self._engine_row, engine), (self._screen_row, screen)):
+            for action in actions:
+                button = QToolButton()
+                button.setDefaultAction(action)
+                button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+                row.addWidget(button)
 
     def show_job(self, job: Job) -> None:
         """Show what a run began with."""
@@ -180,15 +180,10 @@ class Controls(QWidget):
         self.retune_asked.emit(CleanSettings(network, backend, float(self.lookahead.value), self._hop_ms))
 
 
-def _row(widgets: list[QWidget], actions: list[QAction]) -> QHBoxLayout:
+def _row(widgets: list[QWidget]) -> QHBoxLayout:
     row = QHBoxLayout()
     row.setSpacing(5)
     for widget in widgets:
         row.addWidget(widget)
     row.addStretch(1)
-    for action in actions:
-        button = QToolButton()
-        button.setDefaultAction(action)
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        row.addWidget(button)
     return row

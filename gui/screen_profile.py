@@ -159,8 +159,8 @@ def _window(settings: Settings, job: Job | None) -> MainWindow:
 
 def _frame(window: MainWindow, messages: list[Frame]) -> None:
     """What the window's own timer does, but painted before this returns."""
-    if window.monitor:
-        window.monitor.take(messages)
+    if window.run.monitor:
+        window.run.monitor.take(messages)
         window.page.view.repaint(window.page.view.advance())
 
 
@@ -214,8 +214,8 @@ def _pass(window: MainWindow, feed: _Feed, seconds: float) -> None:
         if index % round(1 / HOP_S) == 0:
             _frame(window, feed.hop())
             QApplication.processEvents()
-        elif window.monitor:
-            window.monitor.take(feed.hop())
+        elif window.run.monitor:
+            window.run.monitor.take(feed.hop())
 
 
 def _resident_kib() -> int:
@@ -233,7 +233,7 @@ def _profile_engine(seconds: float) -> dict[str, Any]:
 
         def look() -> None:
             list(alone.frames())
-            bridge, monitor = window.bridge, window.monitor
+            bridge, monitor = window.run.bridge, window.run.monitor
             if bridge is None or bridge.life in (Life.ENDED, Life.DEAD):
                 loop.quit()
             elif monitor and monitor.buffer.final_time == monitor.buffer.final_time:
@@ -247,7 +247,7 @@ def _profile_engine(seconds: float) -> dict[str, Any]:
         headless = None
         while headless is None:
             headless = alone.finished(1.0)
-    shown = window.outcome
+    shown = window.run.outcome
     window.close()
     if shown is None:
         raise RuntimeError("the engine with the screen ended without an outcome")

@@ -286,13 +286,15 @@ def window(qtbot, tmp_path, stored):
     qtbot.addWidget(window)
     window.resize(1280, 720)
     window.show()
-    qtbot.waitUntil(lambda: window.monitor is not None and window.monitor.status is not None, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: window.run.monitor is not None and window.run.monitor.status is not None, timeout=60_000
+    )
     yield window
     window.close()
 
 
 def test_a_run_is_shown_and_its_end_leaves_no_process(qtbot, window):
-    qtbot.waitUntil(lambda: window.monitor.buffer.final > 720, timeout=30_000)
+    qtbot.waitUntil(lambda: window.run.monitor.buffer.final > 720, timeout=30_000)
     pixels = picture(window.page.view)
     for lane, colour in zip(window.page.view.lanes, (DARK.raw, DARK.cleaned, DARK.reference), strict=True):
         assert like(pixels[lane.top : lane.bottom], colour, 120).sum() > 100
@@ -301,18 +303,18 @@ def test_a_run_is_shown_and_its_end_leaves_no_process(qtbot, window):
     assert "ms" in page.header.badge.text()
     assert page.header.lost.text() == "lost 0"
     assert page.latency.parts_ms()["hold"] > 80
-    pid = window.bridge.pid
+    pid = window.run.bridge.pid
     assert psutil.pid_exists(pid)
     window.close()
     qtbot.waitUntil(lambda: not psutil.pid_exists(pid), timeout=10_000)
-    assert window.outcome.summary["samples_lost"] == 0
+    assert window.run.outcome.summary["samples_lost"] == 0
 
 
 def test_every_live_control_reaches_the_engine(qtbot, window, tmp_path):
     controls, keys = window.page.controls, Qt.Key
 
     def setup():
-        return window.monitor.status.setup
+        return window.run.monitor.status.setup
 
     qtbot.keyClick(window, keys.Key_BracketLeft)
     qtbot.waitUntil(lambda: setup().clean.lookahead_ms == pytest.approx(50, abs=2), timeout=20_000)
@@ -329,26 +331,26 @@ def test_every_live_control_reaches_the_engine(qtbot, window, tmp_path):
     assert controls.snr.value() == 3
     qtbot.wait(400)
     qtbot.keyClick(window, keys.Key_R, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.monitor.status.recording is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.run.monitor.status.recording is not None, timeout=20_000)
     qtbot.waitUntil(lambda: window.page.header.recording.text() == "● REC", timeout=5_000)
     qtbot.keyClick(window, keys.Key_R, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.monitor.status.recording is None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.run.monitor.status.recording is None, timeout=20_000)
     qtbot.keyClick(window, keys.Key_Space)
     assert window.page.header.state.text() == "PAUSED"
 
     def stands():
-        before = window.monitor.buffer.newest
+        before = window.run.monitor.buffer.newest
         qtbot.wait(1000)
-        return window.monitor.buffer.newest == before
+        return window.run.monitor.buffer.newest == before
 
     # What was read before the pause is still cleaned and shown: on a busy machine for a while.
     qtbot.waitUntil(stands, timeout=20_000)
-    at = window.monitor.buffer.newest
+    at = window.run.monitor.buffer.newest
     qtbot.keyClick(window, keys.Key_Space)
-    qtbot.waitUntil(lambda: window.monitor.buffer.newest > at + 360, timeout=20_000)
-    assert not window.monitor.buffer.gaps
+    qtbot.waitUntil(lambda: window.run.monitor.buffer.newest > at + 360, timeout=20_000)
+    assert not window.run.monitor.buffer.gaps
     window.close()
-    summary = window.outcome.summary
+    summary = window.run.outcome.summary
     assert summary["samples_lost"] == summary["gaps"] == 0
     assert summary["backend"] == "torch"
     assert summary["noise"] == {"ma": 1.0}
@@ -362,7 +364,7 @@ def test_a_refused_setting_goes_back_to_what_is_in_force(qtbot, window):
     controls.lookahead.chosen.emit("5000")
     qtbot.waitUntil(lambda: "not possible" in window.page.note.text(), timeout=20_000)
     assert controls.lookahead.value == "100"
-    assert window.bridge.life is Life.PLAYING
+    assert window.run.bridge.life is Life.PLAYING
 
 
 def test_every_control_of_the_view(qtbot, window, stored, tmp_path):
@@ -409,18 +411,20 @@ def test_every_control_of_the_view(qtbot, window, stored, tmp_path):
 
 
 def test_an_engine_that_dies_is_shown_with_its_reason_and_restarts(qtbot, window):
-    before = window.bridge.pid
+    before = window.run.bridge.pid
     psutil.Process(before).kill()
     qtbot.waitUntil(lambda: window.page.banner.isVisible(), timeout=20_000)
     assert window.page.header.state.text() == "ENGINE STOPPED"
     assert "exit code -9" in window.page.reason.text()
     qtbot.mouseClick(window.page.restart_button, Qt.MouseButton.LeftButton)
     assert not window.page.banner.isVisible()
-    qtbot.waitUntil(lambda: window.monitor is not None and window.monitor.buffer.final > 100, timeout=60_000)
-    assert window.bridge.pid != before
+    qtbot.waitUntil(
+        lambda: window.run.monitor is not None and window.run.monitor.buffer.final > 100, timeout=60_000
+    )
+    assert window.run.bridge.pid != before
     # Beats of the run before belong to other samples.
-    qtbot.waitUntil(lambda: window.monitor.vitals is not None, timeout=30_000)
-    assert window.monitor.vitals.buffer is window.monitor.buffer
+    qtbot.waitUntil(lambda: window.run.monitor.vitals is not None, timeout=30_000)
+    assert window.run.monitor.vitals.buffer is window.run.monitor.buffer
 
 
 def test_a_source_that_ends_says_so_and_keeps_its_outcome(qtbot, stored):
@@ -428,7 +432,7 @@ def test_a_source_that_ends_says_so_and_keeps_its_outcome(qtbot, stored):
     window = MainWindow(job, job, (), stored)
     qtbot.addWidget(window)
     window.show()
-    qtbot.waitUntil(lambda: window.outcome is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: window.run.outcome is not None, timeout=60_000)
     assert window.page.header.state.text() == "ENDED"
     assert window.page.banner.isVisible()
     window.close()
@@ -446,11 +450,13 @@ def test_a_clinician_starts_without_the_command_line(qtbot, stored):
     assert start.list.topLevelItemCount() == 1
     start.snr.setValue(6)
     qtbot.keyClick(start.filter, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: window.monitor is not None and window.monitor.buffer.final > 0, timeout=60_000)
-    assert window.job.sources[0].rhythm == "afib"
-    assert window.job.sources[0].noise == "em"
-    assert window.job.sources[0].snr == 6.0
-    pid = window.bridge.pid
+    qtbot.waitUntil(
+        lambda: window.run.monitor is not None and window.run.monitor.buffer.final > 0, timeout=60_000
+    )
+    assert window.run.job.sources[0].rhythm == "afib"
+    assert window.run.job.sources[0].noise == "em"
+    assert window.run.job.sources[0].snr == 6.0
+    pid = window.run.bridge.pid
     qtbot.keyClick(window, Qt.Key.Key_O)
     assert start.isVisible()
     assert not psutil.pid_exists(pid)
@@ -624,7 +630,7 @@ def test_what_ends_the_window_ends_it_at_any_time(qapp, monkeypatch, kind, when)
         else:
             QTimer.singleShot(100, lambda: press(kind))
         if when == "in a dialog":
-            QTimer.singleShot(10, window.measure_screen)
+            QTimer.singleShot(10, window.appearance.measure_screen)
 
     monkeypatch.setattr(MainWindow, "show", and_press)
     patience.timeout.connect(lambda: (hung.append(True), qapp.exit(1)))
