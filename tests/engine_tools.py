@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from engine.backends.base import check_step
+from engine.backends.adapters import check_step
+from engine.backends.base import Runtime
 from engine.messages import Emitted, Gap
 from models.spec import StepSpec
 from streamer.chunk import Chunk, StreamInfo
@@ -29,6 +30,15 @@ class Identity:
 
     def close(self):
         pass
+
+
+class IdentityRuntime(Runtime):
+    """Returns its input, below an adapter."""
+
+    name = "identity"
+
+    def run(self, inputs):
+        return (inputs["noisy"].copy(),)
 
 
 class Moving(Identity):

@@ -94,7 +94,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["--hop", "0"], "hop of 0 ms is not possible; lowdelay takes multiples of 11.1 ms"),
         (["--model", "unet", "--hop", "0"], "hop of 0.0 ms is not possible"),
         (["--backend", "tensorrt"], "'tensorrt' cannot be used"),
-        (["--backend", "abacus"], "allowed: auto, onnx, torch, cuda, tensorrt"),
+        (["--backend", "abacus"], "allowed: auto, tensorrt, cuda, onnx, torch"),
         (["--model", "oracle"], "'oracle' is unknown; there are: unet"),
         (["--source", "radio"], "source 'radio' is unknown"),
         (["--speed", "-1"], "speed"),

@@ -108,14 +108,14 @@ def test_a_short_soak_is_exact_and_counts_every_kind(tmp_path):
 
 
 def test_a_soak_sees_a_sample_that_changes(monkeypatch):
-    from engine.backends.filters import FilterBackend
+    from engine.backends.filters import FilterRuntime
 
-    def changed(self, batch):
-        out = batch.copy()
+    def changed(self, inputs):
+        out = inputs["noisy"].copy()
         out[0, 0, -40] += 0.01
-        return out
+        return (out,)
 
-    monkeypatch.setattr(FilterBackend, "infer", changed)
+    monkeypatch.setattr(FilterRuntime, "run", changed)
     figures = soak(SoakSettings(hours=0.005, streams=1, hop_ms=200.0))
     assert not figures["exact"]
     assert "cannot be right" in next(iter(figures["per_stream"].values()))["problems"][0]

@@ -6,13 +6,13 @@ import time
 
 import numpy as np
 import pytest
-from engine_tools import Identity, cut
+from engine_tools import Identity, IdentityRuntime, cut
 from job_tools import job_of
 from step_tools import STEPS, Recorded, config, ecg, whole
 
-from engine.backends.base import check_step
-from engine.backends.filters import FilterBackend
-from engine.backends.reliable import ReliableBackend
+from engine.backends.adapters import adapt, check_step
+from engine.backends.filters import FilterRuntime
+from engine.backends.reliable import Reliable
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned
 from engine.pipeline import unguarded
@@ -23,6 +23,7 @@ from engine.run.ladder import Ladder, Rung
 from engine.run.process import EngineProcess
 from engine.run.session import Session
 from models.classical import CLASSICAL
+from models.registry import find_network
 
 
 def job(**changes):
@@ -101,15 +102,15 @@ class SlowSteps(Recorded):
 def test_a_network_that_keeps_state_goes_down_the_ladder_and_back(monkeypatch):
     """To raw, for the filter is slow here as well, and up again when both are fast."""
     hurry(monkeypatch)
-    slow, filtering = SlowSteps(), FilterBackend.infer
+    slow, filtering = SlowSteps(), FilterRuntime.run
 
-    def slowly(self, batch):
+    def slowly(self, inputs):
         if slow.slow:
             time.sleep(0.2)
-        return filtering(self, batch)
+        return filtering(self, inputs)
 
     monkeypatch.setattr(session_module, "_open_backend", lambda job: slow)
-    monkeypatch.setattr(FilterBackend, "infer", slowly)
+    monkeypatch.setattr(FilterRuntime, "run", slowly)
     session = Session(job(seconds=12.0, lookahead_ms=140.0))
     messages, steps = [], []
 
@@ -165,11 +166,11 @@ def test_the_filter_has_run_once_before_a_run_begins(monkeypatch, ladder):
     """Its first call imports and designs, which a machine that is late has no time for."""
     filtered = []
 
-    def infer(self, batch):
-        filtered.append(batch.shape)
-        return batch.copy()
+    def run(self, inputs):
+        filtered.append(inputs["noisy"].shape)
+        return (inputs["noisy"].copy(),)
 
-    monkeypatch.setattr(FilterBackend, "infer", infer)
+    monkeypatch.setattr(FilterRuntime, "run", run)
     monkeypatch.setattr(session_module, "_open_backend", lambda job: Identity())
     session = Session(job(ladder=ladder))
     assert set(filtered) == ({(1, 1, session.config.window)} if ladder else set())
@@ -186,24 +187,29 @@ def test_the_filter_leaves_an_ecg_alone_and_takes_drift_away():
     assert abs(filtered[100:300].mean()) < 0.2
 
 
-class Fails(Identity):
+UNET = find_network("unet")
+
+
+def reliable(runtime, *substitutes):
+    """A backend for windows that goes on with these where the runtime fails."""
+    return adapt(Reliable(runtime, UNET, substitutes), UNET)
+
+
+class Fails(IdentityRuntime):
     """Works for a while."""
 
     def __init__(self, name="first", after=20):
         self.name, self._left = name, after
 
-    def infer(self, batch):
+    def run(self, inputs):
         self._left -= 1
         if self._left < 0:
             raise RuntimeError("CUDA out of memory")
-        return batch.copy()
+        return super().run(inputs)
 
 
 def test_auto_goes_on_with_the_next_backend_and_says_so(monkeypatch):
-    second = Identity()
-    monkeypatch.setattr(
-        session_module, "_open_backend", lambda job: ReliableBackend(Fails(), [lambda: second])
-    )
+    monkeypatch.setattr(session_module, "_open_backend", lambda job: reliable(Fails(), IdentityRuntime))
     session = Session(job(seconds=10.0, speed=0.0))
     messages = []
     summary = session.run(show=messages.append).summary
@@ -215,7 +221,7 @@ def test_auto_goes_on_with_the_next_backend_and_says_so(monkeypatch):
 
 
 def test_a_named_backend_that_fails_leaves_raw_to_the_end(monkeypatch):
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: ReliableBackend(Fails()))
+    monkeypatch.setattr(session_module, "_open_backend", lambda job: reliable(Fails()))
     messages = []
     summary = Session(job(seconds=10.0, speed=0.0)).run(show=messages.append).summary
     assert summary["samples_in"] == summary["samples_out"] == 3600
@@ -226,21 +232,21 @@ def test_a_named_backend_that_fails_leaves_raw_to_the_end(monkeypatch):
     assert "out of memory" in summary["backend_failure"]
 
 
-class Hangs(Identity):
+class Hangs(IdentityRuntime):
     may_hang = True
 
-    def infer(self, batch):
+    def run(self, inputs):
         time.sleep(30)
-        return batch
+        return super().run(inputs)
 
 
 def test_a_call_that_hangs_is_left_behind(monkeypatch):
     monkeypatch.setattr("engine.backends.reliable.HANG_S", 0.2)
-    backend = ReliableBackend(Hangs(), [Identity])
+    backend = reliable(Hangs(), IdentityRuntime)
     batch = np.ones((1, 1, 720), np.float32)
     assert np.isnan(backend.infer(batch)).all()
     np.testing.assert_array_equal(backend.infer(batch), batch)
-    assert "TimeoutError" in backend.failures[0]
+    assert "TimeoutError" in backend.runtime.failures[0]
     backend.close()
 
 
@@ -248,10 +254,10 @@ def test_a_substitute_that_cannot_be_had_is_no_end():
     def missing():
         raise OSError("no such library")
 
-    backend = ReliableBackend(Fails(after=0), [missing])
+    backend = reliable(Fails(after=0), missing)
     assert np.isnan(backend.infer(np.ones((1, 1, 720), np.float32))).all()
-    assert backend.broken
-    assert len(backend.failures) == 2
+    assert backend.runtime.broken
+    assert len(backend.runtime.failures) == 2
 
 
 def test_an_engine_that_slept_catches_up_and_loses_nothing():

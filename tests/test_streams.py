@@ -48,7 +48,7 @@ def opened(monkeypatch):
 
     def session(*sources):
         monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: list(sources))
-        monkeypatch.setattr(engine.run.session, "open_backend", lambda *how: Identity())
+        monkeypatch.setattr(engine.run.session, "open_reliable", lambda *how: Identity())
         return Session(job(len(sources)))
 
     return session

@@ -14,26 +14,25 @@ import onnxruntime as ort
 import pytest
 import torch
 from engine_tools import cut, indices, joined
-from fake_gpu import FakeLibrary, fake_tensorrt
+from fake_gpu import FakeLibrary, fake_driver, fake_tensorrt
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
 from engine.backends import explain_auto, open_backend, prepare_backend, why_not
-from engine.backends.gpu import driver as cuda_driver
+from engine.backends.adapters import adapt
 from engine.backends.gpu import find as gpu
 from engine.backends.gpu.find import Gpu
-from engine.backends.gpu.graphs import Ports, dtype_of
 from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples, pieces, stretches
 from engine.backends.parity import PARITY_MV, probe
+from engine.backends.ports import Ports, dtype_of
 from engine.backends.tensorrt import build as builder
-from engine.backends.tensorrt import capture as trt_lanes
-from engine.backends.tensorrt import flavours
+from engine.backends.tensorrt import capture, flavours
 from engine.backends.tensorrt import runtime as trt
 from engine.backends.tensorrt.build import PRECISIONS, build_plan
 from engine.backends.tensorrt.export import export_plan
 from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
 from engine.backends.tensorrt.plans import FOLDER_VARIABLE, read_plan
-from engine.backends.tensorrt.runtime import TrtBackend, TrtSteps, plan_key
+from engine.backends.tensorrt.runtime import open_tensorrt, plan_key
 from engine.config import EngineConfig
 from engine.messages import Gap
 from engine.pipeline import clean
@@ -84,7 +83,7 @@ def run(graph, batch):
 
 def samples_of(card):
     """Sizes of a step, where the network keeps state."""
-    return fixed_samples(card.spec.steps) if card.spec.steps else ()
+    return fixed_samples(card.spec) if card.spec.steps else ()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -171,7 +170,7 @@ def test_a_step_has_a_profile_for_each_shape_and_no_value_decides_one(lowdelay):
     assert rtx.OnnxParser(network, logger).parse(lowdelay.onnx_path.read_bytes())
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]
-    ports = Ports.of_step(-1, -1, lowdelay.network.steps)
+    ports = Ports.of(lowdelay.spec, -1, -1)
     for tensors, expected in ((inputs, ports.inputs), (outputs, ports.outputs)):
         assert {tensor.name: tuple(tensor.shape) for tensor in tensors} == expected
         for tensor in tensors:
@@ -227,7 +226,7 @@ def test_ctrl_c_stops_a_build(unet):
 
 def test_all_that_we_say_exists_in_the_real_library():
     """What only a GPU would find out."""
-    text = "".join(Path(module.__file__).read_text() for module in (trt, trt_lanes, builder))
+    text = "".join(Path(module.__file__).read_text() for module in (trt, capture, builder))
     chains = set(re.findall(r"\btrt\.([A-Z][\w.]*)", text))
     assert {"Runtime", "OnnxParser", "BuilderFlag.TF32"} <= chains
     for chain in chains:
@@ -294,18 +293,14 @@ def test_a_weight_too_large_for_half_stays_single():
 @pytest.fixture
 def library(monkeypatch, tmp_path):
     """An 8.9 card, RTX as a fake, and a folder of plans of its own."""
-    fake = FakeLibrary()
-    use(monkeypatch, fake)
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "plans"))
-    yield fake
-    gpu._look.cache_clear()
+    return fake_driver(monkeypatch)
 
 
-def use(monkeypatch, fake):
-    driver = cuda_driver.Driver(fake)
-    for module in (gpu, cuda_driver):
-        monkeypatch.setattr(module, "load_driver", lambda: driver)
-    gpu._look.cache_clear()
+def opened(card, precision="fp32", rows=(1,)):
+    """A plan as the stages call it."""
+    options = ("fp16",) if precision == "fp16" else ()
+    return adapt(open_tensorrt(card, options, rows=rows), card.spec)
 
 
 @pytest.fixture
@@ -324,7 +319,7 @@ def windows(unet):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_plan_cleans_any_number_of_rows(fake, unet, windows, precision):
-    backend = TrtBackend(unet, precision, rows=(1, 4))
+    backend = opened(unet, precision, rows=(1, 4))
     expected = run(unet.onnx_path.read_bytes(), windows)
     for rows in (1, 2, 4, 5, 11, 0):
         before = windows.copy()
@@ -339,7 +334,7 @@ def test_a_plan_cleans_any_number_of_rows(fake, unet, windows, precision):
 
 
 def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, library, unet, windows):
-    backend = TrtBackend(unet, rows=(1, 4))
+    backend = opened(unet, rows=(1, 4))
     said, things, launches = len(fake.calls), len(library.objects), library.launches
     for rows, pieces_of in ((1, 1), (3, 1), (11, 3)):
         backend.infer(windows[:rows])
@@ -351,7 +346,7 @@ def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, 
 
 
 def test_a_context_is_told_shape_then_addresses_then_runs(fake, unet):
-    TrtBackend(unet, rows=(2,)).close()
+    opened(unet, rows=(2,)).close()
     assert [call[0] for call in fake.calls] == [
         "set_optimization_profile_async",
         "set_input_shape",
@@ -365,16 +360,16 @@ def test_a_context_is_told_shape_then_addresses_then_runs(fake, unet):
 
 def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, unet, caplog, monkeypatch):
     for _ in range(2):
-        TrtBackend(unet, rows=(1,)).close()
+        opened(unet, rows=(1,)).close()
     assert fake.builds == 1
     fake.refused = 1
-    TrtBackend(unet, rows=(1,)).close()
+    opened(unet, rows=(1,)).close()
     assert fake.builds == 2
     assert "refuses it" in caplog.text
     known = flavours.version
     newer = {"tensorrt-rtx": "1.8.0"}
     monkeypatch.setattr(flavours, "version", lambda package: newer.get(package) or known(package))
-    TrtBackend(unet, rows=(1,)).close()
+    opened(unet, rows=(1,)).close()
     assert fake.builds == 3
     assert "its version is" in caplog.text
 
@@ -392,24 +387,24 @@ def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, une
 def test_a_context_that_refuses_is_an_error_and_leaves_nothing(fake, library, unet, method):
     fake.deaf = method
     with pytest.raises(RuntimeError, match="TensorRT refuses"):
-        TrtBackend(unet, rows=(1,))
+        opened(unet, rows=(1,))
     assert library.objects == {}
 
 
 def test_the_builders_own_words_are_passed_on(fake, unet):
     fake.build_fails = True
     with pytest.raises(InputError, match=r"tensorrt_rtx 99.0 cannot build this network: no tactic fits$"):
-        TrtBackend(unet, rows=(1,))
+        opened(unet, rows=(1,))
     fake.parse_errors = [("Foo", "node_7", "no importer"), ("Bar", "node_8", "no plugin")]
     with pytest.raises(InputError, match=r"Foo \(node_7\): no importer; Bar \(node_8\): no plugin$"):
-        TrtBackend(unet, rows=(1,))
+        opened(unet, rows=(1,))
 
 
 @pytest.mark.parametrize("gain", [1.5, np.nan])
 def test_a_plan_that_cleans_otherwise_is_refused(fake, library, unet, gain):
     fake.gain = gain
-    with pytest.raises(InputError, match=r"'unet' in fp32 differs from ONNX .* 0\.001 mV are allowed"):
-        TrtBackend(unet, rows=(1,))
+    with pytest.raises(InputError, match=r"'unet' in fp32 differs from ONNX .* 0\.001 mV is allowed"):
+        opened(unet, rows=(1,))
     assert library.objects == {}
 
 
@@ -427,7 +422,7 @@ def onnx_steps(lowdelay):
 def test_a_plan_takes_a_hop_in_as_many_steps_as_it_needs(
     fake, library, lowdelay, onnx_steps, rows, samples, launches
 ):
-    backend = TrtSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+    backend = opened(lowdelay, rows=(1, 4))
     rng = np.random.default_rng(rows)
     ours = theirs = initial_state(np.zeros((rows, 1, 4), np.float32), backend.steps)
     said, things = len(fake.calls), len(library.objects)
@@ -448,7 +443,7 @@ def test_a_plan_takes_a_hop_in_as_many_steps_as_it_needs(
 
 
 def test_a_context_of_a_step_is_told_every_shape_and_address(fake, lowdelay):
-    TrtSteps(lowdelay, lowdelay.network.steps, rows=(2,)).close()
+    opened(lowdelay, rows=(2,)).close()
     tensors = ("noisy", "state", "lookahead", "answer", "next_state")
     for profile, samples in enumerate((4, 16)):
         shapes = {"noisy": (2, 1, samples), "state": (2, lowdelay.network.steps.state)}
@@ -463,13 +458,12 @@ def test_a_context_of_a_step_is_told_every_shape_and_address(fake, lowdelay):
 
 
 def test_a_plan_of_steps_that_answers_or_remembers_otherwise_is_refused(fake, library, lowdelay):
-    steps = lowdelay.network.steps
     fake.gain = 1.5
     with pytest.raises(InputError, match=r"'lowdelay' in fp32 differs from ONNX"):
-        TrtSteps(lowdelay, steps, rows=(1,))
+        opened(lowdelay)
     fake.gain, fake.rounding = 1.0, np.float16
-    with pytest.raises(InputError, match=r"state of 'lowdelay' differs from ONNX Runtime's by 0\.000"):
-        TrtSteps(lowdelay, steps, rows=(1,))
+    with pytest.raises(InputError, match=r"'lowdelay' .* ONNX Runtime in its state by 0\.000"):
+        opened(lowdelay)
     assert library.objects == {}
     assert fake.builds == 1
 
@@ -477,7 +471,7 @@ def test_a_plan_of_steps_that_answers_or_remembers_otherwise_is_refused(fake, li
 @pytest.mark.parametrize("hop_ms", [40.0, 100.0])
 def test_a_ward_hears_from_a_plan_what_it_hears_from_onnx_runtime(fake, lowdelay, onnx_steps, hop_ms):
     """Three streams, one of two leads, one with a gap: rows are filled up and states kept apart."""
-    backend = TrtSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+    backend = opened(lowdelay, rows=(1, 4))
     config = EngineConfig.of(lowdelay.spec, 100.0, hop_ms)
     rng = np.random.default_rng(0)
     chunks = [
@@ -515,7 +509,7 @@ def test_auto_runs_a_network_that_keeps_state_on_a_plan(fake, lowdelay, onnx_ste
 
 
 def test_a_failing_driver_is_an_error_that_names_the_function(fake, library, unet, windows):
-    backend = TrtBackend(unet, rows=(1,))
+    backend = opened(unet, rows=(1,))
     library.broken = "cuGraphLaunch"
     with pytest.raises(RuntimeError, match="cuGraphLaunch: CUDA_ERROR_NOT_SUPPORTED"):
         backend.infer(windows[:1])
@@ -569,9 +563,8 @@ def test_a_capability_is_served_by_list_or_by_being_newer():
 
 
 def test_a_hopper_is_refused_by_rtx_with_what_it_serves(monkeypatch):
-    use(monkeypatch, FakeLibrary(capability=(9, 0)))
+    fake_driver(monkeypatch, FakeLibrary(capability=(9, 0)))
     reason = why_not("tensorrt") or ""
-    gpu._look.cache_clear()
     assert re.fullmatch(
         r"Fake 4090 \(compute capability 9\.0\); tensorrt is not installed: pip install "
         r"'ecg-stream\[tensorrt\]'; tensorrt-rtx \S+ serves compute capability 8\.0 8\.6 8\.9 12\.0 12\.1 "
@@ -584,23 +577,21 @@ def test_without_a_gpu_the_line_says_all(monkeypatch):
     def missing():
         raise OSError("libcuda.so.1 cannot be loaded")
 
+    fake_driver(monkeypatch)
     monkeypatch.setattr(gpu, "load_driver", missing)
-    gpu._look.cache_clear()
     reason = why_not("tensorrt") or ""
     assert "\n" not in reason
     for words in ("no NVIDIA GPU here", "libcuda", "tensorrt not installed", "tensorrt-rtx 1.", "use onnx"):
         assert words in reason
     assert "there is no NVIDIA GPU" in explain_auto("onnx")
-    gpu._look.cache_clear()
 
 
 def test_no_device_and_a_broken_driver_are_reasons(monkeypatch):
     for fake, words in ((FakeLibrary(devices=0), "the driver shows none"), (FakeLibrary(), "cuInit")):
         fake.broken = "cuInit" if fake.devices else None
-        use(monkeypatch, fake)
+        fake_driver(monkeypatch, fake)
         assert words in gpu.why_no_gpu()
         assert gpu.find_gpu() is None
-    gpu._look.cache_clear()
 
 
 def test_an_old_driver_is_refused_before_it_crashes():

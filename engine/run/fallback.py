@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from engine.backends.base import AnyBackend, Backend, keeps_state
-from engine.backends.filters import FilterBackend
+from engine.backends.base import AnyBackend, keeps_state
+from engine.backends.filters import open_filter
 from engine.config import EngineConfig
 from engine.guard.stage import StandIn
 from engine.marks import Mark, Reason
 from engine.run.ladder import LARGER_HOP, Rung
-from models.classical import CLASSICAL
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,12 @@ def fallback_for(step: Rung, config: EngineConfig, backend: AnyBackend) -> Clean
     if step is Rung.LARGER_HOP:
         return Cleaner(slower, backend)
     if step is Rung.FILTER:
-        return Cleaner(slower, _classical("butterworth-zero-phase", config), (Mark.FILTERED, Reason.OVERLOAD))
-    return Cleaner(slower, _classical("identity", config), (Mark.BYPASSED, Reason.OVERLOAD))
+        return Cleaner(
+            slower, open_filter("butterworth-zero-phase", config.window), (Mark.FILTERED, Reason.OVERLOAD)
+        )
+    return Cleaner(slower, open_filter("identity", config.window), (Mark.BYPASSED, Reason.OVERLOAD))
 
 
 def raw_to_the_end(config: EngineConfig) -> Cleaner:
     """Raw to the end, since no runtime is left."""
-    return Cleaner(config, _classical("identity", config), (Mark.BYPASSED, Reason.BACKEND))
-
-
-def _classical(name: str, config: EngineConfig) -> Backend:
-    """A classical system on windows as long as the network's."""
-    return FilterBackend(replace(CLASSICAL[name], window=config.window))
+    return Cleaner(config, open_filter("identity", config.window), (Mark.BYPASSED, Reason.BACKEND))

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from engine.backends import AUTO_ORDER, choose_backend, open_backend, why_not
+from engine.backends import choose_backend, open_reliable
 from engine.backends.base import AnyBackend
-from engine.backends.reliable import Reliable, reliable
+from engine.backends.reliable import find_reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.config import EngineConfig
 from engine.guard.limits import limits_of
@@ -232,7 +231,8 @@ class Session:
 
     def _keep_up(self) -> None:
         """See how the newest hop went, and have a step of the ladder taken where that is due."""
-        if isinstance(self.backend, Reliable) and self.backend.broken:
+        runtime = find_reliable(self.backend)
+        if runtime and runtime.broken:
             if self._cleaner.backend is self.backend and self._turn is None:
                 self._turn = raw_to_the_end(self.config)
                 self._tell("raw", self._failure())
@@ -267,7 +267,8 @@ class Session:
 
     def _failure(self) -> str:
         """What runtimes failed of."""
-        return "; ".join(self.backend.failures) if isinstance(self.backend, Reliable) else ""
+        runtime = find_reliable(self.backend)
+        return "; ".join(runtime.failures) if runtime else ""
 
     def status(self, number: int = 0) -> Status:
         """Figures of a stream at this moment."""
@@ -311,12 +312,7 @@ def _noted(
 
 def _open_backend(job: Job) -> AnyBackend:
     """The backend that the job names; where it says ``auto``, the others stand by."""
-    card = load_card(job.clean.model)
-    first = open_backend(job.clean.backend, card, job.threads)
-    asked = job.clean.backend == "auto" and first.name in AUTO_ORDER
-    others = AUTO_ORDER[AUTO_ORDER.index(first.name) + 1 :] if asked else ()
-    substitutes = [partial(open_backend, name, card, job.threads) for name in others if why_not(name) is None]
-    return reliable(first, substitutes)
+    return open_reliable(job.clean.backend, load_card(job.clean.model), job.threads)
 
 
 def check_job(job: Job) -> None:

@@ -95,7 +95,7 @@ def load_driver() -> Driver:
 
 
 class Event:
-    """A moment in a captured graph, noted anew by each launch."""
+    """A CUDA event in a captured graph; each launch records it anew."""
 
     def __init__(self, driver: Driver, stream: c_void_p) -> None:
         self._call, self._stream = driver, stream
@@ -103,7 +103,7 @@ class Event:
         driver("cuEventCreate", byref(self.handle), 0)
 
     def record(self) -> None:
-        """Put the moment into the graph that is being captured."""
+        """Add the event to the graph that is being captured."""
         self._call("cuEventRecordWithFlags", self.handle, self._stream, _RECORD_EXTERNAL)
 
     def since(self, earlier: "Event") -> int:

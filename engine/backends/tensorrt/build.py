@@ -1,15 +1,13 @@
 """From an ONNX graph to a serialized TensorRT plan, with either flavour, and why not where not."""
 
-from collections.abc import Callable
 from typing import Any
 
+from engine.backends.base import Progress
 from engine.backends.gpu.find import dotted
 from engine.backends.tensorrt.flavours import Capability, Flavour
 from models.half import to_half
 from streamer.errors import InputError
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many steps of it are done, and of how many."""
 PRECISIONS = ("fp32", "fp16")
 _WORKSPACE = 256 << 20
 

@@ -1,25 +1,27 @@
 """A TensorRT plan on the GPU: its memory, and one captured graph for each of its profiles.
 
 Memory, stream and graphs come from the driver itself (`engine.backends.gpu.driver`): a machine that
-runs plans needs no torch, and what a call does is all in `TrtLane`. Every profile has an execution
+runs plans needs no torch, and what a call does is all in `TrtGraph`. Every profile has an execution
 context and a graph of its own, since a graph holds one shape and its addresses; they share the
 buffers. Not for two threads at once: TensorRT's contexts are not.
 """
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Generic
+from typing import Any
 
 from numpy.typing import NDArray
 
 from engine.backends.gpu.driver import Stream
-from engine.backends.gpu.graphs import Key, Ports, Shape, dtype_of, sizes
+from engine.backends.gpu.graphs import largest_sizes
+from engine.backends.gpu.shapes import Size
+from engine.backends.ports import Ports, Shape, dtype_of
 
 Load = Callable[[Callable[[bytes], Any]], Any]
 """Finds or builds a plan, and gives it to the library: what that makes of it is the engine."""
 
 
-class LoadedPlan(Generic[Key]):
+class LoadedPlan:
     """A plan, ready to run.
 
     Parameters
@@ -33,22 +35,22 @@ class LoadedPlan(Generic[Key]):
 
     Attributes
     ----------
-    lanes
-        By the same keys.
+    graphs
+        By the same sizes.
     """
 
-    def __init__(self, trt: Any, load: Load, ports: Mapping[Key, Ports]) -> None:
+    def __init__(self, trt: Any, load: Load, ports: Mapping[Size, Ports]) -> None:
         # Logger and runtime must live as long as the engine.
         self._logger = trt.Logger(trt.Logger.ERROR)
         self._runtime = trt.Runtime(self._logger)
         self._engine: Any = load(self._runtime.deserialize_cuda_engine)
         self._stream = Stream()
-        self.lanes: dict[Key, TrtLane] = {}
+        self.graphs: dict[Size, TrtGraph] = {}
         try:
-            largest = sizes(ports.values())
-            memory = {name: _Memory(self._stream, name, size) for name, size in largest.items()}
-            for profile, (key, each) in enumerate(ports.items()):
-                self.lanes[key] = TrtLane(self._engine, profile, self._stream, each, memory)
+            largest = largest_sizes(ports.values())
+            memory = {name: _Memory(self._stream, name, count) for name, count in largest.items()}
+            for profile, (size, each) in enumerate(ports.items()):
+                self.graphs[size] = TrtGraph(self._engine, profile, self._stream, each, memory)
         except RuntimeError:
             self.close()
             raise
@@ -56,7 +58,7 @@ class LoadedPlan(Generic[Key]):
     def close(self) -> None:
         """Free contexts and engine, then the memory that they used."""
         self._stream.use()
-        self.lanes.clear()
+        self.graphs.clear()
         del self._engine, self._runtime
         self._stream.close()
 
@@ -73,7 +75,7 @@ class _Memory:
         return self._pinned[: math.prod(shape)].reshape(shape)
 
 
-class TrtLane:
+class TrtGraph:
     """One profile: its context, and the graph that copies in, computes and copies out."""
 
     def __init__(

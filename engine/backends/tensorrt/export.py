@@ -3,8 +3,9 @@
 from importlib import import_module
 from pathlib import Path
 
+from engine.backends.base import Progress
 from engine.backends.gpu.find import Gpu, find_gpu, why_no_gpu
-from engine.backends.tensorrt.build import Progress, build_plan, check_target
+from engine.backends.tensorrt.build import build_plan, check_target
 from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, Capability, Flavour
 from engine.backends.tensorrt.plans import write_plan
 from engine.backends.tensorrt.runtime import plan_key

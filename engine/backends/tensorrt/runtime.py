@@ -1,25 +1,27 @@
 """TensorRT: a network compiled for one kind of GPU, replayed as captured CUDA graphs.
 
-The same for both libraries, which say the same names (`engine.backends.tensorrt.flavours`). What happens on
-the GPU stands in `engine.backends.tensorrt.capture`, how batches are cut in `engine.backends.gpu.graphs`.
+The same for both libraries, which say the same names (`flavours`). What happens on the GPU stands in
+`capture`, how calls are cut to what is compiled in `engine.backends.gpu.graphs`.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar
 
+from engine.backends.base import Entry, Options, Progress, Runtime
 from engine.backends.gpu.find import Gpu, dotted, find_gpu, why_no_gpu
-from engine.backends.gpu.graphs import GraphSteps, GraphWindows, Key, Ports
-from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples
+from engine.backends.gpu.graphs import GraphRuntime
+from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples, ports_by_size
 from engine.backends.onnxrt import graph_of
-from engine.backends.parity import check_parity, check_step_parity
-from engine.backends.tensorrt.build import Progress, build_plan
+from engine.backends.parity import check_parity
+from engine.backends.tensorrt.build import build_plan
 from engine.backends.tensorrt.capture import LoadedPlan
 from engine.backends.tensorrt.flavours import Capability, Flavour, choose_flavour, why_none
 from engine.backends.tensorrt.plans import PlanKey, find_or_build
 from models.registry import ModelCard
-from models.spec import NetworkSpec, StepSpec
+from models.spec import NetworkSpec
+from streamer.console.installed import why_missing
 from streamer.errors import InputError
 
 T = TypeVar("T")
@@ -46,7 +48,7 @@ def plan_key(
         gpu=where,
         precision=precision,
         rows=check_rows(rows),
-        samples=fixed_samples(spec.steps) if spec.steps else (),
+        samples=fixed_samples(spec) if spec.steps else (),
     )
 
 
@@ -87,11 +89,15 @@ def prepare_plan(
     return find_or_build(key, build, load)
 
 
-class TrtBackend(GraphWindows):
-    """Runs a plan on the GPU, in single precision or, as ``tensorrt:fp16``, in half.
+def open_tensorrt(
+    card: ModelCard, options: Options = (), threads: int = 1, rows: tuple[int, ...] = FIXED_ROWS
+) -> Runtime:
+    """Load a plan, or build it first, and check that it cleans as ONNX Runtime does.
 
     Parameters
     ----------
+    options
+        ``fp16`` for convolutions in half precision.
     rows
         Row counts that have a graph of their own; other batches are filled up.
 
@@ -101,49 +107,35 @@ class TrtBackend(GraphWindows):
         If there is no GPU or no library for it, the library refuses the network, or its output
         differs from ONNX Runtime's by more than `engine.backends.parity.PARITY_MV`.
     """
-
-    def __init__(self, card: ModelCard, precision: str = "fp32", rows: tuple[int, ...] = FIXED_ROWS) -> None:
-        self.name = "tensorrt" if precision == "fp32" else f"tensorrt:{precision}"
-        super().__init__(card.spec.leads, card.spec.window, rows)
-        self._plan = _load(card, precision, self.fixed_rows, self._ports)
-        self._lanes = self._plan.lanes
-        try:
-            check_parity(card, precision, self.fixed_rows, self.infer)
-        except (InputError, RuntimeError):
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Free the plan and its memory."""
-        self._plan.close()
-
-
-class TrtSteps(GraphSteps):
-    """The same for a network that keeps state, in single precision alone."""
-
-    name = "tensorrt"
-
-    def __init__(self, card: ModelCard, steps: StepSpec, rows: tuple[int, ...] = FIXED_ROWS) -> None:
-        super().__init__(card.spec.leads, steps, rows)
-        self._plan = _load(card, "fp32", self.fixed_rows, self._ports)
-        self._lanes = self._plan.lanes
-        try:
-            check_step_parity(card, steps, self.fixed_rows, self.step)
-        except (InputError, RuntimeError):
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Free the plan and its memory."""
-        self._plan.close()
-
-
-def _load(
-    card: ModelCard, precision: str, rows: tuple[int, ...], ports: Mapping[Key, Ports]
-) -> LoadedPlan[Key]:
+    precision = _precision(options)
     _, flavour = this_gpu()
 
     def load(give: Callable[[bytes], Any]) -> Any:
         return prepare_plan(card, precision, rows, lambda what, done, total: None, give)
 
-    return LoadedPlan(import_module(flavour.module), load, ports)
+    plan = LoadedPlan(import_module(flavour.module), load, ports_by_size(card.spec, rows))
+    runtime = GraphRuntime(":".join(("tensorrt", *options)), card.spec, plan.graphs, plan.close)
+    try:
+        check_parity(card, runtime, precision)
+    except (InputError, RuntimeError):
+        runtime.close()
+        raise
+    return runtime
+
+
+def _precision(options: Options) -> str:
+    return "fp16" if "fp16" in options else "fp32"
+
+
+def _why_not(options: Options) -> str | None:
+    gpu = find_gpu()
+    if gpu is None or choose_flavour(gpu) is None:
+        return f"{gpu or why_no_gpu()}; {why_none(gpu)}; use {'cuda, ' if gpu else ''}onnx or torch"
+    return why_missing(["onnx"], "train") if "fp16" in options else None
+
+
+def _prepare(card: ModelCard, options: Options, progress: Progress) -> None:
+    prepare_plan(card, _precision(options), FIXED_ROWS, progress, bytes)
+
+
+BACKEND = Entry(_why_not, open_tensorrt, options=("fp16",), prepare=_prepare, on_gpu=True)
