@@ -21,7 +21,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test gpu-check lint types check soak audit system clean
+.PHONY: run test gpu-check lint types docs check soak audit system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -44,7 +44,12 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-check: lint types test
+# The site of docs/, in out/site; a broken link is an error.
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "documentation: out/site/index.html"
+
+check: lint types docs test
 
 # The long versions: a day of eight patients with every fault, 10 000 fuzzed runs and hostile inputs, 200
 # kills of the recorder, an hour of each noise without a heart. Two hours of two cores; their last figures
@@ -88,7 +93,7 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable ".[train,gui,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,gui,dev,docs]"
 	@touch $@ $(VENV)/.run
 
 clean:

@@ -7,6 +7,7 @@ time, machine) stands in the JSON card beside its weights.
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,20 @@ NETWORKS = {
 
 SYSTEMS: dict[str, NetworkSpec | ClassicalSpec] = {**NETWORKS, **CLASSICAL}
 """Everything that ``--model`` takes."""
+
+
+def add_network(module: str) -> None:
+    """Make the network known whose facts are ``SPEC`` in a module: to training, export and ``--model``.
+
+    Raises
+    ------
+    InputError
+        If there is a system of that name already.
+    """
+    spec: NetworkSpec = import_module(module).SPEC
+    if spec.name in SYSTEMS:
+        raise InputError(f"{module}: there is a model {spec.name!r} already; choose another name")
+    NETWORKS[spec.name] = SYSTEMS[spec.name] = spec
 
 
 def find_system(name: str) -> NetworkSpec | ClassicalSpec:
