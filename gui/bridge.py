@@ -6,7 +6,8 @@ The screen asks when it likes; nothing here blocks it, and nothing here can slow
 from enum import Enum
 from pathlib import Path
 
-from engine.run.process import EngineFailure, EngineProcess
+from engine.run.failure import EngineFailure
+from engine.run.process import EngineProcess
 from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Started
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings

@@ -15,7 +15,8 @@ from job_tools import job_of
 from lsl_outlets import Device, running
 
 from engine.lab.profile.lsl_path import account
-from engine.run.process import EngineFailure, EngineProcess
+from engine.run.failure import EngineFailure
+from engine.run.process import EngineProcess
 from engine.run.protocol import Status
 from engine.run.session import Session
 from models.registry import DEFAULT_NETWORK

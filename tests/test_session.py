@@ -18,7 +18,8 @@ from job_tools import job_of
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap
 from engine.run.ctrl_c import ctrl_c_waits
-from engine.run.process import EngineFailure, EngineProcess
+from engine.run.failure import EngineFailure
+from engine.run.process import EngineProcess
 from engine.run.protocol import Outcome, Status
 from engine.run.session import Session
 from streamer.errors import InputError

@@ -29,10 +29,10 @@ def soak(
         Path | None, typer.Option("--json", help="Write the account here, as `soak` beside what is there.")
     ] = None,
 ) -> None:
-    """Play a day of several patients with every fault, as fast as possible, and close the account.
+    """Play a day of patients with every fault, and account for it.
 
-    Ctrl-C ends it with the account of what was played. Exit status 1 says that a sample was lost,
-    doubled, moved or changed.
+    It plays as fast as the machine allows. Ctrl-C ends it with the account of what was played. Exit
+    status 1 says that a sample was lost, doubled, moved or changed.
     """
     from engine.lab.soak.day import SoakSettings
     from engine.lab.soak.day import soak as run

@@ -35,6 +35,7 @@ from typing import Any
 
 from engine.messages import Emitted, Gap
 from engine.run.ctrl_c import ctrl_c_waits
+from engine.run.failure import EngineFailure
 from engine.run.protocol import (
     CleanSettings,
     Command,
@@ -55,10 +56,6 @@ FRAME_S = 0.02
 """Frames leave for the screen at most this often."""
 STATUS_S = 0.5
 _QUEUED = 64
-
-
-class EngineFailure(RuntimeError):
-    """The engine process ended by itself; the message holds its reason."""
 
 
 class EngineProcess:

@@ -1,4 +1,4 @@
-"""`ecg-stream profile-lsl`: the LSL path, measured."""
+"""`ecg-stream profile lsl`: the LSL path, measured."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from engine.commands.options import DEFAULT_MODEL, Model
-from streamer.broadcast.device_profiles import PROFILES
+from engine.commands.options import DEFAULT_MODEL, JsonFile, Model
+from streamer.console.options import DEVICES_HELP
 from streamer.console.output import check_writable, out, write_json
 
 
-def profile_lsl(
+def lsl(
     what: Annotated[
         Literal["delay", "account", "streams"],
         typer.Argument(
@@ -19,22 +19,23 @@ def profile_lsl(
             "own count; streams: many at once."
         ),
     ],
-    device: Annotated[
-        str, typer.Option("--profile", help=f"Device to account for: {', '.join(PROFILES)}.")
-    ] = "dropping",
-    seconds: Annotated[float, typer.Option(min=1, help="How long, at real speed.")] = 60.0,
-    streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Decides patient and device.")] = 0,
+    seconds: Annotated[float, typer.Option(min=1, metavar="S", help="How long, at real speed.")] = 60.0,
     model: Model = DEFAULT_MODEL,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    device: Annotated[
+        str,
+        typer.Option("--profile", metavar="NAME", help=f"account: how the device behaves: {DEVICES_HELP}."),
+    ] = "dropping",
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="account: decides patient and device.")] = 0,
+    streams: Annotated[int, typer.Option(min=1, metavar="N", help="streams: how many at once.")] = 16,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure the LSL path against real outlets in other processes, on this machine alone."""
+    check_writable(json_file)
     from tempfile import TemporaryDirectory
 
     from engine.lab.profile.lsl_path import account, compare_delay, many_streams
     from streamer.lsl.network import keep_to_this_machine
 
-    check_writable(json_file)
     with TemporaryDirectory() as folder:
         keep_to_this_machine(Path(folder))
         if what == "delay":
