@@ -33,7 +33,7 @@ test: $(VENV)/.test
 
 gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)
 	@mkdir -p out
-	$(or $(GPU_PYTHON),$(BIN)/python) -m ecg_stream profile --gpu-check --json out/gpu-check.json
+	$(or $(GPU_PYTHON),$(BIN)/python) -m ecg_stream profile gpu --json out/gpu-check.json
 	$(or $(GPU_PYTHON),$(BIN)/python) -m pytest -m gpu --noconftest -o addopts= -o filterwarnings=default \
 		tests/test_gpu.py $(PYTEST_ARGS)
 
@@ -63,7 +63,7 @@ soak: $(VENV)/.test
 	$(BIN)/ecg-stream soak --json $(SOAK_JSON) --save $$(mktemp -d -p out soak-XXXX)
 	$(BIN)/ecg-stream soak --hours 0.5 --model lowdelay --json $(SOAK_JSON)
 	$(BIN)/ecg-stream soak --hours 0.5 --model unet --json $(SOAK_JSON)
-	$(BIN)/ecg-stream evaluate --track safety --models lowdelay --lookahead 100 --out out/safety
+	$(BIN)/ecg-stream evaluate safety --models lowdelay --lookahead 100 --out out/safety
 	mkdir -p docs/results/safety && cp out/safety/report.md out/safety/safety.json docs/results/safety
 
 # Known vulnerabilities of what is installed; asks PyPI, and says so where it does not answer.

@@ -40,6 +40,9 @@ from streamer.errors import InputError
 _LAUNCHED_NS = time.perf_counter_ns()
 
 app = typer.Typer(**STYLE)
+"""Playing, and in its help the commands."""
+commands = typer.Typer(**STYLE)
+"""The commands alone: they need not wait until the options of playing are understood."""
 
 
 def _tell_version(asked: bool) -> None:
@@ -80,7 +83,8 @@ def play(
     - `ecg-stream --source lsl --wait --lsl-out clean`: live in, live out
     """
     if context.invoked_subcommand:
-        return
+        command = context.invoked_subcommand
+        raise InputError(f"options stand before {command!r}; write `ecg-stream {command}`, then its options")
     from engine.commands.play_job import job_of
     from gui.commands.play_window import play_in_window, takes_window
     from gui.terminal.report import table_of
@@ -110,11 +114,12 @@ def play(
 
 
 profile.command()(screen)
-# `--help` lists them in this order, and groups last.
-for command in (broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
-    app.command()(command)
-for group in (evaluate, profile):
-    app.add_typer(group)
+for each in (app, commands):
+    # `--help` lists them in this order, and groups last.
+    for command in (broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
+        each.command()(command)
+    for group in (evaluate, profile):
+        each.add_typer(group)
 
 
 def main() -> None:
@@ -124,7 +129,9 @@ def main() -> None:
         say(note)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.exit(app(arguments, prog_name="ecg-stream", standalone_mode=False))
+        plays = not arguments or arguments[0].startswith("-")
+        front = app if plays else commands
+        sys.exit(front(arguments, prog_name="ecg-stream", standalone_mode=False))
     except typer.Exit as request:
         sys.exit(request.exit_code)
     except InputError as error:
@@ -135,11 +142,12 @@ def main() -> None:
         _fail("stopped", 130)
     except Exception as error:
         # typer's own complaints (an SNR that is no number) say which option and what is allowed.
-        message = getattr(error, "format_message", None)
-        if message is None:
+        told = getattr(error, "format_message", None)
+        if told is None:
             raise
         context = getattr(error, "ctx", None)
-        _fail(f"{message()}; see `{context.command_path if context else 'ecg-stream'} --help`", 2)
+        message = " ".join(told().split()).removesuffix(".")
+        _fail(f"{message}; see `{context.command_path if context else 'ecg-stream'} --help`", 2)
 
 
 def _fail(message: str, status: int) -> None:

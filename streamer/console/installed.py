@@ -1,6 +1,5 @@
 """Which version runs here, and what is not installed and the command that installs it."""
 
-import tomllib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,8 @@ def why_missing(modules: Sequence[str], extra: str | None = None) -> str | None:
 def version_here() -> str:
     """The version that runs: of the installed package, or of the checkout that the code stands in."""
     if _PROJECT.is_file():
+        import tomllib
+
         # What is installed besides may be older, or nothing at all.
         project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
         return f"{project['version']} (checkout)"
