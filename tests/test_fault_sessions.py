@@ -144,6 +144,6 @@ def test_a_soak_that_cannot_be_is_refused(wrong):
 
 
 def test_help_names_every_fault():
-    shown = CliRunner().invoke(ecg_stream.app, ["--help"], env={"COLUMNS": "200"}).stdout
+    shown = CliRunner().invoke(ecg_stream.app, ["--help-all"], env={"COLUMNS": "200"}).stdout
     for word in ("--faults", "lead-off", "disconnect", "--rotate", "soak"):
         assert word in shown

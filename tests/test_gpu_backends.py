@@ -14,7 +14,7 @@ from engine_tools import Identity
 from fake_gpu import FakeCudaGraph, fake_torch_cuda
 from typer.testing import CliRunner
 
-from ecg_stream import app
+import ecg_stream
 from engine.backends import choose_backend, cuda, open_backend, why_not
 from engine.backends.adapters import adapt
 from engine.backends.base import Runtime
@@ -524,7 +524,7 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
         },
     }
     monkeypatch.setattr(gpu_check, "check_gpu", lambda progress: report)
-    result = command("profile", "--gpu-check", "--json", str(tmp_path / "check.json"))
+    result = command("profile", "gpu", "--json", str(tmp_path / "check.json"))
     text = " ".join(result.output.split())
     for words in (
         "NVIDIA H200 (compute capability 9.0), torch 2.13.0",
@@ -545,7 +545,8 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
 
 def command(*arguments):
     """Outcome of a command: what it printed, or the InputError that `main` turns into exit status 2."""
-    result = CliRunner().invoke(app, list(arguments))
+    front = ecg_stream.app if arguments[0].startswith("-") else ecg_stream.commands
+    result = CliRunner().invoke(front, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit | InputError):
         raise result.exception
     return result
@@ -554,7 +555,7 @@ def command(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["profile", "--gpu-check"], "the GPU check needs one: no NVIDIA GPU here"),
+        (["profile", "gpu"], "the GPU check needs one: no NVIDIA GPU here"),
         (["--backend", "tensorrt", "--headless"], "backend 'tensorrt' cannot be used: no NVIDIA GPU here"),
         (["export", "lowdelay", "--format", "tensorrt"], "name the ward's with --compute-capability"),
         (["export", "unet", "--format", "tensorrt"], "name the ward's with --compute-capability"),

@@ -15,7 +15,7 @@ from streamer.console.options import literal
 
 if TYPE_CHECKING:
     from engine.run.protocol import Job
-    from streamer.open_source import SourceSettings
+    from streamer.settings import SourceSettings
 
 
 def job_of(
@@ -66,7 +66,7 @@ def _sources(
 ) -> "tuple[SourceSettings, ...]":
     """The streams that are to play, side by side."""
     from streamer.lsl.source import LslSettings
-    from streamer.open_source import SourceSettings
+    from streamer.settings import SourceSettings
     from streamer.several import side_by_side
 
     kind = _kind(source, live)

@@ -46,8 +46,8 @@ def tables(folder: Path) -> str:
     if not texts:
         raise InputError(
             f"{folder} holds no results; it should have {TRACK_F}/summary.json, {TRACK_S}/{RESULTS}, "
-            f"{STRESS}/stress.json or {QTDB}/summary.json, which `ecg-stream evaluate track-f --out {folder}/track-f` and its like "
-            "writes"
+            f"{STRESS}/stress.json or {QTDB}/summary.json, as `ecg-stream evaluate track-f --out "
+            f"{folder}/{TRACK_F}` writes it"
         )
     return "\n".join(texts)
 
