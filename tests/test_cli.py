@@ -119,7 +119,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["train", "unet", "--track", "s"], "no published network of 2 leads"),
         (["train", "acdae", "--track", "s", "--noise", "hum"], "noise 'hum' is not in Track S"),
         (["evaluate", "track-f", "--snrs", "low"], "no list of numbers"),
-        (["evaluate", "track-s", "--models", "unet"], "No such option: --models ecg-stream evaluate track-s --help"),
+        (["evaluate", "track-s", "--models", "unet"], "No such option: --models evaluate track-s --help"),
         (["evaluate", "stress", "--noises", "em"], "No such option: --noises"),
         (["evaluate", "dance"], "No such command 'dance'; see `ecg-stream evaluate --help`"),
         (["evaluate", "tables", "empty"], "holds no results"),
@@ -177,10 +177,8 @@ def test_help_names_what_there_is():
     assert f"some of {', '.join(KINDS)};" in every
     named = re.search(r"Runtime: auto \(the fastest that works\), (.*?);", every)
     assert named
-    assert set(named[1].split(", ")) <= {
-        *BACKENDS,
-        *(f"{a}:{b}" for a, words in OPTIONS.items() for b in words),
-    }
+    options = (f"{name}:{word}" for name, words in OPTIONS.items() for word in words)
+    assert set(named[1].split(", ")) <= {*BACKENDS, *options}
     assert f"[default: {DEFAULT_NETWORK}]" in every
     assert ", ".join(PROFILES) in " ".join(helped("broadcast", "--help", columns=300).split())
     assert FOLDER_VARIABLE in helped("export", "--help", columns=300)
