@@ -32,7 +32,7 @@ def save_picture(window: QWidget, path: Path) -> None:
 
 
 class Appearance:
-    """Commands of the screen; the engine hears of none of them.
+    """Commands that change the window only; none of them reaches the engine.
 
     Parameters
     ----------

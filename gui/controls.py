@@ -1,4 +1,4 @@
-"""Everything that can be changed while a run plays."""
+"""The controls under the traces: everything that can be changed while a run plays."""
 
 from dataclasses import replace
 
@@ -85,7 +85,7 @@ class Controls(QWidget):
         self._screen_row = _row([self.speed, self.gain, self.lanes])
         rows.addLayout(self._engine_row)
         rows.addLayout(self._screen_row)
-        # A slider that is dragged must not send a command for every pixel.
+        # While the slider is dragged it changes at every pixel: send one command when it rests.
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
@@ -137,7 +137,7 @@ class Controls(QWidget):
 
     def _show_lookahead(self, ms: float) -> None:
         nearest = min(LOOKAHEADS_MS, key=lambda each: abs(each - ms))
-        # Whole samples seldom make whole milliseconds.
+        # In force is a whole number of samples, which is seldom a whole number of milliseconds.
         text = f"{nearest}" if abs(nearest - ms) < 3 else f"{ms:.0f}"
         self.lookahead.show_value(text, f"{text} ms")
 
@@ -174,7 +174,7 @@ class Controls(QWidget):
 
     def _ask_retune(self) -> None:
         network, backend = self.network.value, self.backend.value
-        # From a network to a classical system and back, each wants the runtime that can run it.
+        # Networks and classical systems need different runtimes: let the engine choose when the type changes.
         if needs_numpy(network) != (backend == NUMPY):
             backend = "auto"
         self.retune_asked.emit(CleanSettings(network, backend, float(self.lookahead.value), self._hop_ms))

@@ -1,4 +1,4 @@
-"""The line above the traces: state, source, how it is cleaned, how late it is, what was lost."""
+"""The line above the traces: state, source, network and settings, delay, lost samples."""
 
 import math
 
@@ -22,7 +22,7 @@ class Header(QWidget):
         self.state = QLabel("STARTING")
         self.source = QLabel()
         self.source.setObjectName("title")
-        # The one text that may be cut where there is no room.
+        # Only this text may be shortened where there is no room.
         self.source.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.network = QLabel()
         self.badge = QLabel()
@@ -39,7 +39,7 @@ class Header(QWidget):
         for label in (self.recording, self.network, self.badge, self.rate, self.lost):
             row.addWidget(_line())
             row.addWidget(label)
-        # What a stream calls itself is text, and never markup.
+        # A stream chooses its own name: show it as plain text, so that Qt reads no markup in it.
         for label in (self.source, self.network, self.recording):
             label.setTextFormat(Qt.TextFormat.PlainText)
 

@@ -1,4 +1,4 @@
-"""Where each millisecond between the patient and the screen goes."""
+"""The delay panel: how much of the delay from patient to screen each stage takes."""
 
 import math
 
@@ -115,7 +115,7 @@ class LatencyPanel(QWidget):
         top, bottom = box.y() + 14, box.bottom() - 12
         scale = box.width() / max(high - low, 1e-9)
         for left, right, count in zip(delays.edges_ms, delays.edges_ms[1:], delays.counts, strict=False):
-            # The root keeps the tail, which is what matters, above one pixel.
+            # The square root keeps the tail visible: its few samples would be less than a pixel high.
             height = (bottom - top) * math.sqrt(count / highest) if highest else 0.0
             bar = QRectF(box.x() + (left - low) * scale, bottom - height, (right - left) * scale, height)
             painter.fillRect(bar, QColor(self._theme.cleaned))

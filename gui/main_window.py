@@ -1,4 +1,4 @@
-"""The window: start screen or monitor, one timer that paints, and a key for everything."""
+"""The main window: start screen or monitor page, timers that refresh it, and the commands of a run."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,7 +28,7 @@ _NOTE_MS = 6000
 
 
 class MainWindow(QMainWindow):
-    """Shows one engine, and starts another when asked.
+    """Shows one run at a time, and the start screen before and between runs.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class MainWindow(QMainWindow):
     # timers
 
     def _frame(self) -> None:
-        """Take what came, and draw it."""
+        """Take what the engine sent and draw it."""
         if self.run.bridge is None:
             return
         begun = bool(self.run.monitors)
@@ -177,7 +177,7 @@ class MainWindow(QMainWindow):
         self._pages.setCurrentWidget(self.page)
 
     def select(self, number: int) -> None:
-        """Have figures and delays of another stream."""
+        """Show heart rates and delays of another stream."""
         if not self.run.select(number):
             return
         self.page.streams.select(number)
@@ -255,7 +255,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: D102
         self._settings.geometry = self.saveGeometry()
-        # Whoever still holds the window, an error's traceback for one, would keep its timers going.
+        # The window may outlive its closing, in the traceback of an error: its timers must not go on.
         for timer in self.findChildren(QTimer):
             timer.stop()
         self.run.close()

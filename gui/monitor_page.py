@@ -1,4 +1,4 @@
-"""What is seen of a run: header, labels, traces, figures, controls, in one page."""
+"""The page of a run: header, labels, traces, figures and controls."""
 
 from collections.abc import Callable
 

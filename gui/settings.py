@@ -1,4 +1,4 @@
-"""What the screen remembers from one day to the next."""
+"""Settings of the window that are kept between sessions."""
 
 from dataclasses import fields, replace
 from pathlib import Path

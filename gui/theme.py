@@ -1,7 +1,7 @@
 """Colours: dark for the bedside, light for paper. The hues are Okabe & Ito's, safe for the colour-blind.
 
-Their purple is lighter in the dark theme and darker in the light one: beside their orange it could
-not be told by people without blue cones (a test measures it).
+Their purple is made lighter in the dark theme and darker in the light one: people without blue cones could
+not tell it from the orange (a test measures this).
 
 Okabe & Ito, "Color Universal Design", https://jfly.uni-koeln.de/color/
 """

@@ -1,4 +1,4 @@
-"""Sources that could be played: what a start screen offers."""
+"""Find the sources that a start screen offers."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +41,7 @@ def synthetic_patients(base: SourceSettings) -> list[FoundSource]:
     Parameters
     ----------
     base
-        Everything that is not said by the source itself.
+        Settings that the source itself does not decide.
     """
     names = {"sinus": "sinus rhythm", "afib": "atrial fibrillation", "pvc": "ventricular ectopic beats"}
     return [

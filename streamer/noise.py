@@ -1,7 +1,7 @@
-"""Noise at a calibrated level: NSTDB tapes, their split in time, and what "SNR" means.
+"""Noise at a calibrated level: the split of the NSTDB records in time, and the definitions of SNR.
 
-Replay, training and evaluation all take the split and the definitions from here, so that a
-live figure, a training example and a published table speak of the same noise.
+Replay, training and evaluation all use this split and these definitions, so that live figures, training
+examples and published tables can be compared.
 """
 
 from collections.abc import Callable
@@ -123,8 +123,8 @@ def signal_power_nst(reference: NDArray[Any], beats: NDArray[np.int64], fs: floa
 
     Parameters
     ----------
-    clean
-        Reference in mV, shape (leads, samples).
+    reference
+        Millivolts, shape (leads, samples).
     beats
         Sample index of each QRS complex.
     """
@@ -251,7 +251,7 @@ class NoiseMixer:
         parts: list[_Part] = []
         for kind in sorted(settings.weights):
             tape = self._load_tape(kind)
-            # A generator per kind: adding a kind does not move the others.
+            # A random generator per kind: adding a kind does not change where the others begin.
             offset = int(np.random.default_rng([settings.seed, KINDS.index(kind)]).integers(tape.shape[1]))
             tape = tape[np.arange(leads) % tape.shape[0]]
             heard = take(tape, offset, min(self._span, tape.shape[1]))

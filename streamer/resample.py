@@ -18,14 +18,14 @@ MOST_PHASES = 100_000
 
 
 def ratio(fs_in: float, fs_out: float) -> tuple[int, int]:
-    """Whole (up, down) with fs_in · up / down = fs_out, where rates are known to a thousandth of a Hz.
+    """Whole (up, down) with fs_in · up / down = fs_out; rates are rounded to a thousandth of a Hz.
 
     Exact where `up` is then no larger than `MOST_PHASES`, else to one part in a million.
 
     Raises
     ------
     InputError
-        If the rates are too far apart for any filter that this can make.
+        If the rates are too far apart.
     """
     exact = Fraction(fs_out).limit_denominator(1000) / Fraction(fs_in).limit_denominator(1000)
     nearest = exact if exact.numerator <= MOST_PHASES else exact.limit_denominator(2000)
@@ -66,7 +66,7 @@ class Resampler:
         at = half + np.arange(self.up)[:, None] - np.arange(-self.reach, self.reach + 1) * self.up
         inside = (at >= 0) & (at <= 2 * half)
         self._phases = np.where(inside, kernel[np.where(inside, at, 0)], 0).astype(np.float32)
-        # Each phase must pass a constant unchanged, or the phases would imprint a tone on an offset.
+        # Every phase has a gain of exactly 1 at 0 Hz; unequal gains would turn an offset into a tone.
         self._phases /= self._phases.sum(axis=1, keepdims=True)
         self.delay_s = self.reach / fs_in
 
@@ -91,11 +91,11 @@ def resampled_info(info: StreamInfo, fs: float) -> StreamInfo:
 def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[Chunk]:
     """Chunks of one stream at another rate; at its own rate they pass untouched.
 
-    A gap, or the end of a segment or of the stream, flushes what the filter still holds, its edge
-    value standing in for the future; then the filter starts afresh. A gap that falls between two
-    outputs takes the next one with it, so that it stays a gap. Missing samples (NaN) spread over the
-    filter's length, so that nothing is interpolated silently. An empty chunk passes: it says that
-    the source is silent.
+    A gap, the end of a segment and the end of the stream flush the filter, with the last value repeated in
+    place of what would follow; then the filter starts anew. If a gap falls between two outputs, the next
+    output is dropped, so that the gap remains. A missing sample (NaN) makes all outputs within the filter's
+    length NaN, so that nothing is interpolated silently. Empty chunks pass: they say that the source is
+    silent.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class _StreamResampler:
             self._first = chunk.start - reach
             self._rows = np.repeat(rows[:, :1], reach, axis=1)
             self._times = chunk.source_time[0] + np.arange(-reach, 0) / self._fs_in
-            # A gap that no output lies in takes the next one with it.
+            # If no output falls into the gap, drop the next one, so that the gap remains.
             lost = 1 if chunk.start > self._ended else 0
             self._next = max(self._resampler.outputs_before(chunk.start), self._next + lost)
             self._marks: list[Annotation] = []

@@ -1,4 +1,4 @@
-"""Several streams at once: from what the user names to sources that are ready to play."""
+"""Several streams in one run: their settings from what the user names, and opening them together."""
 
 import threading
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def side_by_side(
     Raises
     ------
     InputError
-        If it cannot be told what is meant, or no stream is there.
+        If the options contradict each other, or there is no such stream.
     """
     check_source(base)
     if patients > 1 and base.kind != "synthetic":
@@ -108,7 +108,7 @@ def open_sources(wanted: Sequence[SourceSettings], stopped: Stopped = never) -> 
     Raises
     ------
     InputError
-        If one cannot be played, or two are the same, or some have no pace beside others that have.
+        If one cannot be played, two are the same, or some play as fast as possible beside others that cannot.
     """
     if len(wanted) == 1:
         return [open_source(wanted[0], stopped)]
@@ -118,7 +118,7 @@ def open_sources(wanted: Sequence[SourceSettings], stopped: Stopped = never) -> 
     reading = threading.Lock()
 
     def open_one(settings: SourceSettings) -> Source:
-        # Records share the noise tapes: one after the other reads, or fetches, them once.
+        # Records share the noise tapes: opened one after the other, only the first reads or fetches them.
         with reading if is_played(settings) else nullcontext():
             return open_source(settings, lambda: stopped() or failed.is_set())
 

@@ -1,4 +1,4 @@
-"""The two kinds of sources that there are: signals that this program plays, and live ones."""
+"""How a kind of source is checked and opened: played by this program, or live."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""A synthetic patient: the product can be tried without any data.
+"""A synthetic patient, so that the product can be tried without any data.
 
-It is made in closed form from the sample index and a seed, so that any sample can be
-had at any time, always the same, and nothing grows in a run of days.
+Every sample follows in closed form from its index and a seed: any stretch can be computed at any time,
+is always the same, and needs no state that would grow in a run of days.
 """
 
 from bisect import bisect_left
@@ -25,8 +25,8 @@ BLOCK_S = 10.0
 """Seconds of signal that are made, and kept, at once."""
 CACHED_BLOCKS = 2
 
-_MARGIN_S = 5.0  # the reference filter forgets an edge within it
-_REACH_S = 1.2  # no wave is felt further from its R peak
+_MARGIN_S = 5.0  # edge effects of the reference filter last no longer
+_REACH_S = 1.2  # no wave reaches further from its R peak
 _REFRACTORY_S = 0.2
 _ECTOPIC_CHANCE = 0.12
 _PREMATURE = 0.35  # of an RR interval
@@ -35,7 +35,7 @@ _FIRST_COUNTER = 2**32  # beats before time zero need random numbers too
 # P, Q, R, S, T in seconds from the R peak at 60 bpm: the defaults of the authors' program.
 _CENTRE_S = np.array([-70.0, -15.0, 0.0, 15.0, 100.0]) / 360
 _WIDTH_S = np.array([0.25, 0.1, 0.1, 0.1, 0.4]) / (2 * np.pi)
-# A ventricular beat has no P, one slow QRS, and a T wave against it.
+# A ventricular beat has no P wave, a wide QRS complex, and a T wave of opposite sign.
 _ECTOPIC_CENTRE_S = np.array([0.0, 0.0, 0.0, 0.11, 0.32])
 _ECTOPIC_WIDTH_S = np.array([1.0, 1.0, 0.035, 0.035, 0.07])
 _ECTOPIC_HEIGHT = np.array([0.0, 0.0, 1.6, -0.3, -0.5])  # of the lead's R + S

@@ -1,4 +1,4 @@
-"""Synthetic noise: stands in for the Noise Stress Test records, so that noise needs no data."""
+"""Synthetic noise, used with the synthetic patient in place of the Noise Stress Test records."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,10 @@ Floats = NDArray[np.float64]
 
 
 def synthetic_tape(kind: str, fs: float, seed: int) -> NDArray[np.float32]:
-    """Five minutes of made noise in mV as an endless tape, shape (2, samples).
+    """Five minutes of synthetic noise in mV as an endless tape, shape (2, samples).
 
-    A stand-in for the MIT-BIH Noise Stress Test records (NSTDB), so that the product can be
-    tried without them: figures measured on it compare with no published ones. Its filters are
+    It replaces the MIT-BIH Noise Stress Test records (NSTDB), so that the product can be tried without
+    them; figures measured with it cannot be compared with published ones. Its filters are
     circular, so that the tape's end runs into its beginning without a joint.
 
     Parameters
@@ -68,7 +68,7 @@ def _band(rng: np.random.Generator, fs: float, low: float, high: float, slope: f
 
 
 def generator(fs: float, seed: int, *more: int) -> np.random.Generator:
-    """Random numbers of a seed, once rate and seed are known to be ones that can be made."""
+    """Random generator of a seed; raises `InputError` for a rate or seed out of range."""
     if not 100 <= fs <= 10_000:
         raise InputError(f"sampling rate must be 100 to 10000 Hz, got {fs}")
     if seed < 0:

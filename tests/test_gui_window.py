@@ -265,7 +265,7 @@ def test_labels_fit_their_lanes_and_name_what_is_wrong(qtbot):
     assert texts[0] == "V5"
     assert labels.alarm(view.lanes[1]) == ("LEAD OFF", DARK.bad)
     assert labels.alarm(view.lanes[0]) is None
-    assert {"unet 300 ms", "> 0.5 Hz", "ST not validated", "raw, unfiltered", "clean reference"} <= set(texts)
+    assert {"unet 300 ms", "> 0.5 Hz", "ST not validated", "raw, unfiltered", "reference"} <= set(texts)
     width = labels.fontMetrics()
     assert all(width.horizontalAdvance(text) < 130 for text in texts)
 

@@ -198,7 +198,7 @@ def test_a_record_that_is_not_there(tmp_path):
         read_record(tmp_path / "nothing")
 
 
-# The clean reference
+# The reference
 
 
 def seconds(count, fs=FS):

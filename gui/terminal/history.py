@@ -1,4 +1,4 @@
-"""The last seconds of one stream's first lead, for whatever draws it."""
+"""The last seconds of one stream's first lead, for drawing."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -92,7 +92,7 @@ class TerminalView:
     @staticmethod
     def _trace(trace: np.ndarray, columns: int, colour: str) -> Text:
         known = trace[np.isfinite(trace)]
-        # 2 mV at least, so that silence looks silent.
+        # Show at least 2 mV, so that a quiet lead is not blown up.
         middle = float(np.median(known)) if known.size else 0.0
         reach = max(1.0, float(np.percentile(np.abs(known - middle), 99.5)) if known.size else 0.0)
         return Text(braille(trace, columns, _LINES, middle - reach, middle + reach), style=colour)
@@ -108,7 +108,7 @@ class TerminalView:
         if status.ppm is not None:
             rate += f" ({status.ppm:+.0f} ppm)"
         pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
-        # What a stream says of itself is text, and never markup.
+        # A stream chooses its own name: print it as plain text, so that rich reads no markup in it.
         table.add_row(pulse, Text(describe(status)), rate)
         return table
 
@@ -133,7 +133,7 @@ def describe(status: Status) -> str:
 
 
 def describe_guard(status: Status) -> str:
-    """What stands in for the network and why, with a dot behind it; empty where nothing does."""
+    """What replaces the network and why, followed by a dot; empty where nothing does."""
     setup = status.setup
     parts = [f"{setup.step.upper()} (machine too slow)"] if setup.step else []
     if status.reasons:

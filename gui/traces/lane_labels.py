@@ -1,4 +1,4 @@
-"""The labels that never leave the screen: lead, filter, what is wrong, and the 1 mV bar."""
+"""Labels beside the lanes, always visible: lead, filter, alarm, and the 1 mV calibration bar."""
 
 from PyQt6.QtCore import QPoint, QRect, Qt
 from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygon
@@ -17,7 +17,7 @@ _NAME_LINE = 18
 
 
 class LaneLabels(QWidget):
-    """Stands left of a trace view and names each of its lanes."""
+    """Widget left of a trace view that labels each of its lanes."""
 
     def __init__(self, view: TraceView, theme: Theme) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class LaneLabels(QWidget):
             self.update()
 
     def set_reasons(self, reasons: list[Reason]) -> None:
-        """Show why a lead is not the network's word."""
+        """Show why a lead is not the network's output."""
         if reasons != self._reasons:
             self._reasons = reasons
             self.update()
@@ -70,12 +70,12 @@ class LaneLabels(QWidget):
                 clean = status.setup.clean if status else None
                 network = f"{clean.model} {clean.lookahead_ms:.0f} ms" if clean else "cleaned"
                 reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
-                # What stands there is then not what the network says.
+                # The trace is then not the network's output.
                 lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
                 lines.append(("ST not validated", theme.quiet))
                 lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
             elif kind == "reference":
-                lines.append(("clean reference", theme.reference))
+                lines.append(("reference", theme.reference))
             else:
                 lines.append(("raw − cleaned", theme.residual))
         return lines

@@ -30,13 +30,13 @@ class BroadcastSettings:
     Parameters
     ----------
     source_id
-        None makes one of the name, the same at every start: who listens finds it again.
+        None derives one from the name, the same at every start, so that listeners find it again.
     profile
         One of `streamer.broadcast.device_profiles.PROFILES`.
     rate
         Rate in Hz; None takes the profile's, or else the signal's.
     reference, counter
-        Add the clean reference of each lead, and a count of the samples, as further channels.
+        Add the reference of each lead, and a count of the samples, as further channels.
     copies
         Streams with the same signal; beyond one, their names are numbered.
     """
@@ -93,7 +93,7 @@ class Broadcast:
         unit = _UNITS[settings.unit][0]
         channels = [(lead, unit, "ECG") for lead in self.leads]
         if settings.reference:
-            channels += [(f"{lead} clean", unit, "reference") for lead in self.leads]
+            channels += [(f"{lead} reference", unit, "reference") for lead in self.leads]
         if settings.counter:
             channels.append(("counter", "samples", "counter"))
         info = pylsl.StreamInfo(
@@ -156,7 +156,8 @@ def _markers(name: str, source_id: str) -> Any:
 
 
 class _Signal:
-    """Random access to the newest part of a stream of chunks: packets are sent twice or swapped."""
+    """Random access to the newest samples of a stream of chunks, as some devices send packets twice or
+    swapped."""
 
     def __init__(self, chunks: Iterator[Chunk], kept: int) -> None:
         self._chunks, self._kept = chunks, kept

@@ -1,4 +1,4 @@
-"""Faults on demand: what can go wrong with an ECG, how often and for how long, from one seed."""
+"""Kinds of faults of an ECG, and when each happens, decided by one seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ DRIFT_PPM = 100.0
 RATE_ERROR = 0.005
 """By how much the device samples faster than the rate that it states."""
 FIRST_S = 5.0
-"""Nothing happens before this second, unless asked for: the stamps of a stream must be known first."""
+"""No fault happens earlier by default: the regulariser must first learn the rate of the stamps."""
 LISTED = 50
 """Faults of each kind that are listed with their place; all are counted."""
 
@@ -142,7 +142,7 @@ class Schedule:
 
 @dataclass
 class FaultLog:
-    """What was done to a stream.
+    """Record of the faults that were put on a stream.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From a stream's metadata to its ECG leads in mV. What it says comes from others: believe little."""
+"""Find the ECG leads of a stream and their scale to mV in its metadata, which may be wrong or missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Channel:
 
     @property
     def millivolts(self) -> float | None:
-        """What makes mV of a value; None where the unit is no voltage."""
+        """Factor from a value to mV; None where the unit is no voltage."""
         scale = millivolts_of(self.unit)
         return None if scale is None else scale * self.factor
 
@@ -79,7 +79,7 @@ def _positive(text: str) -> float:
 
 
 def check_scale(unit: str | None, scale: float | None) -> None:
-    """Refuse what a user stated of units, before any network is asked."""
+    """Check the unit and scale that a user gave, before the network is searched."""
     if unit is not None and unit not in UNITS:
         raise InputError(f"unit {unit!r} is unknown; allowed: {', '.join(UNITS)}")
     if scale is not None and not (np.isfinite(scale) and scale != 0):
@@ -113,7 +113,7 @@ def pick_leads(
     Raises
     ------
     InputError
-        If there is no such lead, no lead at all, or no telling its unit.
+        If there is no such lead, no lead at all, or its unit is unknown.
     """
     check_scale(unit, scale)
     labels = [channel.label for channel in channels]

@@ -146,7 +146,7 @@ def _fetch(record: str, database: str, folder: Path, physionet: str) -> Path:
             f"(no connection: {type(error).__name__}); {by_hand}"
         ) from error
     except (OSError, ValueError) as error:
-        # The cache cannot be written, or what came does not match PhysioNet's own hash.
+        # The cache cannot be written, or a file does not match PhysioNet's SHA-256.
         raise InputError(
             f"record {record!r} of {database!r} is not on disk and could not be fetched "
             f"({one_line(error)}); {by_hand}"

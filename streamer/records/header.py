@@ -1,4 +1,4 @@
-"""Look at a WFDB header before a reader believes it: where it leads, and how much it promises."""
+"""Check a WFDB header before it is read: the files that it names, and the sizes that it states."""
 
 import re
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def read_facts(path: Path) -> HeaderFacts:
     Raises
     ------
     InputError
-        If it is one that no reader should follow, or says too little to be played.
+        If it is unsafe to follow, or does not say enough to play the record.
     """
     check_header(path)
     lines = _lines(path)
@@ -92,7 +92,7 @@ def _frames_in_file(path: Path, signals: list[str]) -> int:
 
 
 def check_header(path: Path) -> None:
-    """Refuse a record (path without extension) whose header no reader should follow.
+    """Refuse a record (path without extension) whose header is unsafe to follow.
 
     The format is that of ``header(5)`` of the WFDB Applications Guide. What is refused: files
     outside the record's folder, segments that are themselves made of segments, and sizes that

@@ -1,4 +1,4 @@
-"""Read a WFDB record whole, in mV, with its beats; and make the clean reference of a record."""
+"""Read a WFDB record whole, in mV, with its beats, and make its reference."""
 
 import re
 from dataclasses import dataclass
@@ -197,7 +197,7 @@ def _meaning(symbol: object, code: int, note: str) -> tuple[str, str]:
 
 
 def clean_reference(data: Samples, fs: float) -> Samples:
-    """Remove a record's own drift, as every figure of this project defines "clean".
+    """Reference of a record: the record without its own drift, as all figures of this project define it.
 
     Zero-phase 0.5 Hz high-pass: a second-order Butterworth run forwards and backwards, which
     leaves the ST segment where it is. Missing samples stay missing.
@@ -212,7 +212,7 @@ def clean_reference(data: Samples, fs: float) -> Samples:
     sos = signal.butter(2, REFERENCE_CUTOFF_HZ, "highpass", fs=fs, output="sos")
     missing = np.isnan(data)
     whole = bridge_missing(data) if missing.any() else data
-    # The default padding is a few samples; a drift filter rings for seconds.
+    # Pad by seconds: scipy's default is a few samples, and a drift filter rings for seconds.
     padding = min(data.shape[1] - 1, round(4 * fs))
     reference: Samples = signal.sosfiltfilt(sos, whole, axis=-1, padlen=padding).astype(np.float32)
     reference[missing] = np.nan
@@ -220,7 +220,7 @@ def clean_reference(data: Samples, fs: float) -> Samples:
 
 
 def bridge_missing(data: Samples) -> Samples:
-    """Straight lines over missing samples, for measuring and filtering only; never shown."""
+    """Fill missing samples with straight lines, for measuring and filtering only; they are never shown."""
     bridged = data.copy()
     index = np.arange(data.shape[1])
     for lead in bridged:

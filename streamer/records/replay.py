@@ -12,7 +12,7 @@ from streamer.source_kind import PlayedKind
 
 
 class RecordSignal:
-    """A `streamer.source.Signal` of a record in memory, with its clean reference.
+    """A `streamer.source.Signal` of a record in memory, with its reference.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def _open(settings: SourceSettings) -> RecordSignal:
         first=round(settings.start * record.fs),
         loop=settings.loop,
         keep_drift=settings.own_drift == "keep",
-        # The Noise Stress Test records are noise, or have it mixed in.
+        # The Noise Stress Test records are noise, or contain it, and so have no reference.
         noisy=settings.database == "nstdb",
     )
 
