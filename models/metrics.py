@@ -1,4 +1,4 @@
-"""How good a cleaned signal is: figures from sums that can be added up block by block."""
+"""Figures of merit of a cleaned signal, from sums that can be added up block by block."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FLOOR = 1e-20
-"""mV²: a power below this is rounding, and its SNR (200 dB and more) says no more than that."""
+"""mV²: a power below this is rounding error, an SNR of 200 dB and more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Moments:
 
     @property
     def prd_percent(self) -> NDArray[np.float64]:
-        """Percentage root mean square difference per lead, mean removed, clean denominator."""
+        """Percentage root mean square difference per lead, mean removed, over the power of the reference."""
         prd: NDArray[np.float64] = 100 * np.sqrt(self._variance(6, 7) / self._variance(1, 2))
         return np.where(self.count > 0, prd, np.nan)
 

@@ -77,7 +77,7 @@ def tune_wavelet(data_dir: Path | None = None) -> list[tuple[float, dict[str, An
 def _heard(
     record: str, noise: str, snr: float, data_dir: Path | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Windows of a noisy minute, (windows, 1, samples), and what is clean of what each emits."""
+    """Windows of a noisy minute, (windows, 1, samples), and the reference of the samples that each emits."""
     source = SourceSettings(
         kind="replay", record=record, data_dir=data_dir, leads=(LEAD,), start=300.0, seconds=60.0, speed=0,
         own_drift="remove", noise=noise, snr=snr, noise_part="validation",

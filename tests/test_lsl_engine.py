@@ -268,7 +268,7 @@ def test_a_broadcast_carries_its_reference_and_its_beats():
         for client in clients:
             client.join()
     assert signal["info"].nominal_srate() == 250
-    assert signal["info"].get_channel_labels() == ["II", "V1", "II clean", "V1 clean", "counter"]
+    assert signal["info"].get_channel_labels() == ["II", "V1", "II reference", "V1 reference", "counter"]
     assert signal["info"].get_channel_units() == ["microvolts"] * 4 + ["samples"]
     samples, stamps = np.array(signal["samples"]), np.array(signal["stamps"])
     # No noise was asked for: the signal is its own reference.

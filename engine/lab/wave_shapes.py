@@ -1,4 +1,4 @@
-"""How alike the waves around beats are, in what is said and in the reference."""
+"""Similarity of the waves around beats in the output and in the reference."""
 
 import numpy as np
 from numpy.typing import NDArray

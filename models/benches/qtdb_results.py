@@ -12,7 +12,7 @@ RESULTS = "qtdb.jsonl"
 
 
 def score_filters(folder: Path, data_dir: Path | None = None) -> None:
-    """Add the rows of what learns nothing, under both versions of the noise."""
+    """Add the rows of the filters, under both versions of the noise."""
     known = read_results(folder)
     for version in get_args(NoiseVersion):
         (noisy, reference), owners = load_test(version, data_dir)

@@ -15,8 +15,8 @@ METRICS = ("ssd", "mad", "prd", "cosine")
 def beat_figures(reference: Beats, output: Beats) -> dict[str, NDArray[np.float64]]:
     """`METRICS` of every beat, each (beats,).
 
-    PRD is the literature's own: its denominator is the output's power about the mean of all clean
-    beats, where elsewhere it is the clean signal's. A flat output is like nothing: its cosine is 0.
+    PRD is defined as in that literature: its denominator is the output's power about the mean of all
+    reference beats, where elsewhere it is the power of the reference. The cosine of a flat output is 0.
     """
     x, y = reference.astype(np.float64), output.astype(np.float64)
     ssd = np.square(x - y).sum(axis=1)

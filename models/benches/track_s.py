@@ -2,8 +2,8 @@
 
 48 MIT-BIH records, both leads; 10 000 random windows of 256 samples, each with a random window of
 noise from anywhere in the noise record; split 80/20 at random. The same patients, the same noise and
-overlapping windows are in both parts, so that these figures say whether our networks are the
-published ones, and not how well they would clean a stranger's ECG: that is Track F.
+overlapping windows are in both parts, so that these figures show whether our networks agree with the
+published ones; how well they clean the ECG of unseen patients is what Track F measures.
 """
 
 from dataclasses import dataclass
@@ -63,14 +63,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class Examples:
-    """Noisy and clean windows in mV: `train` and `test` are (noisy, clean)."""
+    """Windows in mV: `train` and `test` are (noisy, reference)."""
 
     train: tuple[Windows, Windows]
     test: tuple[Windows, Windows]
 
 
 def load_examples(condition: Condition, seed: int = 42, data_dir: Path | None = None) -> Examples:
-    """The windows of one condition. The clean ones and the split depend on the seed alone."""
+    """The windows of one condition. The reference windows and the split depend on the seed alone."""
     reference, noises = _windows(seed, data_dir)
     noisy = mix(reference, noises, condition)
     order = np.random.default_rng([seed, 2]).permutation(len(reference))
@@ -81,7 +81,7 @@ def load_examples(condition: Condition, seed: int = 42, data_dir: Path | None = 
 
 @lru_cache(maxsize=1)
 def _windows(seed: int, data_dir: Path | None) -> tuple[Windows, dict[str, Windows]]:
-    """Clean windows, and for each of them one of every kind of noise."""
+    """Reference windows, and for each of them a window of every kind of noise."""
     rng = np.random.default_rng([seed, 0])
     reference = np.concatenate([_random_windows(name, "mitdb", STARTS, rng, data_dir) for name in RECORDS])
     chosen = rng.choice(len(reference), min(CHOSEN, len(reference)), replace=False)

@@ -29,7 +29,7 @@ PUBLISHED = {
 def result_row(
     name: str, condition: Condition, test: tuple[Windows, Windows], output: Windows
 ) -> dict[str, Any]:
-    """What a results file says of one system under one condition; `test` is (noisy, clean)."""
+    """Row of one system under one condition in a results file; `test` is (noisy, reference)."""
     noisy, reference = test
     return {
         "system": name,
@@ -43,7 +43,7 @@ def result_row(
 
 
 def score_filters(folder: Path, condition: Condition, data_dir: Path | None = None) -> None:
-    """Add the rows of what learns nothing: the input, and the seed table's filters."""
+    """Add the rows of the untrained systems: the input, and the filters of the seed table."""
     test = load_examples(condition, data_dir=data_dir).test
     known = read_results(folder)
     for name, filtered in FILTERS.items():

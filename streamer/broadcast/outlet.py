@@ -156,8 +156,7 @@ def _markers(name: str, source_id: str) -> Any:
 
 
 class _Signal:
-    """Random access to the newest samples of a stream of chunks, as some devices send packets twice or
-    swapped."""
+    """Random access to the newest samples of a stream: some devices send packets twice or swapped."""
 
     def __init__(self, chunks: Iterator[Chunk], kept: int) -> None:
         self._chunks, self._kept = chunks, kept

@@ -1,7 +1,7 @@
-"""The frontier: what a millisecond of delay buys, for every system, beside what no stream can have.
+"""The frontier: quality against delay for every system, beside offline filters.
 
-Track F at one input SNR, each system at several look-aheads; the figures that a clinician would ask
-for are drawn against look-ahead + hop.
+Track F at one input SNR, each system at several look-aheads; clinical figures are drawn against look-ahead
++ hop.
 """
 
 import json
@@ -27,7 +27,7 @@ FIGURES = {
 }
 """What is drawn against the delay, and how the axis is called."""
 UNAIDED = ("identity", "butterworth")
-"""Systems to which a look-ahead gives nothing: they run without."""
+"""Systems that do not use look-ahead: they run without."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FrontierSettings:
     evaluated: EvaluateSettings
 
     def of_each(self) -> Iterator[EvaluateSettings]:
-        """Settings of one system after the other.
+        """Settings of each system.
 
         Raises
         ------
@@ -116,7 +116,7 @@ def kind_of(name: str) -> str:
 
 
 def _once(results: list[Result]) -> list[Result]:
-    """Without the offline filters that every system's run scored again."""
+    """Keep each offline filter once: every system's run has scored it again."""
     seen: set[tuple[Any, ...]] = set()
     kept = []
     for result in results:
@@ -203,6 +203,6 @@ def _style(name: str, kind: str, networks: list[str]) -> dict[str, Any]:
     if kind == "classical":
         return {"color": "0.45", "lw": 1, "ls": "--", "marker": "osv^Dx"[len(name) % 6], "ms": 4}
     index = networks.index(name)
-    # Red is the network that keeps state.
+    # Red is the stateful network.
     colour = [0, 1, 2, 4, 5, 6, 8, 9][index % 8]
     return {"color": f"C{colour}", "lw": 1, "marker": "osv^Dx"[index % 6], "ms": 4}

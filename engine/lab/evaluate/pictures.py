@@ -8,7 +8,7 @@ import numpy as np
 from models.benches.track_f import FS
 
 _MANY = 10
-"""Lines for which a colour map has colours that can be told apart."""
+"""Number of lines that a colour map has distinct colours for."""
 
 
 def plot_snr(rows: list[dict[str, Any]], path: Path) -> None:
@@ -35,7 +35,7 @@ def plot_snr(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def _style(index: int, system: str, delay_ms: float | None) -> dict[str, Any]:
-    """How the line of the system at a place of a list is drawn."""
+    """Line style of a system by its place in the list."""
     delay = "offline" if delay_ms is None else f"{delay_ms:.0f} ms"
     return {
         "color": "black" if system == "identity" else f"C{index % _MANY}",
@@ -48,7 +48,7 @@ def _style(index: int, system: str, delay_ms: float | None) -> dict[str, Any]:
 
 
 def plot_examples(examples: list[dict[str, Any]], folder: Path) -> None:
-    """Draw ``examples.png``: what each system made of the same seconds, over the clean ECG."""
+    """Draw ``examples.png``: the output of each system over the reference, for the same seconds."""
     from matplotlib.figure import Figure
 
     if not examples:
@@ -59,7 +59,8 @@ def plot_examples(examples: list[dict[str, Any]], folder: Path) -> None:
     seconds = np.arange(len(traces["reference"])) / FS
     panels[0].plot(seconds, traces["raw"], color="0.5", lw=0.8)
     panels[0].plot(seconds, traces["reference"], color="black", lw=0.8)
-    panels[0].set_title(f"record {examples[0]['record']}, {examples[0]['condition']}: raw, clean", loc="left")
+    title = f"record {examples[0]['record']}, {examples[0]['condition']}: raw, reference"
+    panels[0].set_title(title, loc="left")
     reference = np.array(traces["reference"])
     reach = 1.5 * np.abs(reference - reference.mean()).max()
     panels[0].set_ylim(-reach, reach)

@@ -1,4 +1,4 @@
-"""From scores to tables: means with their intervals, worst records, and what all was made from."""
+"""Tables of scores: means with their intervals, worst records, and a manifest of settings, data and code."""
 
 import csv
 import json
@@ -20,12 +20,12 @@ from models.overview import budget
 from models.registry import load_card
 
 NOISELESS_DB = 100.0
-"""Above this a difference is rounding."""
+"""Above this SNR the error is only rounding."""
 BUDGETS = (
     "Training: optimiser steps × windows per step. Budgets were unequal, so that a network's place says as "
     "much of its budget as of the network."
 )
-"""Stands wherever networks are ranked."""
+"""Printed wherever networks are ranked."""
 _BOOTSTRAPS = 2000
 _MEANS = (
     "snr_in_db",
@@ -121,7 +121,7 @@ def _about(result: Result) -> dict[str, Any]:
 
 
 def _manifest(settings: EvaluateSettings) -> dict[str, Any]:
-    """What the figures were made from: settings, data, weights and code."""
+    """Settings, data, weights and code that the figures come from."""
     plain = asdict(replace(settings, data_dir=None, jobs=1))
     del plain["data_dir"], plain["jobs"]
     return {
@@ -134,7 +134,7 @@ def _manifest(settings: EvaluateSettings) -> dict[str, Any]:
 
 
 def _systems(settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
-    """Facts of each system that stand beside its figures."""
+    """Facts of each system that are listed beside its figures."""
     facts: dict[str, dict[str, Any]] = {}
     for name in settings.models:
         card = load_card(name)
@@ -220,7 +220,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _gain(row: dict[str, Any]) -> tuple[str, str]:
-    """Mean gain and the worst record's; of an input that is the reference itself there is none."""
+    """Mean gain and the worst record's; there is none where the input is the reference itself."""
     if row["snr_in_db"] > NOISELESS_DB:
         return "–", f"{row['worst_record']}"
     return f"{row['improvement_db']:+.2f}", f"{row['worst_improvement_db']:+.2f} ({row['worst_record']})"

@@ -1,4 +1,4 @@
-"""The short tables of the README, made from committed result files and from nothing else."""
+"""The short tables of the documents, made from the committed result files alone."""
 
 import json
 from importlib.metadata import version
@@ -24,7 +24,7 @@ _PUBLISHED_F1 |= {0: (0.617, 0.615), -6: (0.471, 0.482)}
 
 
 def tables(folder: Path) -> str:
-    """Every table that a folder of results holds the figures for, as Markdown.
+    """Every table for which a folder of results holds the figures, as Markdown.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def _track_f(report: dict[str, Any]) -> str:
 
 def _gain(row: dict[str, Any]) -> str:
     names = ("improvement_db", "improvement_low_db", "improvement_high_db")
-    # Adding zero takes the sign from a rounded-away minus.
+    # Adding zero turns -0.0 into 0.0.
     mean, low, high = (f"{round(row[name], 1) + 0.0:+.1f}" for name in names)
     return f"{mean} ({low} … {high})"
 

@@ -1,8 +1,8 @@
-"""Track F: unseen patients, unseen noise, streamed through the engine; tables that can be trusted.
+"""Track F: unseen patients with unseen noise, streamed through the engine.
 
-Every DS2 record is one bed of a ward that the engine cleans as a batch, at the look-ahead and hop
-that are named: networks and classical systems alike. A system under a condition is a part that is
-computed once (`engine.lab.parts`).
+All DS2 records are streamed side by side, as a batch, at the given look-ahead and hop: through networks and
+classical systems alike. The result of one system under one condition is computed once and kept
+(`engine.lab.parts`).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -33,7 +33,7 @@ WARMUP_S = 10.0
 EXAMPLE_S = 4.0
 """Seconds of the first record under the first condition that a part keeps to be drawn."""
 OFFLINE = {"butterworth-offline": butterworth_zero_phase}
-"""Filters that need the whole record, by name: what a stream cannot have."""
+"""Filters that need the whole record, by name: for comparison only."""
 OwnDrift = Literal["keep", "remove"]
 
 
@@ -71,7 +71,7 @@ class EvaluateSettings:
 
     @property
     def conditions(self) -> list["Condition"]:
-        """Every noise at every SNR; then clean input with the record's own drift, and without."""
+        """Every noise at every SNR; then no added noise, with the record's own drift and without."""
         noisy = [Condition(noise, snr, "remove") for noise in self.noises for snr in self.snrs]
         if not self.clean:
             return noisy
@@ -88,7 +88,7 @@ class Condition:
 
     @property
     def label(self) -> str:
-        """For people."""
+        """Name in tables and progress bars."""
         return f"clean, own drift {self.own_drift}" if self.snr is None else f"{self.noise} {self.snr:g} dB"
 
 
@@ -96,7 +96,7 @@ def evaluate(settings: EvaluateSettings, out: Path, progress: Progress) -> list[
     """Score every system under every condition; returns a result per part, kept in ``out/parts``.
 
     A result holds ``scores``, fields of `Score`, and in one part of each system an ``example``:
-    ``raw``, ``clean`` and ``cleaned``, in mV.
+    ``raw``, ``reference`` and ``cleaned``, in mV.
     """
     for noise in settings.noises:
         parse_noise(noise)
@@ -132,7 +132,7 @@ def evaluated_data(settings: EvaluateSettings) -> dict[str, str]:
 
 
 def _deciding(settings: EvaluateSettings) -> dict[str, Any]:
-    """Settings that decide the figures of a part, besides its system and its condition."""
+    """Settings on which the figures of a part depend, besides system and condition."""
     names = ("records", "hop_ms", "start", "seconds", "qrs", "backend")
     return {name: getattr(settings, name) for name in names}
 
@@ -217,7 +217,7 @@ def _lead_names(record: str, count: int, data_dir: Path | None) -> tuple[str, ..
 
 @dataclass(frozen=True, eq=False)
 class _Played:
-    """A record as every system hears it: raw, (leads, samples) mV, and its leads without warm-up."""
+    """A record as every system gets it: raw, (leads, samples) mV, and its leads after the warm-up."""
 
     raw: Samples
     leads: list[Heard]

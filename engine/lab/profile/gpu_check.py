@@ -1,8 +1,8 @@
-"""The figures of the GPU backends in one unattended run: what a call takes, and how many streams fit.
+"""Measure the GPU backends in one unattended run: the time of a call, and how many streams fit.
 
 The network is the U-Net made narrower, to about the 460 000 parameters that the goals were set for.
 Its weights are random: each backend's output is checked against ONNX Runtime, and its time does not
-depend on them. Beside it stands the network that keeps state, as shipped. All times are from numpy
+depend on them. The stateful network is measured as shipped. All times are from numpy
 array to numpy array. What cannot run is listed with its reason.
 """
 
@@ -46,7 +46,7 @@ _CALLS, _PACED_CALLS, _BATCH_CALLS, _WARMUP_CALLS = 5000, 250, 50, 50
 _IDLE_S = 2.0
 
 Progress = Callable[[str, int, int], None]
-"""Told what is measured, how many parts are done, and of how many."""
+"""Called with what is measured, how many parts are done, and of how many."""
 Open = Callable[..., Runtime]
 """Opens a card with options, for the row counts ``rows``."""
 
@@ -178,14 +178,14 @@ def time_calls(call: Callable[[], object], calls: int, every_s: float = 0.0) -> 
 
 
 def percentiles(taken_ns: np.ndarray) -> dict[str, float]:
-    """Percentiles and the longest, µs; none that no call lies beyond."""
+    """Percentiles and the longest, µs; only percentiles that the number of calls supports."""
     shown = [p for p in (50.0, 95.0, 99.0, 99.9) if round(len(taken_ns) * (100 - p)) >= 100]
     figures = {f"p{p:g}": float(np.percentile(taken_ns, p)) / 1000 for p in shown}
     return figures | {"max": float(taken_ns.max()) / 1000}
 
 
 def judge(measured: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Each goal beside what was reached: by the fastest of our backends, streams by that of the most."""
+    """Each goal beside the best figure of our backends."""
     ours = {name: each for name, each in measured.items() if name != EAGER and "refused" not in each}
     if not ours:
         return {

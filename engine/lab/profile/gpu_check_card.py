@@ -1,4 +1,4 @@
-"""The network that the GPU check is made with: its goals were set for one of this size."""
+"""The network of the GPU check, of the size that its goals were set for."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Networks in torch on the GPU as anybody would call them: what the GPU check measures against."""
+"""Networks in eager torch on the GPU: the baseline of the GPU check."""
 
 from engine.backends.base import Inputs, Options, Outputs, Runtime
 from engine.backends.pytorch import load_network
@@ -6,7 +6,7 @@ from models.registry import ModelCard
 
 
 class Eager(Runtime):
-    """A network, kernel by kernel."""
+    """A network, run kernel by kernel."""
 
     name = "eager"
 

@@ -1,4 +1,4 @@
-"""What the LSL path costs and whether it loses anything, against real outlets in other processes."""
+"""Measure delay and losses of the LSL path with real outlets in other processes."""
 
 import multiprocessing
 import threading
@@ -150,7 +150,7 @@ def _delays_ms(pulls: list[Pull], fs: float) -> NDArray[np.float64]:
 
 @dataclass
 class Tap:
-    """A `Source` that notes of another one's samples where they lie and when they came.
+    """A `Source` that passes on another one, and notes index and arrival of its samples.
 
     The last lead must be the count that the device gives its samples.
     """

@@ -1,4 +1,4 @@
-"""Pictures of `profile`: where the time went, how it spreads, and how it grows with streams."""
+"""Pictures of `profile`: time by stage, its distribution, and its growth with the number of streams."""
 
 from collections.abc import Sequence
 from pathlib import Path

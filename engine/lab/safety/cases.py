@@ -1,4 +1,4 @@
-"""Signals that tempt a network to invent a beat or to lose one, and what is true of each."""
+"""Test signals in which a network may invent or erase beats, with the ground truth of each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +31,16 @@ _START_S = 300.0
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One signal and its truth.
+    """One test signal and its ground truth.
 
     Parameters
     ----------
     group
-        What it tempts a network to.
+        The kind of error that it provokes.
     raw
-        What the engine hears, (leads, samples) mV at 360 Hz.
+        Input of the engine, (leads, samples) mV at 360 Hz.
     reference
-        What it should say, in the same shape; None where there is no ECG, or nobody knows.
+        Ideal output, in the same shape; None where there is no ECG, or it is not known.
     beats, ectopic
         Sample index of every beat, and of those that are ventricular.
     silent
@@ -251,7 +251,7 @@ def _lead_swap(record: str, data_dir: Path | None) -> Case:
 
 
 def _bad_input(kind: str, data_dir: Path | None) -> Case:
-    """Five seconds of input that cannot be used, in a clean record."""
+    """Five seconds of unusable input in a record without added noise."""
     raw, reference, beats, wide = _play(RECORDS[0], data_dir)
     start, stop = round(_CUT_S * FS), round((_CUT_S + 5.0) * FS)
     raw = raw.copy()

@@ -1,9 +1,9 @@
-"""Read off validation data how unsure a network may be: what stands on its card under ``guard``.
+"""Derive from validation data the uncertainty that a network may have: the entry ``guard`` of its card.
 
-Limits are as high as noise allows that no test hears: by them noise alone, without a heart, shows no
-rhythm. While that can be had above whatever the network comes to on clean validation records, no clean
-ECG is withheld. Where it cannot, the card says what it costs: nothing invented goes before nothing
-withheld.
+The limits are found on validation data, which no test uses. With them, noise alone (no ECG) shows no run of
+beats. Where this can be had above the greatest uncertainty on noiseless validation records, nothing of those
+records is withheld; otherwise the card states how much is: not to invent beats comes before not to withhold
+any.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,21 +34,21 @@ LOOKAHEADS_MS = (300.0, 100.0, 0.0)
 HOP_MS = 200.0
 RECORD_S, NOISE_S, WARMUP_S = 120.0, 1200.0, 10.0
 MARGIN = 1.1
-"""Times the greatest contradiction on clean records: above it none of them is withheld."""
+"""A limit of so many times the greatest contradiction on noiseless records withholds none of them."""
 STATED = 0.42
-"""The same of a network that states its error, at least: noise raises that before it makes the network
-useless. At 0.35 a tenth of the hops of electrode motion at 0 dB are withheld, at this a twentieth."""
+"""Least value of the same for a network that predicts its own error, which noise raises before the output
+becomes useless. At 0.35 a tenth of the hops of electrode motion at 0 dB are withheld, at this a twentieth."""
 FREE = (
     *((doubted, 0.7 * doubted) for doubted in (2.0, 1.7, 1.4, 1.2, 1.0)),
     *((1.0, believed) for believed in (0.6, 0.5)),
 )
-"""Shares of that above which it is doubted, and below which believed again, in the order of preference:
-these cost nothing on clean records."""
+"""Pairs of factors on that: above the first the output is withheld, below the second it is shown again. In
+order of preference; these withhold nothing of noiseless records."""
 DEAR = (
     *((doubted, 0.5) for doubted in (0.9, 0.8, 0.7, 0.6, 0.5)),
     *((both, both) for both in (0.4, 0.3, 0.2, 0.1)),
 )
-"""And these withhold some of them."""
+"""These withhold some of them."""
 _CHUNK = 360
 
 
@@ -63,7 +63,7 @@ def find_limits(
     Parameters
     ----------
     tell
-        Told what has been measured.
+        Called with what has been measured.
 
     Returns
     -------
@@ -102,10 +102,10 @@ def find_limits(
 
 
 def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:
-    """Where to doubt and to believe again: the first by which noise shows no rhythm.
+    """Withholding and showing limit: the first pair with which noise alone shows no run of beats.
 
-    Of those that are free the one after it, for noise that is worse than what was heard here. Returns
-    the last, and the runs that are left, where none helps.
+    Of `FREE` the pair after it is taken, as a margin for worse noise. Where none suffices: the last one, and
+    the runs that remain.
     """
     tried = [*FREE, *DEAR]
     for number, (doubted, believed) in enumerate(tried):
@@ -117,7 +117,7 @@ def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, 
 
 
 class _Remembering:
-    """A backend that answers a window it has seen without asking again: look-aheads share windows."""
+    """A backend that caches its answers, because runs at several look-aheads share windows."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -157,7 +157,7 @@ def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.floa
 
 
 def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) -> float:
-    """Share of hops after the warm-up that are not the network's word."""
+    """Share of hops after the warm-up that are not the network's output."""
     guarded = (message for messages in records for message in guard(messages, config, limits))
     return float(
         np.mean(
@@ -171,7 +171,7 @@ def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) ->
 
 
 def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
-    """Runs of beats over 3 s that leave where there is no heart, of the first noise that shows any."""
+    """Runs of beats longer than 3 s in the output for noise alone, of the first noise that has any."""
     for messages in noises:
         said = Said()
         for message in guard(messages, config, limits):

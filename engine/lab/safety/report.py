@@ -31,7 +31,7 @@ _WAVES = ("bypassed_percent", "p_wave_r", "st_bias_uv", "st_low_uv", "st_high_uv
 
 
 def figures_of(group: str) -> tuple[str, ...]:
-    """Names of the figures that a group of cases is read by."""
+    """Names of the figures that are listed for a group of cases."""
     if group in _FIGURES:
         return _FIGURES[group]
     return _SHAPES if group.startswith("ectopic") else _WAVES
@@ -63,7 +63,7 @@ def safety_markdown(rows: list[dict[str, Any]]) -> str:
     lines = ["# Track safety", "", *_summary(rows)]
     for group in dict.fromkeys(row["group"] for row in rows):
         members = [row for row in rows if row["group"] == group]
-        # A figure that no case of the group has says nothing.
+        # Leave out figures that no case of the group has.
         names = [name for name in figures_of(group) if any(row.get(name) is not None for row in members)]
         head = ["system", "look-ahead ms", "case", "s", "guard", *(name.replace("_", " ") for name in names)]
         lines += [f"## {group}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]

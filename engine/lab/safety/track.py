@@ -1,7 +1,7 @@
-"""Track safety: whether a network invents, loses or bends beats, and whether the guard catches it.
+"""Track safety: whether a network invents, erases or distorts beats, and whether the guard prevents it.
 
-Every case of `engine.lab.safety.cases` is streamed once, and scored twice: as the network says it, and
-as the guard lets it out. What the guard passed raw is not counted as said.
+Every case of `engine.lab.safety.cases` goes through the network once; its output is scored without the guard
+and as the guard releases it. Samples that the guard passed raw are not counted as the network's output.
 """
 
 import time

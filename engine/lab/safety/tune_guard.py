@@ -1,7 +1,6 @@
-"""What the thresholds of `engine.guard.checks` were read off: validation records, and noise alone.
+"""Measure what the thresholds of `engine.guard.checks` are chosen from: records, and noise alone.
 
-A threshold has to lie between what it must let pass (records, with noise that the network copes with)
-and what it must catch (noise without a heart).
+A threshold must let pass records with moderate noise, and stop noise without an ECG.
 """
 
 from collections.abc import Iterator

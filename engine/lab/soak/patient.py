@@ -1,4 +1,4 @@
-"""One patient of a soak: a device with faults, and what becomes of each of its samples."""
+"""One patient of a soak: a device with faults, and the account of its samples."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ FIRST_FAULT_S = 120.0
 """By then the true rates of the devices are known to the sample over the longest break."""
 
 _TAPE_S = 120.0
-_TOLERANCE = np.float32(2e-6)  # of a sample's size: overlap-add adds up single-precision weights
+_TOLERANCE = np.float32(2e-6)  # relative to the sample: overlap-add sums in single precision
 _MISSING = int(Mark.MISSING)
 
 
@@ -53,7 +53,7 @@ class SoakPatient:
         patient = SyntheticPatient(fs=fs, seed=seed + number, leads=("II",))
         block = patient.read(0, round(_TAPE_S * fs))
         tape = WfdbRecord(f"patient-{number}", fs, ("II",), block.data, block.annotations)
-        # Without a reference nothing is scored: a day of figures of merit would prove nothing here.
+        # No reference: a soak counts samples and scores no quality.
         signal = RecordSignal(tape, tape.name, loop=True, noisy=True)
         silent = NoiseMixer(
             NoiseSettings({}), np.ones(1), power_ac, lambda kind: synthetic_tape(kind, fs, 0), 1
