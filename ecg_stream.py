@@ -86,6 +86,7 @@ def play(
         command = context.invoked_subcommand
         raise InputError(f"options stand before {command!r}; write `ecg-stream {command}`, then its options")
     from engine.commands.play_job import job_of
+    from engine.run.summary import as_json
     from gui.commands.play_window import play_in_window, takes_window
     from gui.terminal.report import table_of
 
@@ -104,8 +105,8 @@ def play(
         from gui.commands.play_terminal import play_in_terminal
 
         outcome = play_in_terminal(job, live=not screen.headless and out.is_terminal)
-    out.print(table_of(outcome))
-    write_json(outcome.summary, record.json_file)
+    out.print(table_of(outcome.summary))
+    write_json(as_json(outcome.summary), record.json_file)
     if record.plot:
         from gui.terminal.picture import save_pictures
 

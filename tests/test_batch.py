@@ -168,10 +168,10 @@ def test_a_session_of_live_streams_joins_them_and_says_what_it_cost(monkeypatch)
     parts = {"a": [(0, 720)], "b": [(0, 500), (600, 720)], "c": [(0, 200)]}
     sources = [Counted(name, segments, size=4) for name, segments in parts.items()]
     monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: sources)
-    monkeypatch.setattr(engine.run.session, "open_reliable", lambda *how: backend)
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: backend)
     messages = []
     summary = Session(job_of(*side_by_side(SourceSettings(), patients=3))).run(show=messages.append).summary
     for name, segments in parts.items():
         assert_counted(messages, name, segments)
     assert max(backend.rows) >= 2
-    assert max(one["ledger_ms"]["queue"]["p50"] for one in summary["streams"]) > 0
+    assert max(one.ledger_ms["queue"].p50 for one in summary.streams) > 0

@@ -26,15 +26,15 @@ def job(**changes):
 def test_a_run_with_every_fault_closes_its_account_and_says_what_was_done():
     messages = []
     summary = Session(job(faults="all:3")).run(show=messages.append).summary
-    assert summary["samples_lost"] == 0
-    assert summary["samples_out"] == summary["samples_in"]
-    assert sum(summary["marks"].values()) == 2 * summary["samples_out"]
-    assert summary["samples_out"] + summary["gap_samples"] == messages[-1].stop
-    assert summary["marks"]["missing"] >= summary["faults"]["injected"]["nan"]["samples"] > 0
-    assert summary["faults"]["seed"] == 3
-    assert summary["stream"]["duplicates"] > 0
-    assert summary["stream"]["states"]["LOST"] == sum(
-        summary["faults"]["injected"][kind]["count"] for kind in ("disconnect", "leads")
+    assert summary.samples_lost == 0
+    assert summary.samples_out == summary.samples_in
+    assert sum(summary.streams[0].marks.values()) == 2 * summary.samples_out
+    assert summary.samples_out + summary.gap_samples == messages[-1].stop
+    assert summary.streams[0].marks["missing"] >= summary.streams[0].faults.injected["nan"].samples > 0
+    assert summary.streams[0].faults.seed == 3
+    assert summary.streams[0].stream.counts.duplicates > 0
+    assert summary.streams[0].stream.states["LOST"] == sum(
+        summary.streams[0].faults.injected[kind].count for kind in ("disconnect", "leads")
     )
     json.dumps(summary)
 
@@ -42,22 +42,22 @@ def test_a_run_with_every_fault_closes_its_account_and_says_what_was_done():
 def test_streams_side_by_side_do_not_fail_together():
     (first,) = job(faults="nan:3", seconds=30.0).sources
     both = job_of(first, replace(first, seed=9), hop_ms=200.0)
-    streams = Session(both).run().summary["streams"]
+    streams = Session(both).run().summary.streams
     listed = [stream["faults"]["listed"] for stream in streams]
     assert listed[0]
     assert listed[0] != listed[1]
 
 
 def test_a_run_without_faults_says_so():
-    assert Session(job(seconds=2.0)).run().summary["faults"] is None
+    assert Session(job(seconds=2.0)).run().summary.streams[0].faults is None
 
 
 def test_noise_and_pause_reach_a_signal_through_its_faults():
     session = Session(job(faults="gaps", seconds=2.0))
     session.pause(True)
-    assert not session.beds[0].player._playing.is_set()
+    assert not session.streams[0].player._playing.is_set()
     session.pause(False)
-    session.set_noise(session.beds[0].settings.noise_settings)
+    session.set_noise(session.streams[0].settings.noise_settings)
     session.run()
 
 
@@ -70,12 +70,12 @@ def test_a_full_disk_ends_the_recording_and_the_run_goes_on(tmp_path):
 
     with no_file_larger_than(40_001):
         summary = session.run(show=show).summary
-    assert summary["samples_out"] == 20 * 360
-    assert "the recording has ended" in summary["recording_problem"]
-    assert summary["recording_problem"] == seen[-1].recording_problem
+    assert summary.samples_out == 20 * 360
+    assert "the recording has ended" in summary.streams[0].recording_problem
+    assert summary.streams[0].recording_problem == seen[-1].recording_problem
     assert seen[-1].recording is None
-    assert seen[0].recording == summary["recording"]
-    kept = wfdb.rdrecord(summary["recording"]).p_signal
+    assert seen[0].recording == summary.streams[0].recording
+    kept = wfdb.rdrecord(summary.streams[0].recording).p_signal
     assert 40_000 / 12 - 200 < len(kept) <= 40_000 / 12
 
 
@@ -85,7 +85,7 @@ def test_a_recording_rotates_when_asked(tmp_path):
     summary = ran.run(show=messages.append).summary
     signals = np.concatenate([wfdb.rdrecord(str(path)).p_signal for path in parts(tmp_path)])
     assert len(signals) == messages[-1].stop
-    assert summary["recording_files"] == len(parts(tmp_path)) == -(-len(signals) // (6 * 360))
+    assert summary.streams[0].recording_files == len(parts(tmp_path)) == -(-len(signals) // (6 * 360))
     for message in messages:
         if isinstance(message, Cleaned):
             np.testing.assert_allclose(signals[message.start : message.stop, 0], message.raw[0], atol=0.00051)

@@ -1,6 +1,7 @@
 """Faults on demand: what was asked for happens, is counted, and nothing else changes."""
 
 import json
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
@@ -237,7 +238,7 @@ def test_the_same_seed_is_the_same_run_at_any_speed():
 
 def test_the_summary_lists_some_and_counts_all():
     source, _ = wrong("nan", "rate", seconds=200, often=20.0)
-    figures = json.loads(json.dumps(source.log.figures()))
+    figures = json.loads(json.dumps(asdict(source.log.figures())))
     assert figures["injected"]["rate"] == {"count": 1, "samples": 200 * 360}
     assert figures["injected"]["nan"]["count"] > LISTED
     assert len(figures["listed"]) == LISTED

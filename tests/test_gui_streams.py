@@ -213,9 +213,9 @@ def test_a_run_of_two_patients_is_shown_and_ended(qtbot, stored):
     assert [source.snr for source in window.run.job.sources] == [20.0, 20.0]
     window.close()
     summary = window.run.outcome.summary
-    assert summary["samples_lost"] == summary["gaps"] == 0
-    assert [one["noise_snr_db"] for one in summary["streams"]] == [20.0, 20.0]
-    assert [one["seed"] for one in summary["streams"]] == [0, 1]
+    assert summary.samples_lost == summary.gaps == 0
+    assert [one.noise_snr_db for one in summary.streams] == [20.0, 20.0]
+    assert [one.seed for one in summary.streams] == [0, 1]
 
 
 def test_several_sources_are_chosen_on_the_start_screen(qtbot, stored, monkeypatch):

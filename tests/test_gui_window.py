@@ -307,7 +307,7 @@ def test_a_run_is_shown_and_its_end_leaves_no_process(qtbot, window):
     assert psutil.pid_exists(pid)
     window.close()
     qtbot.waitUntil(lambda: not psutil.pid_exists(pid), timeout=10_000)
-    assert window.run.outcome.summary["samples_lost"] == 0
+    assert window.run.outcome.summary.samples_lost == 0
 
 
 def test_every_live_control_reaches_the_engine(qtbot, window, tmp_path):
@@ -351,10 +351,10 @@ def test_every_live_control_reaches_the_engine(qtbot, window, tmp_path):
     assert not window.run.monitor.buffer.gaps
     window.close()
     summary = window.run.outcome.summary
-    assert summary["samples_lost"] == summary["gaps"] == 0
-    assert summary["backend"] == "torch"
-    assert summary["noise"] == {"ma": 1.0}
-    assert summary["noise_snr_db"] == 3.0
+    assert summary.samples_lost == summary.gaps == 0
+    assert summary.backend == "torch"
+    assert summary.streams[0].noise == {"ma": 1.0}
+    assert summary.streams[0].noise_snr_db == 3.0
     assert list((tmp_path / "pictures").glob("*.hea"))
 
 

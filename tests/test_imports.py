@@ -127,7 +127,7 @@ from engine.run.session import Session
 from engine.run.protocol import Job
 from streamer.open_source import SourceSettings
 summary = Session(Job((SourceSettings(noise="em", seconds=2.0, speed=0.0),))).run().summary
-assert summary["samples_out"] == 720, summary
+assert summary.samples_out == 720, summary
 """
 
 

@@ -75,4 +75,4 @@ def test_settings_that_change_begin_at_the_network():
     run.play(5, True)
     run.ladder.restart()
     assert run.ladder.step is Rung.NETWORK
-    assert run.ladder.figures()["steps_taken"]["larger_hop"] == 1
+    assert run.ladder.figures().steps_taken["larger_hop"] == 1

@@ -54,9 +54,9 @@ def test_a_retuned_stream_has_every_sample_once_and_in_order(lookahead):
         },
     )
     assert_each_once(messages, 12 * 360)
-    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
-    assert outcome.summary["lookahead_ms"] == 300.0
-    assert outcome.summary["hop_ms"] == 25.0
+    assert outcome.summary.samples_lost == outcome.summary.gaps == 0
+    assert outcome.summary.lookahead_ms == 300.0
+    assert outcome.summary.hop_ms == 25.0
     # Raw is the source's own signal, whatever pipeline carried it.
     whole = np.concatenate([m.raw for m in messages], axis=1)
     _, untouched = play(session(), {})
@@ -85,8 +85,8 @@ def test_look_aheads_and_networks_change_without_a_lost_sample():
         running, {at: (lambda wanted=wanted: change(*wanted)) for at, wanted in changes.items()}
     )
     assert_each_once(messages, 20 * 360)
-    assert outcome.summary["samples_in"] == outcome.summary["samples_out"] == 20 * 360
-    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
+    assert outcome.summary.samples_in == outcome.summary.samples_out == 20 * 360
+    assert outcome.summary.samples_lost == outcome.summary.gaps == 0
     assert [model for model, _ in seen] == ["lowdelay"] * 3 + ["unet"] + ["lowdelay"] * 2
     assert [ms for _, ms in seen] == pytest.approx([100.0, 0.0, 300.0, 300.0, 25.0, 100.0])
     # The cleaned signal goes on as well: where it changes hands there is no sample that is no number.
@@ -105,7 +105,7 @@ def test_a_look_ahead_that_a_network_has_not_is_refused_and_the_old_goes_on():
 
     outcome, messages = play(running, {1000: refuse})
     assert_each_once(messages, 6 * 360)
-    assert outcome.summary["lookahead_ms"] == pytest.approx(100.0)
+    assert outcome.summary.lookahead_ms == pytest.approx(100.0)
 
 
 def test_the_first_window_after_a_change_is_marked():
@@ -139,7 +139,7 @@ def test_a_change_restarts_the_delays_of_the_screen_but_not_the_summary():
     assert after.setup.clean.lookahead_ms == 0.0
     assert after.setup.algorithmic_delay_ms == pytest.approx(1000 * 14 / 360)
     assert sum(after.delays.counts) < 1500
-    assert outcome.summary["samples_lost"] == 0
+    assert outcome.summary.samples_lost == 0
     assert len(after.delays.stages_ms) == 9
 
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_used_is_refused_and_the_old_goes_on(wanted, message):
 
     outcome, messages = play(running, {1000: refuse})
     assert_each_once(messages, 12 * 360)
-    assert outcome.summary["lookahead_ms"] == 300.0
+    assert outcome.summary.lookahead_ms == 300.0
 
 
 def test_a_pause_holds_the_signal_and_loses_nothing():
@@ -181,7 +181,7 @@ def test_a_pause_holds_the_signal_and_loses_nothing():
     assert steps.max() == pytest.approx(held, abs=0.1)
     assert np.sort(steps)[-2] == pytest.approx(1 / 360, rel=1e-3)
     # The user's pause is no delay of the engine's.
-    assert outcome.summary["delay_ms"]["max"] < 1000 * held
+    assert outcome.summary.streams[0].delay_ms.max < 1000 * held
 
 
 def test_the_screen_sees_raw_that_the_look_ahead_holds_back():
@@ -226,7 +226,7 @@ def test_recording_begins_and_ends_while_it_plays(tmp_path):
     )
     assert states[0] is not None
     assert states[1] is None
-    path = outcome.summary["recording"]
+    path = outcome.summary.streams[0].recording
     record = wfdb.rdrecord(path)
     cleaned = np.concatenate([m.cleaned for m in messages], axis=1)[0]
     length = record.sig_len
@@ -274,6 +274,6 @@ def test_the_engine_process_follows_every_command_and_survives_bad_ones(tmp_path
         # A held engine must still end when it is asked to.
         engine.stop()
         _, outcome = collect(engine, lambda frames: False)
-    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
-    assert outcome.summary["noise"] == {"ma": 1.0}
+    assert outcome.summary.samples_lost == outcome.summary.gaps == 0
+    assert outcome.summary.streams[0].noise == {"ma": 1.0}
     assert list(tmp_path.glob("*.dat"))

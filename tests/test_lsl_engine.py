@@ -51,15 +51,15 @@ def test_ten_minutes_of_a_device_are_accounted_for(profile):
 def test_a_recording_of_a_device_holds_stamps_and_states_and_plays_again(tmp_path):
     with running(BroadcastSettings("bed", profile="dropping", unit="uV")):
         summary = Session(job_of(live("bed", seconds=6), save=tmp_path)).run().summary
-    assert summary["stream"]["states"]["LIVE"] == 1
-    path = tmp_path / os.path.basename(summary["recording"])
+    assert summary.streams[0].stream.states["LIVE"] == 1
+    path = tmp_path / os.path.basename(summary.streams[0].recording)
     events = [json.loads(line) for line in path.with_suffix(".events.jsonl").read_text().splitlines()]
     assert all({"utc", "monotonic"} <= event.keys() for event in events if event["event"] == "state")
     assert {"LIVE"} <= {event.get("state") for event in events}
     record = read_record(path)
     assert record.leads == ("II", "V1")
     frames = record.data.shape[1]
-    assert frames == summary["samples_out"] + summary["gap_samples"]
+    assert frames == summary.samples_out + summary.gap_samples
     stamps = np.fromfile(path.with_suffix(".stamps"), "<f8")
     assert len(stamps) == frames
     np.testing.assert_array_equal(np.isnan(stamps), np.isnan(record.data[0]))
@@ -68,8 +68,8 @@ def test_a_recording_of_a_device_holds_stamps_and_states_and_plays_again(tmp_pat
     assert 1 / slope == pytest.approx(360, rel=1e-3)
     again = SourceSettings(kind="replay", record=path.name, data_dir=tmp_path, speed=0)
     replayed = Session(job_of(again)).run().summary
-    assert replayed["leads"] == ["II", "V1"]
-    assert replayed["samples_out"] == frames
+    assert replayed.streams[0].leads == ["II", "V1"]
+    assert replayed.samples_out == frames
 
 
 def receive(name, seconds, into):
@@ -108,7 +108,7 @@ def test_the_cleaned_stream_is_understood_by_a_client_of_its_own():
     assert processing.child_value("network") == DEFAULT_NETWORK
     assert float(processing.child_value("lookahead_ms")) == pytest.approx(100)
     assert float(processing.child_value("algorithmic_delay_ms")) == pytest.approx(144.4, abs=1)
-    assert len(cleaned["stamps"]) == summary["samples_out"]
+    assert len(cleaned["stamps"]) == summary.samples_out
     # Each cleaned sample has the very stamp of its raw one: the two align in any recorder.
     raw_stamps = np.array(raw["stamps"])
     nearest = raw_stamps[np.abs(raw_stamps[:, None] - np.array(cleaned["stamps"])[::50]).argmin(axis=0)]
@@ -117,7 +117,7 @@ def test_the_cleaned_stream_is_understood_by_a_client_of_its_own():
     assert events["info"].nominal_srate() == 0
     told = [json.loads(text) for (text,) in events["samples"]]
     assert {"event": "state", "state": "LIVE"} in told
-    assert sum(event["event"] == "gap" for event in told) == summary["gaps"]
+    assert sum(event["event"] == "gap" for event in told) == summary.gaps
 
 
 def test_mne_lsl_reads_the_cleaned_stream():
@@ -162,9 +162,9 @@ def test_the_screen_hears_of_a_loss():
         assert list(states) == ["LOST"]
         engine.stop()
         outcome = engine.finished(20)
-    assert outcome.summary["stream"]["state"] == "LOST"
+    assert outcome.summary.streams[0].stream.state == "LOST"
     # What waited for look-ahead has left.
-    assert outcome.summary["samples_in"] == outcome.summary["samples_out"] > 0
+    assert outcome.summary.samples_in == outcome.summary.samples_out > 0
 
 
 class Command:
@@ -227,7 +227,7 @@ def test_ctrl_c_while_live_and_while_lost(tmp_path):
                 command.wait_for("LOST")
             assert command.interrupt() == 0, command.lines
         summary = json.loads(report.read_text())
-        assert summary["stream"]["state"] == state
+        assert summary["streams"][0]["stream"]["state"] == state
         assert summary["samples_lost"] == 0
 
 

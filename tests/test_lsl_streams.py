@@ -39,14 +39,14 @@ def test_one_that_is_unplugged_leaves_the_other_alone():
         unplugging.start()
         summary = session.run(stopped.is_set).summary
         unplugging.join()
-    lost, steady = summary["streams"]
+    lost, steady = summary.streams
     assert {"clean-1", "clean-2"} <= set(published)
-    assert [lost["lsl_out"], steady["lsl_out"]] == ["clean-1", "clean-2"]
-    assert lost["stream"]["state"] == "LOST"
-    assert (steady["stream"]["state"], steady["gaps"]) == ("LIVE", 0)
-    assert summary["samples_lost"] == 0
-    assert steady["samples_out"] > lost["samples_out"] + 3 * 360
-    assert steady["stream"]["states"].get("LOST", 0) == 0
+    assert [lost.lsl_out, steady.lsl_out] == ["clean-1", "clean-2"]
+    assert lost.stream.state == "LOST"
+    assert (steady.stream.state, steady.gaps) == ("LIVE", 0)
+    assert summary.samples_lost == 0
+    assert steady.samples_out > lost.samples_out + 3 * 360
+    assert steady.stream.states.get("LOST", 0) == 0
 
 
 def test_all_streams_are_the_ecgs_of_others():

@@ -17,7 +17,6 @@ from engine.marks import Mark, Reason
 from engine.messages import Cleaned
 from engine.pipeline import unguarded
 from engine.run import ladder
-from engine.run import session as session_module
 from engine.run.fallback import fallback_for
 from engine.run.ladder import Ladder, Rung
 from engine.run.process import EngineProcess
@@ -55,7 +54,7 @@ def hurry(monkeypatch):
 def test_an_overloaded_engine_goes_down_to_the_filter_and_back_and_loses_nothing(monkeypatch, tmp_path):
     hurry(monkeypatch)
     slow = Slow()
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: slow)
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: slow)
     session = Session(job(seconds=9.0, save=tmp_path))
     messages, steps = [], []
 
@@ -70,14 +69,18 @@ def test_an_overloaded_engine_goes_down_to_the_filter_and_back_and_loses_nothing
     summary = session.run(show=show).summary
     # A busy machine may miss more hops afterwards.
     assert steps[:5] == ["", "larger hop", "classical filter", "larger hop", ""]
-    assert summary["samples_in"] == summary["samples_out"] == 9 * 360
-    assert summary["samples_lost"] == summary["gaps"] == 0
+    assert summary.samples_in == summary.samples_out == 9 * 360
+    assert summary.samples_lost == summary.gaps == 0
     starts = [message.start for message in messages]
     assert starts == [0, *(message.stop for message in messages[:-1])]
     marks = column(messages, "marks")
     assert {Mark.FILTERED} <= set(np.unique(marks)) <= {Mark.CLEANED, Mark.WARMUP, Mark.FILTERED}
-    assert summary["reasons"]["overload"] == summary["marks"]["filtered"] == (marks == Mark.FILTERED).sum()
-    assert all(summary["overload"]["steps_taken"][step] for step in ("network", "larger_hop"))
+    assert (
+        summary.streams[0].reasons["overload"]
+        == summary.streams[0].marks["filtered"]
+        == (marks == Mark.FILTERED).sum()
+    )
+    assert all(summary.overload.steps_taken[step] for step in ("network", "larger_hop"))
     (events,) = tmp_path.glob("*.events.jsonl")
     assert events.read_text().count('"step"') >= 4
 
@@ -109,7 +112,7 @@ def test_a_network_that_keeps_state_goes_down_the_ladder_and_back(monkeypatch):
             time.sleep(0.2)
         return filtering(self, inputs)
 
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: slow)
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: slow)
     monkeypatch.setattr(FilterRuntime, "run", slowly)
     session = Session(job(seconds=12.0, lookahead_ms=140.0))
     messages, steps = [], []
@@ -126,13 +129,13 @@ def test_a_network_that_keeps_state_goes_down_the_ladder_and_back(monkeypatch):
     # A busy machine may miss more hops afterwards.
     assert steps[:7] == ["", "larger hop", "classical filter", "raw", "classical filter", "larger hop", ""]
     assert slow.hops == {16, 64}
-    assert summary["samples_in"] == summary["samples_out"] == 12 * 360
-    assert summary["samples_lost"] == summary["gaps"] == 0
+    assert summary.samples_in == summary.samples_out == 12 * 360
+    assert summary.samples_lost == summary.gaps == 0
     starts = [message.start for message in messages]
     assert starts == [0, *(message.stop for message in messages[:-1])]
     marks = column(messages, "marks")
     assert {Mark.CLEANED, Mark.FILTERED, Mark.BYPASSED} <= set(np.unique(marks))
-    assert summary["reasons"]["overload"] == (marks >= Mark.BYPASSED).sum()
+    assert summary.streams[0].reasons["overload"] == (marks >= Mark.BYPASSED).sum()
 
 
 @pytest.mark.parametrize("lookahead", [0, 35, 36, 50, 107, 108])
@@ -153,12 +156,12 @@ def test_the_larger_hop_is_one_that_the_network_can_take(hop, lookahead):
 
 def test_without_the_ladder_it_is_merely_late(monkeypatch):
     hurry(monkeypatch)
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: Slow())
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: Slow())
     summary = Session(job(seconds=1.5, ladder=False)).run().summary
-    assert summary["overload"] == {"ladder": False}
-    assert summary["marks"]["filtered"] == 0
-    assert summary["deadline_misses"] > 5
-    assert summary["samples_in"] == summary["samples_out"] == 540
+    assert summary.overload is None
+    assert summary.streams[0].marks["filtered"] == 0
+    assert summary.deadline_misses > 5
+    assert summary.samples_in == summary.samples_out == 540
 
 
 @pytest.mark.parametrize("ladder", [True, False])
@@ -171,7 +174,7 @@ def test_the_filter_has_run_once_before_a_run_begins(monkeypatch, ladder):
         return (inputs["noisy"].copy(),)
 
     monkeypatch.setattr(FilterRuntime, "run", run)
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: Identity())
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: Identity())
     session = Session(job(ladder=ladder))
     assert set(filtered) == ({(1, 1, session.config.window)} if ladder else set())
 
@@ -209,27 +212,27 @@ class Fails(IdentityRuntime):
 
 
 def test_auto_goes_on_with_the_next_backend_and_says_so(monkeypatch):
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: reliable(Fails(), IdentityRuntime))
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: reliable(Fails(), IdentityRuntime))
     session = Session(job(seconds=10.0, speed=0.0))
     messages = []
     summary = session.run(show=messages.append).summary
-    assert summary["samples_in"] == summary["samples_out"] == 3600
-    assert summary["backend"] == "identity"
+    assert summary.samples_in == summary.samples_out == 3600
+    assert summary.backend == "identity"
     assert "first failed: RuntimeError: CUDA out of memory" in session.status().setup.failure
-    assert summary["reasons"]["not_finite"] > 0
+    assert summary.streams[0].reasons["not_finite"] > 0
     assert (column(messages, "marks")[2000:] == Mark.CLEANED).all()
 
 
 def test_a_named_backend_that_fails_leaves_raw_to_the_end(monkeypatch):
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: reliable(Fails()))
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: reliable(Fails()))
     messages = []
     summary = Session(job(seconds=10.0, speed=0.0)).run(show=messages.append).summary
-    assert summary["samples_in"] == summary["samples_out"] == 3600
+    assert summary.samples_in == summary.samples_out == 3600
     marks, reasons = column(messages, "marks"), messages[-1].reasons
     assert (marks[1200:] == Mark.BYPASSED).all()
     assert (reasons == Reason.BACKEND).all()
     np.testing.assert_array_equal(column(messages, "cleaned")[1200:], column(messages, "raw")[1200:])
-    assert "out of memory" in summary["backend_failure"]
+    assert "out of memory" in summary.backend_failure
 
 
 class Hangs(IdentityRuntime):
@@ -271,23 +274,23 @@ def test_an_engine_that_slept_catches_up_and_loses_nothing():
         while not (outcome := engine.finished(0.5)):
             pass
     summary = outcome.summary
-    assert summary["samples_in"] == summary["samples_out"] == 8 * 360
-    assert summary["samples_lost"] == 0
+    assert summary.samples_in == summary.samples_out == 8 * 360
+    assert summary.samples_lost == 0
     # It was seen: these samples were two seconds late.
-    assert summary["delay_ms"]["max"] > 2000
-    assert summary["delay_ms"]["p50"] < 1000
+    assert summary.streams[0].delay_ms.max > 2000
+    assert summary.streams[0].delay_ms.p50 < 1000
 
 
 def test_wall_clock_jumps_mean_nothing(monkeypatch):
     """Only monotonic clocks are asked for time."""
     monkeypatch.setattr(time, "time", lambda: pytest.fail("the engine asked for the time of day"))
     summary = Session(job(seconds=2.0, speed=0.0)).run().summary
-    assert summary["samples_out"] == 720
+    assert summary.samples_out == 720
 
 
 def test_the_ladder_is_told_by_the_session_of_every_hop(monkeypatch):
     told = []
     monkeypatch.setattr(Ladder, "note", lambda self, missed: told.append(missed))
     summary = Session(job(seconds=3.0, speed=0.0)).run().summary
-    assert len(told) == summary["hops"]
+    assert len(told) == summary.hops
     assert not any(told)

@@ -20,6 +20,7 @@ from rich.console import Console
 from engine.backends import open_backend
 from engine.run.process import EngineProcess
 from engine.run.protocol import Setup, Started, StartedStream, Status
+from engine.run.summary import LiveFigures
 from gui.terminal.report import describe_stream
 from gui.terminal.view import TerminalView
 from models import registry
@@ -32,6 +33,7 @@ from streamer.plain import plain
 from streamer.records.find import find_record
 from streamer.records.header import MOST_VALUES, check_header
 from streamer.records.record import read_record
+from streamer.regularise import Counts
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(
@@ -134,12 +136,7 @@ def test_a_terminal_shows_a_name_as_it_is_and_obeys_nothing_in_it(name):
 
 
 def test_the_line_of_a_stream_is_no_markup():
-    line = describe_stream(
-        {
-            **dict.fromkeys(("duplicates", "reordered", "late", "clock_jumps"), 0),
-            "state": "LOST", "effective_rate_hz": None, "ppm": None, "problem": "[/x] is back",
-        }
-    )  # fmt: skip
+    line = describe_stream(LiveFigures("LOST", {}, None, None, Counts(), [], "[/x] is back"))
     assert "[/x] is back" in line
 
 

@@ -14,7 +14,7 @@ from engine.config import EngineConfig
 from engine.lead_groups import rows_of
 from engine.overlap_add import fade
 from engine.pipeline import clean
-from engine.run.session import check_job
+from engine.run.prepare import check_job
 from models.classical import CLASSICAL
 from models.macs import macs
 from models.registry import NETWORKS, SYSTEMS, load_card

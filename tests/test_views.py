@@ -82,7 +82,7 @@ def test_history_keeps_time():
 
 def test_history_finds_the_heart_rate():
     session = Session(job_of(heart_rate=84.0, seconds=15.0, speed=0))
-    history = History(session.beds[0].info)
+    history = History(session.streams[0].info)
     session.run(show=history.push)
     raw, cleaned = history.heart_rates()
     assert raw == pytest.approx(84, abs=3)
@@ -91,7 +91,7 @@ def test_history_finds_the_heart_rate():
 
 def test_history_counts_no_heart_rate_over_a_gap():
     session = Session(job_of(heart_rate=70.0, seconds=15.0, speed=0))
-    history = History(session.beds[0].info)
+    history = History(session.streams[0].info)
 
     def with_a_hole(message):
         if not 3600 <= message.start < 4320:
@@ -154,7 +154,7 @@ def test_without_a_reference_no_snr_is_invented():
 
 def test_the_picture_of_a_run_has_traces_and_delays(tmp_path):
     session = Session(job_of(noise="em", seconds=4.0, speed=0))
-    save_picture(session.run().streams[0], tmp_path / "run.png")
+    save_picture(session.run(), tmp_path / "run.png")
     from matplotlib.image import imread
 
     picture = imread(tmp_path / "run.png")[..., :3]
@@ -166,5 +166,5 @@ def test_the_picture_of_a_run_has_traces_and_delays(tmp_path):
 def test_a_run_that_ended_at_once_still_has_a_picture(tmp_path):
     session = Session(job_of(seconds=1.0, speed=0))
     outcome = session.run(stopped=lambda: True)
-    save_picture(outcome.streams[0], tmp_path / "run.png")
+    save_picture(outcome, tmp_path / "run.png")
     assert (tmp_path / "run.png").stat().st_size > 10_000

@@ -5,8 +5,8 @@ Pure logic: it is told of every hop, and says which step to take. What a step me
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 WATCHED_S = 2.0
 """Misses are counted over this."""
@@ -34,6 +34,14 @@ class Rung(IntEnum):
     def text(self) -> str:
         """What a person reads."""
         return ("network", "larger hop", "classical filter", "raw")[self]
+
+
+@dataclass(frozen=True)
+class LadderFigures:
+    """The step in force at the end of a run, and how often each was taken, by name."""
+
+    step: str
+    steps_taken: dict[str, int]
 
 
 class Ladder:
@@ -89,10 +97,10 @@ class Ladder:
         self._hops.clear()
         self._misses = 0
 
-    def figures(self) -> dict[str, Any]:
-        """What was done, for a summary: the step in force, and how often each was taken."""
+    def figures(self) -> LadderFigures:
+        """What was done, for a summary."""
         taken = {step.text.replace(" ", "_"): count for step, count in self.taken.items()}
-        return {"step": self.step.text, "steps_taken": taken}
+        return LadderFigures(self.step.text, taken)
 
     def _take(self, step: Rung, now: float) -> Rung:
         self.step, self._since = step, now

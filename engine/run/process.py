@@ -47,6 +47,8 @@ from engine.run.protocol import (
     Refused,
     Started,
     StartedStream,
+    Stop,
+    Word,
 )
 from engine.run.session import Session
 from streamer.errors import InputError
@@ -118,11 +120,11 @@ class EngineProcess:
         answer = self.heard(timeout_s)
         return answer if isinstance(answer, Outcome) else None
 
-    def heard(self, timeout_s: float = 0.0) -> Started | Outcome | None:
+    def heard(self, timeout_s: float = 0.0) -> Word | None:
         """The next word of the engine, if one comes in time. Raises what ended the engine."""
         return self._receive() if self._control.poll(timeout_s) else None
 
-    def _receive(self) -> Started | Outcome:
+    def _receive(self) -> Word:
         try:
             answer = self._control.recv()
         except EOFError:
@@ -132,8 +134,8 @@ class EngineProcess:
             ) from None
         if isinstance(answer, BaseException):
             raise answer
-        result: Started | Outcome = answer
-        return result
+        word: Word = answer
+        return word
 
     def frames(self) -> Iterator[Frame]:
         """Everything that waits for the screen; returns when nothing does."""
@@ -145,7 +147,7 @@ class EngineProcess:
 
     def stop(self) -> None:
         """Ask the engine to end its run; its outcome still comes."""
-        self._send(None)
+        self._send(Stop())
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while it plays."""
@@ -163,7 +165,7 @@ class EngineProcess:
         """Record into a folder from now on; None ends the recording."""
         self._send(Record(folder))
 
-    def _send(self, command: Command | None) -> None:
+    def _send(self, command: Command) -> None:
         # A pipe that is closed means that the engine has ended; `finished` says how.
         with contextlib.suppress(OSError):
             self._control.send(command)
@@ -191,7 +193,7 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
 
 
 def _started(session: Session) -> Started:
-    return Started(tuple(StartedStream(bed.info, session.setup(bed)) for bed in session.beds))
+    return Started(tuple(StartedStream(each.info, session.setup(each)) for each in session.streams))
 
 
 @dataclass
@@ -205,16 +207,17 @@ class _Playing:
 def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> None:
     while not stopped.is_set():
         try:
-            command: Command | None = control.recv()
+            command: Command = control.recv()
         except (EOFError, OSError):
-            command = None
+            # Nobody is left who could stop the run later.
+            command = Stop()
         session, screen = playing.session, playing.screen
-        if command is None:
+        if isinstance(command, Stop):
             stopped.set()
         if session is None or screen is None:
             continue
         try:
-            if command is None:
+            if isinstance(command, Stop):
                 # A held player would never ask whether it should stop.
                 session.pause(False)
             elif isinstance(command, CleanSettings):
@@ -238,8 +241,8 @@ class _Screen:
         self._newest: dict[str, Emitted] = {}
         self._sent = self._status_sent = 0.0
         # One stream's status at a time: those of a ward together would hold the engine up.
-        self._next = itertools.cycle(range(len(session.beds)))
-        self._status_s = STATUS_S / len(session.beds)
+        self._next = itertools.cycle(range(len(session.streams)))
+        self._status_s = STATUS_S / len(session.streams)
 
     def __call__(self, message: Emitted | Gap) -> None:
         if isinstance(message, Gap):

@@ -3,13 +3,13 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.ledger.delays import NO_DELAYS, Delays
 from engine.messages import Cleaned, Message, Preview
+from engine.run.summary import Summary
 from models.registry import DEFAULT_NETWORK
 from streamer.chunk import StreamInfo
 from streamer.noise import NoiseSettings
@@ -94,7 +94,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class StreamOutcome:
-    """What a stream leaves: its summary (JSON), the end of its traces and its delays (for a picture).
+    """What a stream leaves for a picture: the end of its traces and its delays.
 
     Parameters
     ----------
@@ -102,7 +102,6 @@ class StreamOutcome:
         Histogram of the delays of its samples: one edge more than counts.
     """
 
-    summary: dict[str, Any]
     traces: list[Cleaned]
     delay_edges_ms: NDArray[np.float64]
     delay_counts: NDArray[np.int64]
@@ -110,9 +109,9 @@ class StreamOutcome:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves: its summary (JSON), and what each stream leaves."""
+    """What a run leaves: its summary, and of each stream what a picture needs, in the same order."""
 
-    summary: dict[str, Any]
+    summary: Summary
     streams: tuple[StreamOutcome, ...]
 
 
@@ -195,8 +194,16 @@ class Refused:
     reason: str
 
 
-Command = NoiseSettings | CleanSettings | Pause | Record
-"""What changes while an engine plays."""
+@dataclass(frozen=True)
+class Stop:
+    """End the run; what was read by then is still cleaned, and the outcome comes."""
+
+
+Command = NoiseSettings | CleanSettings | Pause | Record | Stop
+"""What an engine is told while it plays."""
+
+Word = Started | Outcome
+"""What an engine answers; where it cannot, it sends an `InputError` or an `EngineFailure` instead."""
 
 Frame = Message | Preview | Status | Refused
 """What the engine tells a screen."""

@@ -4,9 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +12,9 @@ from engine.config import EngineConfig
 from engine.ledger.account import Account
 from engine.ledger.delays import DelayWatch
 from engine.marks import explain
-from engine.messages import Cleaned, Emitted, Gap
-from engine.run.protocol import CleanSettings, Setup, Status
+from engine.messages import Emitted, Gap
+from engine.run.protocol import Setup, Status, StreamOutcome
+from engine.run.summary import LiveFigures, StreamSummary
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
 from streamer.chunk import Chunk
@@ -54,7 +53,7 @@ class StreamRun:
         self.recording: Recording | None = None
         self._last_recording: Recording | None = None
         # The control thread changes the recording, the one that cleans uses it.
-        self._recording = threading.Lock()
+        self._recording_lock = threading.Lock()
         self.outlet: LslOutlet | None = None
         self._published: str | None = None
         self._kept: deque[Emitted] = deque(maxlen=max(1, round(KEPT_S * config.fs / config.hop)))
@@ -98,7 +97,7 @@ class StreamRun:
     def record(self, folder: Path | None, rotate_s: float | None = None) -> None:
         """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
         recording = Recording(folder, self.info, rotate_s) if folder else None
-        with self._recording:
+        with self._recording_lock:
             before, self.recording = self.recording, recording
         if recording:
             self._last_recording = recording
@@ -147,7 +146,7 @@ class StreamRun:
         if state is self._state:
             return
         self._state = state
-        with self._recording:
+        with self._recording_lock:
             if self.recording:
                 self.recording.note_state(state)
         if self.outlet:
@@ -155,7 +154,7 @@ class StreamRun:
 
     def note_step(self, step: str, why: str) -> None:
         """Tell the sinks what cleans from now on."""
-        with self._recording:
+        with self._recording_lock:
             if self.recording:
                 self.recording.note_step(step, why)
         if self.outlet:
@@ -163,7 +162,7 @@ class StreamRun:
 
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
-        with self._recording:
+        with self._recording_lock:
             if self.recording:
                 self.recording.push(message)
         if self.outlet:
@@ -176,13 +175,6 @@ class StreamRun:
         self.account.take(message, timed=bool(message.source_time[0] >= self._resumed_s))
 
     # what became of it
-
-    def setup(self, model: str, backend: str) -> Setup:
-        """The settings in force."""
-        config = self.config
-        ms = 1000 / config.fs
-        clean = CleanSettings(model, backend, ms * config.lookahead, ms * config.hop)
-        return Setup(clean, 1000 * self.algorithmic_delay_s)
 
     def status(self, setup: Setup) -> Status:
         """Figures of this moment."""
@@ -214,46 +206,47 @@ class StreamRun:
             reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
         )
 
-    def traces(self) -> list[Cleaned]:
-        """The end of its signal."""
-        return [message.released() for message in self._kept]
+    def outcome(self) -> StreamOutcome:
+        """The end of its signal, and its delays."""
+        return StreamOutcome(
+            [message.released() for message in self._kept], *self.account.ledger.total.bars()
+        )
 
-    def summary(self, setup: Setup, launched_ns: int) -> dict[str, Any]:
-        """Everything that can be said of it, ready for JSON; NaN is null."""
+    def summary(self, launched_ns: int) -> StreamSummary:
+        """Everything that can be said of it."""
         settings, source, recording = self.settings, self.source, self._last_recording
         faults = source.log.figures() if isinstance(source, FaultySource) else None
-        return {
-            "source": self.source.info.name,
-            "leads": list(self.info.leads),
-            "source_fs_hz": self.source.info.fs,
-            "fs_hz": self.config.fs,
-            "noise": self._noise.weights,
-            "noise_snr_db": self._noise.snr_db if self._noise.weights else None,
-            "snr_definition": self._noise.definition,
-            "noise_part": self._noise.part if settings.kind == "replay" else settings.kind,
-            "own_drift": settings.own_drift,
-            "seed": settings.seed,
-            "speed": self.source.speed,
-            **asdict(setup.clean),
-            **self.account.figures(launched_ns, self.algorithmic_delay_s),
-            "stream": self._stream_summary() if settings.kind == "lsl" or faults else None,
-            "faults": faults,
-            "recording": str(recording.path) if recording else None,
-            "recording_files": recording.files if recording else 0,
-            "recording_problem": recording.problem if recording else "",
-            "recording_clipped": recording.clipped if recording else None,
-            "lsl_out": self._published,
-        }
+        noise = self._noise
+        return StreamSummary(
+            **vars(self.account.figures(launched_ns, self.algorithmic_delay_s)),
+            source=source.info.name,
+            leads=list(self.info.leads),
+            source_fs_hz=source.info.fs,
+            fs_hz=self.config.fs,
+            noise=dict(noise.weights),
+            noise_snr_db=noise.snr_db if noise.weights else float("nan"),
+            snr_definition=noise.definition,
+            noise_part=noise.part if settings.kind == "replay" else settings.kind,
+            own_drift=settings.own_drift,
+            seed=settings.seed,
+            speed=source.speed,
+            stream=self._live() if settings.kind == "lsl" or faults else None,
+            faults=faults,
+            recording=str(recording.path) if recording else None,
+            recording_files=recording.files if recording else 0,
+            recording_problem=recording.problem if recording else "",
+            recording_clipped=recording.clipped if recording else None,
+            lsl_out=self._published,
+        )
 
-    def _stream_summary(self) -> dict[str, Any]:
-        """What a live stream did, counted in its own samples."""
+    def _live(self) -> LiveFigures:
         health = self.source.health
-        return {
-            "state": health.state,
-            "states": health.states,
-            "effective_rate_hz": health.effective_fs_hz,
-            "ppm": health.ppm,
-            **asdict(health.counts),
-            "notes": list(self.source.info.notes),
-            "problem": health.problem,
-        }
+        return LiveFigures(
+            state=health.state,
+            states=health.states,
+            effective_rate_hz=health.effective_fs_hz,
+            ppm=health.ppm,
+            counts=health.counts,
+            notes=list(self.source.info.notes),
+            problem=health.problem,
+        )

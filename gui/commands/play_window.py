@@ -43,7 +43,7 @@ def play_in_window(
     reason = why_no_window()
     if reason:
         raise InputError(f"there is no window to take a picture of: {reason}")
-    from engine.run.session import check_job
+    from engine.run.prepare import check_job
     from gui.app import SCREENSHOT_S, Screen, parse_size, run_window
     from streamer.found import find_records, find_streams, synthetic_patients
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -140,6 +140,34 @@ class Schedule:
         return found
 
 
+@dataclass(frozen=True)
+class Injected:
+    """How often a kind of fault was made, and the samples that it lay on."""
+
+    count: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class FaultFigures:
+    """What went wrong on purpose; places in samples of the source.
+
+    Parameters
+    ----------
+    injected
+        By kind.
+    misplaced_samples
+        Samples whose index is not the device's own count.
+    listed
+        Kind, first sample and the one behind the last, of the first faults of each kind.
+    """
+
+    seed: int
+    injected: dict[str, Injected]
+    misplaced_samples: int
+    listed: list[tuple[str, int, int]]
+
+
 @dataclass
 class FaultLog:
     """Record of the faults that were put on a stream.
@@ -169,16 +197,11 @@ class FaultLog:
                 self.listed.append(event)
         self.samples[event.kind] += min(stop, event.stop) - max(first, event.start)
 
-    def figures(self) -> dict[str, Any]:
-        """Everything, ready for JSON; places in samples of the source."""
-        return {
-            "seed": self.settings.seed,
-            "injected": {
-                kind: {"count": self.counts[kind], "samples": self.samples[kind]}
-                for kind in self.settings.kinds
-            },
-            "misplaced_samples": self.misplaced,
-            "listed": [
-                [event.kind, event.start, event.stop] for event in self.listed if KINDS[event.kind].every_s
-            ],
-        }
+    def figures(self) -> FaultFigures:
+        """Everything, for a summary."""
+        return FaultFigures(
+            self.settings.seed,
+            {kind: Injected(self.counts[kind], self.samples[kind]) for kind in self.settings.kinds},
+            self.misplaced,
+            [(event.kind, event.start, event.stop) for event in self.listed if KINDS[event.kind].every_s],
+        )

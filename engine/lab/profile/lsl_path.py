@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.run.protocol import CleanSettings, Job
 from engine.run.session import Session
+from engine.run.summary import as_json
 from streamer.broadcast.device_profiles import SMOOTH_PACKET_S
 from streamer.broadcast.outlet import Broadcast, BroadcastSettings
 from streamer.chunk import Chunk, StreamInfo
@@ -45,30 +46,33 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
     )
     with _device(BroadcastSettings(NAME, profile=profile, counter=True), leads=("II",), seed=seed):
         session = Session(Job((source,), CleanSettings(model)))
-        (bed,) = session.beds
-        tap = bed.source = Tap(bed.source)
-        summary = session.run().summary
-    stream, fs = summary["stream"], tap.info.fs
+        (stream,) = session.streams
+        tap = stream.source = Tap(stream.source)
+        (summary,) = session.run().summary.streams
+    live, fs = summary.stream, tap.info.fs
+    if live is None:
+        raise RuntimeError("a run of a live stream says nothing of the stream")
+    in_gaps = live.counts.gap_samples
     span = tap.last - tap.first + 1
     same_rate = ratio(fs, session.config.fs)[0] == ratio(fs, session.config.fs)[1]
     at_engine_rate = tap.stop if same_rate else Resampler(fs, session.config.fs).outputs_before(tap.stop)
-    engine_total = summary["samples_out"] + summary["gap_samples"]
+    engine_total = summary.samples_out + summary.gap_samples
     return {
         "profile": profile,
         "seconds": seconds,
         "counted_by_device": span,
         "received": tap.samples,
-        "in_gaps": stream["gap_samples"],
+        "in_gaps": in_gaps,
         "misplaced": tap.misplaced,
-        "engine_in": summary["samples_in"],
-        "engine_out": summary["samples_out"],
-        "engine_in_gaps": summary["gap_samples"],
+        "engine_in": summary.samples_in,
+        "engine_out": summary.samples_out,
+        "engine_in_gaps": summary.gap_samples,
         "engine_expected": at_engine_rate,
         "exact": tap.misplaced == 0
-        and span == tap.samples + stream["gap_samples"]
-        and summary["samples_lost"] == 0
+        and span == tap.samples + in_gaps
+        and summary.samples_lost == 0
         and engine_total == at_engine_rate,
-        "stream": stream,
+        "stream": as_json(live),
     }
 
 
@@ -85,8 +89,8 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
         bare = context.Process(target=_bare_loop, args=(seconds, there), daemon=True)
         bare.start()
         session = Session(Job((source,), CleanSettings(model)))
-        (bed,) = session.beds
-        tap = bed.source = Tap(bed.source)
+        (stream,) = session.streams
+        tap = stream.source = Tap(stream.source)
         here.recv()
         session.run()
         bare_pulls = here.recv()
