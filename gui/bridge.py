@@ -14,7 +14,7 @@ from streamer.noise import NoiseSettings
 
 
 class Life(Enum):
-    """Where the engine stands."""
+    """State of the engine, as the screen shows it."""
 
     STARTING = "STARTING"
     PLAYING = "PLAYING"

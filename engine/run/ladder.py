@@ -1,6 +1,7 @@
 """When the machine cannot keep up: a larger hop, then a classical filter, then raw, and back up.
 
-Pure logic: it is told of every hop, and says which step to take. What a step means is the session's.
+Pure logic: it is told of every hop, and says which step to take. The pipeline of each step is made in
+`engine.run.fallback`.
 """
 
 from collections import deque
@@ -11,9 +12,9 @@ from enum import IntEnum
 WATCHED_S = 2.0
 """Misses are counted over this."""
 SETTLES_S = 2.0
-"""A step shows what it is worth only once the backlog before it is gone."""
+"""No hop is counted for so long after a step: the backlog from before it must be gone first."""
 TOO_MANY, FEWEST = 0.2, 5
-"""Share of hops that miss their deadline from which it goes a step down, if they are so many."""
+"""It goes a step down where at least this share of hops, and at least so many, missed their deadline."""
 CALM_S = 10.0
 """Without a miss for so long it goes a step up …"""
 LONGEST_CALM_S = 160.0

@@ -16,7 +16,7 @@ Concurrent activities, what each may block on, and what happens then:
 - *parent*: reads frames when it likes, and waits for the outcome. Ctrl-C reaches the parent alone,
   which asks the engine to stop; what was read by then is still cleaned and recorded.
 
-An error in the engine ends the run and is raised in the parent by `wait`.
+An error in the engine ends the run and is raised in the parent, where it asks for the next answer.
 """
 
 import contextlib
@@ -37,6 +37,7 @@ from engine.messages import Emitted, Gap
 from engine.run.ctrl_c import ctrl_c_waits
 from engine.run.failure import EngineFailure
 from engine.run.protocol import (
+    Answer,
     CleanSettings,
     Command,
     Frame,
@@ -48,7 +49,6 @@ from engine.run.protocol import (
     Started,
     StartedStream,
     Stop,
-    Word,
 )
 from engine.run.session import Session
 from streamer.errors import InputError
@@ -120,11 +120,11 @@ class EngineProcess:
         answer = self.heard(timeout_s)
         return answer if isinstance(answer, Outcome) else None
 
-    def heard(self, timeout_s: float = 0.0) -> Word | None:
-        """The next word of the engine, if one comes in time. Raises what ended the engine."""
+    def heard(self, timeout_s: float = 0.0) -> Answer | None:
+        """The engine's next answer, if one comes in time. Raises what ended the engine."""
         return self._receive() if self._control.poll(timeout_s) else None
 
-    def _receive(self) -> Word:
+    def _receive(self) -> Answer:
         try:
             answer = self._control.recv()
         except EOFError:
@@ -134,8 +134,8 @@ class EngineProcess:
             ) from None
         if isinstance(answer, BaseException):
             raise answer
-        word: Word = answer
-        return word
+        known: Answer = answer
+        return known
 
     def frames(self) -> Iterator[Frame]:
         """Everything that waits for the screen; returns when nothing does."""
@@ -240,7 +240,7 @@ class _Screen:
         self._bundle: list[Frame] = []
         self._newest: dict[str, Emitted] = {}
         self._sent = self._status_sent = 0.0
-        # One stream's status at a time: those of a ward together would hold the engine up.
+        # One stream's status at a time: those of many streams together would hold the engine up.
         self._next = itertools.cycle(range(len(session.streams)))
         self._status_s = STATUS_S / len(session.streams)
 

@@ -132,7 +132,7 @@ class Status:
     ended
         Its source has nothing more, while others may go on.
     reasons
-        Why leads are not the network's word at this moment, by lead.
+        Why something else than the network's output leaves at this moment, by lead.
     """
 
     seconds: float
@@ -168,7 +168,7 @@ class StartedStream:
 
 @dataclass(frozen=True)
 class Started:
-    """First word of an engine that is ready: what it plays and how."""
+    """What an engine sends first, once it is ready: what it plays and how."""
 
     streams: tuple[StartedStream, ...]
 
@@ -202,8 +202,8 @@ class Stop:
 Command = NoiseSettings | CleanSettings | Pause | Record | Stop
 """What an engine is told while it plays."""
 
-Word = Started | Outcome
-"""What an engine answers; where it cannot, it sends an `InputError` or an `EngineFailure` instead."""
+Answer = Started | Outcome
+"""What an engine sends to whoever started it, or else the `InputError` or `EngineFailure` that ended it."""
 
 Frame = Message | Preview | Status | Refused
 """What the engine tells a screen."""

@@ -190,7 +190,7 @@ def record_name(info: StreamInfo) -> str:
 
 
 def _make_unused(wanted: Path) -> tuple[Path, AppendFile]:
-    """A record's path that is nobody's yet, and its signal file, which makes it ours."""
+    """An unused path for a record, and its signal file, which reserves the name."""
     path, number = wanted, 2
     while True:
         try:

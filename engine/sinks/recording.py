@@ -1,4 +1,4 @@
-"""A recording that outlives its disk, and begins a new file every so often."""
+"""A recording of one file or of several in turn, which a full disk ends without ending the run."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -108,7 +108,7 @@ def _faults(faults: FaultFigures) -> str:
 
 
 def _reasons(summary: Summary) -> str:
-    """One line of where another signal than the network's left, in seconds by reason; empty without any."""
+    """One line of how long something else than the network's output left, in s by reason; empty for never."""
     (one,) = summary.streams
     parts = [
         f"{count / one.fs_hz:.1f} s {Reason[name.upper()].text}"
