@@ -147,7 +147,7 @@ def test_where_no_runtime_is_left_raw_takes_over_once():
     broken = adapt(Reliable(Failing(), unet), unet)
     run = Run(prepared(broken))
     assert run.hops(1, missed=0) == []
-    broken.infer(np.zeros((1, 1, 1024), np.float32))
+    broken.infer(np.zeros((1, 1, unet.window), np.float32))
     (takeover,) = run.hops(60, missed=1)
     assert takeover == Takeover("raw", run.changeover.failure)
     assert "failing failed: RuntimeError: out of memory" in takeover.why

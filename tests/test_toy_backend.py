@@ -26,7 +26,7 @@ def cleaned(backend):
 
 def test_a_run_cleans_with_it_as_onnx_runtime_does():
     (toy, outcome), (onnx, _) = cleaned("toy"), cleaned("onnx")
-    assert outcome.summary["backend"] == "toy"
+    assert outcome.summary.backend == "toy"
     assert toy.shape == (1, 720)
     np.testing.assert_allclose(toy, onnx, atol=1e-5)
 
