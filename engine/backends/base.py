@@ -100,26 +100,21 @@ class Described(Protocol):
     @property
     def name(self) -> str:
         """What ``--backend`` calls it."""
-        ...
 
     @property
     def leads(self) -> int:
         """Leads that the network takes together, as one row."""
-        ...
 
     @property
     def transfers_ns(self) -> tuple[int, int]:
         """How long the last call copied to the device and back."""
-        ...
 
     @property
     def fixed_rows(self) -> tuple[int, ...]:
         """Numbers of rows that it is fastest with."""
-        ...
 
     def close(self) -> None:
         """Give back what it holds; more than once does no harm."""
-        ...
 
 
 class Backend(Described, Protocol):
@@ -127,7 +122,6 @@ class Backend(Described, Protocol):
 
     def infer(self, batch: Batch) -> Batch:
         """Clean windows (rows, leads, window); the result is new memory of the same shape."""
-        ...
 
 
 class StepBackend(Described, Protocol):
@@ -136,7 +130,6 @@ class StepBackend(Described, Protocol):
     @property
     def steps(self) -> StepSpec:
         """How its steps are cut."""
-        ...
 
     def step(self, samples: Batch, state: State, lookahead: int) -> tuple[Batch, State]:
         """Take samples (rows, 1, samples) mV with the state (rows, numbers) that came before them.
@@ -147,7 +140,6 @@ class StepBackend(Described, Protocol):
             New memory, the answer (rows, 2, samples) mV: the samples of a look-ahead ago, cleaned,
             and their spread.
         """
-        ...
 
 
 AnyBackend = Backend | StepBackend

@@ -23,16 +23,13 @@ class CapturedGraph(Protocol):
     @property
     def inputs(self) -> Mapping[str, NDArray[Any]]:
         """Pinned memory that it reads, by the names of the ports."""
-        ...
 
     @property
     def outputs(self) -> Mapping[str, NDArray[Any]]:
         """Pinned memory that it writes, valid until any graph of the network runs again."""
-        ...
 
     def run(self) -> tuple[int, int]:
         """Launch it and wait; returns how long the copies to the device and back took, ns."""
-        ...
 
 
 class GraphRuntime(Runtime):
