@@ -158,8 +158,9 @@ class Session:
             with nullcontext(in_step(played)) if alone else as_they_come(played, self._due_s) as rounds:
                 try:
                     for message in self._cleaned(_noted(rounds, streams, idle)):
-                        show(message)
-                        streams[message.stream].take(message)
+                        for each in streams[message.stream].with_gap(message):
+                            show(each)
+                            streams[message.stream].take(each)
                         self._keep_up()
                 finally:
                     # A held player would never see that it is over.

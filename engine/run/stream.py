@@ -11,6 +11,7 @@ import numpy as np
 from engine.config import EngineConfig
 from engine.ledger.account import Account
 from engine.ledger.delays import DelayWatch
+from engine.ledger.position import Position
 from engine.marks import explain
 from engine.messages import Emitted, Gap
 from engine.run.protocol import Setup, Status, StreamOutcome
@@ -61,6 +62,8 @@ class StreamRun:
         self._state: StreamState | None = None
         self._resumed_s = 0.0
         self._ended = False
+        self._position = Position()
+        self._unaccounted: dict[str, int] = {}
 
     @property
     def algorithmic_delay_s(self) -> float:
@@ -103,6 +106,7 @@ class StreamRun:
             self._last_recording = recording
         if before:
             before.close()
+            self._check("recording", before.unaccounted)
 
     def publish(self, name: str, model: str) -> None:
         """Publish what leaves the engine as an LSL stream."""
@@ -114,6 +118,12 @@ class StreamRun:
         self.record(None)
         if self.outlet:
             self.outlet.close()
+            self._check("LSL stream", self.outlet.unaccounted)
+        self._check("engine", self._position.unaccounted(self.account.samples_out + self.account.gap_samples))
+
+    def _check(self, sink: str, unaccounted: int) -> None:
+        if unaccounted:
+            self._unaccounted[sink] = self._unaccounted.get(sink, 0) + unaccounted
 
     # samples
 
@@ -160,8 +170,20 @@ class StreamRun:
         if self.outlet:
             self.outlet.note_step(step, why)
 
+    def with_gap(self, message: Emitted | Gap) -> Iterator[Emitted | Gap]:
+        """A message, and before it the gap that no pipeline has reported.
+
+        A pipeline knows of a gap that lies between two of its chunks. One that takes over while
+        nothing comes begins behind the gap; where the stream stands, only the stream knows.
+        """
+        gap = self._position.gap_before(message)
+        if gap:
+            yield gap
+        yield message
+
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
+        self._position.note(message)
         with self._recording_lock:
             if self.recording:
                 self.recording.push(message)
@@ -237,6 +259,7 @@ class StreamRun:
             recording_problem=recording.problem if recording else "",
             recording_clipped=recording.clipped if recording else None,
             lsl_out=self._published,
+            unaccounted=dict(self._unaccounted),
         )
 
     def _live(self) -> LiveFigures:

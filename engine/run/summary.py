@@ -65,6 +65,9 @@ class StreamSummary(Figures):
         were beyond the format.
     lsl_out
         Name of the LSL stream that it was published as.
+    unaccounted
+        Sinks whose own count does not close (last index − first index = samples + gaps), and by how many
+        samples; empty where each does, as it must.
     """
 
     source: str
@@ -85,6 +88,7 @@ class StreamSummary(Figures):
     recording_problem: str
     recording_clipped: int | None
     lsl_out: str | None
+    unaccounted: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.ledger.position import Position
 from engine.messages import Cleaned, Gap
 from engine.sinks.recorder import Recorder, record_name
 from streamer.chunk import StreamInfo
@@ -38,7 +39,8 @@ class Recording:
         self._size = None if rotate_s is None else round(rotate_s * info.fs)
         self._name = record_name(info)
         self._state: StreamState | None = None
-        self._clipped = 0
+        self._clipped = self._frames = 0
+        self._position = Position()
         self.problem = ""
         """Why the recording has ended before the run; empty while it goes on."""
         self.files = 1
@@ -54,10 +56,16 @@ class Recording:
         """Values that were beyond the format."""
         return self._clipped + self._recorder.clipped
 
+    @property
+    def unaccounted(self) -> int:
+        """Frames that are lacking; 0 where every index has its frame, or the disk took no more."""
+        return 0 if self.problem else self._position.unaccounted(self._frames + self._recorder.frames)
+
     def push(self, message: Cleaned | Gap) -> None:
         """Append, in two files or more where one ends within."""
         if self.problem:
             return
+        self._position.note(message)
         try:
             while (
                 self._size is not None and self._recorder.frames + message.stop - message.start > self._size
@@ -75,6 +83,7 @@ class Recording:
         before = self._recorder
         before.close()
         self._clipped += before.clipped
+        self._frames += before.frames
         self.files += 1
         self._recorder = Recorder(self._folder, self._info, self._part_name())
         self._recorder.note("continues", record=before.path.name)

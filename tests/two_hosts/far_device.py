@@ -1,4 +1,4 @@
-"""A device whose every sample says which it is: ``python device.py FS``, until its input ends.
+"""A device whose every sample says which it is: ``python far_device.py FS``, until its input ends.
 
 Sample n of channel ``II`` is ``value_of(n)`` mV, of both signs and without a pattern that a beat detector
 or a filter could take for one; a recording in steps of 1 µV then says of each of its frames which sample
