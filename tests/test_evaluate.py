@@ -12,7 +12,9 @@ from engine.lab.evaluate.scores import Heard, Score
 from engine.lab.evaluate.tables import tables
 from engine.lab.evaluate.track_f import EvaluateSettings, evaluate
 from models import registry
+from models.card import read_card, write_card
 from models.card_figures import add_figures
+from models.registry import load_card
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 
@@ -192,22 +194,23 @@ def test_tables_are_made_from_result_files_alone(results, settings, tmp_path):
 
 def test_cards_get_the_figures_of_their_own_weights(results, settings, tmp_path, monkeypatch):
     report = write_report(results, settings, tmp_path / "track-f")
+    shipped = load_card("unet").trained
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     path = tmp_path / "weights" / "unet.json"
     own = report["manifest"]["weights_sha256"]["unet"]
-    path.write_text(json.dumps({"onnx_sha256": "of other weights"}))
+    write_card(path, replace(shipped, weights_sha256="of other weights"))
     assert add_figures(report) == []
-    path.write_text(json.dumps({"onnx_sha256": own, "data": "kept"}))
+    write_card(path, replace(shipped, weights_sha256=own, data="kept"))
     assert add_figures(report) == ["unet"]
-    card = json.loads(path.read_text())
-    assert card["data"] == "kept"
-    assert len(card["track_f"]) == 2 * 4  # two look-aheads, four conditions
+    card = read_card(path)
+    assert card.data == "kept"
+    assert len(card.track_f) == 2 * 4  # two look-aheads, four conditions
     row = next(
         r for r in summarise(results) if (r["system"], r["delay_ms"], r["snr"]) == ("unet", 400.0, 0.0)
     )
-    noted = next(f for f in card["track_f"] if (f["delay_ms"], f["snr"]) == (400.0, 0.0))
-    assert noted["improvement_db"] == round(row["improvement_db"], 2)
+    noted = next(f for f in card.track_f if (f.delay_ms, f.snr) == (400.0, 0.0))
+    assert noted.improvement_db == round(row["improvement_db"], 2)
 
 
 # Figures

@@ -579,7 +579,7 @@ def test_export_writes_a_plan_and_half_a_graph(tmp_path):
     assert "MB, built in" in result.output
     assert json.loads(plan.read_bytes().split(b"\n")[1])["precision"] == "fp16"
     command(*shared, str(graph))
-    assert graph.stat().st_size < 0.6 * load_card("unet").onnx_path.stat().st_size
+    assert graph.stat().st_size < 0.6 * load_card("unet").weights_path.stat().st_size
 
 
 def test_doctor_says_which_gpu_and_why_not_each_backend():

@@ -38,7 +38,8 @@ from engine.messages import Gap
 from engine.pipeline import clean
 from engine.stateful import initial_state
 from models import registry
-from models.export import export_onnx
+from models.export import store
+from models.graphs import graph_of
 from models.half import to_half
 from models.registry import NETWORKS, ModelCard, load_card
 from streamer.errors import InputError
@@ -65,15 +66,16 @@ def build_times():
 def network(request, tmp_path_factory):
     """A network's card: as shipped, or where it has no weights yet with random ones."""
     spec = NETWORKS[request.param]
-    card = ModelCard(spec, {})
+    card = ModelCard(spec)
     if card.onnx_path.is_file():
         yield card
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "WEIGHTS", tmp_path_factory.mktemp("weights"))
         torch.manual_seed(0)
-        save_file(spec.build().state_dict(), card.weights_path)
-        export_onnx(spec, card.weights_path, card.onnx_path)
+        weights = tmp_path_factory.mktemp("run") / "weights.safetensors"
+        save_file(spec.build().state_dict(), weights)
+        store(card, weights)
         yield card
 
 
@@ -91,7 +93,7 @@ def test_every_network_builds(network, precision, build_times, record_property):
     if network.spec.steps and precision == "fp16":
         pytest.skip("a network that keeps state runs in fp32 alone")
     begun = time.perf_counter()
-    graph = network.onnx_path.read_bytes()
+    graph = graph_of(network)
     plan = build_plan(rtx, graph, precision, (1,), ADA, samples=samples_of(network))
     seconds = round(time.perf_counter() - begun, 2)
     record_property("build_s", seconds)
@@ -104,7 +106,7 @@ def test_every_operator_is_in_the_parsers_list(network):
     logger = rtx.Logger()
     flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     parser = rtx.OnnxParser(rtx.Builder(logger).create_network(flags), logger)
-    graphs = [network.onnx_path.read_bytes()]
+    graphs = [graph_of(network)]
     if not network.spec.steps:
         graphs.append(to_half(graphs[0]))
     used = {node.op_type for graph in graphs for node in onnx.load_from_string(graph).graph.node}
@@ -118,7 +120,7 @@ def test_half_precision_cleans_as_single_does(network):
     if network.spec.steps:
         pytest.skip("a network that keeps state runs in fp32 alone")
     batch = probe(network)
-    single = network.onnx_path.read_bytes()
+    single = graph_of(network)
     difference = np.abs(run(to_half(single), batch) - run(single, batch)).max()
     assert 0 < difference <= PARITY_MV["fp16"]
 
@@ -167,7 +169,7 @@ def test_a_step_has_a_profile_for_each_shape_and_no_value_decides_one(lowdelay):
     logger = rtx.Logger()
     flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = rtx.Builder(logger).create_network(flags)
-    assert rtx.OnnxParser(network, logger).parse(lowdelay.onnx_path.read_bytes())
+    assert rtx.OnnxParser(network, logger).parse(graph_of(lowdelay))
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]
     ports = Ports.of(lowdelay.spec, -1, -1)
@@ -209,7 +211,7 @@ def test_a_free_axis_inside_is_refused_for_steps_too():
 
 def test_progress_rises_and_ends(unet):
     heard = []
-    build_plan(rtx, unet.onnx_path.read_bytes(), "fp32", (1,), ADA, lambda *step: heard.append(step))
+    build_plan(rtx, graph_of(unet), "fp32", (1,), ADA, lambda *step: heard.append(step))
     assert {what for what, _, _ in heard} >= {"Building engine"}
     assert all(0 <= done <= total for _, done, total in heard)
     assert max(done / total for what, done, total in heard if what == "Building engine") == 1
@@ -221,7 +223,7 @@ def test_ctrl_c_stops_a_build(unet):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_plan(rtx, unet.onnx_path.read_bytes(), "fp32", (1,), ADA, interrupt)
+        build_plan(rtx, graph_of(unet), "fp32", (1,), ADA, interrupt)
 
 
 def test_all_that_we_say_exists_in_the_real_library():
@@ -259,7 +261,7 @@ def test_all_that_we_say_exists_in_the_real_library():
 
 
 def test_half_keeps_the_normalisation_single(unet):
-    graph = onnx.load_from_string(to_half(unet.onnx_path.read_bytes())).graph
+    graph = onnx.load_from_string(to_half(graph_of(unet))).graph
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     heavy = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
     assert {types[name] for node in heavy for name in node.input[1:]} == {TensorProto.FLOAT16}
@@ -270,7 +272,7 @@ def test_half_keeps_the_normalisation_single(unet):
     assert not {name for node in means for name in node.input} & casts
     # A lead that rides on half a volt loses nothing.
     batch = probe(unet) + np.float32(450)
-    single = unet.onnx_path.read_bytes()
+    single = graph_of(unet)
     assert np.abs(run(to_half(single), batch) - run(single, batch)).max() <= PARITY_MV["fp16"]
 
 
@@ -320,7 +322,7 @@ def windows(unet):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_plan_cleans_any_number_of_rows(fake, unet, windows, precision):
     backend = opened(unet, precision, rows=(1, 4))
-    expected = run(unet.onnx_path.read_bytes(), windows)
+    expected = run(graph_of(unet), windows)
     for rows in (1, 2, 4, 5, 11, 0):
         before = windows.copy()
         np.testing.assert_allclose(backend.infer(windows[:rows]), expected[:rows], atol=PARITY_MV[precision])
@@ -519,9 +521,7 @@ def test_auto_takes_tensorrt_and_says_so(fake, unet, windows, caplog):
     backend = open_backend("auto", unet)
     assert backend.name == "tensorrt"
     assert backend.fixed_rows == FIXED_ROWS
-    np.testing.assert_allclose(
-        backend.infer(windows), run(unet.onnx_path.read_bytes(), windows), atol=PARITY_MV["fp32"]
-    )
+    np.testing.assert_allclose(backend.infer(windows), run(graph_of(unet), windows), atol=PARITY_MV["fp32"])
     backend.close()
     assert "auto chose tensorrt" in explain_auto("tensorrt")
 
@@ -620,7 +620,7 @@ export = partial(
 
 
 def test_an_exported_plan_is_what_a_run_looks_for(unet, tmp_path, library, monkeypatch):
-    graph = unet.onnx_path.read_bytes()
+    graph = graph_of(unet)
     path = export(graph=graph, output=tmp_path)
     key = plan_key(NETWORKS["unet"], graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
     assert path == tmp_path / key.file_name
@@ -641,12 +641,12 @@ def test_an_exported_plan_is_what_a_run_looks_for(unet, tmp_path, library, monke
 )
 def test_what_cannot_be_exported_is_said(unet, tmp_path, change, words):
     with pytest.raises(InputError, match=words):
-        export(graph=unet.onnx_path.read_bytes(), output=tmp_path, **change)
+        export(graph=graph_of(unet), output=tmp_path, **change)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_exported_plan_of_steps_is_what_a_run_looks_for(lowdelay, tmp_path, library):
-    graph = lowdelay.onnx_path.read_bytes()
+    graph = graph_of(lowdelay)
     path = export(name="lowdelay", graph=graph, output=tmp_path)
     key = plan_key(lowdelay.network, graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
     assert key.samples == (4, 16)

@@ -97,7 +97,7 @@ def test_a_filter_has_no_word_of_its_own_and_an_unmeasured_network_the_default()
     for name, spec in SYSTEMS.items():
         if isinstance(spec, ClassicalSpec):
             assert limits_of(load_card(name)).contradiction_at(300)[0] == np.inf
-    untold = limits_of(ModelCard(NETWORKS["unet"], {}))
+    untold = limits_of(ModelCard(NETWORKS["unet"]))
     assert untold == UNMEASURED
     assert untold.contradiction_at(0)[0] == DEFAULT_CONTRADICTION
 
@@ -105,12 +105,12 @@ def test_a_filter_has_no_word_of_its_own_and_an_unmeasured_network_the_default()
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_shipped_network_has_its_limits(name):
     card = load_card(name)
-    rows = card.trained["guard"]["contradiction"]
-    assert [row["lookahead_ms"] for row in rows] == [0, 100, 300]
+    rows = card.trained.guard.contradiction
+    assert [row.lookahead_ms for row in rows] == [0, 100, 300]
     for row in rows:
-        assert 0 < row["believed"] <= row["doubted"]
-        assert row["runs_of_noise"] == 0
-    assert limits_of(card).contradiction_at(300) == (rows[-1]["doubted"], rows[-1]["believed"])
+        assert 0 < row.believed <= row.doubted
+        assert row.runs_of_noise == 0
+    assert limits_of(card).contradiction_at(300) == (rows[-1].doubted, rows[-1].believed)
 
 
 def stateful_messages(raw, spread_mv):

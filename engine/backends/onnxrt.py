@@ -1,6 +1,7 @@
 """ONNX Runtime on the CPU: the backend that needs nothing else."""
 
 from engine.backends.base import Entry, Inputs, Outputs, Runtime
+from models.graphs import open_session
 from models.registry import ModelCard
 from streamer.console.installed import why_missing
 
@@ -22,7 +23,7 @@ class OnnxRuntime(Runtime):
         options.inter_op_num_threads = 1
         # A spinning worker steals the core that the screen needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(graph_of(card), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(card, options)
 
     def run(self, inputs: Inputs) -> Outputs:
         """Run the graph."""
@@ -32,18 +33,6 @@ class OnnxRuntime(Runtime):
     def close(self) -> None:
         """Free the session."""
         del self._session
-
-
-def graph_of(card: ModelCard) -> bytes:
-    """The exported graph of a network, as serialized ONNX: to the bit the one that its card names.
-
-    Raises
-    ------
-    InputError
-        If it is missing, or another one.
-    """
-    card.check_file(card.onnx_path)
-    return card.onnx_path.read_bytes()
 
 
 BACKEND = Entry(

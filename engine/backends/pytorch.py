@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from engine.backends.base import Entry, Inputs, Outputs, Runtime
 from models.registry import ModelCard
+from models.storage import load_weights
 from models.torch_needed import why_no_torch
 
 if TYPE_CHECKING:
@@ -40,13 +41,11 @@ def load_network(card: ModelCard) -> "nn.Module":
     Raises
     ------
     InputError
-        If the file of weights is missing, or not the one that the card names.
+        If its files are missing, or not those that the card names.
     """
-    from safetensors.torch import load_file
-
-    card.check_file(card.weights_path)
+    card.check_files()
     network = card.network.build().eval()
-    network.load_state_dict(load_file(card.weights_path))
+    load_weights(network, card.weights_path)
     return network
 
 

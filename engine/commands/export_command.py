@@ -83,8 +83,8 @@ def _export_plan(
     from tempfile import TemporaryDirectory
 
     from engine.backends.gpu.shapes import FIXED_ROWS
-    from engine.backends.onnxrt import graph_of
     from engine.backends.tensorrt.export import export_plan
+    from models.graphs import graph_of
     from models.registry import find_network, load_card
     from models.torch_needed import check_torch
 

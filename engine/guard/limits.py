@@ -52,7 +52,7 @@ def limits_of(card: ModelCard) -> Limits:
     """The limits on a network's card under ``guard``; defaults where it has none, off for filters."""
     if isinstance(card.spec, ClassicalSpec):
         return Limits(None)
-    rows = card.trained.get("guard", {}).get("contradiction")
-    if rows is None:
+    guard = card.trained.guard if card.trained else None
+    if guard is None:
         return UNMEASURED
-    return Limits(tuple((row["lookahead_ms"], row["doubted"], row["believed"]) for row in rows))
+    return Limits(tuple((row.lookahead_ms, row.doubted, row.believed) for row in guard.contradiction))

@@ -24,7 +24,7 @@ Progress = Callable[[str, int, int], None]
 """Called with what was done, how many parts are done, and of how many."""
 # Reports do not change figures, and neither does the command line, whose options are in the key.
 _REPORTS = {"frontier.py", "report.py", "pictures.py", "tables.py", "track_s_results.py", "qtdb_report.py"}
-_REPORTS |= {"output.py", "options.py"}
+_REPORTS |= {"output.py", "options.py", "results.py"}
 _COMMAND = "_command.py"
 
 
@@ -117,9 +117,9 @@ def code_sha256() -> str:
 
 
 def fingerprint(name: str) -> str | None:
-    """SHA-256 of the graph that a system runs; None where it consists of code alone."""
+    """SHA-256 of the weights that a system runs; None where it consists of code alone."""
     card = load_card(name)
-    return sha256(card.onnx_path) if card.onnx_path.is_file() else None
+    return sha256(card.weights_path) if card.weights_path.is_file() else None
 
 
 def data_sha256(records: Iterable[Path]) -> dict[str, str]:

@@ -20,7 +20,7 @@ def models(
     from rich.markup import escape
     from rich.table import Table
 
-    from models.overview import budget, improvement, overview, sentences
+    from models.overview import improvement, overview, sentences
     from models.registry import SYSTEMS
 
     check_writable(json_file)
@@ -41,7 +41,7 @@ def models(
                 str(facts["leads"]),
                 f"{facts['parameters']:,}",
                 improvement(facts),
-                budget(facts) if facts["weights"] else "not yet",
+                facts.get("budget", "") if facts["weights"] else "not yet",
             )
         table.caption = (
             "gain: unseen patients, all noises, 0 dB; trained: steps × windows, and budgets were unequal\n"

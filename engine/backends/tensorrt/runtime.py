@@ -13,12 +13,12 @@ from engine.backends.base import Entry, Options, Progress, Runtime
 from engine.backends.gpu.find import Gpu, dotted, find_gpu, why_no_gpu
 from engine.backends.gpu.graphs import GraphRuntime
 from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples, ports_by_size
-from engine.backends.onnxrt import graph_of
 from engine.backends.parity import check_parity
 from engine.backends.tensorrt.build import build_plan
 from engine.backends.tensorrt.capture import LoadedPlan
 from engine.backends.tensorrt.flavours import Capability, Flavour, choose_flavour, why_none
 from engine.backends.tensorrt.plans import PlanKey, find_or_build
+from models.graphs import graph_of
 from models.registry import ModelCard
 from models.spec import NetworkSpec
 from streamer.console.installed import why_missing

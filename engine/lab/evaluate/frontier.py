@@ -4,7 +4,6 @@ Track F at one input SNR, each system at several look-aheads; clinical figures a
 + hop.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from engine.config import EngineConfig
 from engine.lab.evaluate.report import summarise
 from engine.lab.evaluate.track_f import OFFLINE, EvaluateSettings, evaluate, evaluated_data
 from engine.lab.parts import Progress, Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.registry import load_card
 from models.spec import ClassicalSpec
 from streamer.errors import InputError
@@ -101,7 +101,7 @@ def frontier(settings: FrontierSettings, out: Path, progress: Progress) -> dict[
         "kinds": {name: kind_of(name) for name in evaluated.models},
         "rows": [row for row in rows if row["lead"] == "first"],
     }
-    (out / "frontier.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(out / "frontier.json", report)
     (out / "frontier.md").write_text(markdown(report), encoding="utf-8")
     draw(report, out / "frontier.png")
     return report

@@ -1,7 +1,6 @@
 """The report of the QTDB bench: our figures on isolated and on streamed beats beside the published ones."""
 
 import csv
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from engine.lab.evaluate.pictures import plot_examples
 from engine.lab.evaluate.qtdb import BLOCK_S, StreamedSettings, manifest, qtdb_data
 from engine.lab.parts import Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.benches.qtdb import PARENTS, TEST_RECORDS, TRAIN_RECORDS
 from models.benches.qtdb_scores import METRICS
 
@@ -96,7 +96,7 @@ def write_qtdb(runs: list[Result], results: list[Result], settings: StreamedSett
         "streamed": summarise(streamed),
     }
     text = markdown(report)
-    (folder / "summary.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(folder / "summary.json", report)
     (folder / "report.md").write_text(text, encoding="utf-8")
     _write_scores(cut, streamed, folder / "scores.csv")
     plot_qtdb(report, folder / "qtdb.png")

@@ -1,7 +1,6 @@
 """Tables of scores: means with their intervals, worst records, and a manifest of settings, data and code."""
 
 import csv
-import json
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +13,9 @@ from engine.lab.evaluate.pictures import plot_examples, plot_snr
 from engine.lab.evaluate.scores import Score
 from engine.lab.evaluate.track_f import OFFLINE, WARMUP_S, EvaluateSettings, evaluated_data
 from engine.lab.parts import Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.benches.track_f import LEAD
 from models.macs import macs_per_s
-from models.overview import budget
 from models.registry import load_card
 
 NOISELESS_DB = 100.0
@@ -108,7 +107,7 @@ def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -
     rows = summarise(results)
     manifest = _manifest(settings)
     report = {"track": "f", "manifest": manifest, "systems": _systems(settings), "rows": rows}
-    (out / "summary.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(out / "summary.json", report)
     (out / "report.md").write_text(markdown(report), encoding="utf-8")
     plot_snr(rows, out / "snr.png")
     plot_examples([result["example"] | _about(result) for result in results if "example" in result], out)
@@ -144,7 +143,7 @@ def _systems(settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
             "leads": spec.leads,
             "parameters": spec.parameters,
             "macs_per_s": round(macs_per_s(spec, settings.hop_ms / 1000)),
-            "training": budget(card.trained),
+            "training": card.trained.training.budget if card.trained else "",
         }
     return facts | {name: {"title": "needs the whole record: no stream"} for name in OFFLINE}
 

@@ -10,6 +10,7 @@ from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
 from engine.lab.evaluate.report import BUDGETS, snr_text
 from engine.lab.evaluate.stress import StressSettings, stress_data
 from engine.lab.parts import Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.benches.track_s_results import RESULTS, read_results
 from models.benches.track_s_results import markdown as track_s_markdown
 from streamer.errors import InputError
@@ -126,7 +127,7 @@ def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> 
     }
     text = stress_markdown(rows)
     report = {"track": "stress", "manifest": manifest, "rows": rows}
-    (folder / "stress.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(folder / "stress.json", report)
     (folder / "report.md").write_text(text, encoding="utf-8")
     plot_f1(rows, folder / "f1.png")
     return text

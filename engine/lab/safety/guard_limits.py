@@ -27,6 +27,7 @@ from engine.marks import Mark
 from engine.messages import Emitted
 from engine.pipeline import unguarded
 from models.benches.track_f import FS, VALIDATION_RECORDS
+from models.card import GuardLimits, GuardRow
 from models.registry import ModelCard
 from streamer.chunk import Chunk, Samples
 
@@ -57,8 +58,8 @@ def find_limits(
     backend: AnyBackend,
     data_dir: Path | None,
     tell: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
-    """The entry ``guard`` of a network's card.
+) -> GuardLimits:
+    """What a network's card says of the guard.
 
     Parameters
     ----------
@@ -67,9 +68,9 @@ def find_limits(
 
     Returns
     -------
-    dict
-        ``contradiction``: a row for each of `LOOKAHEADS_MS`, with the limits, what they were read
-        off, and what they come to on the same data.
+    GuardLimits
+        A row for each of `LOOKAHEADS_MS`, with the limits, what they were read off, and what they
+        come to on the same data.
     """
     remembering = backend if keeps_state(backend) else _Remembering(backend)
     reference = [
@@ -85,20 +86,20 @@ def find_limits(
         harmless = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
         doubted, believed, _ = _find(harmless, partial(_runs, alone, config))
         limits = Limits(((lookahead_ms, doubted, believed),))
-        row = {
-            "lookahead_ms": lookahead_ms,
-            "doubted": round(doubted, 4),
-            "believed": round(believed, 4),
-            "greatest_on_clean": round(greatest, 4),
-            "clean_bypassed_percent": round(100 * _bypassed(records, config, limits), 2),
-            "runs_of_noise": _runs(alone, config, limits),
-        }
+        row = GuardRow(
+            lookahead_ms=lookahead_ms,
+            doubted=round(doubted, 4),
+            believed=round(believed, 4),
+            greatest_on_clean=round(greatest, 4),
+            clean_bypassed_percent=round(100 * _bypassed(records, config, limits), 2),
+            runs_of_noise=_runs(alone, config, limits),
+        )
         tell(f"{card.spec.name}, look-ahead {lookahead_ms:g} ms: {row}")
         rows.append(row)
-    return {
-        "measured_on": "validation records, and noise of training and validation, of Track F, hop 200 ms",
-        "contradiction": rows[::-1],
-    }
+    return GuardLimits(
+        measured_on="validation records, and noise of training and validation, of Track F, hop 200 ms",
+        contradiction=tuple(rows[::-1]),
+    )
 
 
 def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:

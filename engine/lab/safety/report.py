@@ -1,12 +1,12 @@
 """Tables of track safety, as CSV, JSON and Markdown."""
 
 import csv
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from engine.lab.parts import code_sha256, fingerprint
+from engine.lab.results import write_results
 from engine.lab.safety.summary import NOISY, summarise
 from engine.lab.safety.track import SafetySettings
 
@@ -38,7 +38,7 @@ def figures_of(group: str) -> tuple[str, ...]:
 
 
 def write_safety(rows: list[dict[str, Any]], settings: SafetySettings, folder: Path) -> str:
-    """Write ``safety.csv``, ``safety.json`` and ``report.md``; returns the latter."""
+    """Write ``safety.csv``, ``safety.json``, the summary alone, and ``report.md``; returns the last."""
     manifest = {
         "hop_ms": settings.hop_ms,
         "seconds": settings.seconds,
@@ -47,8 +47,8 @@ def write_safety(rows: list[dict[str, Any]], settings: SafetySettings, folder: P
         "version": version("ecg-stream"),
     }
     text = safety_markdown(rows)
-    report = {"track": "safety", "manifest": manifest, "summary": summarise(rows), "rows": rows}
-    (folder / "safety.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    report = {"track": "safety", "manifest": manifest, "summary": summarise(rows)}
+    write_results(folder / "safety.json", report)
     names = list(dict.fromkeys(name for row in rows for name in row))
     with (folder / "safety.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
