@@ -5,7 +5,7 @@ name is an error, never a default.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -192,7 +192,8 @@ def _read(kind: Any, found: object, where: str) -> object:
         ):
             if names:
                 raise ValueError(f"{where} {trouble} {', '.join(map(repr, names))}")
-        return kind(**{name: _read(kinds[name], found[name], f"{where}: {name}") for name in known})
+        make = cast(Callable[..., object], kind)
+        return make(**{name: _read(kinds[name], found[name], f"{where}: {name}") for name in known})
     if get_origin(kind) is UnionType:
         (some,) = (each for each in get_args(kind) if each is not type(None))
         return None if found is None else _read(some, found, where)
