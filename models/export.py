@@ -271,7 +271,7 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
 def _plain(report: dict[str, Any], spec: NetworkSpec) -> dict[str, Any]:
     """A report without what the card says elsewhere, and with what a trainer may leave out."""
     about = _about(spec)
-    plain = {"signal_s": None, "begun_with": None}
+    plain: dict[str, Any] = {"signal_s": None, "begun_with": None}
     plain |= {name: value for name, value in report.items() if name not in about}
     if plain["begun_with"]:
         plain["begun_with"] = _plain(plain["begun_with"], spec)

@@ -163,8 +163,8 @@ class ModelCard:
         install = f"install ecg-stream again, or run `ecg-stream export {self.spec.name} --run … --install`"
         known = self.trained
         for path, expected in (
-            (self.weights_path, known and known.weights_sha256),
-            (self.onnx_path, known and known.onnx_sha256),
+            (self.weights_path, known.weights_sha256 if known else None),
+            (self.onnx_path, known.onnx_sha256 if known else None),
         ):
             if not path.is_file():
                 raise InputError(f"model {self.spec.name!r} has no {path}; {install}")

@@ -23,6 +23,7 @@ from engine.backends.gpu.find import Gpu
 from engine.backends.gpu.heartbeat import Heartbeat, silence
 from engine.backends.parity import check_parity
 from engine.backends.ports import Ports, zeros
+from engine.backends.tensorrt.flavours import RTX
 from engine.lab.profile import gpu_check
 from engine.lab.profile.gpu_check import GOALS, check_gpu, judge, make_card, percentiles, time_calls
 from engine.stateful import initial_state
@@ -238,12 +239,13 @@ def test_a_wrong_option_is_named(name, words):
         open_backend(name, load_card("unet"))
 
 
-def test_half_precision_needs_onnx(card_here, monkeypatch):
-    monkeypatch.setattr("engine.backends.tensorrt.runtime.choose_flavour", lambda gpu: object())
-    assert why_not("tensorrt:fp16") is None
+def test_a_plan_needs_onnx_and_half_precision_its_optimiser(card_here, monkeypatch):
+    monkeypatch.setattr("engine.backends.tensorrt.runtime.choose_flavour", lambda gpu: RTX)
+    assert why_not("tensorrt") is why_not("tensorrt:fp16") is None
     monkeypatch.setattr("streamer.console.installed.find_spec", lambda module: None)
-    assert why_not("tensorrt") is None
-    assert "onnx not installed" in (why_not("tensorrt:fp16") or "")
+    asked = "not installed; run `pip install 'ecg-stream[rtx]'`"
+    assert why_not("tensorrt") == f"onnx {asked}"
+    assert why_not("tensorrt:fp16") == f"onnx and onnxscript {asked}"
 
 
 # The CUDA backends, on a torch that only pretends to have a GPU

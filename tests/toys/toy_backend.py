@@ -1,7 +1,7 @@
 """A toy backend: the exported graph, node by node in numpy, by ONNX's own reference implementation."""
 
 from engine.backends.base import Entry, Inputs, Options, Outputs, Runtime
-from engine.backends.onnxrt import graph_of
+from models.graphs import graph_of
 from models.registry import ModelCard
 from streamer.console.installed import why_missing
 

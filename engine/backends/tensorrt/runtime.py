@@ -129,9 +129,10 @@ def _precision(options: Options) -> str:
 
 def _why_not(options: Options) -> str | None:
     gpu = find_gpu()
-    if gpu is None or choose_flavour(gpu) is None:
+    flavour = choose_flavour(gpu) if gpu else None
+    if flavour is None:
         return f"{gpu or why_no_gpu()}; {why_none(gpu)}; use {'cuda, ' if gpu else ''}onnx or torch"
-    return why_missing(["onnx"], "train") if "fp16" in options else None
+    return why_missing(["onnx", "onnxscript"] if "fp16" in options else ["onnx"], flavour.extra)
 
 
 def _prepare(card: ModelCard, options: Options, progress: Progress) -> None:
