@@ -79,5 +79,6 @@ def _split(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _joined(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+    # A copy, for what is contiguous already may have strides that torch refuses.
+    parts = np.moveaxis(planes, 0, -1).copy()
     return parts.view("<f4")[..., 0].astype(np.float32, copy=False)

@@ -120,3 +120,10 @@ def test_the_graph_does_what_torch_does():
     with torch.inference_mode():
         expected = network(torch.from_numpy(fed)).numpy()
     np.testing.assert_allclose(open_session(card).run(None, {"noisy": fed})[0], expected, atol=PARITY_MV)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (3, 1), (1, 5, 1), (0, 2)])
+def test_torch_takes_weights_of_any_shape(tmp_path, shape):
+    write_weights(tmp_path / "w.safetensors", {"w": np.ones(shape, np.float32)})
+    (values,) = read_weights(tmp_path / "w.safetensors").values()
+    assert torch.from_numpy(values).shape == shape
