@@ -4,6 +4,12 @@ Nothing that is slow to import is imported here, or by a command before it runs:
 """
 
 import signal
+
+# Importing what follows takes a part of a second. Ctrl-C in it should end the command without a
+# traceback; `main` brings Python's own handling back. For an engine process Ctrl-C is blocked already.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import sys
 import time
 from typing import Annotated
