@@ -23,7 +23,7 @@ from gui.main_window import FRAME_MS, MainWindow
 from gui.settings import Settings
 from gui.view_options import ViewOptions
 from streamer.chunk import StreamInfo
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 SIZE = (1920, 1080)

@@ -211,7 +211,7 @@ class StartScreen(QWidget):
     def _settings(self, source: FoundSource) -> SourceSettings:
         """A source with what was chosen beside it."""
         settings = source.settings
-        kind = kind_of(settings)
+        kind = kind_of(settings.kind)
         chosen = self.noise.value
         # A live stream takes no noise: it brings its own.
         noise = chosen if kind.played and chosen != "default" else kind.usual_noise

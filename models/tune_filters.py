@@ -19,10 +19,11 @@ from models.filters import FS, SPECTRUM_HZ, wavelet_threshold
 from models.metrics import Moments
 from streamer.console.output import err, out
 from streamer.noise import KINDS
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.find import find_record
 from streamer.records.nstdb import load_tape
 from streamer.records.record import bridge_missing, clean_reference, read_record
+from streamer.settings import SourceSettings
 
 _WINDOW = CLASSICAL["dwt"].window
 _EMITTED = 108

@@ -9,10 +9,10 @@ import platformdirs
 
 from streamer.errors import InputError
 from streamer.lsl.network import look_around
-from streamer.open_source import SourceSettings
 from streamer.plain import plain
 from streamer.records.find import DATA_VARIABLE
 from streamer.records.header import read_facts
+from streamer.settings import SourceSettings
 
 _NOT_ECG = ("nstdb",)
 

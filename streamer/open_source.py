@@ -1,7 +1,7 @@
-"""The table of sources, and from what the user asked for to a source that is ready to play.
+"""From what the user asked for to a source that is ready to play.
 
-A new source is a file that defines a `PlayedKind` or a `LiveKind` of the name ``SOURCE``, and a line
-in `SOURCES`.
+A new source is a file that defines a `PlayedKind` or a `LiveKind` of the name ``SOURCE``, and a line in
+`streamer.sources.SOURCES`.
 """
 
 from dataclasses import replace
@@ -10,16 +10,10 @@ from importlib import import_module
 from streamer.errors import InputError
 from streamer.faults.schedule import parse_faults
 from streamer.faults.source import FaultySource
-from streamer.settings import SourceSettings as SourceSettings
+from streamer.settings import SourceSettings
 from streamer.source import Player, Signal, Source
 from streamer.source_kind import PlayedKind, SourceKind, Stopped
-
-SOURCES = {
-    "synthetic": "streamer.synthetic",
-    "replay": "streamer.records.replay",
-    "lsl": "streamer.lsl.source",
-}
-"""What ``--source`` takes, and the module that knows it, which is imported when it is asked for."""
+from streamer.sources import SOURCES
 
 
 def never() -> bool:
@@ -27,23 +21,34 @@ def never() -> bool:
     return False
 
 
-def kind_of(settings: SourceSettings) -> SourceKind:
-    """How the source that is meant is checked and opened.
+def kind_of(kind: str) -> SourceKind:
+    """How sources of a kind are checked and opened.
+
+    Parameters
+    ----------
+    kind
+        As `SourceSettings.kind`, with its options or without.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If the table has none of that name.
     """
-    if settings.name not in SOURCES:
-        raise InputError(f"source {settings.name!r} is unknown; allowed: {', '.join(SOURCES)}")
-    kind: SourceKind = import_module(SOURCES[settings.name]).SOURCE
+    name = kind.partition(":")[0]
+    if name not in SOURCES:
+        allowed = ", ".join(f"{each} ({_load(each).what})" for each in SOURCES)
+        raise InputError(f"source {name!r} is unknown; allowed: {allowed}")
+    return _load(name)
+
+
+def _load(name: str) -> SourceKind:
+    kind: SourceKind = import_module(SOURCES[name]).SOURCE
     return kind
 
 
 def is_played(settings: SourceSettings) -> bool:
     """Whether it is a signal that is played, with noise and pauses, and not a live one."""
-    return kind_of(settings).played
+    return kind_of(settings.kind).played
 
 
 def check_source(settings: SourceSettings) -> SourceKind:
@@ -54,7 +59,7 @@ def check_source(settings: SourceSettings) -> SourceKind:
     InputError
         If there is no such kind, it cannot be had on this machine, or it takes no such options.
     """
-    kind = kind_of(settings)
+    kind = kind_of(settings.kind)
     reason = kind.why_not()
     if reason is not None:
         raise InputError(f"source {settings.name!r} cannot be used: {reason}")

@@ -19,7 +19,7 @@ class SourceSettings:
     Parameters
     ----------
     kind
-        A name of `streamer.open_source.SOURCES`, and the options of that kind alone after a colon:
+        A name of `streamer.sources.SOURCES`, and the options of that kind alone after a colon:
         ``text:file=ecg.txt,fs=250``.
     start, seconds
         Where in the record to begin, and how long to play; None plays to the end.

@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from engine.run.protocol import CleanSettings, Job
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 
 
 def job_of(*sources, **settings):

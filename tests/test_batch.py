@@ -19,7 +19,7 @@ from engine.messages import Gap
 from engine.pipeline import clean
 from engine.run.session import Session
 from models.registry import load_card
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.several import side_by_side
 
 CONFIG = EngineConfig(FS, 64, 8, 20)

@@ -15,7 +15,8 @@ from streamer.errors import InputError
 from streamer.faults.schedule import KINDS, LISTED, Schedule, parse_faults
 from streamer.faults.signal import RAIL_MV, SIGNAL_FAULTS, SignalFaults
 from streamer.faults.source import FaultySource
-from streamer.open_source import SourceSettings, open_source
+from streamer.open_source import open_source
+from streamer.settings import SourceSettings
 from streamer.watchdog import StreamState
 
 FS = 360.0

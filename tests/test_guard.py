@@ -15,7 +15,8 @@ from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap
 from engine.pipeline import clean
 from models.registry import load_card
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 CONFIG = EngineConfig(FS, 720, 14, 108)

@@ -25,7 +25,7 @@ from gui.view_options import ViewOptions
 from gui.vitals import BeatFinder, Ticks, alarm, disagree, heart_rate
 from streamer.errors import InputError
 from streamer.found import find_records, find_sources, synthetic_patients
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 # Millimetres

@@ -22,7 +22,7 @@ from gui.settings import Settings
 from gui.stream_rows import LOWEST_PX
 from gui.theme import DARK
 from streamer.found import synthetic_patients
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.several import side_by_side
 
 

@@ -33,7 +33,7 @@ from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
 from streamer.errors import InputError
 from streamer.found import FoundSource, synthetic_patients
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 
 PX_PER_MM = 4.0
 

@@ -68,6 +68,30 @@ def test_what_measures_the_engine_is_no_part_of_it():
                 assert not {name for name in modules_of(path) if name.startswith("engine.lab")}, room
 
 
+GUI_KNOWS = {
+    "engine.choices",
+    "engine.ledger.delays",
+    "engine.ledger.stages",
+    "engine.marks",
+    "engine.messages",
+    "engine.run.failure",
+    "engine.run.process",
+    "engine.run.protocol",
+}
+"""All that the window needs of the engine; the commands start runs and know more."""
+
+
+def test_the_window_knows_little_of_the_engine():
+    modules = {name for name in MODULES if name.startswith("engine")}
+    known = {
+        name
+        for path in (ROOT / "gui").rglob("*.py")
+        if "commands" not in path.parts
+        for name in modules_of(path) & modules
+    }
+    assert known == GUI_KNOWS
+
+
 def called(path: Path) -> set[str]:
     calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
     return {getattr(call, "id", "") or getattr(call, "attr", "") for call in calls}
@@ -125,7 +149,7 @@ for module in {modules!r}:
     importlib.import_module(module)
 from engine.run.session import Session
 from engine.run.protocol import Job
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 summary = Session(Job((SourceSettings(noise="em", seconds=2.0, speed=0.0),))).run().summary
 assert summary.samples_out == 720, summary
 """

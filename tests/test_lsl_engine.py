@@ -22,9 +22,9 @@ from engine.run.session import Session
 from models.registry import DEFAULT_NETWORK
 from streamer.broadcast.outlet import BroadcastSettings
 from streamer.lsl.network import Wanted, find_stream, load_pylsl
-from streamer.lsl.source import LslSettings
-from streamer.open_source import SourceSettings
+from streamer.lsl.settings import LslSettings
 from streamer.records.record import read_record
+from streamer.settings import SourceSettings
 
 
 def live(name, seconds=None, **options):

@@ -11,8 +11,8 @@ from engine.run.session import Session
 from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError
 from streamer.lsl.network import load_pylsl, look_around
-from streamer.lsl.source import LslSettings
-from streamer.open_source import SourceSettings
+from streamer.lsl.settings import LslSettings
+from streamer.settings import SourceSettings
 from streamer.several import open_sources, side_by_side
 
 LSL = SourceSettings(kind="lsl")

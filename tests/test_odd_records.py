@@ -7,9 +7,10 @@ import wfdb
 from streamer.choose import choose_leads
 from streamer.errors import InputError
 from streamer.found import find_records
-from streamer.open_source import SourceSettings, open_source
+from streamer.open_source import open_source
 from streamer.records.record import read_record
 from streamer.resample import Resampler, ratio
+from streamer.settings import SourceSettings
 from streamer.units import millivolts_of
 
 

@@ -7,9 +7,10 @@ from streamer import source
 from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.noise import NoiseMixer, NoiseSettings, power_ac
-from streamer.open_source import SourceSettings, open_signal, open_source, play
+from streamer.open_source import open_signal, open_source, play
 from streamer.records.record import WfdbRecord, clean_reference, read_record
 from streamer.records.replay import RecordSignal
+from streamer.settings import SourceSettings
 from streamer.source import Player
 from streamer.synthetic import SyntheticPatient
 
@@ -350,7 +351,7 @@ def test_a_loop_that_begins_just_before_the_end(made_physionet):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"kind": "radio"}, "source 'radio' is unknown; allowed: synthetic, replay"),
+        ({"kind": "radio"}, r"source 'radio' is unknown; allowed: synthetic \(a made patient\), replay \(a"),
         ({"seconds": 0.0}, "seconds must be a positive number, got 0.0"),
         ({"seconds": float("nan")}, "seconds must be a positive number, got nan"),
         ({"seconds": float("inf")}, "seconds must be a positive number, got inf"),

@@ -17,7 +17,7 @@ from engine.run.session import Session
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.several import open_sources, side_by_side
 
 

@@ -59,7 +59,7 @@ def test_a_network_is_a_file_and_a_line(tmp_path, track):
 def test_a_source_is_a_file_and_a_line(tmp_path):
     copy = copy_ecg_stream(tmp_path)
     table_ends = '}\n"""What ``--source`` takes'
-    add(copy, "source", "streamer/toy_source.py", "streamer/open_source.py", before=table_ends)
+    add(copy, "source", "streamer/toy_source.py", "streamer/sources.py", before=table_ends)
     ecg_uv = 1000 * SyntheticPatient(leads=("I", "II"), seed=5).read(0, 2500).data
     np.savetxt(copy / "ecg.txt", ecg_uv.T)
     # 2500 samples at 250 Hz are 3600 at the engine's 360 Hz.

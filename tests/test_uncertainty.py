@@ -15,7 +15,7 @@ from engine.pipeline import clean, unguarded
 from engine.run.session import Session
 from models.registry import NETWORKS, SYSTEMS, ModelCard, load_card
 from models.spec import ClassicalSpec
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 CONFIG = EngineConfig(FS, 720, 14, 108)

@@ -65,7 +65,8 @@ def _sources(
     source: SourceOptions, noise: NoiseOptions, live: LiveOptions, seconds: float | None
 ) -> "tuple[SourceSettings, ...]":
     """The streams that are to play, side by side."""
-    from streamer.lsl.source import LslSettings
+    from streamer.lsl.settings import LslSettings
+    from streamer.open_source import kind_of
     from streamer.settings import SourceSettings
     from streamer.several import side_by_side
 
@@ -82,7 +83,7 @@ def _sources(
         own_drift=literal(source.own_drift),
         rhythm=source.rhythm,
         heart_rate=source.heart_rate,
-        noise=noise.noise if noise.noise is not None else ("em" if kind == "synthetic" else "none"),
+        noise=noise.noise if noise.noise is not None else kind_of(kind).usual_noise,
         snr=noise.snr,
         snr_definition=literal(noise.snr_definition),
         noise_part=literal(noise.noise_part),

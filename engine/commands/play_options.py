@@ -17,6 +17,7 @@ from streamer.console.options import (
     Snr,
     Start,
 )
+from streamer.sources import SOURCES
 
 FAULTS_HELP = (
     "gaps, bursts, duplicates, reordered, drift, rate, saturation, lead-off, nan, disconnect, mains, "
@@ -35,7 +36,7 @@ class SourceOptions:
         str | None,
         typer.Option(
             metavar="KIND",
-            help="synthetic (a made patient), replay (a record) or lsl (live). [default: what other options "
+            help=f"{', '.join(SOURCES)}; a kind's own options follow a colon. [default: what other options "
             "imply, or synthetic]",
         ),
     ] = None

@@ -13,7 +13,7 @@ from engine.run.summary import Summary
 from models.registry import DEFAULT_NETWORK
 from streamer.chunk import StreamInfo
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from engine.sinks.recording import Recording
 from streamer.chunk import Chunk
 from streamer.faults.source import FaultySource, player_of
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 from streamer.resample import Resampler, ratio, resample, resampled_info
+from streamer.settings import SourceSettings
 from streamer.source import Source
 from streamer.watchdog import StreamState
 

@@ -12,8 +12,9 @@ from streamer.broadcast.device_profiles import find_profile, packets
 from streamer.chunk import Annotation, Chunk
 from streamer.errors import InputError
 from streamer.lsl.network import load_pylsl
-from streamer.open_source import SourceSettings, open_source
+from streamer.open_source import open_source
 from streamer.resample import resample
+from streamer.settings import SourceSettings
 
 MARKERS_SUFFIX = "-annotations"
 _UNITS = {"V": ("volts", 1e-3), "mV": ("millivolts", 1.0), "uV": ("microvolts", 1e3)}

@@ -55,7 +55,7 @@ def broadcast(
     Its beats are a marker stream. `ecg-stream --source lsl` in another terminal listens.
     """
     from streamer.broadcast.outlet import Broadcast, BroadcastSettings
-    from streamer.open_source import SourceSettings
+    from streamer.settings import SourceSettings
 
     source = SourceSettings(
         kind="replay" if record else "synthetic",

@@ -13,7 +13,7 @@ from streamer.errors import InputError
 from streamer.health import StreamHealth
 from streamer.lsl.inlet import Inlet
 from streamer.lsl.network import PREFERRED_TYPES, LslStream, Network, Wanted, find_stream
-from streamer.lsl.settings import LslSettings as LslSettings
+from streamer.lsl.settings import LslSettings
 from streamer.noise import NoiseSettings
 from streamer.regularise import HOLD_S, Piece, Regulariser
 from streamer.settings import SourceSettings

@@ -23,9 +23,10 @@ from models.filters import butterworth_zero_phase
 from models.registry import load_card
 from streamer.chunk import Samples
 from streamer.noise import parse_noise
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.find import find_record
 from streamer.records.record import BEAT_SYMBOLS, read_record
+from streamer.settings import SourceSettings
 from streamer.source import Player, Signal
 
 WARMUP_S = 10.0

@@ -19,7 +19,8 @@ from engine.ready_windows import Clock
 from models.registry import ModelCard
 from models.spec import StepSpec
 from streamer.chunk import Chunk
-from streamer.open_source import SourceSettings, play
+from streamer.open_source import play
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 Nanoseconds = NDArray[np.int64]

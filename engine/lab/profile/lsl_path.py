@@ -20,10 +20,11 @@ from streamer.broadcast.outlet import Broadcast, BroadcastSettings
 from streamer.chunk import Chunk, StreamInfo
 from streamer.health import StreamHealth
 from streamer.lsl.network import Wanted, find_stream, load_pylsl
-from streamer.lsl.source import LslSettings, LslSource
+from streamer.lsl.settings import LslSettings
+from streamer.lsl.source import LslSource
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 from streamer.resample import Resampler, ratio
+from streamer.settings import SourceSettings
 from streamer.source import Source
 
 NAME = "profile"

@@ -9,10 +9,11 @@ from models.beat_matching import Beats
 from models.benches.track_f import FS, LEAD
 from streamer.chunk import Samples
 from streamer.noise import KINDS, join_blocks, take
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.find import find_record
 from streamer.records.nstdb import load_tape
 from streamer.records.record import BEAT_SYMBOLS, clean_reference, read_record
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 NOISES = (*KINDS, "mains", "white")

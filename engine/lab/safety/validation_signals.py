@@ -9,8 +9,9 @@ from engine.lab.safety.cases import both_ways, hiss, hum
 from models.benches.track_f import FS, LEAD
 from streamer.chunk import Samples
 from streamer.noise import KINDS, join_blocks, take
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.nstdb import load_tape
+from streamer.settings import SourceSettings
 
 _START_S = 600.0
 _SEED = 5
