@@ -61,6 +61,11 @@ class PlayedKind:
     tape: Callable[[str, SourceSettings, float], Tape] = _nstdb_tape
     played: ClassVar[bool] = True
 
+    @property
+    def recorded_noise(self) -> bool:
+        """Whether its noise is that of the Noise Stress Test, of which one part is played."""
+        return self.tape is _nstdb_tape
+
     def check(self, settings: SourceSettings) -> None:
         """Refuse settings that make no sense for it: here there are none."""
 
@@ -100,6 +105,7 @@ class LiveKind:
     why_not: Callable[[], str | None] = _nothing_missing
     usual_noise: ClassVar[str] = "none"
     played: ClassVar[bool] = False
+    recorded_noise: ClassVar[bool] = False
 
     def check(self, settings: SourceSettings) -> None:
         """Refuse what only a signal that is played can do."""

@@ -77,6 +77,7 @@ GUI_KNOWS = {
     "engine.run.failure",
     "engine.run.process",
     "engine.run.protocol",
+    "engine.run.summary",
 }
 """All that the window needs of the engine; the commands start runs and know more."""
 

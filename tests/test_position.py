@@ -15,7 +15,7 @@ from engine.run.protocol import CleanSettings
 from engine.run.session import Session
 from engine.sinks.recorder import Recorder
 from streamer.chunk import Chunk
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 
 FS, FROM, LOST = 360, 3600, 2520
 

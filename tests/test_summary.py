@@ -10,7 +10,7 @@ from job_tools import job_of
 from engine.ledger.account import Tally
 from engine.run.session import Session
 from engine.run.summary import SCHEMA, LiveFigures, as_json
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.several import side_by_side
 
 

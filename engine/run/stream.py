@@ -21,6 +21,7 @@ from engine.sinks.recording import Recording
 from streamer.chunk import Chunk
 from streamer.faults.source import FaultySource, player_of
 from streamer.noise import NoiseSettings
+from streamer.open_source import kind_of
 from streamer.resample import Resampler, ratio, resample, resampled_info
 from streamer.settings import SourceSettings
 from streamer.source import Source
@@ -238,7 +239,7 @@ class StreamRun:
         """Everything that can be said of it."""
         settings, source, recording = self.settings, self.source, self._last_recording
         faults = source.log.figures() if isinstance(source, FaultySource) else None
-        noise = self._noise
+        noise, kind = self._noise, kind_of(settings.kind)
         return StreamSummary(
             **vars(self.account.figures(launched_ns, self.algorithmic_delay_s)),
             source=source.info.name,
@@ -248,11 +249,11 @@ class StreamRun:
             noise=dict(noise.weights),
             noise_snr_db=noise.snr_db if noise.weights else float("nan"),
             snr_definition=noise.definition,
-            noise_part=noise.part if settings.kind == "replay" else settings.kind,
+            noise_part=noise.part if kind.recorded_noise else settings.name,
             own_drift=settings.own_drift,
             seed=settings.seed,
             speed=source.speed,
-            stream=self._live() if settings.kind == "lsl" or faults else None,
+            stream=None if kind.played and not faults else self._live(),
             faults=faults,
             recording=str(recording.path) if recording else None,
             recording_files=recording.files if recording else 0,

@@ -12,7 +12,7 @@ from streamer.broadcast.device_profiles import find_profile, packets
 from streamer.chunk import Annotation, Chunk
 from streamer.errors import InputError
 from streamer.lsl.network import load_pylsl
-from streamer.open_source import open_source
+from streamer.open_source import is_played, open_source
 from streamer.resample import resample
 from streamer.settings import SourceSettings
 
@@ -72,8 +72,8 @@ class Broadcast:
     """
 
     def __init__(self, source: SourceSettings, settings: BroadcastSettings) -> None:
-        if source.kind == "lsl":
-            raise InputError("source 'lsl' is a broadcast already; publish synthetic or replay")
+        if not is_played(source):
+            raise InputError(f"source {source.name!r} is live already; publish synthetic or replay")
         self._settings, self._seed = settings, source.seed
         player = open_source(replace(source, speed=0))
         self.fs = settings.rate or find_profile(settings.profile).fs or player.info.fs

@@ -13,8 +13,8 @@ from engine.messages import Emitted, Gap
 from engine.run.protocol import CleanSettings, Job
 from engine.run.session import Session
 from engine.run.summary import as_json
-from streamer.lsl.source import LslSettings
-from streamer.open_source import SourceSettings
+from streamer.lsl.settings import LslSettings
+from streamer.settings import SourceSettings
 
 
 def main() -> None:
