@@ -212,7 +212,7 @@ def test_a_new_source_is_cleaned_from_end_to_end(tmp_path):
     """One file, tests/toys/toy_source.py, and one line of the table: the rest of the engine knows."""
     settings = SourceSettings(f"text:file={text_file(tmp_path)},fs=250,unit=uV", seconds=None, speed=0)
     messages = []
-    Session(Job(settings)).run(show=messages.append)
+    Session(Job((settings,))).run(show=messages.append)
     cleaned = np.concatenate([each.cleaned for each in messages if isinstance(each, Cleaned)], axis=1)
     # Five seconds, at the rate of the network.
     assert cleaned.shape == (2, 5 * 360)
