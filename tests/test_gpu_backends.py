@@ -499,7 +499,8 @@ def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_
     assert result["backends"]["cuda"]["batches"]["2"]["p99_ms"] > 0
     assert result["gpu"] == "NVIDIA H200"
     assert steps["tensorrt"] == {"refused": "not this one"}
-    assert steps["cuda"]["batches"]["2"]["streams"] > 0
+    batch = steps["cuda"]["batches"]["2"]
+    assert batch["streams"] == int(2 * 1000 * gpu_check.HOP_S / batch["p99_ms"])
     assert result["steps"]["network"] == "lowdelay"
     # One hop of 40 ms, at the look-ahead that it runs with; two rows where it is told so.
     state = find_network("lowdelay").steps.state
