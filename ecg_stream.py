@@ -39,7 +39,7 @@ from models.commands.train_command import train
 from streamer.commands.broadcast_command import broadcast
 from streamer.commands.streams_command import streams
 from streamer.console.installed import version_here
-from streamer.console.output import check_writable, err, out, say, write_json
+from streamer.console.output import check_writable, err, out, say, take_any_terminal, write_json
 from streamer.console.panels import STYLE, grouped, show_all_options
 from streamer.errors import InputError
 
@@ -111,13 +111,20 @@ def play(
         from gui.commands.play_terminal import play_in_terminal
 
         outcome = play_in_terminal(job, live=not screen.headless and out.is_terminal)
-    out.print(table_of(outcome.summary))
+    # Results first: a terminal that cannot show the table must not cost them.
     write_json(as_json(outcome.summary), record.json_file)
     if record.plot:
         from gui.terminal.picture import save_pictures
 
         for path in save_pictures(outcome, record.plot):
             err.print(f"picture: {path}", markup=False)
+    out.print(table_of(outcome.summary))
+    for stream in outcome.summary.streams:
+        if stream.unaccounted:
+            raise EngineFailure(
+                f"the account of {stream.source} does not close, by samples: {stream.unaccounted}; this is a "
+                "fault of the program, please report it with the summary (--json)"
+            )
 
 
 profile.command()(screen)
@@ -134,8 +141,10 @@ def main() -> None:
     arguments, note = new_spelling(sys.argv[1:])
     if note:
         say(note)
+    take_any_terminal()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        _end_on_any_signal()
         plays = not arguments or arguments[0].startswith("-")
         front = app if plays else commands
         sys.exit(front(arguments, prog_name="ecg-stream", standalone_mode=False))
@@ -155,6 +164,15 @@ def main() -> None:
         context = getattr(error, "ctx", None)
         message = " ".join(told().split()).removesuffix(".")
         _fail(f"{message}; see `{context.command_path if context else 'ecg-stream'} --help`", 2)
+
+
+def _end_on_any_signal() -> None:
+    """Have a service manager's SIGTERM and a lost terminal's SIGHUP end the run as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # One that is ignored (nohup) stays so.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGINT))
 
 
 def _fail(message: str, status: int) -> None:

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.messages import Emitted, Gap
-from engine.run.ctrl_c import ctrl_c_waits
+from engine.run.ctrl_c import ctrl_c_waits, hangup_ignored
 from engine.run.failure import EngineFailure
 from engine.run.protocol import (
     Answer,
@@ -69,7 +69,9 @@ class EngineProcess:
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
         self._control, control = context.Pipe()
-        self._frames: Any = context.Queue(_QUEUED)
+        # Python's own helper process, which this starts, would die of a lost terminal and complain.
+        with hangup_ignored():
+            self._frames: Any = context.Queue(_QUEUED)
         # A daemon is ended with its parent even where the parent dies in a hurry.
         self._process = context.Process(
             target=_engine_main,
@@ -84,7 +86,7 @@ class EngineProcess:
                 control.close()
         except KeyboardInterrupt:
             # Nobody gets this object, so nobody could close it.
-            self._process.terminate()
+            self._process.kill()
             self._process.join()
             raise
 
@@ -99,7 +101,7 @@ class EngineProcess:
         self.stop()
         self._process.join(10)
         if self._process.is_alive():
-            self._process.terminate()
+            self._process.kill()
             self._process.join()
         self._control.close()
 
@@ -172,11 +174,14 @@ class EngineProcess:
 
 
 def _engine_main(job: Job, control: Connection, frames: Any) -> None:
-    # Ctrl-C in a terminal reaches every process of its group; the parent decides.
+    # Ctrl-C, SIGHUP and often SIGTERM reach every process of a group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A screen that is gone must not keep the engine from ending.
     frames.cancel_join_thread()
     stopped, playing = threading.Event(), _Playing()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, frame: stopped.set())
     threading.Thread(target=_obey, args=(control, playing, stopped), daemon=True).start()
     try:
         session = Session(job, stopped.is_set)

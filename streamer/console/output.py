@@ -1,7 +1,9 @@
 """The two consoles and what commands say on them; only commands and the front door use them."""
 
+import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,13 @@ out = Console()
 """Results."""
 err = Console(stderr=True)
 """Progress and errors."""
+
+
+def take_any_terminal() -> None:
+    """Show ``?`` where a terminal has no letter for what is said, rather than end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(text: str, console: Console = err) -> None:
@@ -91,7 +100,10 @@ def write_json(content: Any, file: Path | None) -> None:
     """Write figures into a file, if one is given, and say so."""
     if file is None:
         return
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    try:
+        file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {file}: {error.strerror}; name another file") from error
     err.print(f"summary: {file}", markup=False)
 
 

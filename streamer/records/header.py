@@ -134,8 +134,8 @@ def _check(path: Path, *, inner: bool) -> set[str]:
     for name in names:
         if not _FILE_NAME.fullmatch(name):
             raise InputError(
-                f"record {path} names the file {_short(name)}; allowed are letters, digits, '-', '_' and one "
-                "ending, beside the header: rename the file, and in the header too"
+                f"record {path} names the file {_short(name)}; a record's files lie beside its header, and "
+                "their names are letters, digits, '-' and '_' with one ending: rename it, in the header too"
             )
     return names if segments else set()
 
