@@ -144,10 +144,12 @@ def _record_line(line: str, path: Path) -> re.Match[str]:
     record = _RECORD.fullmatch(line)
     if record and _WHEN.fullmatch((record["when"] or "").strip()):
         return record
-    name = (line.split() or [""])[0].partition("/")[0]
+    if not line:
+        raise InputError(f"record {path} cannot be read as WFDB: its header has no line of the record")
+    name = line.split()[0].partition("/")[0]
     if record:
         wrong = f"has {_short(record['when'])} for its time and date"
-    elif name and not _NAME.fullmatch(name):
+    elif not _NAME.fullmatch(name):
         wrong = f"names it {_short(name)} (letters, digits, '-' and '_' are allowed)"
     else:
         wrong = f"is {_short(line)}"
