@@ -31,6 +31,7 @@ NAME = "profile"
 _COUNTER = "counter"
 _LEAVE_S = 10.0
 _SETTLE_S = 2.0
+_START_S = 60.0  # a device is a process, which starts slowly on a busy machine
 
 
 def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
         kind="lsl",
         leads=("II", _COUNTER),
         seconds=seconds,
-        lsl=LslSettings(stream_name=NAME, scale=1.0),
+        lsl=LslSettings(stream_name=NAME, scale=1.0, timeout=_START_S),
     )
     with _device(BroadcastSettings(NAME, profile=profile, counter=True), leads=("II",), seed=seed):
         session = Session(Job((source,), CleanSettings(model)))
@@ -85,7 +86,7 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    source = SourceSettings(kind="lsl", seconds=seconds, lsl=LslSettings(stream_name=NAME))
+    source = SourceSettings(kind="lsl", seconds=seconds, lsl=LslSettings(stream_name=NAME, timeout=_START_S))
     with _device(BroadcastSettings(NAME), leads=("II",)):
         bare = context.Process(target=_bare_loop, args=(seconds, there), daemon=True)
         bare.start()
