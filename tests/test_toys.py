@@ -56,6 +56,15 @@ def test_a_network_is_a_file_and_a_line(tmp_path, track):
     assert (copy / "models" / "weights" / "toy.json").is_file()
 
 
+def test_a_backend_is_a_file_and_a_line(tmp_path):
+    copy = copy_ecg_stream(tmp_path)
+    table_ends = '}\n"""Every backend by its name'
+    add(copy, "backend", "engine/backends/toy_backend.py", "engine/backends/__init__.py", before=table_ends)
+    said = " ".join(follow(copy, "backend").split())
+    assert "cnn-autoencoder on toy" in said
+    assert "1800 in, 1800 out" in said
+
+
 def test_a_source_is_a_file_and_a_line(tmp_path):
     copy = copy_ecg_stream(tmp_path)
     table_ends = '}\n"""What ``--source`` takes'
