@@ -15,6 +15,7 @@ import ecg_stream
 from engine.lab.soak.day import SoakSettings, soak
 from engine.messages import Cleaned
 from engine.run.session import Session
+from engine.run.summary import as_json
 from streamer.errors import InputError
 
 
@@ -36,14 +37,14 @@ def test_a_run_with_every_fault_closes_its_account_and_says_what_was_done():
     assert summary.streams[0].stream.states["LOST"] == sum(
         summary.streams[0].faults.injected[kind].count for kind in ("disconnect", "leads")
     )
-    json.dumps(summary)
+    json.dumps(as_json(summary), allow_nan=False)
 
 
 def test_streams_side_by_side_do_not_fail_together():
     (first,) = job(faults="nan:3", seconds=30.0).sources
     both = job_of(first, replace(first, seed=9), hop_ms=200.0)
     streams = Session(both).run().summary.streams
-    listed = [stream["faults"]["listed"] for stream in streams]
+    listed = [stream.faults.listed for stream in streams]
     assert listed[0]
     assert listed[0] != listed[1]
 
