@@ -120,7 +120,8 @@ class Cleaned:
     @property
     def stop(self) -> int:
         """Absolute index of the first sample after these."""
-        return self.start + self.raw.shape[1]
+        stop: int = self.start + self.raw.shape[1]
+        return stop
 
     @property
     def verdict(self) -> "Verdict":
@@ -202,7 +203,8 @@ class Preview:
     @property
     def stop(self) -> int:
         """Absolute index of the first sample after these."""
-        return self.start + self.raw.shape[1]
+        stop: int = self.start + self.raw.shape[1]
+        return stop
 
 
 Message = Cleaned | Gap

@@ -84,7 +84,8 @@ class Settings:
     @property
     def geometry(self) -> QByteArray:
         """Place and size of the window; empty at the first start."""
-        return self.get("geometry", QByteArray())
+        geometry: QByteArray = self.get("geometry", QByteArray())
+        return geometry
 
     @geometry.setter
     def geometry(self, geometry: QByteArray) -> None:

@@ -16,7 +16,8 @@ from models import registry
 from models.card import Trained, Training, read_record, write_card
 from models.graphs import open_session, take_out
 from models.half import to_half
-from models.registry import ModelCard, NetworkSpec, sha256
+from models.registry import ModelCard, sha256
+from models.spec import NetworkSpec
 from models.storage import load_weights, read_weights, write_weights
 from streamer.errors import InputError
 

@@ -148,4 +148,5 @@ def _autocovariance(decibel: tuple[float, ...], lags: int) -> NDArray[np.float64
     # Spectra bend on a logarithmic axis.
     power = 10 ** (np.interp(np.log1p(hz), np.log1p(SPECTRUM_HZ), decibel) / 10)
     covariance: NDArray[np.float64] = np.fft.irfft(power, size)[:lags]
-    return covariance / covariance[0]
+    correlation: NDArray[np.float64] = covariance / covariance[0]
+    return correlation

@@ -42,11 +42,13 @@ class Moments:
     @property
     def count(self) -> NDArray[np.float64]:
         """Samples per lead."""
-        return self.sums[0]
+        count: NDArray[np.float64] = self.sums[0]
+        return count
 
     def _variance(self, first: int, second: int) -> NDArray[np.float64]:
         count = np.maximum(self.sums[0], 1)
-        return np.maximum(self.sums[second] / count - (self.sums[first] / count) ** 2, _FLOOR)
+        variance: NDArray[np.float64] = self.sums[second] / count - (self.sums[first] / count) ** 2
+        return np.maximum(variance, _FLOOR)
 
     @property
     def snr_db(self) -> NDArray[np.float64]:

@@ -91,4 +91,5 @@ class Chunk:
     @property
     def stop(self) -> int:
         """Absolute index of the first sample after this chunk."""
-        return self.start + self.data.shape[1]
+        stop: int = self.start + self.data.shape[1]
+        return stop

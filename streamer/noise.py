@@ -95,7 +95,8 @@ def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
 
 def power_ac(data: NDArray[Any]) -> NDArray[np.float64]:
     """Mean-removed power of each lead, mV², shape (leads,); missing samples (NaN) left out."""
-    return np.nanvar(data, axis=-1, dtype=np.float64)
+    variance: NDArray[np.float64] = np.nanvar(data, axis=-1, dtype=np.float64)
+    return variance
 
 
 def noise_power_nst(noise: NDArray[Any], fs: float) -> NDArray[np.float64]:

@@ -80,7 +80,8 @@ class Resampler:
         centre = position // self.up - first
         windows = np.lib.stride_tricks.sliding_window_view(data, 2 * self.reach + 1, axis=1)
         chosen = windows[:, centre - self.reach]
-        return np.einsum("rot,ot->ro", chosen, self._phases[position % self.up])
+        resampled: Samples = np.einsum("rot,ot->ro", chosen, self._phases[position % self.up])
+        return resampled
 
 
 def resampled_info(info: StreamInfo, fs: float) -> StreamInfo:

@@ -22,7 +22,8 @@ from models.metrics import Moments
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from models.storage import load_weights, read_weights
 from streamer.errors import InputError
-from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.synthetic import SyntheticPatient
+from streamer.synthetic_noise import synthetic_tape
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 

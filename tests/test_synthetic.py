@@ -7,7 +7,8 @@ from streamer import synthetic
 from streamer.errors import InputError
 from streamer.noise import KINDS
 from streamer.records.record import clean_reference
-from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.synthetic import SyntheticPatient
+from streamer.synthetic_noise import synthetic_tape
 
 FS = 360
 RHYTHMS = ("sinus", "afib", "pvc")

@@ -58,7 +58,8 @@ def ceiling_mv(message: Emitted) -> NDArray[np.float32]:
     seen = np.abs(message.hop.window).max(axis=1)
     if message.raw.size:
         seen = np.maximum(seen, np.abs(message.raw).max(axis=1))
-    return RANGE_SHARE * seen + np.float32(RANGE_MV)
+    allowed: NDArray[np.float32] = RANGE_SHARE * seen + np.float32(RANGE_MV)
+    return allowed
 
 
 class Checks:
@@ -206,4 +207,5 @@ class Checks:
         value = newest[:, -1]
         extreme = (value == window.max(axis=1)) | (value == window.min(axis=1))
         far = np.abs(value - np.median(window, axis=1)) > RAILED_MV
-        return extreme & far & (np.ptp(newest, axis=1) <= FLAT_MV)
+        railed: NDArray[np.bool_] = extreme & far & (np.ptp(newest, axis=1) <= FLAT_MV)
+        return railed

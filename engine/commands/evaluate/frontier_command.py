@@ -38,7 +38,8 @@ def frontier(
     """
     from engine.lab.evaluate.frontier import FrontierSettings
     from engine.lab.evaluate.frontier import frontier as draw
-    from engine.lab.evaluate.track_f import TEST_RECORDS, EvaluateSettings
+    from engine.lab.evaluate.track_f import EvaluateSettings
+    from models.benches.track_f import TEST_RECORDS
 
     with goes_on(folder), progress() as show:
         settings = EvaluateSettings(

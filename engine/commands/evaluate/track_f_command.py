@@ -32,7 +32,8 @@ def track_f(
     Ctrl-C loses nothing: the same command goes on where it was.
     """
     from engine.lab.evaluate.report import write_report
-    from engine.lab.evaluate.track_f import TEST_RECORDS, EvaluateSettings, evaluate
+    from engine.lab.evaluate.track_f import EvaluateSettings, evaluate
+    from models.benches.track_f import TEST_RECORDS
 
     with goes_on(folder):
         settings = EvaluateSettings(

@@ -214,4 +214,5 @@ def judge(measured: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def most_streams(figures: dict[str, Any]) -> int:
     """Streams on one GPU with the batch size that holds the most; 0 where every size was refused."""
-    return max(batch.get("streams", 0) for batch in figures["batches"].values())
+    streams: int = max(batch.get("streams", 0) for batch in figures["batches"].values())
+    return streams

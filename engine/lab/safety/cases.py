@@ -131,7 +131,8 @@ def hiss(count: int, seed: int) -> Samples:
 def hum(count: int, seed: int) -> Samples:
     """Mains hum and a little hiss, (1, count)."""
     mains = MAINS_MV * np.sin(2 * np.pi * 50 * np.arange(count) / FS)
-    return (mains + 0.002 / WHITE_MV * hiss(count, seed)).astype(np.float32)
+    heard: Samples = (mains + 0.002 / WHITE_MV * hiss(count, seed)).astype(np.float32)
+    return heard
 
 
 def _play(

@@ -17,7 +17,8 @@ from streamer.records.record import WfdbRecord
 from streamer.records.replay import RecordSignal
 from streamer.resample import resample, resampled_info
 from streamer.source import Player
-from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.synthetic import SyntheticPatient
+from streamer.synthetic_noise import synthetic_tape
 
 ROUND_S = 1.0
 """Signal that is handed over at once: the devices' packets, and the unit of the timing."""
