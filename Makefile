@@ -21,7 +21,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test gpu-check lint types docs check soak audit system clean
+.PHONY: run test gpu-check lint types docs check soak audit sbom lock system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -70,6 +70,15 @@ soak: $(VENV)/.test
 audit: $(VENV)/.test
 	$(BIN)/python .ci/audit.py
 
+# All that is installed, as a CycloneDX list of parts.
+sbom: $(VENV)/.test
+	@mkdir -p out
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o out/sbom.cdx.json locked.txt
+
+# What is installed from now on: the newest versions that pyproject.toml allows.
+lock: | $(BIN)/python
+	$(BIN)/python .ci/lock.py $(TORCH) > locked.new && mv locked.new locked.txt || { rm -f locked.new; exit 1; }
+
 # System libraries: installed where this user may, otherwise the command is printed.
 system:
 	@command -v dpkg-query >/dev/null || { echo "no dpkg here: install the equivalents of: $(PACKAGES)"; exit 0; }; \
@@ -87,13 +96,16 @@ $(BIN)/python: | system
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[gui]"
+# locked.txt says which versions; pyproject.toml, which are allowed.
+INSTALL = $(BIN)/python -m pip install --quiet --constraint locked.txt
+
+$(VENV)/.run: pyproject.toml locked.txt | $(BIN)/python
+	$(INSTALL) --editable ".[gui]"
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable ".[train,gui,dev,docs]"
+$(VENV)/.test: pyproject.toml locked.txt | $(BIN)/python
+	$(INSTALL) $(TORCH)
+	$(INSTALL) --editable ".[train,gui,dev,docs]"
 	@touch $@ $(VENV)/.run
 
 clean:
