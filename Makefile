@@ -43,6 +43,7 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 # The site of docs/, in out/site; a broken link is an error.
 docs: $(VENV)/.test

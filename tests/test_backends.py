@@ -47,7 +47,10 @@ def inputs(system, rows, seed=0):
 
 def call(loaded, given):
     """What a backend gives, one array or two."""
-    return loaded.step(*given, LOOKAHEAD) if keeps_state(loaded) else (loaded.infer(*given),)
+    if not keeps_state(loaded):
+        return (loaded.infer(*given),)
+    samples, state = given
+    return loaded.step(samples, state, LOOKAHEAD)
 
 
 def row(arrays, index):

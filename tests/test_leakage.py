@@ -160,7 +160,7 @@ def test_a_whole_training_opens_its_own_records_and_no_other(small, watch, monke
 def test_more_patients_train_and_do_not_validate(small):
     corpus = load_corpus("train", small, more_patients=True)
     # Both leads of both, cut to the shorter record's length at one rate.
-    assert corpus.reference.shape[0] == 4
-    assert corpus.reference.shape[1] == 45 * 360
+    assert corpus.clean.shape[0] == 4
+    assert corpus.clean.shape[1] == 45 * 360
     validation = load_corpus("validation", small, more_patients=True)
-    assert validation.reference.shape == (1, 45 * 360)
+    assert validation.clean.shape == (1, 45 * 360)
