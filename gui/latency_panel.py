@@ -7,7 +7,6 @@ from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt6.QtWidgets import QWidget
 
 from engine.ledger.delays import Delays
-from engine.ledger.stages import STAGES
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.writer import Writer
@@ -49,7 +48,7 @@ class LatencyPanel(QWidget):
         delays = self._monitor.delays if self._monitor else None
         if delays is None or self._monitor is None:
             return {}
-        stages = dict(zip(STAGES, delays.stages_ms, strict=True))
+        stages = delays.stages_ms
         parts = {name: sum(stages[stage] for stage in inside) for name, inside in PARTS.items()}
         return parts | {"painted": self._monitor.painted_ms}
 

@@ -46,11 +46,8 @@ def preview(start, raw, cleaned=None):
 
 
 def status(**changes):
-    delays = Delays(
-        330.0, 350.0, 360.0, 370.0, 330.0, 360.0, (5.0, 15.0, 305.0, 0.1, 0.0, 2.0, 0.0, 0.2, 0.3),
-        (300.0, 340.0, 380.0), (5, 3), 0.07,
-    )  # fmt: skip
-    assert len(delays.stages_ms) == len(STAGES)
+    stages_ms = dict(zip(STAGES, (5.0, 15.0, 305.0, 0.1, 0.0, 2.0, 0.0, 0.2, 0.3), strict=True))
+    delays = Delays(330.0, 350.0, 360.0, 370.0, 330.0, 360.0, stages_ms, (300.0, 340.0, 380.0), (5, 3), 0.07)
     values = {
         "seconds": 10.0,
         "samples_in": 3600,

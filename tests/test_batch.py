@@ -14,7 +14,7 @@ from engine.backends import open_backend
 from engine.backends.gpu.shapes import FIXED_ROWS
 from engine.batch import Batcher
 from engine.config import EngineConfig
-from engine.ledger.stages import STAGES, parts_ns
+from engine.ledger.stages import parts_ns
 from engine.messages import Gap
 from engine.pipeline import clean
 from engine.run.session import Session
@@ -92,7 +92,7 @@ def test_no_window_is_held_longer_than_stated_and_none_is_lost(phases, hold_ns, 
         np.testing.assert_allclose(joined(messages, "cleaned", str(seed)), signal(400, seed), atol=1e-6)
         starts = [m.start for m in messages if m.stream == str(seed)]
         assert all(before < after for before, after in pairwise(starts))
-    held = [m.hop.started_ns - m.hop.ready_ns for m in messages]
+    held = [m.answer.call.started_ns - m.answer.hop.ready_ns for m in messages]
     # The fake clock moves in whole nanoseconds.
     assert max(held) <= hold_ns + 1
     if hold_ns and max(phases) - min(phases) > hold_ns:
@@ -114,7 +114,7 @@ def test_the_last_of_all_streams_is_not_waited_for():
     clock, backend = FakeClock(), Fixed()
     batcher = Batcher(1e12, 3, clock)
     messages = list(clean(played(clock, batcher, ward([0, 1e6, 3e6])), CONFIG, backend, clock, batcher))
-    held = [m.hop.started_ns - m.hop.ready_ns for m in messages if not m.hop.flushed]
+    held = [m.answer.call.started_ns - m.answer.hop.ready_ns for m in messages if not m.answer.hop.flushed]
     assert set(held) == {0, 2_000_000, 3_000_000}
 
 
@@ -122,9 +122,8 @@ def test_the_ledger_shows_the_wait_as_queue():
     clock = FakeClock()
     batcher = Batcher(2e6, 2, clock)
     messages = list(clean(played(clock, batcher, ward([0, 20e6])), CONFIG, Fixed(), clock, batcher))
-    early = next(m for m in messages if not m.hop.flushed)
-    parts = dict(zip(STAGES, parts_ns([(early, clock.now)]), strict=True))
-    np.testing.assert_array_equal(parts["queue"], 2e6)
+    early = next(m for m in messages if not m.answer.hop.flushed)
+    np.testing.assert_array_equal(parts_ns([(early, clock.now)]).queue, 2e6)
 
 
 def test_a_gap_keeps_its_place():

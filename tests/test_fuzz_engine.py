@@ -118,7 +118,7 @@ def _check_stream(came, messages, stateful):
     if stateful:
         # What each lead's segment begins with is taken off it; the guard fades to raw, which has it.
         said &= marks != Mark.BYPASSED
-        segments = np.concatenate([np.full(m.stop - m.start, m.hop.first) for m in emitted])
+        segments = np.concatenate([np.full(m.stop - m.start, m.answer.hop.first) for m in emitted])
         for inside in (said & (segments == first) for first in np.unique(segments)):
             for lead, known in enumerate(inside):
                 sent[lead, known] -= (raw - cleaned)[lead, known][:1]

@@ -15,7 +15,7 @@ from engine.backends.base import Runtime
 from engine.backends.reliable import Reliable
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
-from engine.ledger.stages import STAGES, parts_ns
+from engine.ledger.stages import parts_ns
 from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap
 from engine.pipeline import clean, unguarded
@@ -366,11 +366,11 @@ def test_the_parts_of_a_delay_are_the_whole():
         assert isinstance(message, Emitted)
         handed = clock()
         parts = parts_ns([(message, handed)])
-        assert parts.shape == (len(STAGES), message.raw.shape[1])
-        assert (parts >= 0).all()
-        np.testing.assert_allclose(parts.sum(axis=0), handed - 1e9 * message.source_time, atol=10)
-        network = parts[STAGES.index("compute")]
-        np.testing.assert_array_equal(network, message.hop.finished_ns - message.hop.started_ns)
+        assert {part.shape for part in parts} == {(message.raw.shape[1],)}
+        assert min(part.min() for part in parts) >= 0
+        np.testing.assert_allclose(parts.total, handed - 1e9 * message.source_time, atol=10)
+        call = message.answer.call
+        np.testing.assert_array_equal(parts.compute, call.finished_ns - call.started_ns)
         count += 1
     assert count > 50
 

@@ -1,5 +1,7 @@
 """What a network may take back before it is not believed, and when it is believed again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from engine_tools import FS, Identity, cut, joined
@@ -56,8 +58,8 @@ def contradictions(raw, backend, limits=UNMEASURED):
     found = []
     for message in unguarded(([chunk] for chunk in cut(raw, [14])), CONFIG, backend):
         reason = checks.judge(message)[0]
-        if not message.hop.flushed:
-            found.append((message.start, checks.doubt.contradiction[0], reason == Reason.UNCERTAIN))
+        if not message.answer.hop.flushed:
+            found.append((message.start, checks.uncertainty.contradiction[0], reason == Reason.UNCERTAIN))
     return np.array(found).T
 
 
@@ -117,10 +119,12 @@ def stateful_messages(raw, spread_mv):
     """What such a network's stage hands to the guard."""
     for message in unguarded(([chunk] for chunk in cut(raw, [14])), CONFIG, Identity()):
         if isinstance(message, Emitted):
-            message.hop.predicted = message.hop.window[:, :0]
             spread = np.float32(spread_mv(message.start))
-            message.mean_square = message.cleaned**2 + spread**2
-        yield message
+            yield replace(
+                message,
+                mean_square=message.cleaned**2 + spread**2,
+                answer=replace(message.answer, predicted=None),
+            )
 
 
 @pytest.mark.parametrize(("limit", "doubts"), [(None, False), (0.3, True), (5.0, False)])

@@ -8,13 +8,9 @@ from models.registry import ModelCard
 from models.spec import ClassicalSpec
 
 TRUST_AGAIN = 0.6
-"""Who was doubted is believed again below this share of the limit, unless the card has another."""
-
-
+"""Share of the limit below which a doubted network is believed again, unless its card states another."""
 DEFAULT_CONTRADICTION = 0.2
-"""Limit of a network whose card has none: between those of the shipped networks."""
-
-
+"""Limit of a network whose card has none: within the range of the shipped networks."""
 _NEVER = (float("inf"), float("inf"))
 
 
@@ -25,9 +21,9 @@ class Limits:
     Parameters
     ----------
     contradiction
-        Rows of: look-ahead in ms, `Uncertainty.contradiction` above which the network is doubted, and below
-        which it is believed again; straight lines between them. None: the check is off, as for
-        filters, which have no word of their own.
+        Rows of: look-ahead in ms, the `Uncertainty.contradiction` above which the network is doubted,
+        and the one below which it is believed again; interpolated linearly in between. None turns the
+        check off, as for filters, which predict nothing that could be contradicted.
     """
 
     contradiction: tuple[tuple[float, float, float], ...] | None = (
@@ -35,7 +31,7 @@ class Limits:
     )
 
     def contradiction_at(self, lookahead_ms: float) -> tuple[float, float]:
-        """From where on the network is doubted, and below what it is believed again; infinite if off."""
+        """Above what the network is doubted, and below what it is believed again; infinite if off."""
         if not self.contradiction:
             return _NEVER
         known_ms, doubted, believed = zip(*self.contradiction, strict=True)
@@ -45,7 +41,7 @@ class Limits:
 
 
 UNMEASURED = Limits()
-"""Of a network of which nothing is known."""
+"""For a network whose card states no limits."""
 
 
 def limits_of(card: ModelCard) -> Limits:

@@ -1,4 +1,4 @@
-"""Compare what goes in and what comes out with the clean reference while it plays."""
+"""Compare input and output of a run with the clean reference while it plays."""
 
 from collections import deque
 

@@ -1,6 +1,7 @@
 """Where each millisecond between a source's stamp and the sinks went, for every sample."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,18 +9,50 @@ from numpy.typing import NDArray
 from engine.ledger.histogram import Histogram
 from engine.messages import Emitted
 
-STAGES = (
-    "transport",  # source's stamp → chunk arrived in this process
-    "wait",  # arrived → its first window was full (up to one hop)
-    "hold",  # first window → the window that emits it (the look-ahead)
-    "queue",  # window ready → the call began (other streams, other hops)
-    "host_to_device",
-    "compute",
-    "device_to_host",
-    "overlap_add",
-    "hand_over",  # guard, and every sink has it
-)
-"""The parts of a sample's delay in the order in which they happen. They sum to the total."""
+Nanoseconds = NDArray[np.float64]
+"""A duration for each sample, shape (samples,)."""
+
+
+class Parts(NamedTuple):
+    """The parts of each sample's delay, in the order in which they happen. They sum to the total.
+
+    Parameters
+    ----------
+    transport
+        Stamped by the source → its chunk arrived in this process.
+    wait
+        Arrived → its first window was full: up to one hop.
+    hold
+        First window full → the window full with which it leaves: the look-ahead.
+    queue
+        Window full → the call began, while other streams and hops had their turn.
+    host_to_device, compute, device_to_host
+        The call: copying to a GPU, computing, copying back.
+    overlap_add
+        Call ended → overlap-add had finished with it.
+    hand_over
+        Guard and sinks: overlap-add had finished → every sink has it.
+    """
+
+    transport: Nanoseconds
+    wait: Nanoseconds
+    hold: Nanoseconds
+    queue: Nanoseconds
+    host_to_device: Nanoseconds
+    compute: Nanoseconds
+    device_to_host: Nanoseconds
+    overlap_add: Nanoseconds
+    hand_over: Nanoseconds
+
+    @property
+    def total(self) -> Nanoseconds:
+        """The whole delay."""
+        total: Nanoseconds = np.sum(self, axis=0)
+        return total
+
+
+STAGES = Parts._fields
+"""Names of the parts."""
 
 BLOCK = 128
 """Hops that are kept before they are sorted into the histograms, to keep that work off most hops."""
@@ -46,11 +79,11 @@ class Ledger:
 
     def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
-        hop = message.hop
+        hop = message.answer.hop
         self._noted.append((message, handed_ns))
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
-        # What a flush releases waits for nothing and is early.
+        # A flush releases samples before their look-ahead has passed: they are never late.
         late = handed_ns - hop.newest_arrived_ns > self.hop_ns
         if self.hop_ns and late and not hop.flushed:
             self.deadline_misses += 1
@@ -62,23 +95,24 @@ class Ledger:
         if not self._noted:
             return
         parts = parts_ns(self._noted)
-        for stage, durations in zip(STAGES, parts, strict=True):
+        for stage, durations in parts._asdict().items():
             self.stages[stage].add(durations)
-        self.total.add(parts.sum(axis=0))
+        self.total.add(parts.total)
         self._noted.clear()
 
 
-def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> NDArray[np.float64]:
-    """How long each stage took for each sample of messages handed over, ns, shape (stages, samples)."""
-    source_time = np.concatenate([message.source_time for message, _ in noted])
-    arrived, first_ready = np.concatenate([message.hop.arrived_ready_ns for message, _ in noted], axis=1)
+def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> Parts:
+    """Where the time went for each sample of messages, each with when every sink had it (ns)."""
+    source_ns = np.concatenate([message.source_time for message, _ in noted]) * 1e9
+    arrived_ready = [message.answer.hop.arrived_ready_ns for message, _ in noted]
+    arrived, first_ready = np.concatenate(arrived_ready, axis=1).astype(np.float64)
     stamps = [
         (
-            message.hop.ready_ns,
-            message.hop.started_ns,
-            message.hop.host_to_device_ns,
-            message.hop.device_to_host_ns,
-            message.hop.finished_ns,
+            message.answer.hop.ready_ns,
+            message.answer.call.started_ns,
+            message.answer.call.host_to_device_ns,
+            message.answer.call.device_to_host_ns,
+            message.answer.call.finished_ns,
             message.added_ns,
             handed_ns,
         )
@@ -86,16 +120,16 @@ def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> NDArray[np.float64]:
     ]
     samples = [len(message.source_time) for message, _ in noted]
     ready, started, to_device, to_host, finished, added, handed = np.repeat(
-        np.array(stamps).T, samples, axis=1
+        np.array(stamps, np.float64).T, samples, axis=1
     )
-    parts = np.empty((len(STAGES), len(source_time)))
-    parts[0] = arrived - source_time * 1e9
-    parts[1] = first_ready - arrived
-    parts[2] = ready - first_ready
-    parts[3] = started - ready
-    parts[4] = to_device
-    parts[5] = finished - started - to_device - to_host
-    parts[6] = to_host
-    parts[7] = added - finished
-    parts[8] = handed - added
-    return parts
+    return Parts(
+        transport=arrived - source_ns,
+        wait=first_ready - arrived,
+        hold=ready - first_ready,
+        queue=started - ready,
+        host_to_device=to_device,
+        compute=finished - started - to_device - to_host,
+        device_to_host=to_host,
+        overlap_add=added - finished,
+        hand_over=handed - added,
+    )

@@ -6,7 +6,7 @@ records is withheld; otherwise the card states how much is: not to invent beats 
 any.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from engine.config import EngineConfig
 from engine.guard.checks import Checks
 from engine.guard.limits import Limits
 from engine.guard.stage import guard
+from engine.lab.replay import play
 from engine.lab.safety.beats import could_run
 from engine.lab.safety.cases import Case
 from engine.lab.safety.scores import Said, score
@@ -29,7 +30,6 @@ from engine.pipeline import unguarded
 from models.benches.track_f import FS, VALIDATION_RECORDS
 from models.card import GuardLimits, GuardRow
 from models.registry import ModelCard
-from streamer.chunk import Chunk, Samples
 
 LOOKAHEADS_MS = (300.0, 100.0, 0.0)
 HOP_MS = 200.0
@@ -50,7 +50,8 @@ DEAR = (
     *((both, both) for both in (0.4, 0.3, 0.2, 0.1)),
 )
 """These withhold some of them."""
-_CHUNK = 360
+ROUND = 360
+"""Samples that arrive together: a second, so that a call has many windows."""
 
 
 def find_limits(
@@ -80,8 +81,10 @@ def find_limits(
     rows = []
     for lookahead_ms in LOOKAHEADS_MS:
         config = EngineConfig.of(card.spec, lookahead_ms, HOP_MS)
-        records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in reference]
-        alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
+        records = [
+            list(unguarded(play({"validation": raw}, ROUND), config, remembering)) for raw in reference
+        ]
+        alone = [list(unguarded(play({"validation": raw}, ROUND), config, remembering)) for raw in noises]
         greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
         harmless = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
         doubted, believed, _ = _find(harmless, partial(_runs, alone, config))
@@ -138,22 +141,15 @@ class _Remembering:
         self._backend.close()
 
 
-def in_chunks(raw: Samples) -> Iterator[list[Chunk]]:
-    """A signal (leads, samples) as a device would send it."""
-    for start in range(0, raw.shape[1], _CHUNK):
-        data = raw[:, start : start + _CHUNK]
-        yield [Chunk("validation", start, data, (start + np.arange(data.shape[1])) / FS, 0)]
-
-
 def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.float64]:
     """`Uncertainty.contradiction` of the first lead after the warm-up, hop by hop."""
-    stateful = any(isinstance(message, Emitted) and not message.hop.predicted.size for message in messages)
+    stateful = any(isinstance(message, Emitted) and message.answer.stateful for message in messages)
     checks = Checks(config, 1, Limits(None), stateful=stateful)
     found = []
     for message in messages:
         checks.judge(message)
         if message.start >= WARMUP_S * FS:
-            found.append(checks.doubt.contradiction[0])
+            found.append(checks.uncertainty.contradiction[0])
     return np.array(found)
 
 

@@ -17,7 +17,8 @@ from engine.config import EngineConfig
 from engine.guard.checks import Checks
 from engine.guard.limits import limits_of
 from engine.guard.stage import guard
-from engine.lab.safety.guard_limits import in_chunks
+from engine.lab.replay import play
+from engine.lab.safety.guard_limits import ROUND
 from engine.lab.safety.validation_signals import noise_alone, record_with_noise
 from engine.marks import Mark
 from engine.messages import Emitted
@@ -72,12 +73,14 @@ def _look(settings: TuneSettings, signals: list[Samples]) -> dict[str, Any]:
                     level, floor = checks.evidence.level[:, 0], checks.evidence.floor[:, 0]
                     prominence.append(level[0] / max(floor[0], 1e-6))
                     kept.append(level[1] / max(level[0], 1e-6))
-                    unsure.append(checks.doubt.contradiction[0])
+                    unsure.append(checks.uncertainty.contradiction[0])
                 yield message
 
         bypassed += [
             bool((message.marks == Mark.BYPASSED).any())
-            for message in guard(watched(unguarded(in_chunks(raw), config, backend)), config, limits)
+            for message in guard(
+                watched(unguarded(play({"validation": raw}, ROUND), config, backend)), config, limits
+            )
             if isinstance(message, Emitted) and message.start >= _WARMUP_S * FS
         ]
     backend.close()
