@@ -1,4 +1,4 @@
-"""What became of a sample, and why: the words of the guard's verdict."""
+"""What became of a sample, and why: the marks and reasons that the guard gives."""
 
 from enum import IntEnum
 
@@ -40,13 +40,13 @@ class Reason(IntEnum):
     RATE = 9
     """Cleaned beats at another rate than raw."""
     NO_ECG = 10
-    """The network takes nearly all for noise: nothing like an ECG is left."""
+    """The network removes nearly all of its input as noise; nothing like an ECG is left."""
     UNCERTAIN = 11
-    """The network takes back what it said a moment ago: the overlapping predictions contradict."""
+    """The network revises its own predictions too much, or states too large an error itself."""
     LATE = 12
-    """The network's answer came too late; it is passed all the same."""
+    """The network's answer came late; it is passed on as it is."""
     OVERLOAD = 13
-    """The machine does not keep up; a cheaper way took the network's place."""
+    """The machine does not keep up; something cheaper took the network's place."""
     BACKEND = 14
     """The runtime failed."""
 
