@@ -51,7 +51,8 @@ def patient():
 
 
 def run(raw, backend=None, config=CONFIG):
-    return list(clean(([chunk] for chunk in cut(raw[None], [14])), config, backend or Identity()))
+    # A clock that stands still: on a busy machine an answer may really be late.
+    return list(clean(([chunk] for chunk in cut(raw[None], [14])), config, backend or Identity(), lambda: 0))
 
 
 def reasons(messages, lead=0):
