@@ -71,7 +71,6 @@ def test_what_measures_the_engine_is_no_part_of_it():
 GUI_KNOWS = {
     "engine.choices",
     "engine.ledger.delays",
-    "engine.ledger.stages",
     "engine.marks",
     "engine.messages",
     "engine.run.failure",
