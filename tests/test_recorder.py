@@ -2,6 +2,8 @@
 
 import json
 import os
+import stat
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def test_raw_cleaned_and_reference_come_back(tmp_path):
     assert record.sig_name == [
         f"{lead} {kind}" for kind in ("raw", "cleaned", "reference") for lead in ("II", "V1")
     ]
-    assert record.fmt == ["16"] * 6
+    assert record.fmt == ["24"] * 6
     assert record.sig_len == 1000
     for signal_number, expected in enumerate([*data, *data, *data]):
         np.testing.assert_allclose(record.p_signal[:, signal_number], expected, atol=0.00051)
@@ -108,14 +110,56 @@ def test_annotations_are_kept_at_their_place(tmp_path):
 def test_values_beyond_the_format_are_clipped_and_counted(tmp_path):
     info = StreamInfo(FS, ("II",), "x", "x", has_reference=False)
     recorder = Recorder(tmp_path, info)
-    data = np.array([[0, 40, -40, 1]], np.float32)
+    data = np.array([[0, 9000, -9000, 1]], np.float32)
     for message in clean(
         ([c] for c in cut(data, [4], reference=False)), EngineConfig(FS, 4, 1, 0), Identity()
     ):
         recorder.push(message)
     recorder.close()
     assert recorder.clipped == 4
-    np.testing.assert_allclose(wfdb.rdrecord(str(recorder.path)).p_signal[:, 0], [0, 32.767, -32.767, 1])
+    np.testing.assert_allclose(wfdb.rdrecord(str(recorder.path)).p_signal[:, 0], [0, 8388.607, -8388.607, 1])
+
+
+def test_an_electrode_offset_is_recorded_to_the_microvolt(tmp_path):
+    recorder = Recorder(tmp_path, StreamInfo(FS, ("II",), "x", "x", has_reference=False))
+    data = np.array([[149.82, 151.097, -298.5, 200.0]], np.float32)
+    chunks = cut(data, [4], reference=False)
+    for message in clean(([c] for c in chunks), EngineConfig(FS, 4, 1, 0), Identity()):
+        recorder.push(message)
+    recorder.close()
+    assert recorder.clipped == 0
+    np.testing.assert_allclose(wfdb.rdrecord(str(recorder.path)).p_signal[:, 0], data[0], atol=6e-4)
+
+
+def test_a_recording_is_its_owners_alone_and_follows_no_link(tmp_path):
+    folder, elsewhere = tmp_path / "new", tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    umask = os.umask(0)
+    try:
+        recorder = Recorder(folder, INFO, "r")
+        # Whoever guesses a temporary name must not have it written through.
+        (folder / "r.hea.tmp").symlink_to(elsewhere)
+        recorder.close()
+    finally:
+        os.umask(umask)
+    assert elsewhere.read_text() == "mine"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    files = [path for path in folder.iterdir() if not path.is_symlink()]
+    assert {path.suffix for path in files} == {".dat", ".hea", ".stamps", ".jsonl"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_header_says_when_what_and_how(tmp_path):
+    recorder = Recorder(tmp_path, INFO, "r", ("ecg-stream 1.2", "lowdelay on onnx"))
+    for message in messages()[1]:
+        recorder.push(message)
+    before = datetime.now()
+    recorder.close()
+    header = wfdb.rdheader(str(recorder.path))
+    assert header.base_datetime is not None
+    assert abs((before - header.base_datetime).total_seconds()) < 600
+    assert any(f"source id {INFO.source_id}" in line for line in header.comments)
+    assert {"ecg-stream 1.2", "lowdelay on onnx"} <= set(header.comments)
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -26,6 +26,7 @@ from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
 from models.registry import load_card
 from streamer.chunk import Chunk
+from streamer.console.installed import version_here
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.several import open_sources
@@ -127,7 +128,13 @@ class Session:
         """Record each stream into a folder from now on; None ends the recording."""
         minutes = self.job.rotate_minutes
         for stream in self.streams:
-            stream.record(folder, None if minutes is None else 60 * minutes)
+            stream.record(folder, None if minutes is None else 60 * minutes, self._about())
+
+    def _about(self) -> tuple[str, str]:
+        """What cleans, for the header of a recording."""
+        clean = self._changeover.in_force
+        settings = f"look-ahead {clean.lookahead_ms:.1f} ms, hop {clean.hop_ms:.1f} ms"
+        return f"ecg-stream {version_here()}", f"{clean.model} on {clean.backend}, {settings}"
 
     def run(
         self,
@@ -200,7 +207,7 @@ class Session:
             if not changeover.change():
                 return
             for stream in self.streams:
-                stream.retuned(changeover.cleaner.config)
+                stream.retuned(changeover.cleaner.config, self._about())
 
     def _keep_up(self) -> None:
         """Tell the changeover of the newest hop; log and record what takes over."""

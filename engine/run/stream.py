@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +79,12 @@ class StreamRun:
 
     # what changes while it plays
 
-    def retuned(self, config: EngineConfig) -> None:
-        """Account for the samples that follow by other settings."""
+    def retuned(self, config: EngineConfig, about: Sequence[str]) -> None:
+        """Account for the samples that follow by other settings, and have the recording say so."""
         self.config = config
+        with self._recording_lock:
+            if self.recording:
+                self.recording.note_settings(about)
         self.account.ledger.hop_ns = self.hop_ns
         self.delays.restart()
 
@@ -98,9 +101,9 @@ class StreamRun:
             self._resumed_s = time.perf_counter()
         self.player.pause(paused)
 
-    def record(self, folder: Path | None, rotate_s: float | None = None) -> None:
+    def record(self, folder: Path | None, rotate_s: float | None = None, about: Sequence[str] = ()) -> None:
         """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
-        recording = Recording(folder, self.info, rotate_s) if folder else None
+        recording = Recording(folder, self.info, rotate_s, about) if folder else None
         with self._recording_lock:
             before, self.recording = self.recording, recording
         if recording:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class AppendFile:
-    """A new file; one that is there already is never opened.
+    """A new file, readable by its owner alone; one that is there already is never opened.
 
     What `append` was given is with the system when it returns, and survives the end of this process,
     however it ends. It does not survive a power cut: the system writes to the disk when it sees fit
@@ -19,7 +19,7 @@ class AppendFile:
 
     def __init__(self, path: Path) -> None:
         self.size = 0
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
 
     def append(self, data: bytes) -> None:
         """Add data whole, or raise OSError and leave the file as it was."""

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,9 @@ from streamer.records.record import OWN_RECORDING
 from streamer.watchdog import StreamState
 
 GAIN = 1000.0
-"""ADC units per mV: format 16 then reaches ±32.7 mV in steps of 1 µV."""
-_MISSING = -32768
-_LIMIT = 32767
+"""ADC units per mV: format 24 then reaches ±8.3 V in steps of 1 µV, whatever offset an electrode has."""
+_MISSING = -(1 << 23)
+_LIMIT = (1 << 23) - 1
 _GAP_BLOCK = 1 << 16
 _LONGEST_NAME = 80
 _EVENTS = ".events.jsonl"
@@ -29,7 +31,7 @@ _ANNOTATION = "annotation"
 
 
 class Recorder:
-    """Raw, cleaned and (where known) reference of every lead, as WFDB format 16.
+    """Raw, cleaned and (where known) reference of every lead, as WFDB format 24.
 
     Every frame goes to the system with one unbuffered write (see `engine.sinks.append_file` for what that
     promises), and the header says nothing of the length until `close`, so that a reader takes it from
@@ -37,7 +39,8 @@ class Recorder:
     mark, reason or state and each annotation of the source, and ``<name>.stamps`` the source's time of
     every frame, as little-endian float64 seconds of the machine's monotonic clock, of which every state
     says the time of day; the annotations become ``<name>.atr`` at the end. A gap is written as missing
-    samples, so that positions in the record stay true to time.
+    samples, so that positions in the record stay true to time. All of it can be read by its owner alone:
+    an ECG is a person's.
 
     Parameters
     ----------
@@ -48,6 +51,8 @@ class Recorder:
     name
         Record to write; None makes one of stream and time. Nothing is ever overwritten: a number
         goes behind a name that is taken.
+    about
+        Lines for the comment of the header: what cleans, by which settings.
 
     Raises
     ------
@@ -55,8 +60,11 @@ class Recorder:
         If the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, info: StreamInfo, name: str | None = None) -> None:
-        self._info = info
+    def __init__(
+        self, folder: Path, info: StreamInfo, name: str | None = None, about: Sequence[str] = ()
+    ) -> None:
+        self._info, self._about = info, about
+        self._begun = datetime.now().astimezone()
         kinds = ["raw", "cleaned"] + (["reference"] if info.has_reference else [])
         self._signals = [f"{_flat(lead)} {kind}" for kind in kinds for lead in info.leads]
         self._first: int | None = None
@@ -67,7 +75,7 @@ class Recorder:
         self._verdict: Verdict | None = None
         self._annotated = False
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path, self._file = _make_unused(folder / (name or record_name(info)))
             self._events = AppendFile(self.path.with_suffix(_EVENTS))
             self._stamps = AppendFile(self.path.with_suffix(".stamps"))
@@ -87,6 +95,8 @@ class Recorder:
             self._skip(message.stop - message.start)
             self._verdict = None
             return
+        if self.frames == 0:
+            self._begun = _time_of_day(float(message.source_time[0]))
         parts = [message.raw, message.cleaned]
         if message.reference is not None:
             parts.append(message.reference)
@@ -97,7 +107,7 @@ class Recorder:
             self.clipped += int((clipped & ~missing).sum())
             units = np.clip(units, -_LIMIT, _LIMIT)
         units[missing] = _MISSING
-        self._append(units.T.astype("<i2"), message.source_time)
+        self._append(units.T.astype("<i4"), message.source_time)
         verdict = message.verdict
         if verdict != self._verdict:
             self._verdict = verdict
@@ -108,18 +118,20 @@ class Recorder:
                 _ANNOTATION, annotation.sample - self._first, symbol=annotation.symbol, text=annotation.note
             )
 
-    def _append(self, frames: NDArray[np.int16], source_time: NDArray[np.float64]) -> None:
+    def _append(self, frames: NDArray[np.int32], source_time: NDArray[np.float64]) -> None:
         """Write frames (samples, signals), and the time of each."""
         if self.frames == 0 and len(frames):
             self._initial = frames[0].astype(np.int64)
-        self._file.append(frames.tobytes())
+        # The lower three bytes of each value.
+        values = np.ascontiguousarray(frames).view(np.uint8).reshape(*frames.shape, 4)
+        self._file.append(values[..., :3].tobytes())
         self.frames += len(frames)
         self._checksum += frames.sum(axis=0, dtype=np.int64)
         self._stamps.append(source_time.astype("<f8").tobytes())
 
     def _skip(self, count: int) -> None:
         size = min(count, _GAP_BLOCK)
-        frames = np.full((size, len(self._signals)), _MISSING, "<i2")
+        frames = np.full((size, len(self._signals)), _MISSING, "<i4")
         nothing = np.full(size, np.nan)
         for start in range(0, count, _GAP_BLOCK):
             self._append(frames[: count - start], nothing[: count - start])
@@ -137,18 +149,24 @@ class Recorder:
     def _write_header(self, *, closed: bool) -> None:
         """Replace the header in one step; the length stands in it only once it is final."""
         name = self.path.name
-        length = f" {self.frames}" if closed else ""
+        # Time and date can only follow a length.
+        length = f" {self.frames} {self._begun:%H:%M:%S} {self._begun:%d/%m/%Y}" if closed else ""
         lines = [f"{name} {len(self._signals)} {self._info.fs:g}{length}"]
         for signal, first, total in zip(self._signals, self._initial, self._checksum, strict=True):
             check = ((int(total) + 0x8000) % 0x10000) - 0x8000
-            lines.append(f"{name}.dat 16 {GAIN:g}(0)/mV 16 0 {first} {check} 0 {signal}")
+            lines.append(f"{name}.dat 24 {GAIN:g}(0)/mV 24 0 {first} {check} 0 {signal}")
         lines.append(f"# {_flat(self._info.name)}, {OWN_RECORDING}; missing samples are gaps")
-        temporary = self.path.with_suffix(".hea.tmp")
+        begun = self._begun.isoformat(timespec="milliseconds")
+        about = (f"first sample at {begun}", f"source id {self._info.source_id}", *self._about)
+        lines += [f"# {_flat(line)}" for line in about]
+        # A name that nobody can guess: no link that somebody laid is written through.
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".hea.tmp", dir=self.path.parent)
         try:
-            temporary.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
+            with open(handle, "w", encoding="ascii", errors="replace") as file:
+                file.write("\n".join(lines) + "\n")
             os.replace(temporary, self.path.with_suffix(".hea"))
         finally:
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Write the final header and the annotations; raises OSError when the disk does not take them.
@@ -175,6 +193,12 @@ class Recorder:
             fs=self._info.fs,
             write_dir=str(self.path.parent),
         )
+
+
+def _time_of_day(stamp_s: float) -> datetime:
+    """When a sample was taken, from its stamp by `time.perf_counter`; now where that cannot be."""
+    age_s = time.perf_counter() - stamp_s
+    return datetime.now().astimezone() - timedelta(seconds=age_s if 0 <= age_s < 3600 else 0)
 
 
 def _flat(text: str) -> str:

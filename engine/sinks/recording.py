@@ -1,6 +1,6 @@
 """A recording of one file or of several in turn, which a full disk ends without ending the run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.ledger.position import Position
@@ -19,7 +19,7 @@ class Recording:
 
     Parameters
     ----------
-    folder, info
+    folder, info, about
         As for `Recorder`.
     rotate_s
         Seconds of signal in a file; None begins no new one.
@@ -30,12 +30,14 @@ class Recording:
         If the folder cannot be written, or `rotate_s` is no length of time.
     """
 
-    def __init__(self, folder: Path, info: StreamInfo, rotate_s: float | None = None) -> None:
+    def __init__(
+        self, folder: Path, info: StreamInfo, rotate_s: float | None = None, about: Sequence[str] = ()
+    ) -> None:
         if rotate_s is not None and not 1 <= rotate_s < 1e7:
             raise InputError(
                 f"a new file every {rotate_s / 60:g} minutes is not possible; allowed: a second or more"
             )
-        self._folder, self._info = folder, info
+        self._folder, self._info, self._about = folder, info, about
         self._size = None if rotate_s is None else round(rotate_s * info.fs)
         self._name = record_name(info)
         self._state: StreamState | None = None
@@ -44,7 +46,7 @@ class Recording:
         self.problem = ""
         """Why the recording has ended before the run; empty while it goes on."""
         self.files = 1
-        self._recorder = Recorder(folder, info, self._part_name())
+        self._recorder = Recorder(folder, info, self._part_name(), about)
         self.path = self._recorder.path
         """The first record, without extension."""
 
@@ -85,7 +87,7 @@ class Recording:
         self._clipped += before.clipped
         self._frames += before.frames
         self.files += 1
-        self._recorder = Recorder(self._folder, self._info, self._part_name())
+        self._recorder = Recorder(self._folder, self._info, self._part_name(), self._about)
         self._recorder.note("continues", record=before.path.name)
         if self._state is not None:
             self._recorder.note_state(self._state)
@@ -98,6 +100,11 @@ class Recording:
     def note_step(self, step: str, why: str) -> None:
         """Write down that something else cleans from the sample that is next."""
         self._note(lambda recorder: recorder.note("step", step=step, why=why))
+
+    def note_settings(self, about: Sequence[str]) -> None:
+        """Write down the settings that hold from the sample that is next."""
+        self._about = about
+        self._note(lambda recorder: recorder.note("settings", about="; ".join(about)))
 
     def _note(self, write: Callable[[Recorder], None]) -> None:
         if self.problem:
