@@ -37,7 +37,7 @@ class Hop:
     arrived_ready_ns
         When they arrived, and when their first window was full, shape (2, emitted).
     newest_arrived_ns
-        When the newest sample of the window arrived.
+        When the newest sample of the window arrived, or it became known that none will.
     warm
         The emitted samples had a full window of context.
     flushed

@@ -45,7 +45,7 @@ def ready_windows(
             if stream is not None:
                 ready += stream.push(chunk)
         yield ready
-    last: list[Hop | Gap] = [hop for stream in streams.values() for hop in stream.flush()]
+    last: list[Hop | Gap] = [hop for stream in streams.values() for hop in stream.flush(clock())]
     if last:
         yield last
 
@@ -107,7 +107,7 @@ class _Stream:
         leads, count = chunk.data.shape
         if count == 0:
             if chunk.ends_segment:
-                yield from self.flush()
+                yield from self.flush(chunk.arrived_ns)
                 self._ended = True
             return
         if chunk.start == self._expected and self._ended:
@@ -118,7 +118,7 @@ class _Stream:
                     f"stream {chunk.stream}: chunk starts at sample {chunk.start} but {self._expected} "
                     "was expected; a source must never go back"
                 )
-            yield from self.flush()
+            yield from self.flush(chunk.arrived_ns)
             yield Gap(self._name, self._expected, chunk.start)
             self._begin(chunk)
         if leads != self._leads:
@@ -153,14 +153,20 @@ class _Stream:
             lost = self._missing[:, column]
             rows[lost, column] = rows[lost, column - 1]
 
-    def flush(self) -> Iterator[Hop]:
-        """Yield the hops that emit everything still waiting, the last value as their future."""
+    def flush(self, arrived_ns: int) -> Iterator[Hop]:
+        """Yield the hops that emit everything still waiting, the last value as their future.
+
+        Parameters
+        ----------
+        arrived_ns
+            When it became known that nothing follows.
+        """
         while self._emitted < self._expected:
             lacking = self._next_end - self._base - self._filled
             self._make_room(lacking)
             ahead = slice(self._filled, self._filled + lacking)
             self._data[:, ahead] = self._data[:, self._filled - 1, None]
-            self._arrived_ready[0, ahead] = self._arrived_ready[0, self._filled - 1]
+            self._arrived_ready[0, ahead] = arrived_ns
             self._filled += lacking
             yield self._hop()
 

@@ -65,7 +65,11 @@ class Ledger:
     ----------
     hop_ns
         Real time between two hops; 0 where no pace is asked for. A hop that is handed over later
-        than this after its newest sample arrived is a missed deadline.
+        than this after it could have been begun is a missed deadline.
+
+    Of hops whose samples arrived together, as after an outage, each could be begun a hop after the one
+    before: what the source held back is not the machine's delay, and one that keeps up with the pace of
+    the signal catches up without missing any.
     """
 
     def __init__(self, hop_ns: float) -> None:
@@ -76,6 +80,7 @@ class Ledger:
         self.hops = 0
         self.deadline_misses = 0
         self.busy_ns = 0
+        self._begun_ns = self._handed_ns = 0.0
 
     def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
@@ -83,9 +88,11 @@ class Ledger:
         self._noted.append((message, handed_ns))
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
-        # A flush releases samples before their look-ahead has passed: they are never late.
-        late = handed_ns - hop.newest_arrived_ns > self.hop_ns
-        if self.hop_ns and late and not hop.flushed:
+        arrived = float(hop.newest_arrived_ns)
+        backlog = arrived < self._handed_ns
+        self._begun_ns = max(arrived, self._begun_ns + self.hop_ns) if backlog else arrived
+        self._handed_ns = handed_ns
+        if self.hop_ns and handed_ns - self._begun_ns > self.hop_ns:
             self.deadline_misses += 1
         if len(self._noted) >= BLOCK:
             self.settle()
