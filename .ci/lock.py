@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 EXTRAS = "train,gui,dev,docs"
-HEAD = "# Made by `make lock`: what `make run` and `make test` install. Edit pyproject.toml, then make it anew.\n"
+HEAD = "# Made by `make lock`: what `make run` and `make test` install. Edit pyproject.toml, not this.\n"
 
 
 def main(torch: str) -> int:

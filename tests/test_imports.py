@@ -15,7 +15,7 @@ MAY_KNOW = {
     "engine": {"streamer", "models"},
     "gui": {"engine", "streamer"},
 }
-OPTIONAL = ("torch", "onnx", "onnxscript", "safetensors", "tensorrt", "tensorrt_rtx")
+OPTIONAL = ("torch", "onnx", "onnxscript", "tensorrt", "tensorrt_rtx")
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for package in MAY_KNOW
