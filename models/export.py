@@ -157,7 +157,7 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
     trained = {
         "training": training,
         "training_command": training.get("command", f"ecg-stream train {spec.name}"),
-        "full_training_command": f"ecg-stream train {spec.name}",
+        "full_training_command": f"ecg-stream train {spec.name}" + (" --full" if spec.steps else ""),
         "protocol": (
             "Track F: 15 DS1 patients (both leads, as single leads or, for a network of two, as pairs) "
             "and the training part of NSTDB noise; 4 other DS1 patients choose the step that is kept"
@@ -181,6 +181,8 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
         "weights_sha256": sha256(card.weights_path),
         "onnx_sha256": sha256(card.onnx_path),
     }
+    # What a run knows better than what is usual.
+    trained |= {key: training.pop(key) for key in set(trained) & set(training)}
     path = registry.WEIGHTS / f"{spec.name}.json"
     path.write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
     return difference

@@ -60,7 +60,7 @@ def load_rows(folder: Path, fs: float) -> list[Samples]:
         for record, leads in sorted(_clean_leads(folder / name).items()):
             if not trains(record):
                 continue
-            found = read_record(_path(folder / name, record), tuple(leads))
+            found = read_record(folder / name / record, tuple(leads))
             data = _resampled(bridge_missing(found.data), found.fs, fs)
             if data.shape[1] >= round(ROW_S * fs):
                 rows.append(data[:, : round(ROW_S * fs)])
@@ -83,7 +83,10 @@ def load_noise(folder: Path, fs: float) -> dict[str, NDArray[np.float32]]:
     for kind, name in zip(("myo", "contact"), NOISE_FOLDERS, strict=True):
         records = sorted(header.stem for header in (folder / name).glob("*.hea"))
         blocks = []
-        for record in filter(trains, records):
+        for record in records:
+            # Of electrode noise the patient is the record that it was taken from: en1054357_V2.
+            if not trains(record.removeprefix("en").split("_")[0]):
+                continue
             found = read_record(folder / name / record)
             data = _resampled(bridge_missing(found.data), found.fs, fs)
             data = data - data.mean(axis=1, keepdims=True)
@@ -97,7 +100,3 @@ def _resampled(data: Samples, have: float, want: float) -> Samples:
     up, down = ratio(have, want)
     at_rate: Samples = resample_poly(data, up, down, axis=1, padtype="line").astype(np.float32)
     return at_rate
-
-
-def _path(folder: Path, record: str) -> Path:
-    return folder / record

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from models.training.objective import half_pays
+
 TARGET_MS = 100.0
 TARGET_SHARE = 0.3
 """Share of steps that ask for `TARGET_MS`; the others ask for any look-ahead alike."""
@@ -78,8 +80,3 @@ def snr_out_db(answer: Tensor, clean: Tensor, lookahead: int, context: int) -> f
     target = clean.roll(lookahead, dims=-1)[:, 0, context:]
     left = (answer[:, 0, context:] - target).var(dim=-1)
     return float((10 * torch.log10(target.var(dim=-1) / left)).mean())
-
-
-def half_pays(device: torch.device) -> bool:
-    """Whether bfloat16 is faster there: a processor without AVX-512 takes seven times as long for it."""
-    return device.type != "cpu" or torch.backends.cpu.get_cpu_capability().startswith("AVX512")

@@ -6,10 +6,8 @@ checkpoint. The weights that a run leaves are the average that was best on valid
 
 import copy
 import json
-import math
-import platform
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,71 +16,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from models import registry
+from models.benches.track_f import FS
 from models.networks.lowdelay import LowDelay
 from models.training.bedside import Pool, bedside_batch, load_pool
-from models.training.checks import Checks, judge, load_checks, mean_db
+from models.training.checks import judge, load_checks, mean_db
+from models.training.data import load_corpus, noisy_batch
 from models.training.epochs import prepare
 from models.training.patients import patients_folder
 from models.training.run_state import Plan, RunState
 from models.training.statistics import gather, spread_out
 from models.training.step_objective import StepObjective
+from models.training.step_report import finish
+from models.training.step_settings import StepSettings, rate_at
 from streamer.errors import InputError
 
 GATHERED = 12
 """Batches from which the norms' statistics are gathered before they freeze."""
-
-
-@dataclass(frozen=True)
-class StepSettings:
-    """Everything that decides what comes out of a run.
-
-    Parameters
-    ----------
-    steps
-        Optimiser steps; the learning rate falls to a hundredth along a cosine over them.
-    batch, window, context
-        Examples per step, samples of each, and how many at its beginning are not scored.
-    rate
-        Peak learning rate of AdamW.
-    frozen_from
-        Share of the steps after which the norms' statistics stay as they are. A run that begins with
-        weights has them frozen from its first step.
-    decay
-        Of the average of the weights.
-    patients
-        Whether it learns from the folder of patients.
-    begun_with
-        SHA-256 of the weights that the run begins with; empty where it begins with none.
-    """
-
-    steps: int = 20_000
-    batch: int = 32
-    window: int = 2160
-    context: int = 432
-    rate: float = 7e-4
-    weight_decay: float = 1e-2
-    seed: int = 0
-    validate_every: int = 100
-    frozen_from: float = 0.8
-    decay: float = 0.998
-    patients: bool = False
-    begun_with: str = ""
-
-    @property
-    def seconds_a_step(self) -> float:
-        """Signal that a step hears."""
-        return self.batch * self.window / 360
-
-
-FULL = StepSettings(steps=40_000, batch=128, rate=2e-3, validate_every=500, decay=0.9995)
-"""For a GPU: 31 million seconds of signal, from untrained weights."""
-
-
-def rate_at(step: int, steps: int) -> float:
-    """Share of the peak rate: up over the first 200 steps, then down along a cosine to a hundredth."""
-    return min(1.0, (step + 1) / min(200, max(1, steps // 5))) * (
-        0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-    )
+GATHERED_ROWS = (16, 3600)
+"""Examples in each, and their samples."""
 
 
 def train_steps(
@@ -95,6 +46,7 @@ def train_steps(
     device: str = "auto",
     threads: int = 0,
     begin: Path | None = None,
+    end: bool = False,
 ) -> Path:
     """Train network `name`; returns the folder with ``weights.safetensors`` and ``training.json``.
 
@@ -107,6 +59,10 @@ def train_steps(
         Folder of more patients and noise [default: the one that ``ECG_STREAM_PATIENTS`` names].
     begin
         Folder of a finished run, or a file of weights, that this one begins with.
+    end
+        Take no further step: make weights of what the run has come to. It can still go on afterwards.
+        Of a run that has not begun these are the weights that it begins with, with statistics for
+        every look-ahead.
 
     Raises
     ------
@@ -119,7 +75,6 @@ def train_steps(
     spec = registry.find_network(name)
     network = spec.build()
     assert isinstance(network, LowDelay)
-    assert spec.steps is not None
     before: dict[str, Any] = {}
     if begin:
         settings, before = _begin(network, begin, settings)
@@ -130,16 +85,17 @@ def train_steps(
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
 
-    pool = load_pool(data_dir, folder).to(where)
-    checks = load_checks(data_dir, where)
-    objective = StepObjective(spec.steps.lookahead, spec.fs, settings.context)
-    freeze_at = 0 if begin else round(settings.frozen_from * settings.steps)
-    if begin and state.step == 0:
-        _gather(network, pool, settings)
+    warm = begin is not None
+    freeze_at = 0 if warm else round(settings.frozen_from * settings.steps)
+    if warm and state.step == 0:
+        _gather(network, data_dir, settings)
     if state.step >= freeze_at:
         network.freeze()
-    _run(state, pool, checks, objective, out, freeze_at)
-    return finish(state, out, before)
+    if not end:
+        assert spec.steps is not None
+        goal = StepObjective(spec.steps.lookahead, FS, settings.context)
+        _run(state, load_pool(data_dir, folder).to(where), goal, data_dir, out, freeze_at)
+    return finish(state, out, data_dir, before)
 
 
 def _begin(network: nn.Module, begin: Path, settings: StepSettings) -> tuple[StepSettings, dict[str, Any]]:
@@ -155,17 +111,27 @@ def _begin(network: nn.Module, begin: Path, settings: StepSettings) -> tuple[Ste
     return replace(settings, begun_with=registry.sha256(file)), before
 
 
-def _gather(network: LowDelay, pool: Pool, settings: StepSettings) -> None:
-    """Statistics from examples of their own, so that a run's own are the same with and without."""
-    draw = torch.Generator(pool.clean.device).manual_seed(31337 + settings.seed)
-    batches = [bedside_batch(pool, settings.batch, settings.window, draw)[0] for _ in range(GATHERED)]
-    gather(network, batches)
+def _gather(network: LowDelay, data_dir: Path | None, settings: StepSettings) -> None:
+    """Statistics of Track F's own mixture, −8 to 24 dB: the levels that a bed mostly meets.
+
+    From examples of their own, so that a run's are the same with and without.
+    """
+    corpus = load_corpus("train", data_dir, more_patients=True)
+    draw = torch.Generator().manual_seed(31337 + settings.seed)
+    where = next(network.parameters()).device
+    gather(network, [noisy_batch(corpus, *GATHERED_ROWS, draw)[0].to(where) for _ in range(GATHERED)])
 
 
 def _run(
-    state: RunState, pool: Pool, checks: Checks, objective: StepObjective, out: Path, freeze_at: int
+    state: RunState,
+    pool: Pool,
+    objective: StepObjective,
+    data_dir: Path | None,
+    out: Path,
+    freeze_at: int,
 ) -> None:
     settings: StepSettings = state.settings
+    checks = load_checks(data_dir, pool.clean.device)
     average = copy.deepcopy(state.network)
     bar = Progress(
         TextColumn(f"train {state.name}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -180,8 +146,10 @@ def _run(
                 stop = freeze_at
             loss = _steps(state, stop - state.step, pool, objective)
             if state.step == freeze_at:
-                _gather(state.network, pool, settings)  # type: ignore[arg-type]
-                state.network.freeze()  # type: ignore[operator]
+                network = state.network
+                assert isinstance(network, LowDelay)
+                _gather(network, data_dir, settings)
+                network.freeze()
                 # What was averaged before had other statistics.
                 state.average = {}
                 state.follow(0.0)
@@ -221,8 +189,3 @@ def _steps(state: RunState, count: int, pool: Pool, objective: StepObjective) ->
         total += loss.detach()
         state.step += 1
     return total.item() / count
-
-
-def finish(state: RunState, out: Path, before: dict[str, Any]) -> Path:
-    """Write the best average, with its spread scaled, and the report of the run."""
-    raise NotImplementedError
