@@ -70,11 +70,11 @@ class RunState:
 
     @torch.no_grad()
     def follow(self, decay: float) -> None:
-        """Let the average of the weights follow them: quickly at first, then by the decay.
+        """Let the average of the weights follow them: over a third of the run at first, then by the decay.
 
         It is better than the weights of any step, and needs no falling learning rate to be.
         """
-        decay = min(decay, (self.step + 1) / (self.step + 10))
+        decay = min(decay, (self.step + 1) / (self.step + 4))
         for name, value in self.network.state_dict().items():
             if name not in self.average or not value.is_floating_point():
                 self.average[name] = value.clone()
