@@ -78,7 +78,8 @@ def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, 
         report["begun_with"] = before
     elif before:
         # No step taken: what trained these weights is what trained those.
-        report = before | {"statistics": f"{report['command']} --end"}
+        again = f"ecg-stream train {state.name} --begin {settings.begun_with[:12]} --end"
+        report = before | {"statistics": again}
     (out / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if (out / "log.jsonl").is_file():
         plot_db(out / "log.jsonl", out / "loss.png", state.name)
