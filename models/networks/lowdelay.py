@@ -223,6 +223,7 @@ class LowDelay(nn.Module):
     def _aims(self, lookahead: Tensor) -> list[tuple[Tensor, Tensor]]:
         """What those layers are told of a look-ahead: one look into all of their tables."""
         share = shares(lookahead)
-        tables = [layer.norm.table() for layer in self._answering()]
+        norms = [layer.norm for layer in self._answering()]
+        tables = [norm.table() for norm in norms if isinstance(norm, AimedNorm)]
         found = (share @ torch.cat(tables, dim=1)).split([table.shape[1] for table in tables])
         return [(share, each) for each in found]

@@ -67,8 +67,13 @@ class Pool:
 
     def to(self, device: torch.device) -> "Pool":
         """Upload to a device."""
-        rows = (each.to(device) for each in (self.raw, self.clean, self.partner, self.chance))
-        return Pool(*rows, {kind: tape.to(device) for kind, tape in self.noise.items()})
+        return Pool(
+            self.raw.to(device),
+            self.clean.to(device),
+            self.partner.to(device),
+            self.chance.to(device),
+            {kind: tape.to(device) for kind, tape in self.noise.items()},
+        )
 
 
 def load_pool(data_dir: Path | None = None, patients: Path | None = None) -> Pool:

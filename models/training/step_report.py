@@ -55,6 +55,7 @@ def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, 
 
     settings: StepSettings = state.settings
     network = copy.deepcopy(state.network)
+    assert isinstance(network, LowDelay)
     if state.best_weights:
         network.load_state_dict(state.best_weights)
     scale_spread(network, load_corpus("validation", data_dir).to(state.generator.device))
