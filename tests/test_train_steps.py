@@ -177,7 +177,7 @@ def test_statistics_alone_keep_what_was_trained(world, finished, tmp_path):
         assert torch.equal(ours[name], theirs[name]), name
     report = json.loads((folder / "training.json").read_text())
     assert report["steps_run"] == 4
-    assert report["statistics"].endswith("--end")
+    assert report["protocol"].endswith("--end")
 
 
 def test_the_full_training_takes_ten_steps(world, tmp_path, monkeypatch):

@@ -22,6 +22,10 @@ WITHIN = 0.68
 _EVERY = 16
 """Of so many samples one is looked at to set the spread: neighbours err alike."""
 _ROWS, _SAMPLES, _CONTEXT = 96, 3600, 720
+TRACK_F_PROTOCOL = (
+    "Track F: 15 DS1 patients (both leads as single leads), 40 records of the QT Database and the training "
+    "part of NSTDB noise; 4 other DS1 patients choose the step that is kept"
+)
 ABOUT_PATIENTS = {
     "protocol": (
         "Track F: 15 DS1 patients and the training part of NSTDB noise, 40 records of the QT Database, and "
@@ -80,7 +84,8 @@ def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, 
     elif before:
         # No step taken: what trained these weights is what trained those.
         again = f"ecg-stream train {state.name} --begin {settings.begun_with[:12]} --end"
-        report = before | {"statistics": again}
+        gathered = f"; afterwards the norms' statistics were gathered for every look-ahead: {again}"
+        report = before | {"protocol": TRACK_F_PROTOCOL + gathered}
     (out / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if (out / "log.jsonl").is_file():
         plot_db(out / "log.jsonl", out / "loss.png", state.name)
