@@ -21,7 +21,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test gpu-check lint types check soak audit system clean
+.PHONY: run test gpu-check lint types docs check soak audit sbom lock system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -33,7 +33,7 @@ test: $(VENV)/.test
 
 gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)
 	@mkdir -p out
-	$(or $(GPU_PYTHON),$(BIN)/python) -m ecg_stream profile --gpu-check --json out/gpu-check.json
+	$(or $(GPU_PYTHON),$(BIN)/python) -m ecg_stream profile gpu --json out/gpu-check.json
 	$(or $(GPU_PYTHON),$(BIN)/python) -m pytest -m gpu --noconftest -o addopts= -o filterwarnings=default \
 		tests/test_gpu.py $(PYTEST_ARGS)
 
@@ -43,8 +43,14 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
-check: lint types test
+# The site of docs/, in out/site; a broken link is an error.
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "documentation: out/site/index.html"
+
+check: lint types docs test
 
 # The long versions: a day of eight patients with every fault, 10 000 fuzzed runs and hostile inputs, 200
 # kills of the recorder, an hour of each noise without a heart. Two hours of two cores; their last figures
@@ -58,12 +64,21 @@ soak: $(VENV)/.test
 	$(BIN)/ecg-stream soak --json $(SOAK_JSON) --save $$(mktemp -d -p out soak-XXXX)
 	$(BIN)/ecg-stream soak --hours 0.5 --model lowdelay --json $(SOAK_JSON)
 	$(BIN)/ecg-stream soak --hours 0.5 --model unet --json $(SOAK_JSON)
-	$(BIN)/ecg-stream evaluate --track safety --models lowdelay --lookahead 100 --out out/safety
+	$(BIN)/ecg-stream evaluate safety --models lowdelay --lookahead 100 --out out/safety
 	mkdir -p docs/results/safety && cp out/safety/report.md out/safety/safety.json docs/results/safety
 
 # Known vulnerabilities of what is installed; asks PyPI, and says so where it does not answer.
 audit: $(VENV)/.test
 	$(BIN)/python .ci/audit.py
+
+# All that is installed, as a CycloneDX list of parts.
+sbom: $(VENV)/.test
+	@mkdir -p out
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o out/sbom.cdx.json locked.txt
+
+# What is installed from now on: the newest versions that pyproject.toml allows.
+lock: | $(BIN)/python
+	$(BIN)/python .ci/lock.py $(TORCH) > locked.new && mv locked.new locked.txt || { rm -f locked.new; exit 1; }
 
 # System libraries: installed where this user may, otherwise the command is printed.
 system:
@@ -82,13 +97,16 @@ $(BIN)/python: | system
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[gui]"
+# locked.txt says which versions; pyproject.toml, which are allowed.
+INSTALL = $(BIN)/python -m pip install --quiet --constraint locked.txt
+
+$(VENV)/.run: pyproject.toml locked.txt | $(BIN)/python
+	$(INSTALL) --editable ".[gui]"
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable ".[train,gui,dev]"
+$(VENV)/.test: pyproject.toml locked.txt | $(BIN)/python
+	$(INSTALL) $(TORCH)
+	$(INSTALL) --editable ".[train,gui,dev,docs]"
 	@touch $@ $(VENV)/.run
 
 clean:

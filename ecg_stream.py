@@ -1,365 +1,153 @@
-"""The front door: the `ecg-stream` command, and the only module that knows all four packages."""
+"""The front door: the `ecg-stream` command and its commands, and how what goes wrong is said.
+
+Nothing that is slow to import is imported here, or by a command before it runs: `--help` comes at once.
+"""
 
 import signal
 
-# Importing all that follows takes a second. Ctrl-C in it should end the command without a traceback;
-# `main` brings Python's own handling back. For an engine process Ctrl-C is blocked already.
+# Importing what follows takes a part of a second. Ctrl-C in it should end the command without a
+# traceback; `main` brings Python's own handling back. For an engine process Ctrl-C is blocked already.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import sys
 import time
-from contextlib import nullcontext
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from engine.backends import explain_auto, prepare_backend
 from engine.commands.doctor_command import doctor
-from engine.commands.evaluate_command import evaluate
+from engine.commands.evaluate import evaluate
 from engine.commands.export_command import export
-from engine.commands.frontier_command import frontier
-from engine.commands.options import DEFAULT_MODEL, Backend, Hop, Lookahead, Model, Threads, lookahead_ms
-from engine.commands.profile_lsl_command import profile_lsl
+from engine.commands.old_spellings import new_spelling
+from engine.commands.play_options import (
+    LiveOptions,
+    NetworkOptions,
+    NoiseOptions,
+    RecordOptions,
+    ScreenOptions,
+    SourceOptions,
+)
+from engine.commands.profile import profile
 from engine.commands.soak_command import soak
 from engine.commands.tune_guard_command import tune_guard
-from engine.run.process import EngineFailure, EngineProcess, Started
-from engine.run.session import Job, Outcome, Status, check_job
-from gui.display import has_display, why_no_window
-from gui.profile_command import profile
-from gui.terminal.report import table_of
-from gui.terminal.view import TerminalView, describe
+from engine.run.failure import EngineFailure
+from gui.commands.profile.screen_command import screen
 from models.commands.models_command import models
 from models.commands.pack_command import pack
 from models.commands.train_command import train
-from models.registry import load_card
 from streamer.commands.broadcast_command import broadcast
 from streamer.commands.streams_command import streams
-from streamer.console.options import Database, DataDir, HeartRate, Loop, Rhythm, Snr, Start, literal
-from streamer.console.output import check_writable, err, out, progress, say, write_json
+from streamer.console.installed import version_here
+from streamer.console.output import check_writable, err, out, say, take_any_terminal, write_json
+from streamer.console.panels import STYLE, grouped, show_all_options
 from streamer.errors import InputError
-from streamer.faults.schedule import KINDS as FAULT_KINDS
-from streamer.lsl.source import LslSettings
-from streamer.open_source import SourceSettings
-from streamer.several import side_by_side
 
 _LAUNCHED_NS = time.perf_counter_ns()
-_HEADLESS_REPORT_S = 5.0
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = typer.Typer(**STYLE)
+"""Playing, and in its help the commands."""
+commands = typer.Typer(**STYLE)
+"""The commands alone: they need not wait until the options of playing are understood."""
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        say(f"ecg-stream {version_here()}", out)
+        raise typer.Exit
 
 
 @app.callback(invoke_without_command=True)
+@grouped
 def play(
     context: typer.Context,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            help="synthetic (a made patient), replay (a WFDB record; implied by --record) or lsl (a live "
-            "Lab Streaming Layer stream; implied by --stream-name, --stream-type, --source-id)."
-        ),
-    ] = None,
-    record: Annotated[
-        str | None,
-        typer.Option(help="Record to replay; several side by side: 100,103,105. [default: 100]"),
-    ] = None,
-    patients: Annotated[
-        int, typer.Option(min=1, help="Synthetic patients side by side, with seeds from --seed on.")
-    ] = 1,
-    database: Database = "mitdb",
-    data_dir: DataDir = None,
-    leads: Annotated[
-        str | None, typer.Option(help="Leads by name, comma-separated: MLII,V1. [default: all]")
-    ] = None,
-    start: Start = 0.0,
-    rhythm: Rhythm = "sinus",
-    heart_rate: HeartRate = 70.0,
-    noise: Annotated[
-        str | None,
-        typer.Option(
-            help="none, bw (baseline wander), em (electrode motion), ma (muscle), emb (all three), or "
-            "weights: em:0.6,bw:0.2,ma:0.2. NSTDB noise for records, made noise for the synthetic "
-            "patient. [default: none for records, em for the synthetic patient]"
-        ),
-    ] = None,
-    snr: Snr = 0.0,
-    snr_definition: Annotated[
-        str, typer.Option(help="ac (ratio of mean-removed powers) or nst (Noise Stress Test).")
-    ] = "ac",
-    noise_part: Annotated[
-        str, typer.Option(help="Part of the noise records: test (unseen in training), train, all.")
-    ] = "test",
-    own_drift: Annotated[
-        str,
-        typer.Option(help="keep: play the record as it is; remove: play its clean reference instead."),
-    ] = "keep",
-    seed: Annotated[int, typer.Option(min=0, help="Decides the patient and where the noise begins.")] = 0,
-    faults: Annotated[
-        str,
-        typer.Option(
-            help="What goes wrong on purpose, with any source: none, all, or some of "
-            f"{', '.join(FAULT_KINDS)}; gaps,nan:7 has the seed 7. The summary counts them."
-        ),
-    ] = "none",
-    speed: Annotated[float, typer.Option(help="1 is real time, 0 as fast as possible.")] = 1.0,
-    loop: Loop = False,
-    seconds: Annotated[
-        float | None, typer.Option(help="How much signal to play. [default: to the end, or Ctrl-C]")
-    ] = None,
-    stream_name: Annotated[
-        str | None, typer.Option(help="Name of the LSL stream; several side by side: bed-1,bed-2.")
-    ] = None,
-    all_streams: Annotated[
-        bool, typer.Option("--all-streams", help="Take every ECG stream that is on the network now.")
-    ] = False,
-    stream_type: Annotated[
-        str | None, typer.Option(help="Its type. [default: ECG, or else ExG or EEG]")
-    ] = None,
-    source_id: Annotated[str | None, typer.Option(help="Its source id, where names do not tell.")] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for it without end, at first and after a loss.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to look for it without --wait.")] = 10.0,
-    unit: Annotated[
-        str | None, typer.Option(help="Unit of its values: V, mV, uV, counts. [default: as it says]")
-    ] = None,
-    scale: Annotated[float | None, typer.Option(help="mV of one count of its values.")] = None,
-    model: Model = DEFAULT_MODEL,
-    lookahead: Lookahead = None,
-    hop: Hop = 40.0,
-    backend: Backend = "auto",
-    threads: Threads = 1,
-    lsl_out: Annotated[
-        str | None,
-        typer.Option(
-            help="Publish the cleaned ECG as an LSL stream of this name, and NAME-events. Of several "
-            "streams the first is NAME-1, and so on."
-        ),
-    ] = None,
-    ladder: Annotated[
+    source: SourceOptions,
+    noise: NoiseOptions,
+    network: NetworkOptions,
+    live: LiveOptions,
+    record: RecordOptions,
+    screen: ScreenOptions,
+    help_all: Annotated[
         bool,
-        typer.Option(
-            help="Where the machine does not keep up: larger hop, then a classical filter, then raw, and "
-            "back up. Every step is shown and recorded."
-        ),
-    ] = True,
-    headless: Annotated[
-        bool, typer.Option("--headless", help="No live view: a line every 5 s, then the summary.")
+        typer.Option("--help-all", is_eager=True, callback=show_all_options, help="Show every option."),
     ] = False,
-    screenshot: Annotated[
-        Path | None,
-        typer.Option(help="Save a picture of the window (.png) after --seconds [default: 12], and end."),
-    ] = None,
-    size: Annotated[str | None, typer.Option(help="Size of the window: 1280x720.")] = None,
-    theme: Annotated[str | None, typer.Option(help="Colours of the window: dark, light (print).")] = None,
-    range_mv: Annotated[
-        float, typer.Option("--range", help="Input range of the amplifier, ±mV, for the saturation alarm.")
-    ] = 5.0,
-    save: Annotated[
-        Path | None, typer.Option(help="Folder to record into: raw, cleaned, reference as WFDB.")
-    ] = None,
-    rotate: Annotated[
-        float | None, typer.Option(help="Minutes after which --save begins a new file. [default: never]")
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary here.")] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            help="Draw the end of the run and its delays here (.png, .pdf, .svg). Of several streams "
-            "each has a file: run-1.png, …"
-        ),
-    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version.")
+    ] = False,
 ) -> None:
     """Clean an ECG while it plays, with a small, known, measured delay.
 
-    With a display a window opens; with nothing chosen it lists what can be played. Without one a
-    synthetic patient with electrode-motion noise plays in the terminal until Ctrl-C.
+    With nothing chosen a window lists what can be played; without a display a noisy synthetic patient
+    plays in the terminal. Research prototype: not for diagnosis, alarms or cardioversion timing.
 
     Examples
     --------
-    - `ecg-stream --record 100 --noise em --snr 0` replays MIT-BIH record 100 with electrode motion
-    - `ecg-stream --record 100 --noise em --headless --seconds 30 --json out.json --plot out.png`
-    - `ecg-stream --record 1 --database ludb --leads i,ii,v1 --loop` plays three of twelve leads
-    - `ecg-stream --record 100,103,105 --noise em` replays three records side by side
-    - `ecg-stream --record 100 --faults all --speed 0 --headless` cleans it while everything goes wrong
-    - `ecg-stream --source lsl --wait --lsl-out cleaned` cleans a live stream and publishes the result
-
-    Research prototype: not for diagnosis, alarms or cardioversion timing.
+    - `ecg-stream --record 100 --noise em`: a record with electrode-motion noise
+    - `ecg-stream --record 100 --headless --json out.json`: figures, no view
+    - `ecg-stream --record 1 --database ludb --leads i,ii`: two of twelve leads
+    - `ecg-stream --record 100,103 --faults all`: two records with every fault
+    - `ecg-stream --source lsl --wait --lsl-out clean`: live in, live out
     """
     if context.invoked_subcommand:
-        return
-    named = stream_name or stream_type or source_id or all_streams
-    kind = (
-        source if source is not None else "replay" if record is not None else "lsl" if named else "synthetic"
-    )
-    settings = SourceSettings(
-        kind=literal(kind),
-        database=database,
-        data_dir=data_dir,
-        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
-        start=start,
-        # A picture is taken in the middle of a run.
-        seconds=None if screenshot else seconds,
-        speed=speed,
-        loop=loop,
-        own_drift=literal(own_drift),
-        rhythm=rhythm,
-        heart_rate=heart_rate,
-        noise=noise if noise is not None else ("em" if kind == "synthetic" else "none"),
-        snr=snr,
-        snr_definition=literal(snr_definition),
-        noise_part=literal(noise_part),
-        seed=seed,
-        lsl=LslSettings(None, stream_type, source_id, wait, timeout, unit, scale),
-        faults=faults,
-    )
-    first, *beside = side_by_side(settings, record, stream_name, patients, every_stream=all_streams)
-    for file in (json_file, plot, screenshot):
+        command = context.invoked_subcommand
+        raise InputError(f"options stand before {command!r}; write `ecg-stream {command}`, then its options")
+    from engine.commands.play_job import job_of
+    from engine.run.summary import as_json
+    from gui.commands.play_window import play_in_window, takes_window
+    from gui.terminal.report import table_of
+
+    # A picture is taken in the middle of a run.
+    seconds = None if screen.screenshot else source.seconds
+    job = job_of(source, noise, network, live, record, seconds=seconds, launched_ns=_LAUNCHED_NS)
+    for file in (record.json_file, record.plot, screen.screenshot):
         check_writable(file)
-    job = Job(
-        first,
-        model,
-        backend,
-        threads,
-        lookahead_ms(lookahead, model),
-        hop,
-        save,
-        lsl_out,
-        _LAUNCHED_NS,
-        tuple(beside),
-        ladder,
-        rotate,
-    )
-    if screenshot or (not headless and has_display() and why_no_window() is None):
-        chosen = bool(source or record or beside or screenshot)
-        shown = _show_window(job, chosen, screenshot, seconds, size, theme, range_mv)
+    if takes_window(screen):
+        chosen = bool(source.source or source.record or len(job.sources) > 1 or screen.screenshot)
+        shown = play_in_window(job, screen, chosen=chosen, seconds=source.seconds)
         if shown is None:
             return
         outcome = shown
     else:
-        outcome = _play(job, live=not headless and out.is_terminal)
-    out.print(table_of(outcome))
-    write_json(outcome.summary, json_file)
-    if plot:
+        from gui.commands.play_terminal import play_in_terminal
+
+        outcome = play_in_terminal(job, live=not screen.headless and out.is_terminal)
+    # Results first: a terminal that cannot show the table must not cost them.
+    write_json(as_json(outcome.summary), record.json_file)
+    if record.plot:
         from gui.terminal.picture import save_pictures
 
-        for path in save_pictures(outcome, plot):
+        for path in save_pictures(outcome, record.plot):
             err.print(f"picture: {path}", markup=False)
+    out.print(table_of(outcome.summary))
+    for stream in outcome.summary.streams:
+        if stream.unaccounted:
+            raise EngineFailure(
+                f"the account of {stream.source} does not close, by samples: {stream.unaccounted}; this is a "
+                "fault of the program, please report it with the summary (--json)"
+            )
 
 
-def _show_window(
-    job: Job,
-    chosen: bool,
-    screenshot: Path | None,
-    seconds: float | None,
-    size: str | None,
-    theme: str | None,
-    range_mv: float,
-) -> Outcome | None:
-    """Open the window, on the job where something was chosen; returns what its last run came to."""
-    reason = why_no_window()
-    if reason:
-        raise InputError(f"there is no window to take a picture of: {reason}")
-    from gui.app import SCREENSHOT_S, Screen, parse_size, run_window
-    from streamer.found import find_records, find_streams, synthetic_patients
-
-    screen = Screen(
-        screenshot,
-        SCREENSHOT_S if seconds is None else seconds,
-        parse_size(size) if size else None,
-        theme,
-        range_mv,
-    )
-    check_job(job)
-    base = job.source
-    finders = [partial(find, base) for find in (find_streams, synthetic_patients, find_records)]
-    outcome = run_window(job if chosen else None, job, finders, screen)
-    if screenshot:
-        err.print(f"picture: {screenshot}", markup=False)
-    return outcome
-
-
-def _play(job: Job, *, live: bool) -> Outcome:
-    """Run a job to its end or to Ctrl-C, which ends the run and loses nothing."""
-    with progress() as show:
-        prepare_backend(job.backend, load_card(job.model), show)
-    if job.source.kind == "lsl":
-        err.print(f"looking for the LSL stream{'s' if job.beside else ''} … · Ctrl-C ends")
-    with EngineProcess(job) as engine:
-        try:
-            started = engine.wait_started()
-            if job.backend == "auto":
-                say(explain_auto(started.backend))
-            return _watch(engine, started, job.model, live)
-        except KeyboardInterrupt:
-            engine.stop()
-            err.print("stopping: cleaning and saving what was read …")
-            return _wait(engine)
-
-
-def _wait(engine: EngineProcess) -> Outcome:
-    while True:
-        outcome = engine.finished(1.0)
-        if outcome:
-            return outcome
-
-
-def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:
-    for each in started.streams:
-        say(
-            f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
-            f"{each.backend} · look-ahead {each.lookahead_ms:.0f} ms + hop {each.hop_ms:.0f} ms · "
-            f"algorithmic delay {each.algorithmic_delay_ms:.0f} ms · Ctrl-C ends"
-        )
-        for note in each.info.notes:
-            say(f"note: {note}")
-    view = TerminalView(started, model, out) if live else None
-    reported = time.monotonic()
-    statuses: dict[str, Status] = {}
-    with view or nullcontext():
-        while True:
-            # The pipe is the clock of this loop: it wakes at once when the engine has ended.
-            outcome = engine.finished(0.1)
-            for item in engine.frames():
-                if view:
-                    view.take(item)
-                elif isinstance(item, Status):
-                    statuses[item.stream] = item
-            if outcome:
-                return outcome
-            if view:
-                view.draw()
-            elif statuses and time.monotonic() - reported >= _HEADLESS_REPORT_S:
-                reported = time.monotonic()
-                for each in started.streams:
-                    status = statuses.get(each.info.source_id)
-                    if status:
-                        name = f" · {each.info.name}" if started.beside else ""
-                        say(f"{status.seconds:7.1f} s{name} · {describe(status)}")
-
-
-# `--help` lists them in this order.
-for command in (
-    *(broadcast, streams),
-    *(models, train, pack, export),
-    *(evaluate, frontier, tune_guard),
-    *(profile, profile_lsl, soak, doctor),
-):
-    app.command()(command)
+profile.command()(screen)
+for each in (app, commands):
+    # `--help` lists them in this order, and groups last.
+    for command in (broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
+        each.command()(command)
+    for group in (evaluate, profile):
+        each.add_typer(group)
 
 
 def main() -> None:
     """Run the command; what the user gave and cannot be used is one line and exit status 2."""
+    arguments, note = new_spelling(sys.argv[1:])
+    if note:
+        say(note)
+    take_any_terminal()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.exit(app(standalone_mode=False))
+        _end_on_any_signal()
+        plays = not arguments or arguments[0].startswith("-")
+        front = app if plays else commands
+        sys.exit(front(arguments, prog_name="ecg-stream", standalone_mode=False))
     except typer.Exit as request:
         sys.exit(request.exit_code)
     except InputError as error:
@@ -370,10 +158,21 @@ def main() -> None:
         _fail("stopped", 130)
     except Exception as error:
         # typer's own complaints (an SNR that is no number) say which option and what is allowed.
-        message = getattr(error, "format_message", None)
-        if message is None:
+        told = getattr(error, "format_message", None)
+        if told is None:
             raise
-        _fail(f"{message()}; see `ecg-stream --help`", 2)
+        context = getattr(error, "ctx", None)
+        message = " ".join(told().split()).removesuffix(".")
+        _fail(f"{message}; see `{context.command_path if context else 'ecg-stream'} --help`", 2)
+
+
+def _end_on_any_signal() -> None:
+    """Have a service manager's SIGTERM and a lost terminal's SIGHUP end the run as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # One that is ignored (nohup) stays so.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGINT))
 
 
 def _fail(message: str, status: int) -> None:

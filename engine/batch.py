@@ -12,10 +12,10 @@ HOLD_SHARE = 0.1
 
 
 class Batcher:
-    """Holds windows back until one of each stream is there, never longer than it was told.
+    """Holds windows back until every stream has one, never longer than `hold_ns`.
 
-    Worth its while only where a call of many rows costs little more than one of few, as on a GPU.
-    On a CPU eight rows of the default network take eight times as long as one.
+    Useful only where a call of many rows costs little more than one of few, as on a GPU. On a CPU
+    eight rows of the default network take eight times as long as one.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class Batcher:
     def gather(self, rounds: Iterable[list[Hop | Gap]]) -> Iterator[list[Hop | Gap]]:
         """Join rounds of ready windows, in the order in which they came.
 
-        The clock is looked at with every round, be it empty: who makes them must bring one when
-        `due_s` has passed.
+        Time is checked only when a round comes, so whoever makes the rounds must send one, an empty one
+        if need be, when `due_s` has passed.
         """
         for ready in rounds:
             self._held += ready
@@ -50,7 +50,7 @@ class Batcher:
     def _is_time(self) -> bool:
         if self._due_ns is None:
             oldest = next((item.ready_ns for item in self._held if isinstance(item, Hop)), None)
-            # A gap alone waits for nothing: its stream has none to offer.
+            # A gap alone waits for nothing.
             self._due_ns = self._clock() if oldest is None else oldest + self._hold_ns
         rows = sum(len(item.window) for item in self._held if isinstance(item, Hop))
         full = rows >= MAX_ROWS or len({item.stream for item in self._held}) >= self._streams

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.backends.base import Backend, Batch
 from engine.lead_groups import group_leads, rows_of, ungroup_leads
-from engine.messages import Gap, Hop
+from engine.messages import Answer, Call, Gap, Hop
 from engine.ready_windows import Clock
 
 MAX_ROWS = 64
@@ -16,12 +16,12 @@ MAX_ROWS = 64
 
 def infer(
     rounds: Iterable[list[Hop | Gap]], backend: Backend, clock: Clock = time.perf_counter_ns
-) -> Iterator[Hop | Gap]:
-    """Fill in `Hop.predicted` and when its call started and finished; gaps pass in their place.
+) -> Iterator[Answer | Gap]:
+    """Answer every hop, those that are ready together in one call; gaps pass in their place.
 
     A row of the batch holds the leads that the network takes together, as `engine.lead_groups` says.
-    Where the backend runs fixed sizes only, rows of zeros fill a batch up to the next of them, and go
-    nowhere.
+    Where the backend runs fixed sizes only, rows of zeros fill a batch up to the next of them, and
+    their output is dropped.
     """
     limit = backend.fixed_rows[-1] if backend.fixed_rows else MAX_ROWS
     for ready in rounds:
@@ -41,8 +41,9 @@ def infer(
             yield from _run(waiting, backend, clock)
 
 
-def _run(hops: list[Hop], backend: Backend, clock: Clock) -> list[Hop]:
-    # A copy even of one window: where a batch lies in memory decides over its last bit in some kernels.
+def _run(hops: list[Hop], backend: Backend, clock: Clock) -> list[Answer]:
+    """Answer hops with one call of the backend."""
+    # Even one window is copied: the result of some kernels depends, in the last bit, on the alignment.
     windows = [group_leads(hop.window, backend.leads) for hop in hops]
     if backend.fixed_rows:
         windows.append(_filling(windows, backend.fixed_rows))
@@ -50,18 +51,18 @@ def _run(hops: list[Hop], backend: Backend, clock: Clock) -> list[Hop]:
     started = clock()
     predicted = backend.infer(batch)
     finished = clock()
+    call = Call(started, *backend.transfers_ns, finished)
+    answers = []
     row = 0
     for hop in hops:
         rows = rows_of(len(hop.window), backend.leads)
-        hop.predicted = ungroup_leads(predicted[row : row + rows], hop.window)
+        answers.append(Answer(hop, call, ungroup_leads(predicted[row : row + rows], hop.window)))
         row += rows
-        hop.started_ns, hop.finished_ns = started, finished
-        hop.host_to_device_ns, hop.device_to_host_ns = backend.transfers_ns
-    return hops
+    return answers
 
 
 def _filling(windows: list[Batch], sizes: tuple[int, ...]) -> Batch:
-    """Rows of zeros that are lacking to the next size."""
+    """Rows of zeros that fill the batch up to the next size."""
     rows = sum(map(len, windows))
     size = next((size for size in sizes if size >= rows), rows)
     return np.zeros((size - rows, *windows[0].shape[1:]), np.float32)

@@ -15,11 +15,11 @@ def rows_of(leads: int, together: int) -> int:
 def group_leads(window: Samples, together: int) -> Batch:
     """Put the leads of a window into rows: (leads, samples) → (rows, together, samples).
 
-    A network of one lead gets each lead by itself. One of two leads gets them in pairs, in the
-    stream's order (of MIT-BIH's records that is MLII, V1 as in the publications): twelve leads are
-    six pairs. A lead alone is fed twice, and so is the partner of a lead that is silent throughout,
-    as one is that the source lost: the networks learnt to clean such a pair and none with a silent
-    lead. An odd lead at the end is paired with the one before it.
+    A network of one lead gets each lead by itself. A network of two leads gets pairs in the stream's
+    order (MLII and V1 of MIT-BIH's records, as in the publications); twelve leads are six pairs. An odd
+    lead at the end is paired with the one before it. A stream's only lead fills both places, and a lead
+    whose partner is silent throughout, as when the source lost it, fills the partner's place too: the
+    networks were trained on pairs without a silent lead.
 
     Raises
     ------
@@ -41,8 +41,8 @@ def group_leads(window: Samples, together: int) -> Batch:
 def ungroup_leads(rows: Batch, window: Samples) -> Samples:
     """Each lead's own output out of the rows that `group_leads` made of `window`, (leads, samples).
 
-    A lead alone takes the first of its two outputs. Of the pair with the odd lead only that lead's
-    output counts: the other has been cleaned with its own partner. A silent lead stays silent.
+    A single lead takes the first of its two outputs. Of the pair with the odd lead only that lead's
+    output is used: the other lead was cleaned with its own partner. A silent lead's output is zero.
     """
     leads, samples = window.shape
     together = rows.shape[1]

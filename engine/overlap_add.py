@@ -7,16 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from engine.messages import Emitted, Gap, Hop, Mark
+from engine.marks import Mark
+from engine.messages import Answer, Emitted, Gap
 from engine.ready_windows import Clock
+from streamer.chunk import Samples
 
 
 def fade(config: EngineConfig) -> NDArray[np.float32]:
     """Weights of a window's last look-ahead + hop samples, oldest first, shape (tail,).
 
-    They fall to zero at the newest sample, where a network is at its worst, and within one hop at
-    the oldest, so that no step shows where one window takes over from another. Whatever the
-    setting, the weights that one sample gets from all its windows sum to one.
+    They fall to zero towards the newest sample, where a network is at its worst, and rise within one
+    hop at the oldest, so that no step shows where one window takes over from another. The weights
+    that a sample gets from all its windows sum to one at every setting.
     """
     hop, lookahead = config.hop, config.lookahead
     joining = np.sin(np.pi / 2 * (np.arange(hop) + 0.5) / hop) ** 2
@@ -31,7 +33,7 @@ def fade(config: EngineConfig) -> NDArray[np.float32]:
 
 
 def overlap_add(
-    hops: Iterable[Hop | Gap], config: EngineConfig, clock: Clock = time.perf_counter_ns
+    answers: Iterable[Answer | Gap], config: EngineConfig, clock: Clock = time.perf_counter_ns
 ) -> Iterator[Emitted | Gap]:
     """Turn predicted windows into samples, each leaving when its look-ahead has passed.
 
@@ -40,30 +42,33 @@ def overlap_add(
     """
     weights = fade(config)
     faders: dict[str, _Fader] = {}
-    for item in hops:
-        if isinstance(item, Gap):
-            yield item
+    for answer in answers:
+        if isinstance(answer, Gap):
+            yield answer
             continue
-        fader = faders.get(item.stream)
+        hop = answer.hop
+        if answer.predicted is None:
+            raise ValueError("overlap-add takes predicted windows, not the answers of a stateful network")
+        fader = faders.get(hop.stream)
         if fader is None:
-            fader = faders[item.stream] = _Fader(weights, config, item.window.shape[0])
-        mean, mean_square = fader.add(item)
-        count = item.raw.shape[1]
+            fader = faders[hop.stream] = _Fader(weights, config, len(hop.window))
+        mean, mean_square = fader.add(answer.predicted, fresh=hop.fresh)
+        count = hop.raw.shape[1]
         if count == 0:
             continue
-        emitted = slice(item.skip, item.skip + count)
-        marks = fader.cleaned if item.warm else fader.warmup
+        emitted = slice(hop.skip, hop.skip + count)
+        marks = fader.cleaned if hop.warm else fader.warmup
         yield Emitted(
-            stream=item.stream,
-            start=item.start,
-            raw=item.raw,
+            stream=hop.stream,
+            start=hop.start,
+            raw=hop.raw,
             cleaned=mean[:, emitted],
             mean_square=mean_square[:, emitted],
-            clean=item.clean,
+            reference=hop.reference,
             marks=marks[:, :count],
-            source_time=item.source_time,
-            annotations=item.annotations,
-            hop=item,
+            source_time=hop.source_time,
+            annotations=hop.annotations,
+            answer=answer,
             added_ns=clock(),
         )
 
@@ -72,7 +77,8 @@ class _Fader:
     """Weighted sums of the predictions of one stream's newest samples, and of their squares.
 
     Two buffers take turns: adding the newest predictions to the old sums, a hop further on, moves
-    them into the other buffer. The last hop of both stays zero, and the first is never read.
+    them into the other buffer. The last hop of both stays zero, and the first is never read. `cleaned`
+    and `warmup` are the marks of a whole hop, made once.
     """
 
     def __init__(self, weights: NDArray[np.float32], config: EngineConfig, leads: int) -> None:
@@ -83,12 +89,15 @@ class _Fader:
         self.cleaned = np.full((leads, config.hop), Mark.CLEANED, np.uint8)
         self.warmup = np.full((leads, config.hop), Mark.WARMUP, np.uint8)
 
-    def add(self, hop: Hop) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and mean square of the oldest `hop` samples, which no later window will see."""
+    def add(self, predicted: Samples, *, fresh: bool) -> tuple[Samples, Samples]:
+        """Mean and mean square of the oldest `hop` samples, which no later window will see.
+
+        `fresh` forgets the sums of the segment before.
+        """
         parts, old, step, tail = self._parts, self._old, self._hop, self._tail
-        if hop.fresh:
+        if fresh:
             old[:] = 0
-        newest = hop.predicted[:, -tail:]
+        newest = predicted[:, -tail:]
         np.multiply(newest, self._weights, out=parts[0])
         np.multiply(parts[0], newest, out=parts[1])
         # With the caches empty a second addition costs less than a copy of what is ready.

@@ -11,8 +11,8 @@ import numpy as np
 from engine.backends.base import AnyBackend, keeps_state
 from engine.batch import Batcher
 from engine.config import EngineConfig
-from engine.guard.stage import Instead, guard
-from engine.guard.uncertainty import UNMEASURED, Limits
+from engine.guard.limits import UNMEASURED, Limits
+from engine.guard.stage import StandIn, guard
 from engine.infer import infer
 from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
@@ -30,9 +30,9 @@ def clean(
     *,
     limits: Limits = UNMEASURED,
     guarded: bool = True,
-    instead: Instead | None = None,
+    stand_in: StandIn | None = None,
 ) -> Iterator[Emitted | Gap]:
-    """Clean streams of chunks; one patient is the ward of one.
+    """Clean any number of streams of chunks; a single stream is no special case.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ def clean(
     batcher
         Joins windows of several streams in one call; None takes them as they are ready.
     limits
-        From where on the guard does not believe the network; `engine.guard.uncertainty.limits_of` its card.
+        From where on the guard does not believe the network: `engine.guard.limits.limits_of` its card.
     guarded
-        False passes on what the network makes, whatever it is, to see what it does by itself.
-    instead
-        What to call every sample where `backend` only stands in for a network, and why it does.
+        False passes on whatever the network makes, to measure it by itself.
+    stand_in
+        Mark and reason of every sample where `backend` only stands in for a network.
 
     Yields
     ------
@@ -54,11 +54,11 @@ def clean(
         between them.
     """
     messages = unguarded(rounds, config, backend, clock, batcher)
-    return guard(messages, config, limits, enabled=guarded, instead=instead)
+    return guard(messages, config, limits, enabled=guarded, stand_in=stand_in)
 
 
 def rehearse(backend: AnyBackend, config: EngineConfig, rows: int = 1) -> None:
-    """Call a backend once on silence: the first calls of a runtime are slow."""
+    """Call a backend once on zeros: the first calls of a runtime are slow."""
     if keeps_state(backend):
         silence = np.zeros((rows, 1, config.hop), np.float32)
         backend.step(silence, initial_state(silence, backend.steps), config.lookahead)
@@ -73,7 +73,7 @@ def unguarded(
     clock: Clock = time.perf_counter_ns,
     batcher: Batcher | None = None,
 ) -> Iterator[Emitted | Gap]:
-    """Like `clean`, before the guard: for no one's eyes but a measurement's."""
+    """Like `clean`, before the guard: for measurements only."""
     windows = ready_windows(rounds, config, clock)
     if batcher:
         windows = batcher.gather(windows)

@@ -11,7 +11,7 @@ from engine.messages import Gap, Hop
 from streamer.chunk import Annotation, Chunk
 
 Clock = Callable[[], int]
-"""Nanoseconds of `time.perf_counter_ns`, or of a test's own clock."""
+"""Returns nanoseconds: `time.perf_counter_ns`, or a test's own clock."""
 
 
 def ready_windows(
@@ -19,38 +19,33 @@ def ready_windows(
 ) -> Iterator[list[Hop | Gap]]:
     """Cut every stream into windows, a hop apart; what is ready together comes out together.
 
-    A stream's first window is there after one hop: what lies before its first sample is filled
-    with that sample's value. A gap flushes what waits for look-ahead, with the last value standing
-    in for the future, is reported, and begins a new segment. So does the end of a segment, but for
-    the report, and the end of the rounds, but for the new segment. No window ever holds samples
-    from both sides of a gap.
+    A stream's first window is ready after one hop: what lies before its first sample is filled
+    with that sample's value. At a gap the samples that still wait for look-ahead leave, with the last
+    value standing in for the future; then the gap is reported, and a new segment begins. They leave in
+    the same way, without a gap, when a chunk ends the segment and after the last round. No window holds
+    samples from both sides of a gap.
 
     Parameters
     ----------
     rounds
-        Chunks that arrived together, one round after the other. Empty ones are passed over.
+        Chunks that arrived together, one round after the other. Empty chunks make nothing ready.
 
     Yields
     ------
     list
-        Of every round, what it made ready; often nothing.
+        What each round made ready, in order; often nothing.
     """
     streams: dict[str, _Stream] = {}
     for chunks in rounds:
         ready: list[Hop | Gap] = []
         for chunk in chunks:
             stream = streams.get(chunk.stream)
-            if chunk.data.shape[1] == 0:
-                if chunk.ends_segment and stream is not None:
-                    stream.end_segment(ready)
-                continue
-            if stream is None:
+            if stream is None and chunk.data.shape[1]:
                 stream = streams[chunk.stream] = _Stream(chunk, config, clock)
-            stream.push(chunk, ready)
+            if stream is not None:
+                ready += stream.push(chunk)
         yield ready
-    last: list[Hop | Gap] = []
-    for stream in streams.values():
-        stream.flush(last)
+    last: list[Hop | Gap] = [hop for stream in streams.values() for hop in stream.flush()]
     if last:
         yield last
 
@@ -58,13 +53,13 @@ def ready_windows(
 class _Stream:
     """Newest samples of one stream, in arrays that are replaced when full, never overwritten.
 
-    So every view that was handed out stays as it was.
+    So every view that was handed out keeps its values.
     """
 
     def __init__(self, first: Chunk, config: EngineConfig, clock: Clock) -> None:
         self._name = first.stream
         self._leads = first.data.shape[0]
-        self._has_clean = first.clean is not None
+        self._has_reference = first.reference is not None
         self._config = config
         self._clock = clock
         self._begin(first)
@@ -83,9 +78,9 @@ class _Stream:
         self._data[:, :window] = edge
 
     def _allocate(self, columns: int) -> None:
-        sides = 2 if self._has_clean else 1
+        sides = 2 if self._has_reference else 1
         self._rows = np.zeros((sides * self._leads, columns), np.float32)
-        self._data, self._clean = self._rows[: self._leads], self._rows[self._leads :]
+        self._data, self._reference = self._rows[: self._leads], self._rows[self._leads :]
         self._missing = np.zeros((self._leads, columns), np.bool_)
         self._any_missing = False
         self._source_time = np.zeros(columns, np.float64)
@@ -107,13 +102,14 @@ class _Stream:
             target[..., : self._filled] = source[..., kept]
         self._any_missing = bool(self._missing.any())
 
-    def end_segment(self, ready: list[Hop | Gap]) -> None:
-        """Append what still waits: nothing is known to follow, and what does begins afresh."""
-        self.flush(ready)
-        self._ended = True
-
-    def push(self, chunk: Chunk, ready: list[Hop | Gap]) -> None:
-        """Take a chunk; append the hops, and the gap before them, that it makes ready."""
+    def push(self, chunk: Chunk) -> Iterator[Hop | Gap]:
+        """Take a chunk; yield the hops that it makes ready, and the gap before them."""
+        leads, count = chunk.data.shape
+        if count == 0:
+            if chunk.ends_segment:
+                yield from self.flush()
+                self._ended = True
+            return
         if chunk.start == self._expected and self._ended:
             self._begin(chunk)
         elif chunk.start != self._expected:
@@ -122,12 +118,11 @@ class _Stream:
                     f"stream {chunk.stream}: chunk starts at sample {chunk.start} but {self._expected} "
                     "was expected; a source must never go back"
                 )
-            self.flush(ready)
-            ready.append(Gap(self._name, self._expected, chunk.start))
+            yield from self.flush()
+            yield Gap(self._name, self._expected, chunk.start)
             self._begin(chunk)
-        leads, count = chunk.data.shape
         if leads != self._leads:
-            # One row would be spread over all of them without a word.
+            # numpy would copy a single row to all leads without an error.
             raise ValueError(
                 f"stream {chunk.stream}: a chunk has {leads} leads but the stream began with "
                 f"{self._leads}; a source must end the stream or refuse such samples"
@@ -135,9 +130,9 @@ class _Stream:
         self._make_room(count)
         new = slice(self._filled, self._filled + count)
         self._data[:, new] = chunk.data
-        if chunk.clean is not None:
-            self._clean[:, new] = chunk.clean
-        # A sum is the cheapest look for NaN and infinity; it may also be wrong, but then only strict.
+        if chunk.reference is not None:
+            self._reference[:, new] = chunk.reference
+        # A sum is the cheapest test for NaN and infinity; where it overflows, all samples are looked at.
         if not isfinite(np.add.reduce(chunk.data, axis=None)):
             self._hold_missing(new)
         self._source_time[new] = chunk.source_time
@@ -147,10 +142,10 @@ class _Stream:
         if chunk.annotations:
             self._marks += chunk.annotations
         while self._next_end <= self._expected:
-            ready.append(self._hop())
+            yield self._hop()
 
     def _hold_missing(self, new: slice) -> None:
-        """Show the network the last good value where a lead lost samples, and remember which."""
+        """Hold the last good value where a lead lost samples, and remember where that was."""
         rows = self._data
         self._missing[:, new] = ~np.isfinite(rows[:, new])
         self._any_missing = True
@@ -158,8 +153,8 @@ class _Stream:
             lost = self._missing[:, column]
             rows[lost, column] = rows[lost, column - 1]
 
-    def flush(self, ready: list[Hop | Gap]) -> None:
-        """Append the hops that emit everything still waiting, the last value as their future."""
+    def flush(self) -> Iterator[Hop]:
+        """Yield the hops that emit everything still waiting, the last value as their future."""
         while self._emitted < self._expected:
             lacking = self._next_end - self._base - self._filled
             self._make_room(lacking)
@@ -167,7 +162,7 @@ class _Stream:
             self._data[:, ahead] = self._data[:, self._filled - 1, None]
             self._arrived_ready[0, ahead] = self._arrived_ready[0, self._filled - 1]
             self._filled += lacking
-            ready.append(self._hop())
+            yield self._hop()
 
     def _hop(self) -> Hop:
         """The hop whose window ends at `_next_end`."""
@@ -181,7 +176,7 @@ class _Stream:
         start = max(regular_start, self._first)
         stop = max(start, min(end - config.lookahead, self._expected))
         self._emitted = stop
-        # A flush has the past standing in for the future: that is no news of it.
+        # At a flush the end of the window only repeats the past.
         known = end if end <= self._expected else stop
         out = slice(start - base, stop - base)
         marks: tuple[Annotation, ...] = ()
@@ -194,7 +189,7 @@ class _Stream:
             first=self._first,
             skip=start - regular_start,
             raw=self._data[:, out],
-            clean=self._clean[:, out] if self._has_clean else None,
+            reference=self._reference[:, out] if self._has_reference else None,
             missing=self._missing[:, out] if self._any_missing else None,
             source_time=self._source_time[out],
             arrived_ready_ns=self._arrived_ready[:, out],

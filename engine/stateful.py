@@ -1,7 +1,7 @@
 """Run a network that keeps state: every hop is a step, and the state belongs to its stream.
 
-It stands where `engine.infer` and `engine.overlap_add` stand for networks that answer windows. A
-step takes the newest hop alone, and answers each sample once, so there is nothing to add up.
+This stage takes the place of `engine.infer` and `engine.overlap_add`, which serve networks that answer
+whole windows. A step takes the newest hop alone and answers each sample once, so nothing overlaps.
 """
 
 import time
@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from engine.backends.base import Batch, State, StepBackend
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
-from engine.messages import Emitted, Gap, Hop, Mark
+from engine.marks import Mark
+from engine.messages import Answer, Call, Emitted, Gap, Hop
 from engine.ready_windows import Clock
 from models.spec import StepSpec
 
 FAR_MV = 20.0
-"""A lead that is so far from its own baseline tells of an electrode, not of a heart: it begins anew."""
+"""A lead further than this from its own baseline shows a fault of an electrode, no ECG: it starts afresh."""
 LARGEST_MV = np.float32(1e4)
-"""No electrode gives more, whatever a source says; single precision does not overflow at its square."""
+"""Samples are clipped to this: no electrode gives more, and its square fits in single precision."""
 
 
 def step_through(
@@ -32,9 +33,9 @@ def step_through(
 ) -> Iterator[Emitted | Gap]:
     """Take a step with every hop that is ready, those of different streams as one batch.
 
-    A stream's state begins anew with its segment, as after a gap, and no other's with it. A lead
-    whose answer is not finite, or which is `FAR_MV` from its baseline, begins anew by itself, so
-    that nothing bad is remembered.
+    Every segment of a stream, such as that after a gap, starts from an initial state; other streams
+    are not touched. So does a single lead whose answer is not finite, or which is further than
+    `FAR_MV` from its baseline, so that no bad sample stays in the state.
     """
     states: dict[str, _Carried] = {}
     marks = _Marks(config)
@@ -44,10 +45,9 @@ def step_through(
             if isinstance(together, Gap):
                 yield together
                 continue
-            for hop, answer in _step(together, states, backend, config, clock):
-                count = hop.raw.shape[1]
-                if count:
-                    yield _emitted(hop, answer, marks.of(hop), clock())
+            for answer, samples in _step(together, states, backend, config, clock):
+                if answer.hop.raw.shape[1]:
+                    yield _emitted(answer, samples, marks.of(answer.hop), clock())
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class _Carried:
     Parameters
     ----------
     origin
-        What is taken off their samples, (leads, 1, 1) mV: the first of them. In single precision the
-        state would otherwise keep less of a small ECG the further its electrode is from zero.
+        What is subtracted from their samples, (leads, 1, 1) mV: the first of them. With a large offset
+        of an electrode, single precision would otherwise keep little of a small ECG in the state.
     state
         (leads, numbers).
     """
@@ -75,7 +75,7 @@ def initial_state(samples: Batch, steps: StepSpec) -> State:
 
 
 def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
-    """Hops that can go together, of each stream one at most and in order, and the gaps between."""
+    """Hops that can go into one call, at most one of each stream and in order, and the gaps between."""
     together: list[Hop] = []
     rows = 0
     for item in ready:
@@ -96,14 +96,14 @@ def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
 
 def _step(
     hops: list[Hop], states: dict[str, _Carried], backend: StepBackend, config: EngineConfig, clock: Clock
-) -> Iterator[tuple[Hop, Batch]]:
-    """One call for hops of different streams; each with the answer of its leads."""
+) -> Iterator[tuple[Answer, Batch]]:
+    """One call for hops of different streams; for each, what its leads got, (leads, 2, samples) mV."""
     steps = backend.steps
     held, news = [], []
     for hop in hops:
         new = np.clip(hop.window[:, None, -config.hop :], -LARGEST_MV, LARGEST_MV)
         carried = None if hop.fresh else states.get(hop.stream)
-        carried = _begun_anew(carried, new, steps) if carried else _begin(new, steps)
+        carried = _without_far_leads(carried, new, steps) if carried else _begin(new, steps)
         held.append(carried)
         news.append(new - carried.origin)
     samples, state = np.concatenate(news), np.concatenate([carried.state for carried in held])
@@ -114,28 +114,26 @@ def _step(
     started = clock()
     answer, after = backend.step(samples, state, config.lookahead)
     finished = clock()
+    call = Call(started, *backend.transfers_ns, finished)
     row = 0
     for hop, carried, new in zip(hops, held, news, strict=True):
         rows = slice(row, row + len(new))
         row = rows.stop
-        hop.predicted = hop.window[:, :0]
-        hop.started_ns, hop.finished_ns = started, finished
-        hop.host_to_device_ns, hop.device_to_host_ns = backend.transfers_ns
         healed = _healed(after[rows], answer[rows], new, steps)
         states[hop.stream] = _Carried(carried.origin, healed)
-        yield hop, answer[rows]
+        yield Answer(hop, call, None), answer[rows]
 
 
 def _begin(new: Batch, steps: StepSpec) -> _Carried:
-    """Before the first of these samples, (rows, 1, samples) mV."""
+    """What leads carry before the first of these samples, (leads, 1, samples) mV."""
     origin = new[:, :, :1]
     return _Carried(origin, initial_state(new - origin, steps))
 
 
-def _begun_anew(carried: _Carried, new: Batch, steps: StepSpec) -> _Carried:
-    """The same, but for leads that are far from their baselines: those begin anew."""
+def _without_far_leads(carried: _Carried, new: Batch, steps: StepSpec) -> _Carried:
+    """The same, with the leads that are far from their baselines started afresh."""
     baseline = carried.origin + carried.state[:, None, :1]
-    # What is no number is far as well.
+    # Written so that NaN counts as far.
     far = ~(np.abs(new - baseline).max(axis=(1, 2)) <= FAR_MV)
     if not far.any():
         return carried
@@ -145,8 +143,8 @@ def _begun_anew(carried: _Carried, new: Batch, steps: StepSpec) -> _Carried:
 
 
 def _healed(state: State, answer: Batch, new: Batch, steps: StepSpec) -> State:
-    """The state, that of leads begun anew whose answer is no number."""
-    # A sum is the cheapest look; where it overflows, beginning anew is right as well.
+    """The state after a step, with the leads started afresh whose answer or state is not finite."""
+    # A sum is the cheapest test; where it overflows, starting afresh is right as well.
     finite = np.isfinite(answer.sum(axis=(1, 2))) & np.isfinite(state.sum(axis=1))
     if finite.all():
         return state
@@ -157,21 +155,22 @@ def _lacking(rows: int, sizes: tuple[int, ...]) -> int:
     return next((size for size in sizes if size >= rows), rows) - rows
 
 
-def _emitted(hop: Hop, answer: Batch, marks: NDArray[np.uint8], added_ns: int) -> Emitted:
+def _emitted(answer: Answer, samples: Batch, marks: NDArray[np.uint8], added_ns: int) -> Emitted:
+    hop = answer.hop
     count = hop.raw.shape[1]
     emitted = slice(hop.skip, hop.skip + count)
-    cleaned, spread = answer[:, 0, emitted], answer[:, 1, emitted]
+    cleaned, spread = samples[:, 0, emitted], samples[:, 1, emitted]
     return Emitted(
         stream=hop.stream,
         start=hop.start,
         raw=hop.raw,
         cleaned=cleaned,
         mean_square=cleaned * cleaned + spread * spread,
-        clean=hop.clean,
+        reference=hop.reference,
         marks=marks[:, :count],
         source_time=hop.source_time,
         annotations=hop.annotations,
-        hop=hop,
+        answer=answer,
         added_ns=added_ns,
     )
 

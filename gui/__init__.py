@@ -1,1 +1,1 @@
-"""What a person sees of a run."""
+"""The window and the terminal view of a run."""

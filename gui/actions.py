@@ -1,4 +1,4 @@
-"""Every command of the window and its key, in one table."""
+"""Commands of the window: a key for each, a button for most."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Build the window, run it to its end, and let nothing of it outlive that."""
+"""Open the window, run Qt's event loop until it is closed, and restore what was changed for it."""
 
 import os
 import signal
@@ -12,7 +12,8 @@ from types import FrameType, TracebackType
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 
-from engine.run.session import Job, Outcome
+from engine.run.protocol import Job, Outcome
+from gui.appearance import save_picture
 from gui.bridge import Life
 from gui.display import has_display
 from gui.main_window import MainWindow
@@ -84,7 +85,7 @@ def run_window(
     Raises
     ------
     InputError, EngineFailure
-        What kept `job` from being started. What happens later the window shows.
+        If `job` could not be started. Later errors are shown in the window.
     """
     if screen.screenshot and not has_display():
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -99,11 +100,11 @@ def run_window(
     failures: list[BaseException] = []
 
     def end() -> None:
-        """From within the event loop: what closes before it begins would leave it without an end."""
+        """Close all windows from within the event loop; closed before it starts, it would never return."""
         QTimer.singleShot(0, QApplication.closeAllWindows)
 
     def fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """An error inside the event loop: Qt would abort the process, and orphan nothing but sense."""
+        """Keep an error that a slot raised and leave the event loop; by default PyQt aborts the process."""
         failures.append(error)
         end()
 
@@ -111,13 +112,13 @@ def run_window(
         end()
 
     hook, sys.excepthook = sys.excepthook, fail
-    # Searching beats must not hold the interpreter for a third of a frame.
+    # By default a thread keeps the interpreter for 5 ms: the beat search would delay a third of a frame.
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)
-    # The paint timer runs Python often enough for this to be heard.
+    # Python handles signals between its own instructions; the paint timer runs some every 16 ms.
     handler = signal.signal(signal.SIGINT, interrupt)
     if job:
-        # What was asked for on the command line and cannot be played ends the command.
+        # A job from the command line that cannot be played ends the command with its error.
         path = screen.screenshot
         then = partial(_take_screenshot, window, path, screen.seconds) if path else lambda: None
         _once_started(window, then)
@@ -131,14 +132,14 @@ def run_window(
         window.close()
     if failures:
         raise failures[0]
-    return window.outcome
+    return window.run.outcome
 
 
 def _once_started(window: MainWindow, then: Callable[[], None]) -> None:
     """Wait for the engine; raise what kept it from starting."""
 
     def look() -> None:
-        bridge = window.bridge
+        bridge = window.run.bridge
         if bridge is None or bridge.life is Life.STARTING:
             return
         waiting.stop()
@@ -155,7 +156,7 @@ def _take_screenshot(window: MainWindow, path: Path, seconds: float) -> None:
     """Save the window after `seconds`, and close it."""
 
     def save() -> None:
-        window.grab_to(path)
+        save_picture(window, path)
         window.close()
 
     QTimer.singleShot(round(1000 * seconds), save)

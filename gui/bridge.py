@@ -6,14 +6,15 @@ The screen asks when it likes; nothing here blocks it, and nothing here can slow
 from enum import Enum
 from pathlib import Path
 
-from engine.run.process import EngineFailure, EngineProcess, Frame, Started
-from engine.run.session import Job, Outcome, Retune
+from engine.run.failure import EngineFailure
+from engine.run.process import EngineProcess
+from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Started
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
 
 class Life(Enum):
-    """Where the engine stands."""
+    """State of the engine, as the screen shows it."""
 
     STARTING = "STARTING"
     PLAYING = "PLAYING"
@@ -77,7 +78,7 @@ class Bridge:
         """Change the noise while it plays."""
         self._engine.set_noise(settings)
 
-    def retune(self, wanted: Retune) -> None:
+    def retune(self, wanted: CleanSettings) -> None:
         """Change network, backend, look-ahead or hop while it plays."""
         self._engine.retune(wanted)
 

@@ -1,4 +1,4 @@
-"""Millimetres of paper, seconds, millivolts and pixels: one place turns them into each other."""
+"""Conversion between millimetres of paper, seconds, millivolts and pixels."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _MM_PER_INCH = 25.4
 
 @dataclass(frozen=True)
 class Calibration:
-    """How signal becomes paper, and paper becomes pixels.
+    """Scale of the traces: paper speed, gain, and pixels per millimetre.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def px_per_mm(dots_per_inch: float) -> float:
 def fitting_gain(px_per_mm: float, lane_px: float, height_mv: float) -> float:
     """The standard gain, or half of it where lanes of `lane_px` could not hold `height_mv`.
 
-    Not less: one lead at its rails must not flatten all others.
+    Never less than half: one saturated lead must not flatten all the others.
     """
     fits = STANDARD_GAIN * height_mv * px_per_mm <= lane_px
     return STANDARD_GAIN if fits else STANDARD_GAIN / 2

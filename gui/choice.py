@@ -1,4 +1,4 @@
-"""A labelled list of which one is chosen, by mouse or by a key that steps through it."""
+"""A labelled drop-down list; the mouse opens it, and a key steps through it."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ SHOWN = 6
 
 
 class Choice(QWidget):
-    """Label and list in a row; `chosen` tells the value that a person took.
+    """Label and list in a row; the signal `chosen` carries the value that a person picked.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Choice(QWidget):
         name = QLabel(label)
         name.setObjectName("quiet")
         self.box = QComboBox()
-        # Keys belong to the window: a list with the focus would take them.
+        # Keys are shortcuts of the window: a list that had the focus would swallow them.
         self.box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         if max((len(text) for _, text in items), default=0) > LONGEST:
             # One long name must not widen the window; the open list shows names in full.
@@ -67,7 +67,7 @@ class Choice(QWidget):
         return str(self.box.currentData())
 
     def show_value(self, value: str, text: str = "") -> None:
-        """Show a value without telling anybody; one that is not in the list joins it."""
+        """Show a value without emitting `chosen`; one that is not in the list is added to it."""
         index = self.box.findData(value)
         if index < 0:
             self._add(value, text or value)
@@ -75,7 +75,7 @@ class Choice(QWidget):
         self.box.setCurrentIndex(index)
 
     def step(self, by: int, *, wrap: bool = True) -> None:
-        """Take the next value that can be taken, or one before."""
+        """Choose the next value that is available, or the one before."""
         count, index = self.box.count(), self.box.currentIndex()
         model = self.box.model()
         for _ in range(count):

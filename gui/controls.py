@@ -1,4 +1,4 @@
-"""Everything that can be changed while a run plays."""
+"""The controls under the traces: everything that can be changed while a run plays."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from engine.choices import NUMPY, backends, needs_numpy, networks
-from engine.run.session import Job, Retune, Setup
+from engine.run.protocol import CleanSettings, Job, Setup
 from gui.calibration import GAINS, SPEEDS
 from gui.choice import Choice
 from gui.lanes import LAYOUTS
@@ -38,24 +38,16 @@ def choice_of(label: str, reasons: dict[str, str | None], *more: str) -> Choice:
 
 
 class Controls(QWidget):
-    """Two rows: what the engine does, and how the screen shows it.
-
-    Parameters
-    ----------
-    engine_actions, screen_actions
-        Buttons at the end of each row.
-    """
+    """Two rows: what the engine does, and how the screen shows it."""
 
     noise_asked = pyqtSignal(object)
     """A `NoiseSettings`."""
     retune_asked = pyqtSignal(object)
-    """A `Retune`."""
+    """A `CleanSettings`."""
     options_asked = pyqtSignal(object)
     """A `ViewOptions`."""
 
-    def __init__(
-        self, options: ViewOptions, engine_actions: list[QAction], screen_actions: list[QAction]
-    ) -> None:
+    def __init__(self, options: ViewOptions) -> None:
         super().__init__()
         self._options = options
         self._noise: NoiseSettings | None = None
@@ -79,22 +71,21 @@ class Controls(QWidget):
         rows.setSpacing(4)
         slider_name = QLabel("SNR ↓ ↑")
         slider_name.setObjectName("quiet")
-        rows.addLayout(
-            _row(
-                [
-                    self.noise,
-                    slider_name,
-                    self.snr,
-                    self._snr_text,
-                    self.network,
-                    self.lookahead,
-                    self.backend,
-                ],
-                engine_actions,
-            )
+        self._engine_row = _row(
+            [
+                self.noise,
+                slider_name,
+                self.snr,
+                self._snr_text,
+                self.network,
+                self.lookahead,
+                self.backend,
+            ]
         )
-        rows.addLayout(_row([self.speed, self.gain, self.lanes], screen_actions))
-        # A slider that is dragged must not send a command for every pixel.
+        self._screen_row = _row([self.speed, self.gain, self.lanes])
+        rows.addLayout(self._engine_row)
+        rows.addLayout(self._screen_row)
+        # While the slider is dragged it changes at every pixel: send one command when it rests.
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
@@ -110,19 +101,28 @@ class Controls(QWidget):
         self.show_options(options)
         self._show_snr(self.snr.value())
 
+    def add_buttons(self, engine: list[QAction], screen: list[QAction]) -> None:
+        """Put buttons of commands at the end of the two rows."""
+        for row, actions in ((self._engine_row, engine), (self._screen_row, screen)):
+            for action in actions:
+                button = QToolButton()
+                button.setDefaultAction(action)
+                button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+                row.addWidget(button)
+
     def show_job(self, job: Job) -> None:
         """Show what a run began with."""
-        source = job.source
+        source = job.sources[0]
         self._noise = source.noise_settings
-        self._hop_ms = job.hop_ms
+        self._hop_ms = job.clean.hop_ms
         self._setup = None
         self.noise.show_value(source.noise)
         self.snr.blockSignals(True)
         self.snr.setValue(round(source.snr))
         self.snr.blockSignals(False)
         self._show_snr(self.snr.value())
-        self.network.show_value(job.model)
-        self._show_lookahead(job.lookahead_ms)
+        self.network.show_value(job.clean.model)
+        self._show_lookahead(job.clean.lookahead_ms)
         played = any(map(is_played, job.sources))
         for control in (self.noise, self.snr):
             control.setEnabled(played)
@@ -131,13 +131,13 @@ class Controls(QWidget):
         """Show the settings in force, where they have changed."""
         if setup != self._setup:
             self._setup = setup
-            self.network.show_value(setup.model)
-            self.backend.show_value(setup.backend)
-            self._show_lookahead(setup.lookahead_ms)
+            self.network.show_value(setup.clean.model)
+            self.backend.show_value(setup.clean.backend)
+            self._show_lookahead(setup.clean.lookahead_ms)
 
     def _show_lookahead(self, ms: float) -> None:
         nearest = min(LOOKAHEADS_MS, key=lambda each: abs(each - ms))
-        # Whole samples seldom make whole milliseconds.
+        # In force is a whole number of samples, which is seldom a whole number of milliseconds.
         text = f"{nearest}" if abs(nearest - ms) < 3 else f"{ms:.0f}"
         self.lookahead.show_value(text, f"{text} ms")
 
@@ -174,21 +174,16 @@ class Controls(QWidget):
 
     def _ask_retune(self) -> None:
         network, backend = self.network.value, self.backend.value
-        # From a network to a classical system and back, each wants the runtime that can run it.
+        # Networks and classical systems need different runtimes: let the engine choose when the type changes.
         if needs_numpy(network) != (backend == NUMPY):
             backend = "auto"
-        self.retune_asked.emit(Retune(network, backend, float(self.lookahead.value), self._hop_ms))
+        self.retune_asked.emit(CleanSettings(network, backend, float(self.lookahead.value), self._hop_ms))
 
 
-def _row(widgets: list[QWidget], actions: list[QAction]) -> QHBoxLayout:
+def _row(widgets: list[QWidget]) -> QHBoxLayout:
     row = QHBoxLayout()
     row.setSpacing(5)
     for widget in widgets:
         row.addWidget(widget)
     row.addStretch(1)
-    for action in actions:
-        button = QToolButton()
-        button.setDefaultAction(action)
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        row.addWidget(button)
     return row

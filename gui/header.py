@@ -1,11 +1,11 @@
-"""The line above the traces: state, source, how it is cleaned, how late it is, what was lost."""
+"""The line above the traces: state, source, network and settings, delay, lost samples."""
 
 import math
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
-from engine.run.session import Job
+from engine.run.protocol import Job
 from gui.bridge import Life
 from gui.monitor import Level, Monitor
 from gui.style import chip, tip
@@ -22,7 +22,7 @@ class Header(QWidget):
         self.state = QLabel("STARTING")
         self.source = QLabel()
         self.source.setObjectName("title")
-        # The one text that may be cut where there is no room.
+        # Only this text may be shortened where there is no room.
         self.source.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.network = QLabel()
         self.badge = QLabel()
@@ -39,7 +39,7 @@ class Header(QWidget):
         for label in (self.recording, self.network, self.badge, self.rate, self.lost):
             row.addWidget(_line())
             row.addWidget(label)
-        # What a stream calls itself is text, and never markup.
+        # A stream chooses its own name: show it as plain text, so that Qt reads no markup in it.
         for label in (self.source, self.network, self.recording):
             label.setTextFormat(Qt.TextFormat.PlainText)
 
@@ -52,9 +52,8 @@ class Header(QWidget):
         text, level = monitor.state(life, frozen) if monitor else (life.value, _level(life))
         self.state.setText(text)
         self.state.setStyleSheet(chip(self._theme, level.value))
-        source = job.source
-        name = monitor.info.name if monitor else f"{source.kind} …"
-        if job.beside:
+        name = monitor.info.name if monitor else f"{job.sources[0].kind} …"
+        if len(job.sources) > 1:
             name += f" · one of {len(job.sources)}" if monitor else f" {len(job.sources)} streams"
         self.source.setText(name)
         self.source.setToolTip(tip(name))
@@ -64,10 +63,10 @@ class Header(QWidget):
                 label.setText("--")
             self.recording.setText("not recording")
             return
-        setup, delays = status.setup, status.delays
+        clean, delays = status.setup.clean, status.delays
         self.network.setText(
-            f"{setup.model} · look-ahead {setup.lookahead_ms:.0f} + hop {setup.hop_ms:.0f} ms · "
-            f"{setup.backend}"
+            f"{clean.model} · look-ahead {clean.lookahead_ms:.0f} + hop {clean.hop_ms:.0f} ms · "
+            f"{clean.backend}"
         )
         self.badge.setText(
             f"Δ {delays.p50_ms:.0f} ms · p99 {delays.p99_ms:.0f}" if math.isfinite(delays.p50_ms) else "Δ --"

@@ -1,4 +1,4 @@
-"""Which traces stand on the screen, and where."""
+"""Layout of the traces: which lane holds which lead and traces, and its rows on the screen."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 Layout = Literal["auto", "stacked", "overlay"]
 LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "overlay")
 _SHORTEST_PX = 90
-"""Lanes lower than this are worth less than one lane that holds raw and cleaned."""
+"""Below this height, raw and cleaned share one lane instead of having two low ones."""
 
 
 ZERO = 0.58
@@ -24,7 +24,7 @@ class Lane:
 
     @property
     def zero(self) -> int:
-        """Row of 0 mV, below the centre: most QRS complexes point up."""
+        """Row of 0 mV, below the centre because most QRS complexes point up."""
         return self.top + round(ZERO * (self.bottom - self.top))
 
     @property
@@ -44,16 +44,16 @@ def arrange(
         ``stacked`` gives every trace a lane of its own, ``overlay`` draws the cleaned over the
         raw; ``auto`` stacks where there is room.
     reference, residual
-        Whether the clean reference, and raw less cleaned, have lanes.
+        Whether the reference, and raw less cleaned, have lanes.
     """
-    extra = ([("clean",)] if reference else []) + ([("residual",)] if residual else [])
+    extra = ([("reference",)] if reference else []) + ([("residual",)] if residual else [])
     stacked: list[tuple[str, ...]] = [("raw",), ("cleaned",), *extra]
     if layout == "auto":
         layout = "stacked" if height / max(1, len(leads) * len(stacked)) >= _SHORTEST_PX else "overlay"
     if layout == "stacked":
         groups = stacked
     else:
-        over: tuple[str, ...] = ("clean", "raw", "cleaned") if reference else ("raw", "cleaned")
+        over: tuple[str, ...] = ("reference", "raw", "cleaned") if reference else ("raw", "cleaned")
         groups = [over, *([("residual",)] if residual else [])]
     wanted = [(lead, kinds) for lead in leads for kinds in groups]
     edges = [round(index * height / len(wanted)) for index in range(len(wanted) + 1)]

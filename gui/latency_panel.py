@@ -1,4 +1,4 @@
-"""Where each millisecond between the patient and the screen goes."""
+"""The delay panel: how much of the delay from patient to screen each stage takes."""
 
 import math
 
@@ -7,7 +7,6 @@ from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt6.QtWidgets import QWidget
 
 from engine.ledger.delays import Delays
-from engine.ledger.stages import STAGES
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.writer import Writer
@@ -49,7 +48,7 @@ class LatencyPanel(QWidget):
         delays = self._monitor.delays if self._monitor else None
         if delays is None or self._monitor is None:
             return {}
-        stages = dict(zip(STAGES, delays.stages_ms, strict=True))
+        stages = delays.stages_ms
         parts = {name: sum(stages[stage] for stage in inside) for name, inside in PARTS.items()}
         return parts | {"painted": self._monitor.painted_ms}
 
@@ -115,7 +114,7 @@ class LatencyPanel(QWidget):
         top, bottom = box.y() + 14, box.bottom() - 12
         scale = box.width() / max(high - low, 1e-9)
         for left, right, count in zip(delays.edges_ms, delays.edges_ms[1:], delays.counts, strict=False):
-            # The root keeps the tail, which is what matters, above one pixel.
+            # The square root keeps the tail visible: its few samples would be less than a pixel high.
             height = (bottom - top) * math.sqrt(count / highest) if highest else 0.0
             bar = QRectF(box.x() + (left - low) * scale, bottom - height, (right - left) * scale, height)
             painter.fillRect(bar, QColor(self._theme.cleaned))

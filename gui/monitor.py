@@ -1,4 +1,4 @@
-"""What the screen knows of a run, without a pixel of it."""
+"""State of one stream as the screen shows it: samples, status, alarms; no drawing."""
 
 import time
 from collections import deque
@@ -8,9 +8,9 @@ from enum import Enum
 import numpy as np
 
 from engine.ledger.delays import Delays
-from engine.messages import Cleaned, Mark, Reason
-from engine.run.process import Frame, Refused, Started
-from engine.run.session import Setup, Status
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned
+from engine.run.protocol import Frame, Refused, Setup, StartedStream, Status
 from gui.bridge import Life
 from gui.trace_buffer import TraceBuffer
 from gui.vitals import Ticks, Vitals, alarm, disagree
@@ -26,7 +26,7 @@ _RECENT_S = 0.5
 
 
 class Level(Enum):
-    """How a person should take a state."""
+    """Severity of a state."""
 
     GOOD = "good"
     WARN = "warn"
@@ -34,17 +34,17 @@ class Level(Enum):
 
 
 class Monitor:
-    """One run as a bedside monitor sees it; fed by `take`, read by whatever draws.
+    """One stream as a bedside monitor shows it: `take` feeds it, the widgets read it.
 
     Parameters
     ----------
     started
-        What the engine plays.
+        The stream that the engine plays.
     range_mv
         The amplifier takes −range_mv … +range_mv.
     """
 
-    def __init__(self, started: Started, range_mv: float = RANGE_MV) -> None:
+    def __init__(self, started: StartedStream, range_mv: float = RANGE_MV) -> None:
         self.info = started.info
         self.buffer = TraceBuffer(started.info)
         self.status: Status | None = None
@@ -110,7 +110,7 @@ class Monitor:
         return time.perf_counter() - self.buffer.final_time
 
     def state(self, life: Life, frozen: bool) -> tuple[str, Level]:
-        """Text of the state chip, and how to take it."""
+        """Text of the state chip, and its severity."""
         if life is Life.DEAD:
             return life.value, Level.BAD
         if life is Life.ENDED:
@@ -165,7 +165,7 @@ class Monitor:
         )
 
     def reasons(self) -> list[Reason]:
-        """Of each lead, why it is not the network's word at this moment."""
+        """For each lead, why what is shown is not the network's output at this moment."""
         return [self.buffer.reason(lead, _RECENT_S) for lead in range(len(self.info.leads))]
 
     def alarms(self) -> list[str]:
@@ -181,7 +181,7 @@ class Monitor:
         """Root mean square of cleaned less reference over the last 10 s, mean removed; NaN without."""
         if not self.info.has_reference or self.buffer.empty:
             return float("nan")
-        error = self.buffer.last("cleaned", _SCORED_S) - self.buffer.last("clean", _SCORED_S)
+        error = self.buffer.last("cleaned", _SCORED_S) - self.buffer.last("reference", _SCORED_S)
         known = np.isfinite(error).any(axis=1)
         return float(np.mean(np.nanstd(error[known], axis=1))) if known.any() else float("nan")
 
@@ -199,7 +199,7 @@ class Monitor:
 
 
 def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:
-    """Hand each stream's frames to its monitor; what is of no stream goes to the first."""
+    """Hand each stream's frames to its monitor; those that belong to no stream go to the first."""
     own: dict[str, list[Frame]] = {monitor.info.source_id: [] for monitor in monitors}
     first = own[monitors[0].info.source_id]
     for frame in frames:
@@ -209,5 +209,5 @@ def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:
 
 
 def _late_ms(setup: Setup) -> float:
-    """Beyond this the machine does not keep up: twice what the settings ask for, and 100 ms."""
+    """Delay beyond which the machine counts as overloaded: twice what the settings imply, plus 100 ms."""
     return 2 * setup.algorithmic_delay_ms + 100

@@ -1,12 +1,11 @@
-"""What is seen of a run: header, labels, traces, figures, controls, in one page."""
+"""The page of a run: header, labels, traces, figures and controls."""
 
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from engine.run.session import Job
+from engine.run.protocol import Job
 from gui.bridge import Life
 from gui.controls import Controls
 from gui.header import Header
@@ -27,8 +26,6 @@ class MonitorPage(QWidget):
 
     Parameters
     ----------
-    engine_actions, screen_actions
-        Buttons of the controls' two rows.
     restart, choose_source
         What the buttons do that appear when a run is over.
     """
@@ -38,8 +35,6 @@ class MonitorPage(QWidget):
         theme: Theme,
         options: ViewOptions,
         px_per_mm: float,
-        engine_actions: list[QAction],
-        screen_actions: list[QAction],
         restart: Callable[[], None],
         choose_source: Callable[[], None],
     ) -> None:
@@ -48,7 +43,7 @@ class MonitorPage(QWidget):
         self.header = Header(theme)
         self.numerics = Numerics(theme)
         self.latency = LatencyPanel(theme)
-        self.controls = Controls(options, engine_actions, screen_actions)
+        self.controls = Controls(options)
         self.side = QWidget()
         self.side.setFixedWidth(_SIDE_PX)
         column = QVBoxLayout(self.side)

@@ -44,7 +44,7 @@ class Numerics(QWidget):
             "raw": _bpm(raw),
             "cleaned": _bpm(cleaned),
             "flag": "raw and cleaned disagree" if monitor and monitor.rates_disagree() else "",
-            "snr": "no clean reference",
+            "snr": "no reference",
             "rmse": "",
         }
         if status and math.isfinite(status.snr_in_db):

@@ -16,14 +16,14 @@ from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from engine.messages import Cleaned, Preview
-from engine.run.process import EngineProcess, Frame, Started
-from engine.run.session import Job
+from engine.run.process import EngineProcess
+from engine.run.protocol import CleanSettings, Frame, Job, Setup, Started, StartedStream
 from gui.bridge import Life
 from gui.main_window import FRAME_MS, MainWindow
 from gui.settings import Settings
 from gui.view_options import ViewOptions
 from streamer.chunk import StreamInfo
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 SIZE = (1920, 1080)
@@ -62,32 +62,32 @@ class _Feed:
         patient = SyntheticPatient(fs=load.fs, leads=leads)
         self.info = StreamInfo(load.fs, leads, "profile", "profile", has_reference=load.residual)
         self._hop, self._ahead = round(HOP_S * load.fs), round(LOOKAHEAD_S * load.fs)
-        clean = patient.read(0, round(60 * load.fs)).data
-        noise = np.random.default_rng(0).normal(0, 0.05, clean.shape).astype(np.float32)
-        self._clean, self._raw = clean, clean + noise
+        reference = patient.read(0, round(60 * load.fs)).data
+        noise = np.random.default_rng(0).normal(0, 0.05, reference.shape).astype(np.float32)
+        self._reference, self._raw = reference, reference + noise
         self._spread = np.full((len(leads), self._hop), 0.02, np.float32)
         self._marks = np.zeros((len(leads), self._hop), np.uint8)
         self.start = 0
 
     def hop(self) -> list[Frame]:
         """The next hop, and what is known ahead of it."""
-        at = self.start % (self._clean.shape[1] - self._hop - self._ahead)
+        at = self.start % (self._reference.shape[1] - self._hop - self._ahead)
         emitted, ahead = slice(at, at + self._hop), slice(at + self._hop, at + self._hop + self._ahead)
-        raw, clean = self._raw, self._clean
+        raw, reference = self._raw, self._reference
         times = time.perf_counter() - LOOKAHEAD_S + np.arange(-self._hop, 0) / self.info.fs
         message = Cleaned(
             "profile",
             self.start,
             raw[:, emitted],
-            clean[:, emitted],
+            reference[:, emitted],
             self._spread,
-            clean[:, emitted] if self.info.has_reference else None,
+            reference[:, emitted] if self.info.has_reference else None,
             self._marks,
             times,
             (),
         )
         self.start += self._hop
-        return [message, Preview("profile", self.start, raw[:, ahead], clean[:, ahead])]
+        return [message, Preview("profile", self.start, raw[:, ahead], reference[:, ahead])]
 
 
 def profile_screen(hours: float = 4.0, frames: int = 600, seconds: float = 30.0) -> dict[str, Any]:
@@ -118,7 +118,8 @@ def _profile_load(load: Load, hours: float, frames: int) -> dict[str, Any]:
     settings.options = ViewOptions(layout="stacked", residual=load.residual, gain=0.0)
     window = _window(settings, None)
     view = window.page.view
-    window.attach(Started(feed.info, "onnx", 1000 * LOOKAHEAD_S, 1000 * HOP_S, 340.0))
+    clean = CleanSettings(backend="onnx", lookahead_ms=1000 * LOOKAHEAD_S, hop_ms=1000 * HOP_S)
+    window.attach(Started((StartedStream(feed.info, Setup(clean, 340.0)),)))
     young = _time_frames(window, feed, frames)
     timer = _count_timer_frames(window, feed)
     # A lap first: until then the rings and Qt's caches still fill.
@@ -149,7 +150,7 @@ def _profile_load(load: Load, hours: float, frames: int) -> dict[str, Any]:
 
 
 def _window(settings: Settings, job: Job | None) -> MainWindow:
-    window = MainWindow(job, job or Job(SourceSettings()), (), settings)
+    window = MainWindow(job, job or Job((SourceSettings(),)), (), settings)
     window.resize(*SIZE)
     window.show()
     QApplication.processEvents()
@@ -158,8 +159,8 @@ def _window(settings: Settings, job: Job | None) -> MainWindow:
 
 def _frame(window: MainWindow, messages: list[Frame]) -> None:
     """What the window's own timer does, but painted before this returns."""
-    if window.monitor:
-        window.monitor.take(messages)
+    if window.run.monitor:
+        window.run.monitor.take(messages)
         window.page.view.repaint(window.page.view.advance())
 
 
@@ -213,8 +214,8 @@ def _pass(window: MainWindow, feed: _Feed, seconds: float) -> None:
         if index % round(1 / HOP_S) == 0:
             _frame(window, feed.hop())
             QApplication.processEvents()
-        elif window.monitor:
-            window.monitor.take(feed.hop())
+        elif window.run.monitor:
+            window.run.monitor.take(feed.hop())
 
 
 def _resident_kib() -> int:
@@ -223,7 +224,7 @@ def _resident_kib() -> int:
 
 def _profile_engine(seconds: float) -> dict[str, Any]:
     """Run one engine alone and one with the screen, at once, so that a busy machine hits both alike."""
-    job = Job(SourceSettings(noise="em", seconds=seconds))
+    job = Job((SourceSettings(noise="em", seconds=seconds),))
     with EngineProcess(job) as alone:
         alone.wait_started()
         window = _window(Settings(), job)
@@ -232,7 +233,7 @@ def _profile_engine(seconds: float) -> dict[str, Any]:
 
         def look() -> None:
             list(alone.frames())
-            bridge, monitor = window.bridge, window.monitor
+            bridge, monitor = window.run.bridge, window.run.monitor
             if bridge is None or bridge.life in (Life.ENDED, Life.DEAD):
                 loop.quit()
             elif monitor and monitor.buffer.final_time == monitor.buffer.final_time:
@@ -246,21 +247,21 @@ def _profile_engine(seconds: float) -> dict[str, Any]:
         headless = None
         while headless is None:
             headless = alone.finished(1.0)
-    shown = window.outcome
+    shown = window.run.outcome
     window.close()
     if shown is None:
         raise RuntimeError("the engine with the screen ended without an outcome")
-    with_screen, without = shown.summary["delay_ms"], headless.summary["delay_ms"]
-    hop_ms = shown.summary["hop_ms"]
+    with_screen, without = (outcome.summary.streams[0].delay_ms for outcome in (shown, headless))
+    hop_ms = shown.summary.hop_ms
     p50, p99 = np.percentile(ages[20:], [50, 99])
     return {
         "seconds": seconds,
-        "p99_with_screen_ms": with_screen["p99"],
-        "p99_headless_ms": without["p99"],
-        "ratio": with_screen["p99"] / without["p99"],
-        "p50_with_screen_ms": with_screen["p50"],
-        "p50_headless_ms": without["p50"],
+        "p99_with_screen_ms": with_screen.p99,
+        "p99_headless_ms": without.p99,
+        "ratio": with_screen.p99 / without.p99,
+        "p50_with_screen_ms": with_screen.p50,
+        "p50_headless_ms": without.p50,
         "age_p50_ms": float(p50),
         "age_p99_ms": float(p99),
-        "age_allowed_ms": with_screen["p99"] + hop_ms + 2 * FRAME_MS,
+        "age_allowed_ms": with_screen.p99 + hop_ms + 2 * FRAME_MS,
     }

@@ -1,4 +1,4 @@
-"""What the screen remembers from one day to the next."""
+"""Settings of the window that are kept between sessions."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -84,7 +84,8 @@ class Settings:
     @property
     def geometry(self) -> QByteArray:
         """Place and size of the window; empty at the first start."""
-        return self.get("geometry", QByteArray())
+        geometry: QByteArray = self.get("geometry", QByteArray())
+        return geometry
 
     @geometry.setter
     def geometry(self, geometry: QByteArray) -> None:

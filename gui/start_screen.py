@@ -19,12 +19,13 @@ from PyQt6.QtWidgets import (
 )
 
 from engine.choices import backends, networks
-from engine.run.session import Job
+from engine.run.protocol import Job
 from gui.choice import Choice
 from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
 from gui.terminal.view import WARNING
 from streamer.found import Finder, FoundSource, find_sources
-from streamer.open_source import SourceSettings
+from streamer.open_source import kind_of
+from streamer.settings import SourceSettings
 
 _LOOK_MS = 100
 _COLUMNS_PX = (200, 330, 120)
@@ -86,15 +87,15 @@ class StartScreen(QWidget):
         self.snr = QSpinBox()
         self.snr.setRange(LOWEST_DB, HIGHEST_DB)
         self.snr.setSuffix(" dB")
-        self.snr.setValue(round(job.source.snr))
+        self.snr.setValue(round(job.sources[0].snr))
         self.leads = QLineEdit()
         self.leads.setPlaceholderText("all; or names: MLII,V1")
         self.network = choice_of("", networks())
-        self.network.show_value(job.model)
+        self.network.show_value(job.clean.model)
         self.lookahead = Choice("", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
-        self.lookahead.show_value(f"{job.lookahead_ms:g}", f"{job.lookahead_ms:g} ms")
+        self.lookahead.show_value(f"{job.clean.lookahead_ms:g}", f"{job.clean.lookahead_ms:g} ms")
         self.backend = choice_of("", backends(), "auto")
-        self.backend.show_value(job.backend)
+        self.backend.show_value(job.clean.backend)
         self.start = QPushButton("Start  Enter")
         self.start.setDefault(True)
         self.start.setMinimumHeight(36)
@@ -192,25 +193,27 @@ class StartScreen(QWidget):
         items = self.list.selectedItems()
         if not items:
             return
-        first, *beside = (self._settings(item.data(0, Qt.ItemDataRole.UserRole)) for item in items)
+        sources = tuple(self._settings(item.data(0, Qt.ItemDataRole.UserRole)) for item in items)
         self.error.clear()
         self.chosen.emit(
             replace(
                 self._job,
-                source=first,
-                beside=tuple(beside),
-                model=self.network.value,
-                backend=self.backend.value,
-                lookahead_ms=float(self.lookahead.value),
+                sources=sources,
+                clean=replace(
+                    self._job.clean,
+                    model=self.network.value,
+                    backend=self.backend.value,
+                    lookahead_ms=float(self.lookahead.value),
+                ),
             )
         )
 
     def _settings(self, source: FoundSource) -> SourceSettings:
         """A source with what was chosen beside it."""
         settings = source.settings
-        # A live stream brings its own noise.
-        noise = self.noise.value if settings.kind != "lsl" else "none"
-        if noise == "default":
-            noise = "em" if settings.kind == "synthetic" else "none"
+        kind = kind_of(settings.kind)
+        chosen = self.noise.value
+        # A live stream takes no noise: it brings its own.
+        noise = chosen if kind.played and chosen != "default" else kind.usual_noise
         names = tuple(name.strip() for name in self.leads.text().split(",") if name.strip())
         return replace(settings, noise=noise, snr=float(self.snr.value()), leads=names or settings.leads)

@@ -1,4 +1,4 @@
-"""Beside the traces of one stream among several: which one it is, and how it is doing."""
+"""The label of one stream among several: its name, state and heart rate."""
 
 from PyQt6.QtCore import QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
@@ -16,7 +16,7 @@ _TALL = 84
 
 
 class StreamHead(QWidget):
-    """Name, state, heart rate and gaps, as many as there is room for; the first two always."""
+    """Name and state; heart rate and gaps where there is room."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -118,5 +118,5 @@ class StreamHead(QWidget):
         return QFontMetrics(font)
 
     def _cut(self, text: str, width: int, pixels: int) -> str:
-        """What differs between names often stands at their end: cut in the middle."""
+        """Names often differ only at their end: shorten them in the middle."""
         return self._metrics(pixels, bold=True).elidedText(text, Qt.TextElideMode.ElideMiddle, width)

@@ -48,7 +48,7 @@ class StreamRow(QWidget):
         self.labels.show_monitor(monitor)
 
     def advance(self) -> None:
-        """Draw what is new, where it can be seen; the rest is drawn when it can."""
+        """Draw what is new, if the row is visible; otherwise it is drawn when it becomes visible."""
         if not self.view.visibleRegion().isEmpty():
             self.view.update(self.view.advance())
 
@@ -81,7 +81,7 @@ class StreamRows(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        # Keys belong to the window: PageDown would scroll instead of selecting.
+        # Without this PageDown would scroll here, and never reach the window, which selects a stream.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         inside = QFrame()
         inside.setObjectName("line")

@@ -48,5 +48,5 @@ def chip(theme: Theme, level: str) -> str:
 
 
 def tip(text: str) -> str:
-    """Text for a tool tip, of which Qt would otherwise take any tag for its own; empty stays empty."""
+    """Escape text for a tool tip, where Qt would read tags as markup; empty stays empty."""
     return f"<qt>{escape(text)}</qt>" if text else ""

@@ -1,7 +1,7 @@
 """Colours: dark for the bedside, light for paper. The hues are Okabe & Ito's, safe for the colour-blind.
 
-Their purple is lighter in the dark theme and darker in the light one: beside their orange it could
-not be told by people without blue cones (a test measures it).
+Their purple is made lighter in the dark theme and darker in the light one: people without blue cones could
+not tell it from the orange (a test measures this).
 
 Okabe & Ito, "Color Universal Design", https://jfly.uni-koeln.de/color/
 """
@@ -24,7 +24,7 @@ class Theme:
     grid_large: str
     raw: str
     cleaned: str
-    clean: str
+    reference: str
     residual: str
     good: str
     warn: str
@@ -43,7 +43,7 @@ DARK = Theme(
     grid_large="#162934",
     raw="#e69f00",
     cleaned="#56b4e9",
-    clean="#f0c8e4",
+    reference="#f0c8e4",
     residual="#f0e442",
     good="#00b386",
     warn="#e69f00",
@@ -61,7 +61,7 @@ LIGHT = Theme(
     grid_large="#f0c4c4",
     raw="#b86500",
     cleaned="#0072b2",
-    clean="#6a1b60",
+    reference="#6a1b60",
     residual="#6b6b00",
     good="#007a5a",
     warn="#a85b00",

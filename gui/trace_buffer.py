@@ -1,16 +1,17 @@
-"""The last seconds of one stream, every lead and every kind of trace, by absolute sample index."""
+"""Ring buffers of one stream: every lead and kind of trace, addressed by absolute sample index."""
 
 from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned, Gap, Mark, Preview, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned, Gap, Preview
 from streamer.chunk import Annotation, Samples, StreamInfo
 
 KEPT_S = 90.0
 """Seconds that are kept: the slowest sweep over a wide screen."""
-KINDS = ("raw", "cleaned", "spread", "clean")
+KINDS = ("raw", "cleaned", "spread", "reference")
 _KEPT_MARKS = 4000
 
 
@@ -49,7 +50,7 @@ class TraceBuffer:
         return max(self.first, self.newest - self.capacity)
 
     def push(self, message: Cleaned | Gap | Preview) -> None:
-        """Take what the engine sent; what it sent and nobody read is a gap too."""
+        """Take what the engine sent; messages that were skipped in between leave a gap."""
         if self.empty:
             self.first = self.final = self.newest = message.start
             self.empty = False
@@ -84,7 +85,7 @@ class TraceBuffer:
         self._reach(preview.stop)
         self._write(self._rings["raw"], start, preview.raw[:, skip:])
         self._write(self._rings["cleaned"], start, preview.cleaned[:, skip:])
-        for kind in ("spread", "clean"):
+        for kind in ("spread", "reference"):
             self._write(self._rings[kind], start, np.float32(np.nan), preview.stop - start)
         self._touch(start)
 
@@ -99,7 +100,7 @@ class TraceBuffer:
         self._touch(start)
 
     def _reach(self, stop: int) -> None:
-        """Move `newest` on; what the rings held there a lap ago must not show."""
+        """Move `newest` on, and blank the places that still hold samples of one lap ago."""
         if stop > self.newest:
             for ring in self._rings.values():
                 self._write(ring, self.newest, np.float32(np.nan), stop - self.newest)
@@ -150,14 +151,14 @@ class TraceBuffer:
         return values
 
     def marks(self, lead: int, start: int, stop: int) -> NDArray[np.uint8]:
-        """What became of released samples start … stop-1 of one lead; see `engine.messages.Mark`."""
+        """Marks of released samples start … stop-1 of one lead; see `engine.marks.Mark`."""
         index = np.arange(start, stop)
         marks: NDArray[np.uint8] = self._marks[lead].take(index % self.capacity)
         marks[(index < self.oldest) | (index >= self.final)] = Mark.MISSING
         return marks
 
     def reason(self, lead: int, seconds: float) -> Reason:
-        """Why the last released seconds of a lead are not the network's word; the gravest of them."""
+        """The gravest reason why the last released seconds of a lead are not the network's output."""
         start = max(self.oldest, self.final - round(seconds * self.fs))
         index = np.arange(start, self.final)
         return Reason(int(self._reasons[lead].take(index % self.capacity).max(initial=0)))

@@ -21,7 +21,7 @@ class ViewOptions:
     layout
         See `gui.lanes.arrange`.
     reference, residual
-        Show the clean reference, and raw less cleaned, where there are such.
+        Show the reference, and raw less cleaned, where they exist.
     band
         Show the spread of the overlapping predictions round the cleaned trace.
     align

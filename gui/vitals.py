@@ -1,4 +1,4 @@
-"""Numbers that a person reads off a trace: heart rate, beats, and what is wrong with a lead."""
+"""Heart rate, beats and technical alarms, computed from the traces."""
 
 import queue
 import threading
@@ -21,13 +21,13 @@ _SILENT_S = 4.0
 _EDGE_S = 0.3
 _REFRACTORY_S = 0.2
 _FLAT_MV = 1e-3
-_KEPT = 8  # searches that nobody has asked for yet
+_KEPT = 8  # results that were not taken yet
 
 
 def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float | None:
     """Beats per minute from the mean of the last `AVERAGED` intervals.
 
-    An interval in which samples are missing tells nothing and is left out. None where there is no
+    Intervals in which samples are missing are left out. None where there is no
     interval, where no beat came for 4 s, and outside 30 to 300.
 
     Parameters
@@ -99,7 +99,7 @@ class BeatFinder:
     """Finds beats on a thread of its own: a search takes 30 ms and more, a frame has 16.
 
     The thread blocks on the next stretch; while it searches, newer stretches replace each other,
-    so that it never falls behind. What it raises is raised by the next `take`.
+    so that it never falls behind. An exception on the thread is raised by the next `take`.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class BeatFinder:
             )
 
     def take(self) -> Vitals | None:
-        """The oldest of what was found and not taken yet, if anything."""
+        """The oldest result that was not taken yet, if any."""
         if not self._found:
             return None
         found = self._found.popleft()
@@ -158,7 +158,7 @@ def _vitals(stretch: _Stretch) -> Vitals:
 
 @dataclass
 class Ticks:
-    """Beats that were found, each once, though every search sees ten seconds again."""
+    """New beats, each reported once although successive searches overlap."""
 
     found: deque[int] = field(default_factory=lambda: deque(maxlen=400))
     _until: int = 0

@@ -1,4 +1,4 @@
-"""Which detected beats are annotated ones: sensitivity, positive predictivity, F1 and jitter."""
+"""Match detected to annotated beats: sensitivity, positive predictivity, F1 and jitter."""
 
 from dataclasses import dataclass
 

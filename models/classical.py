@@ -1,4 +1,4 @@
-"""The classical systems and their facts: chosen by name and streamed as the networks are."""
+"""The classical systems by name; they are streamed as the networks are."""
 
 from models import filters
 from models.filters import FS

@@ -1,9 +1,11 @@
 """Turn trained weights into the ONNX graph that every other backend runs, and prove it equal."""
 
 import json
+import logging
 import os
-import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models import registry
+from models.card import Trained, Training, read_record, write_card
+from models.graphs import open_session, take_out
 from models.half import to_half
-from models.registry import ModelCard, NetworkSpec, sha256
+from models.registry import ModelCard, sha256
+from models.spec import NetworkSpec
+from models.storage import load_weights, read_weights, write_weights
 from streamer.errors import InputError
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
     from torch import Tensor, nn
 
 PARITY_MV = 1e-4
@@ -25,7 +32,7 @@ HALF_PARITY_MV = 1e-2
 
 
 def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str = "fp32") -> float:
-    """Write the graph, free of paths and other traces of this machine; returns the parity in mV.
+    """Write the graph with its weights, free of traces of this machine; returns the parity in mV.
 
     Input ``noisy``, output ``cleaned``, both float32 (rows, leads, window) in mV, rows free, also
     where the precision is ``fp16`` (see `models.half`). Of a network that keeps state: see
@@ -39,29 +46,68 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
         If ONNX Runtime's output differs from torch's by more than `PARITY_MV`, or in half precision
         `HALF_PARITY_MV`.
     """
-    import onnx
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    import onnxruntime as ort
 
     if spec.steps and precision == "fp16":
         raise InputError(f"{spec.name} keeps state and is exported in fp32 alone; leave out --precision fp16")
+    network = _network(spec, weights)
+    signature = _signature(spec, network)
+    graph = _trace(network, signature).SerializeToString()
+    temporary = output.with_suffix(".tmp")
+    temporary.write_bytes(to_half(graph) if precision == "fp16" else graph)
+    session = ort.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+    try:
+        difference = _parity(session, network, signature, precision)
+    except RuntimeError:
+        temporary.unlink()
+        raise
+    os.replace(temporary, output)
+    return difference
+
+
+def store(card: ModelCard, weights: Path) -> float:
+    """Write a network's files as the package ships them, each weight once; returns the parity in mV.
+
+    Raises
+    ------
+    InputError, RuntimeError
+        As `export_onnx`, or if the network has weights that it does not use. Nothing is kept then.
+    """
+    network = _network(card.network, weights)
+    signature = _signature(card.network, network)
+    model = _trace(network, signature, named=True)
+    known = read_weights(weights)
+    take_out(model, known, card.weights_path.name)
+    card.onnx_path.parent.mkdir(exist_ok=True)
+    with _kept_unless_whole(card.onnx_path, card.weights_path):
+        write_weights(card.weights_path, known)
+        card.onnx_path.write_bytes(model.SerializeToString())
+        return _parity(open_session(card), network, signature)
+
+
+def _network(spec: NetworkSpec, weights: Path) -> "nn.Module":
     if not weights.is_file():
         raise InputError(f"no weights at {weights}; give --run, or train with `ecg-stream train {spec.name}`")
     network = spec.build().eval()
     try:
-        network.load_state_dict(load_file(weights))
-    except (RuntimeError, ValueError, SafetensorError) as error:
+        load_weights(network, weights)
+    except InputError as error:
         raise InputError(f"{weights} does not hold weights of {spec.name!r}: {error}") from error
-    signature = _signature(spec, network)
-    with warnings.catch_warnings():
-        # torch 2.13's exporter trips over its own deprecation.
-        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
-        warnings.filterwarnings("ignore", ".*_check_is_size.*", FutureWarning)
-        # Of a GRU's weights, listed once more, and of axes that share a name.
-        warnings.filterwarnings("ignore", ".*were assigned during export.*|.*shares the same shape.*")
-        # Of the loop that a GRU becomes: the exporter looks at its own tensors.
-        warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor that is not a leaf", UserWarning)
+    return network
+
+
+def _trace(network: "nn.Module", signature: "_Signature", named: bool = False) -> Any:
+    """The graph, ``onnx.ModelProto``, simplified by the exporter.
+
+    Parameters
+    ----------
+    named
+        Leave every weight as it is, under its name in the state dict: nothing is folded into it.
+    """
+    import onnx
+    import torch
+
+    with _quiet():
         program = torch.onnx.export(
             network,
             signature.example,
@@ -71,22 +117,61 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
             output_names=signature.outputs,
             external_data=False,
             verbose=False,
+            optimize=False,
         )
-    if program is None:
-        raise RuntimeError("torch exported nothing")
+        if program is None:
+            raise RuntimeError("torch exported nothing")
+        graph = program.model.graph
+        weights = [value for name, value in graph.initializers.items() if name in network.state_dict()]
+        if named:
+            # What may be given from outside is no constant, so the exporter cannot fold it.
+            graph.inputs.extend(weights)
+        program.optimize()
+        if named:
+            for value in weights:
+                graph.inputs.remove(value)
     model = program.model_proto
     _strip(model)
     onnx.checker.check_model(model, full_check=True)
-    temporary = output.with_suffix(".tmp")
-    graph = model.SerializeToString()
-    temporary.write_bytes(to_half(graph) if precision == "fp16" else graph)
-    difference = _difference(temporary, network, signature)
-    allowed = HALF_PARITY_MV if precision == "fp16" else PARITY_MV
-    if not difference <= allowed:
-        temporary.unlink()
-        raise RuntimeError(f"the graph differs from the network by {difference:g} mV (> {allowed:g})")
-    os.replace(temporary, output)
-    return difference
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's complaints about itself from the screen."""
+    logger = logging.getLogger("onnx_ir")
+    before = logger.level
+    # It notes every weight that it must leave alone.
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # torch 2.13's exporter trips over its own deprecation.
+            warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+            warnings.filterwarnings("ignore", ".*_check_is_size.*", FutureWarning)
+            # Of a GRU's weights, listed once more, and of axes that share a name.
+            warnings.filterwarnings("ignore", ".*were assigned during export.*|.*shares the same shape.*")
+            # Of the loop that a GRU becomes: the exporter looks at its own tensors.
+            warnings.filterwarnings(
+                "ignore", r"The \.grad attribute of a Tensor that is not a leaf", UserWarning
+            )
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def _kept_unless_whole(*paths: Path) -> Iterator[None]:
+    """Put files back as they were if what writes them fails."""
+    before = {path: path.read_bytes() if path.is_file() else None for path in paths}
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+        raise
 
 
 def _strip(model: Any) -> None:
@@ -127,44 +212,84 @@ def _signature(spec: NetworkSpec, network: "nn.Module") -> _Signature:
     return _Signature(inputs, outputs, example, ({0: rows, 2: count}, {0: rows}, None))
 
 
-def _difference(path: Path, network: "nn.Module", signature: _Signature) -> float:
-    """Largest difference between what ONNX Runtime and torch make of the example."""
-    import onnxruntime as ort
+def _parity(
+    session: "InferenceSession", network: "nn.Module", signature: _Signature, precision: str = "fp32"
+) -> float:
+    """Largest difference between what ONNX Runtime and torch make of the example, mV; refused if large."""
     import torch
 
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     fed = {name: value.numpy() for name, value in zip(signature.inputs, signature.example, strict=True)}
     with torch.inference_mode():
         expected = network(*signature.example)
     expected = expected if isinstance(expected, tuple) else (expected,)
     pairs = zip(session.run(None, fed), expected, strict=True)
-    return max(float(np.abs(found - right.numpy()).max()) for found, right in pairs)
+    difference = max(float(np.abs(found - right.numpy()).max()) for found, right in pairs)
+    allowed = HALF_PARITY_MV if precision == "fp16" else PARITY_MV
+    # Written so that NaN fails.
+    if not difference <= allowed:
+        raise RuntimeError(f"the graph differs from the network by {difference:g} mV (> {allowed:g})")
+    return difference
 
 
 def install_run(spec: NetworkSpec, run: Path) -> float:
     """Make a training run's weights the shipped ones: weights, graph and card; returns the parity.
 
-    The card says what the weights were trained on, under which licence, and how.
+    The card says what the weights were trained on, under which licence, and how. What the run's
+    report says of that itself, as ``protocol``, ``data``, ``data_licence`` and ``attribution``, it says.
+
+    Raises
+    ------
+    InputError
+        If the run is not finished, its report is none, or its weights are another network's.
     """
-    report = run / "training.json"
-    if not report.is_file():
+    path = run / "training.json"
+    if not path.is_file():
         raise InputError(f"{run} is no finished training run: it has no training.json")
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        about = _about(spec) | {name: report[name] for name in _about(spec) if name in report}
+        training = read_record(Training, _plain(report, spec), "the report")
+    except ValueError as error:
+        raise InputError(f"{path} is no report of a training run: {error}") from error
     registry.WEIGHTS.mkdir(exist_ok=True)
-    card = ModelCard(spec, {})
-    difference = export_onnx(spec, run / "weights.safetensors", card.onnx_path)
-    shutil.copyfile(run / "weights.safetensors", card.weights_path)
-    training = json.loads(report.read_text(encoding="utf-8"))
-    trained = {
-        "training": training,
-        "training_command": training.get("command", f"ecg-stream train {spec.name}"),
-        "full_training_command": f"ecg-stream train {spec.name}" + (" --full" if spec.steps else ""),
+    card = ModelCard(spec)
+    difference = store(card, run / "weights.safetensors")
+    trained = Trained(
+        training=training,
+        training_command=training.command,
+        full_training_command=f"ecg-stream train {spec.name}" + (" --full" if spec.steps else ""),
+        **about,
+        parity_mv=difference,
+        weights_sha256=sha256(card.weights_path),
+        onnx_sha256=sha256(card.onnx_path),
+        guard=None,
+        track_f=None,
+    )
+    write_card(card.card_path, trained)
+    return difference
+
+
+def _plain(report: dict[str, Any], spec: NetworkSpec) -> dict[str, Any]:
+    """A report without what the card says elsewhere, and with what a trainer may leave out."""
+    about = _about(spec)
+    plain: dict[str, Any] = {"signal_s": None, "begun_with": None}
+    plain |= {name: value for name, value in report.items() if name not in about}
+    if plain["begun_with"]:
+        plain["begun_with"] = _plain(plain["begun_with"], spec)
+    return plain
+
+
+def _about(spec: NetworkSpec) -> dict[str, str]:
+    """What weights are trained on, unless their report says otherwise."""
+    more = spec.more_patients
+    return {
         "protocol": (
             "Track F: 15 DS1 patients (both leads, as single leads or, for a network of two, as pairs) "
             "and the training part of NSTDB noise; 4 other DS1 patients choose the step that is kept"
         ),
         "data": (
             "MIT-BIH Arrhythmia Database 1.0.0 and MIT-BIH Noise Stress Test Database 1.0.0, PhysioNet"
-            + ("; QT Database 1.0.0, PhysioNet: 40 records" if spec.more_patients else "")
+            + ("; QT Database 1.0.0, PhysioNet: 40 records" if more else "")
         ),
         "data_licence": "Open Data Commons Attribution License v1.0",
         "attribution": (
@@ -173,16 +298,8 @@ def install_run(spec: NetworkSpec, run: Path) -> float:
             "Circulation 101(23), 2000"
             + (
                 "; Laguna, Mark, Goldberger & Moody, Computers in Cardiology 24, 1997 (doi 10.13026/C24K53)"
-                if spec.more_patients
+                if more
                 else ""
             )
         ),
-        "parity_mv": difference,
-        "weights_sha256": sha256(card.weights_path),
-        "onnx_sha256": sha256(card.onnx_path),
     }
-    # What a run knows better than what is usual.
-    trained |= {key: training.pop(key) for key in set(trained) & set(training)}
-    path = registry.WEIGHTS / f"{spec.name}.json"
-    path.write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
-    return difference

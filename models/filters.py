@@ -15,11 +15,11 @@ FFT_SHARE = 0.0012
 """Of a window's largest bin: the threshold behind the FFT row of the seed table."""
 
 # The best by `tune_wavelet` (models.tune_filters) on the validation part of Track F, 20 Nov 2026: electrode
-# motion, muscle, wander and their sum at 0 and 6 dB. Taking the wander away is nearly all of it: the best ten
-# settings lie within 0.1 dB.
+# motion, muscle, wander and their sum at 0 and 6 dB. Removing the wander makes nearly all of the gain: the
+# best ten settings lie within 0.1 dB.
 WAVELET = "db8"
 LEVELS = 8
-"""The approximation below fs / 2^9 = 0.7 Hz is wander, and goes."""
+"""The approximation, below fs / 2^9 = 0.7 Hz, is taken for wander and removed."""
 THRESHOLD = 0.5
 """Times the noise of a level, which is its median magnitude / 0.6745 …"""
 SPARED_LEVEL = 3
@@ -41,8 +41,8 @@ def _band() -> NDArray[np.float64]:
 def butterworth(windows: Windows) -> Windows:
     """Second-order Butterworth band-pass 0.5–40 Hz as monitors run it.
 
-    It waits for nothing, but bends the phase below a few hertz, and with it the ST segment. Each
-    window begins as if its first value had always been there.
+    It needs no look-ahead, but distorts the phase below a few hertz, and with it the ST segment. Each
+    window begins in the steady state of its first value.
     """
     from scipy import signal
 
@@ -53,9 +53,9 @@ def butterworth(windows: Windows) -> Windows:
 
 
 def butterworth_zero_phase(windows: Windows) -> Windows:
-    """The same band forwards and backwards, so that no phase bends; it needs what comes after.
+    """The same band forwards and backwards: without phase distortion, and with a need for look-ahead.
 
-    Where nothing comes after, half of the window is mirrored there.
+    Behind the newest sample, half of the window is mirrored.
     """
     from scipy import signal
 
@@ -81,14 +81,14 @@ def wavelet_threshold(
     factor: float = THRESHOLD,
     spared: int = SPARED_LEVEL,
 ) -> Windows:
-    """Shrink the fine details of a wavelet transform, and take its approximation away as wander.
+    """Shrink the fine details of a wavelet transform, and remove its approximation as wander.
 
     Soft thresholds by level as in Donoho & Johnstone, Biometrika 81(3), 1994, from the median
     magnitude of that level.
     """
     import pywt
 
-    # Level by level: `pywt.wavedec` warns of every window in which the last level is mostly edge.
+    # Level by level, because `pywt.wavedec` warns when the last level is dominated by edge effects.
     wander, details = windows, []
     for _ in range(levels):
         wander, detail = pywt.dwt(wander, wavelet, mode="symmetric", axis=-1)
@@ -116,7 +116,7 @@ NOISE_DB = (
     -29.2, -30.4, -30.9, -30.5, -30.5, -34.2, -43.8, -52.5, -54.0,
 )  # fmt: skip
 OFFSET_MV = 5.0
-"""Spread of the offsets that electrodes add, which no spectrum of a noise record tells."""
+"""Standard deviation of electrode offsets, which the spectra of the noise records do not hold."""
 
 
 def lmmse(windows: Windows) -> Windows:
@@ -132,7 +132,7 @@ def lmmse(windows: Windows) -> Windows:
 
 @lru_cache
 def _wiener(window: int) -> NDArray[np.float32]:
-    """Rows weigh a window's samples for each of its outputs, shape (window, window)."""
+    """Weights of a window's samples, a row for each of its outputs, shape (window, window)."""
     from scipy.linalg import solve, toeplitz
 
     ecg = toeplitz(_autocovariance(ECG_DB, window))
@@ -148,4 +148,5 @@ def _autocovariance(decibel: tuple[float, ...], lags: int) -> NDArray[np.float64
     # Spectra bend on a logarithmic axis.
     power = 10 ** (np.interp(np.log1p(hz), np.log1p(SPECTRUM_HZ), decibel) / 10)
     covariance: NDArray[np.float64] = np.fft.irfft(power, size)[:lags]
-    return covariance / covariance[0]
+    correlation: NDArray[np.float64] = covariance / covariance[0]
+    return correlation

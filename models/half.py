@@ -22,8 +22,11 @@ _PASSING = frozenset(
 def to_half(graph: bytes) -> bytes:
     """The same network with half-precision weights, as serialized ONNX; input and output float32."""
     import onnx
+    from onnxscript import optimizer
 
-    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph), strict_mode=True)
+    # Batch norms go into their convolutions, and weights are turned, before either is rounded.
+    model = optimizer.optimize(onnx.load_from_string(graph))
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     halver = _Halver(onnx, model.graph)
     halver.run()
     del model.graph.value_info[:]

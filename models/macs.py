@@ -1,4 +1,4 @@
-"""How much arithmetic a network does."""
+"""Count the multiply-accumulate operations of a network."""
 
 from models.spec import ClassicalSpec, NetworkSpec
 
@@ -6,7 +6,7 @@ from models.spec import ClassicalSpec, NetworkSpec
 def macs(spec: NetworkSpec | ClassicalSpec) -> int:
     """Multiply-accumulates of one window of all leads that the network takes together.
 
-    Of a network that keeps state: of as many new samples. Counted by torch while the network runs,
+    For a stateful network: of as many new samples. Counted by torch while the network runs,
     mostly on tensors without data: convolutions, matrix products and recurrent layers; additions,
     activations and norms are left out, as is usual.
     """
@@ -15,7 +15,7 @@ def macs(spec: NetworkSpec | ClassicalSpec) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    # A network that keeps state chooses its precision by the device, and knows none without data.
+    # A stateful network chooses its precision by the device, which tensors without data do not have.
     with (
         torch.device("cpu" if spec.steps else "meta"),
         torch.no_grad(),
@@ -26,12 +26,12 @@ def macs(spec: NetworkSpec | ClassicalSpec) -> int:
             network(windows, torch.zeros(1, spec.steps.state), torch.tensor(0))
         else:
             network(windows)
-    # A multiplication and an addition are one.
+    # A multiplication and an addition count as one.
     return int(counter.get_total_flops()) // 2
 
 
 def macs_per_s(spec: NetworkSpec | ClassicalSpec, hop_s: float) -> float:
-    """Multiply-accumulates for a second of one lead, where there is an answer every `hop_s`."""
-    # A network that keeps state sees each sample once, however long the hop.
+    """Multiply-accumulates for a second of one lead, with an inference every `hop_s`."""
+    # A stateful network sees each sample once, however long the hop.
     every_s = spec.window / spec.fs if isinstance(spec, NetworkSpec) and spec.steps else hop_s
     return macs(spec) / spec.leads / every_s

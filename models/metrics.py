@@ -1,4 +1,4 @@
-"""How good a cleaned signal is: figures from sums that can be added up block by block."""
+"""Figures of merit of a cleaned signal, from sums that can be added up block by block."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FLOOR = 1e-20
-"""mV²: a power below this is rounding, and its SNR (200 dB and more) says no more than that."""
+"""mV²: a power below this is rounding error, an SNR of 200 dB and more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +22,9 @@ class Moments:
     sums: NDArray[np.float64]
 
     @classmethod
-    def of(cls, clean: NDArray[np.float32], output: NDArray[np.float32]) -> "Moments":
+    def of(cls, reference: NDArray[np.float32], output: NDArray[np.float32]) -> "Moments":
         """Sums of a stretch, both (leads, samples) in mV; samples where either is NaN are left out."""
-        x, y = clean.astype(np.float64), output.astype(np.float64)
+        x, y = reference.astype(np.float64), output.astype(np.float64)
         valid = np.isfinite(x) & np.isfinite(y)
         x, y = np.where(valid, x, 0), np.where(valid, y, 0)
         e = y - x
@@ -42,11 +42,13 @@ class Moments:
     @property
     def count(self) -> NDArray[np.float64]:
         """Samples per lead."""
-        return self.sums[0]
+        count: NDArray[np.float64] = self.sums[0]
+        return count
 
     def _variance(self, first: int, second: int) -> NDArray[np.float64]:
         count = np.maximum(self.sums[0], 1)
-        return np.maximum(self.sums[second] / count - (self.sums[first] / count) ** 2, _FLOOR)
+        variance: NDArray[np.float64] = self.sums[second] / count - (self.sums[first] / count) ** 2
+        return np.maximum(variance, _FLOOR)
 
     @property
     def snr_db(self) -> NDArray[np.float64]:
@@ -62,7 +64,7 @@ class Moments:
 
     @property
     def prd_percent(self) -> NDArray[np.float64]:
-        """Percentage root mean square difference per lead, mean removed, clean denominator."""
+        """Percentage root mean square difference per lead, mean removed, over the power of the reference."""
         prd: NDArray[np.float64] = 100 * np.sqrt(self._variance(6, 7) / self._variance(1, 2))
         return np.where(self.count > 0, prd, np.nan)
 

@@ -1,5 +1,6 @@
 """All that is known of each system, as one record: what ``ecg-stream models`` shows."""
 
+from dataclasses import asdict
 from typing import Any
 
 from models.registry import find_system, load_card
@@ -41,25 +42,24 @@ def overview(name: str) -> dict[str, Any]:
     if not isinstance(spec, ClassicalSpec) and spec.replica_parameters:
         facts["published_parameters"] = spec.replica_parameters
     try:
-        card = load_card(name).trained
+        trained = load_card(name).trained
     except InputError as error:
         return {**facts, "weights": False, "why_not": str(error)}
+    if trained is None:
+        return {**facts, "weights": True}
     known = ("training", "training_command", "full_training_command", "track_f", "data", "data_licence")
-    return {**facts, "weights": True, **{key: card[key] for key in known if key in card}}
-
-
-def budget(trained: dict[str, Any]) -> str:
-    """Optimiser steps and windows per step that a card's weights were trained with; empty without."""
-    if "training" not in trained:
-        return ""
-    training = trained["training"]
-    rows = training.get("rows_per_step", training["settings"]["batch"])
-    return f"{training['steps_run']:,} × {rows}"
+    card = asdict(trained)
+    return {
+        **facts,
+        "weights": True,
+        "budget": trained.training.budget,
+        **{name: card[name] for name in known},
+    }
 
 
 def improvement(facts: dict[str, Any]) -> str:
     """Track F's improvement under `_NOISE` at `_SNR` as text, dB; empty where nobody has measured it."""
-    for row in facts.get("track_f", ()):
+    for row in facts.get("track_f") or ():
         if (row["noise"], row["snr"]) == (_NOISE, _SNR):
             return f"{row['improvement_db']:+.1f}"
     return ""
@@ -82,12 +82,12 @@ def sentences(facts: dict[str, Any]) -> dict[str, str]:
         shown["parameters"] += f" ({facts['published_parameters']:,} as published)"
     if training:
         shown["trained"] = (
-            f"{budget(facts)} (steps × windows), {training['minutes']:g} min on {training['machine']}: "
+            f"{facts['budget']} (steps × windows), {training['minutes']:g} min on {training['machine']}: "
             f"{facts['training_command']}"
         )
         shown["full training"] = facts["full_training_command"]
         shown["data"] = f"{facts['data']} ({facts['data_licence']})"
-    for row in facts.get("track_f", ()):
+    for row in facts.get("track_f") or ():
         if row["noise"] != "none":
             shown[f"{row['noise']} {row['snr']:g} dB"] = (
                 f"{row['improvement_db']:+.2f} dB ({row['improvement_low_db']:+.2f} … "

@@ -5,11 +5,12 @@ time, machine) stands in the JSON card beside its weights.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.card import Trained, read_card
 from models.classical import CLASSICAL
 from models.published import PUBLISHED
 from models.spec import ClassicalSpec, NetworkSpec, StepSpec
@@ -73,6 +74,20 @@ SYSTEMS: dict[str, NetworkSpec | ClassicalSpec] = {**NETWORKS, **CLASSICAL}
 """Everything that ``--model`` takes."""
 
 
+def add_network(module: str) -> None:
+    """Make the network known whose facts are ``SPEC`` in a module: to training, export and ``--model``.
+
+    Raises
+    ------
+    InputError
+        If there is a system of that name already.
+    """
+    spec: NetworkSpec = import_module(module).SPEC
+    if spec.name in SYSTEMS:
+        raise InputError(f"{module}: there is a model {spec.name!r} already; choose another name")
+    NETWORKS[spec.name] = SYSTEMS[spec.name] = spec
+
+
 def find_system(name: str) -> NetworkSpec | ClassicalSpec:
     """Look a network or a classical system up by name.
 
@@ -102,10 +117,18 @@ def find_network(name: str) -> NetworkSpec:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A system ready to run: `spec`, and `trained`, the JSON beside a network's weights."""
+    """A system ready to run.
+
+    Parameters
+    ----------
+    spec
+        Its facts.
+    trained
+        What the card beside a network's weights says; None for what has no weights.
+    """
 
     spec: NetworkSpec | ClassicalSpec
-    trained: dict[str, Any]
+    trained: Trained | None = None
 
     @property
     def network(self) -> NetworkSpec:
@@ -116,32 +139,41 @@ class ModelCard:
 
     @property
     def onnx_path(self) -> Path:
-        """The graph that every backend but torch runs."""
+        """The graph, without its weights, that every backend but torch runs (`models.graphs`)."""
         return WEIGHTS / f"{self.spec.name}.onnx"
 
     @property
     def weights_path(self) -> Path:
-        """The weights that the graph was exported from."""
+        """The weights, of the graph and of the network in torch (`models.storage`)."""
         return WEIGHTS / f"{self.spec.name}.safetensors"
 
-    def check_file(self, path: Path) -> None:
-        """Refuse a model file that is not, to the bit, the one that the card was written for.
+    @property
+    def card_path(self) -> Path:
+        """The JSON that `trained` is read from."""
+        return WEIGHTS / f"{self.spec.name}.json"
+
+    def check_files(self) -> None:
+        """Refuse model files that are not, to the bit, those that the card was written for, if there is one.
 
         Raises
         ------
         InputError
-            If it is missing, or another one.
+            If one is missing, or another one.
         """
         install = f"install ecg-stream again, or run `ecg-stream export {self.spec.name} --run … --install`"
-        if not path.is_file():
-            raise InputError(f"model {self.spec.name!r} has no {path}; {install}")
-        known = self.trained.get("onnx_sha256" if path.suffix == ".onnx" else "weights_sha256")
-        found = sha256(path)
-        if found != known:
-            raise InputError(
-                f"model file {path} is not the one that was shipped: its SHA-256 begins {found[:12]}, its "
-                f"card says {str(known)[:12]}; {install}"
-            )
+        known = self.trained
+        for path, expected in (
+            (self.weights_path, known.weights_sha256 if known else None),
+            (self.onnx_path, known.onnx_sha256 if known else None),
+        ):
+            if not path.is_file():
+                raise InputError(f"model {self.spec.name!r} has no {path}; {install}")
+            found = sha256(path)
+            if expected is not None and found != expected:
+                raise InputError(
+                    f"model file {path} is not the one that was shipped: its SHA-256 begins {found[:12]}, "
+                    f"its card says {expected[:12]}; {install}"
+                )
 
 
 def load_card(name: str) -> ModelCard:
@@ -150,18 +182,18 @@ def load_card(name: str) -> ModelCard:
     Raises
     ------
     InputError
-        If the name is unknown, or no weights are there yet.
+        If the name is unknown, no weights are there yet, or their card is no card (`models.card`).
     """
     spec = find_system(name)
+    card = ModelCard(spec)
     if isinstance(spec, ClassicalSpec):
-        return ModelCard(spec, {})
-    path = WEIGHTS / f"{name}.json"
-    if not path.is_file():
+        return card
+    if not card.card_path.is_file():
         raise InputError(
             f"model {name!r} has no weights in {WEIGHTS}; run `ecg-stream train {name}`, "
             f"then `ecg-stream export {name} --run out/train-{name} --install`"
         )
-    return ModelCard(spec, json.loads(path.read_text(encoding="utf-8")))
+    return ModelCard(spec, read_card(card.card_path))
 
 
 def sha256(path: Path) -> str:

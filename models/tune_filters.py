@@ -19,10 +19,11 @@ from models.filters import FS, SPECTRUM_HZ, wavelet_threshold
 from models.metrics import Moments
 from streamer.console.output import err, out
 from streamer.noise import KINDS
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.find import find_record
 from streamer.records.nstdb import load_tape
 from streamer.records.record import bridge_missing, clean_reference, read_record
+from streamer.settings import SourceSettings
 
 _WINDOW = CLASSICAL["dwt"].window
 _EMITTED = 108
@@ -68,7 +69,7 @@ def tune_wavelet(data_dir: Path | None = None) -> list[tuple[float, dict[str, An
         )
     ]
     scored = [
-        (float(np.mean([_snr_db(windows, clean, each) for windows, clean in heard])), each)
+        (float(np.mean([_snr_db(windows, reference, each) for windows, reference in heard])), each)
         for each in track(settings, "wavelets", console=err)
     ]
     return sorted(scored, key=lambda entry: -entry[0])
@@ -77,22 +78,24 @@ def tune_wavelet(data_dir: Path | None = None) -> list[tuple[float, dict[str, An
 def _heard(
     record: str, noise: str, snr: float, data_dir: Path | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Windows of a noisy minute, (windows, 1, samples), and what is clean of what each emits."""
+    """Windows of a noisy minute, (windows, 1, samples), and the reference of the samples that each emits."""
     source = SourceSettings(
         kind="replay", record=record, data_dir=data_dir, leads=(LEAD,), start=300.0, seconds=60.0, speed=0,
         own_drift="remove", noise=noise, snr=snr, noise_part="validation",
     )  # fmt: skip
     chunks = list(play(open_signal(source), source).chunks())
     noisy = np.concatenate([chunk.data for chunk in chunks], axis=1)[0]
-    clean = np.concatenate([chunk.clean for chunk in chunks if chunk.clean is not None], axis=1)[0]
+    reference = np.concatenate([chunk.reference for chunk in chunks if chunk.reference is not None], axis=1)[
+        0
+    ]
     windows = sliding_window_view(noisy, _WINDOW)[::_EMITTED]
-    emitted = sliding_window_view(clean, _WINDOW)[::_EMITTED, -2 * _EMITTED : -_EMITTED]
+    emitted = sliding_window_view(reference, _WINDOW)[::_EMITTED, -2 * _EMITTED : -_EMITTED]
     return np.ascontiguousarray(windows[:, None]), emitted.reshape(1, -1)
 
 
-def _snr_db(windows: NDArray[np.float32], clean: NDArray[np.float32], settings: dict[str, Any]) -> float:
+def _snr_db(windows: NDArray[np.float32], reference: NDArray[np.float32], settings: dict[str, Any]) -> float:
     output = wavelet_threshold(windows, **settings)[:, 0, -2 * _EMITTED : -_EMITTED]
-    return float(Moments.of(clean, output.reshape(1, -1)).snr_db[0])
+    return float(Moments.of(reference, output.reshape(1, -1)).snr_db[0])
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Where samples come from: live, replayed or synthetic ECG, cut into `Chunk`s."""
+"""Sources of samples: live, replayed or synthetic ECG, handed out as `Chunk`s."""

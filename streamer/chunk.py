@@ -25,9 +25,9 @@ class StreamInfo:
     source_id
         Identifies the stream among all those in one run.
     has_reference
-        Whether its chunks carry the clean reference.
+        Whether its chunks carry the reference: the ECG without the noise.
     notes
-        What a person should know before trusting it, a sentence each.
+        What a person should know before relying on it, a sentence each.
     """
 
     fs: float
@@ -70,13 +70,13 @@ class Chunk:
         (`time.perf_counter`), shape (samples,).
     arrived_ns
         When the chunk reached this process, `time.perf_counter_ns`.
-    clean
-        The aligned clean reference in mV, shape of `data`, where the source knows it.
+    reference
+        The aligned reference in mV, shape of `data`, where the source knows it.
     annotations
         Marks on samples of this chunk.
     ends_segment
-        Nothing follows soon: what waits for look-ahead leaves now, and what comes next begins
-        afresh, with or without a gap. Such a chunk has no samples.
+        The signal is interrupted here: samples that wait for look-ahead are released now, and what comes
+        next is a new segment, with or without a gap. Such a chunk has no samples.
     """
 
     stream: str
@@ -84,11 +84,12 @@ class Chunk:
     data: Samples
     source_time: NDArray[np.float64]
     arrived_ns: int
-    clean: Samples | None = None
+    reference: Samples | None = None
     annotations: tuple[Annotation, ...] = ()
     ends_segment: bool = False
 
     @property
     def stop(self) -> int:
         """Absolute index of the first sample after this chunk."""
-        return self.start + self.data.shape[1]
+        stop: int = self.start + self.data.shape[1]
+        return stop

@@ -5,17 +5,19 @@ from collections import deque
 import numpy as np
 
 SPACING_S = 0.5
+"""Least time between two points."""
 KEPT = 240
 """Points in the fit: two minutes."""
 SHORTEST_S = 5.0
+"""Signal before which no rate is stated."""
 _REFIT_S = 2.0
 
 
 class EffectiveRate:
     """Theil-Sen line through (stamp, index): the median of the slopes between all pairs of points.
 
-    Up to 29 % of the points may be anywhere (Sen, J. Am. Stat. Assoc. 63, 1968): bursts, hiccups
-    and stray stamps do not move it.
+    Up to 29 % of the points may be outliers (Sen, J. Am. Stat. Assoc. 63, 1968), so that bursts, pauses
+    and stray stamps do not change it.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ class EffectiveRate:
         self._fitted = -np.inf
 
     def add(self, stamp: float, index: int) -> None:
-        """Note the source stamp of a sample, in seconds; most calls only look and leave."""
+        """Note the source stamp of a sample, in seconds; points closer than `SPACING_S` are left out."""
         if not self._points or stamp - self._points[-1][0] >= SPACING_S:
             self._points.append((stamp, index))
 
@@ -41,7 +43,7 @@ class EffectiveRate:
 
     @property
     def hz(self) -> float | None:
-        """Samples per second of the source's clock; None before `SHORTEST_S` of signal."""
+        """Samples per second by the source's clock; None before `SHORTEST_S` of signal."""
         if self._points and self._points[-1][0] - self._fitted >= _REFIT_S:
             self._fitted = self._points[-1][0]
             stamps, indices = np.array(self._points, np.float64).T
@@ -54,6 +56,6 @@ class EffectiveRate:
 
     @property
     def ppm(self) -> float | None:
-        """Millionths by which it differs from the nominal rate."""
+        """By how much it differs from the nominal rate, in parts per million."""
         hz = self.hz
         return None if hz is None else 1e6 * (hz / self._nominal_hz - 1)

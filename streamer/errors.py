@@ -1,4 +1,4 @@
-"""The one error that means: what the user gave cannot be used."""
+"""`InputError`, raised where the user's input cannot be used, and helpers for its messages."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from streamer.plain import plain
 
 
 class InputError(ValueError):
-    """What was given cannot be used; the message says what was given, what is allowed, what to do.
+    """The input cannot be used; the message says what was given, what is allowed, and what to do.
 
     The front door prints it as one line and exits with status 2. Everything else that is
     raised is a defect of the program or a failure of the machine.

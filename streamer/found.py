@@ -1,4 +1,4 @@
-"""Sources that could be played: what a start screen offers."""
+"""Find the sources that a start screen offers."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -7,9 +7,12 @@ from pathlib import Path
 
 import platformdirs
 
+from streamer.errors import InputError
 from streamer.lsl.network import look_around
-from streamer.open_source import SourceSettings
+from streamer.plain import plain
 from streamer.records.find import DATA_VARIABLE
+from streamer.records.header import read_facts
+from streamer.settings import SourceSettings
 
 _NOT_ECG = ("nstdb",)
 
@@ -38,7 +41,7 @@ def synthetic_patients(base: SourceSettings) -> list[FoundSource]:
     Parameters
     ----------
     base
-        Everything that is not said by the source itself.
+        Settings that the source itself does not decide.
     """
     names = {"sinus": "sinus rhythm", "afib": "atrial fibrillation", "pvc": "ventricular ectopic beats"}
     return [
@@ -107,17 +110,17 @@ def _headers(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _describe(header: Path) -> str:
-    """Leads, rate and length from a WFDB header; empty where it is none that can be read."""
+    """Leads, rate and length from a WFDB header; empty where it is none that can be played."""
     try:
-        lines = header.read_text(encoding="ascii", errors="replace").splitlines()
-        lines = [line for line in lines if line.strip() and not line.startswith("#")]
-        words = lines[0].split()
-        signals, fs, samples = int(words[1]), float(words[2].split("/")[0]), int(words[3])
-    except (OSError, ValueError, IndexError):
+        facts = read_facts(header.with_suffix(""))
+    except InputError:
         return ""
-    leads = [line.split()[-1] for line in lines[1 : 1 + signals]]
-    shown = ", ".join(leads[:3]) + (f" … {signals} leads" if signals > 3 else "")
-    return f"{shown} · {fs:g} Hz · {_length(samples / fs)}"
+    if not facts.signals or not facts.fs > 0 or not facts.frames:
+        return ""
+    shown = ", ".join(plain(name) or "unnamed" for name in facts.signals[:3])
+    if len(facts.signals) > 3:
+        shown += f" … {len(facts.signals)} leads"
+    return f"{shown} · {facts.fs:g} Hz · {_length(facts.frames / facts.fs)}"
 
 
 def _length(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""How a source is doing: what a screen shows of it and a summary reports."""
+"""State and counts of a source, as a screen shows them and a summary reports them."""
 
 from dataclasses import dataclass, field
 

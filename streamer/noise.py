@@ -1,7 +1,7 @@
-"""Noise at a calibrated level: NSTDB tapes, their split in time, and what "SNR" means.
+"""Noise at a calibrated level: the split of the NSTDB records in time, and the definitions of SNR.
 
-Replay, training and evaluation all take the split and the definitions from here, so that a
-live figure, a training example and a published table speak of the same noise.
+Replay, training and evaluation all use this split and these definitions, so that live figures, training
+examples and published tables can be compared.
 """
 
 from collections.abc import Callable
@@ -95,7 +95,8 @@ def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
 
 def power_ac(data: NDArray[Any]) -> NDArray[np.float64]:
     """Mean-removed power of each lead, mV², shape (leads,); missing samples (NaN) left out."""
-    return np.nanvar(data, axis=-1, dtype=np.float64)
+    variance: NDArray[np.float64] = np.nanvar(data, axis=-1, dtype=np.float64)
+    return variance
 
 
 def noise_power_nst(noise: NDArray[Any], fs: float) -> NDArray[np.float64]:
@@ -114,7 +115,7 @@ def noise_power_nst(noise: NDArray[Any], fs: float) -> NDArray[np.float64]:
     return mean_rms**2
 
 
-def signal_power_nst(clean: NDArray[Any], beats: NDArray[np.int64], fs: float) -> NDArray[np.float64]:
+def signal_power_nst(reference: NDArray[Any], beats: NDArray[np.int64], fs: float) -> NDArray[np.float64]:
     """Power of each lead as the Noise Stress Test defines it: App²/8, shape (leads,).
 
     App is the mean peak-to-peak amplitude of the QRS complexes, ±50 ms around each beat, with
@@ -123,19 +124,19 @@ def signal_power_nst(clean: NDArray[Any], beats: NDArray[np.int64], fs: float) -
 
     Parameters
     ----------
-    clean
-        Reference in mV, shape (leads, samples).
+    reference
+        Millivolts, shape (leads, samples).
     beats
         Sample index of each QRS complex.
     """
     reach = round(0.05 * fs)
-    inside = beats[(beats >= reach) & (beats + reach < clean.shape[1])]
+    inside = beats[(beats >= reach) & (beats + reach < reference.shape[1])]
     if inside.size == 0:
         raise InputError(
             "snr definition 'nst' needs at least one QRS complex in the played stretch, "
             "and none was found; use --snr-definition ac"
         )
-    windows = clean[:, inside[:, None] + np.arange(-reach, reach + 1)]
+    windows = reference[:, inside[:, None] + np.arange(-reach, reach + 1)]
     heights = np.sort(np.ptp(windows, axis=-1), axis=-1)
     cut = heights.shape[1] // 20
     mean_height: NDArray[np.float64] = heights[:, cut : heights.shape[1] - cut].mean(
@@ -251,7 +252,7 @@ class NoiseMixer:
         parts: list[_Part] = []
         for kind in sorted(settings.weights):
             tape = self._load_tape(kind)
-            # A generator per kind: adding a kind does not move the others.
+            # A random generator per kind: adding a kind does not change where the others begin.
             offset = int(np.random.default_rng([settings.seed, KINDS.index(kind)]).integers(tape.shape[1]))
             tape = tape[np.arange(leads) % tape.shape[0]]
             heard = take(tape, offset, min(self._span, tape.shape[1]))

@@ -1,8 +1,8 @@
-"""Text that others wrote, fit for a screen or a file."""
+"""Make text from outside safe for a screen or a file."""
 
 LONGEST = 80
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
-    """Text that is printable, commands no terminal, and is not long."""
+    """Text without control characters and cut to a fair length, so that it cannot command a terminal."""
     return "".join(letter for letter in text if letter.isprintable()).strip()[:longest]

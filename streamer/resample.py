@@ -12,23 +12,28 @@ from streamer.errors import InputError
 PASSBAND = 0.3
 """Passband edge as a share of the lower of the two rates: 75 Hz at 250 Hz."""
 STOPBAND_DB = 60.0
+MOST_APART = 2000
+MOST_PHASES = 100_000
+"""Of a filter, one for each output between two inputs: 124.945 Hz to 360 Hz takes 72 000 (7 MB)."""
 
 
 def ratio(fs_in: float, fs_out: float) -> tuple[int, int]:
-    """Smallest whole (up, down) with fs_in · up / down = fs_out to one part in a million.
+    """Whole (up, down) with fs_in · up / down = fs_out; rates are rounded to a thousandth of a Hz.
+
+    Exact where `up` is then no larger than `MOST_PHASES`, else to one part in a million.
 
     Raises
     ------
     InputError
-        If the two rates have no ratio of whole numbers up to 2000.
+        If the rates are too far apart.
     """
     exact = Fraction(fs_out).limit_denominator(1000) / Fraction(fs_in).limit_denominator(1000)
-    simple = exact.limit_denominator(2000)
-    if abs(simple / exact - 1) > 1e-6 or simple.numerator > 2000:
+    nearest = exact if exact.numerator <= MOST_PHASES else exact.limit_denominator(2000)
+    if abs(nearest / exact - 1) > 1e-6 or not 1 / MOST_APART <= exact <= MOST_APART:
         raise InputError(
-            f"cannot resample {fs_in:g} Hz to {fs_out:g} Hz: no ratio of whole numbers up to 2000"
+            f"cannot resample {fs_in:g} Hz to {fs_out:g} Hz: rates may lie up to {MOST_APART} times apart"
         )
-    return simple.numerator, simple.denominator
+    return nearest.numerator, nearest.denominator
 
 
 class Resampler:
@@ -58,12 +63,10 @@ class Resampler:
         half = self.reach * self.up
         kernel = signal.firwin(2 * half + 1, low / 2, window=("kaiser", beta), fs=virtual) * self.up
         # Phase p weighs the inputs i-reach … i+reach of an output that lies p/up after input i.
-        self._phases = np.zeros((self.up, 2 * self.reach + 1), dtype=np.float32)
-        for phase in range(self.up):
-            at = half + phase - np.arange(-self.reach, self.reach + 1) * self.up
-            inside = (at >= 0) & (at <= 2 * half)
-            self._phases[phase, inside] = kernel[at[inside]]
-        # Each phase must pass a constant unchanged, or the phases would imprint a tone on an offset.
+        at = half + np.arange(self.up)[:, None] - np.arange(-self.reach, self.reach + 1) * self.up
+        inside = (at >= 0) & (at <= 2 * half)
+        self._phases = np.where(inside, kernel[np.where(inside, at, 0)], 0).astype(np.float32)
+        # Every phase has a gain of exactly 1 at 0 Hz; unequal gains would turn an offset into a tone.
         self._phases /= self._phases.sum(axis=1, keepdims=True)
         self.delay_s = self.reach / fs_in
 
@@ -77,7 +80,8 @@ class Resampler:
         centre = position // self.up - first
         windows = np.lib.stride_tricks.sliding_window_view(data, 2 * self.reach + 1, axis=1)
         chosen = windows[:, centre - self.reach]
-        return np.einsum("rot,ot->ro", chosen, self._phases[position % self.up])
+        resampled: Samples = np.einsum("rot,ot->ro", chosen, self._phases[position % self.up])
+        return resampled
 
 
 def resampled_info(info: StreamInfo, fs: float) -> StreamInfo:
@@ -88,11 +92,11 @@ def resampled_info(info: StreamInfo, fs: float) -> StreamInfo:
 def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[Chunk]:
     """Chunks of one stream at another rate; at its own rate they pass untouched.
 
-    A gap, or the end of a segment or of the stream, flushes what the filter still holds, its edge
-    value standing in for the future; then the filter starts afresh. A gap that falls between two
-    outputs takes the next one with it, so that it stays a gap. Missing samples (NaN) spread over the
-    filter's length, so that nothing is interpolated silently. An empty chunk passes: it says that
-    the source is silent.
+    A gap, the end of a segment and the end of the stream flush the filter, with the last value repeated in
+    place of what would follow; then the filter starts anew. If a gap falls between two outputs, the next
+    output is dropped, so that the gap remains. A missing sample (NaN) makes all outputs within the filter's
+    length NaN, so that nothing is interpolated silently. Empty chunks pass: they say that the source is
+    silent.
 
     Parameters
     ----------
@@ -132,13 +136,13 @@ class _StreamResampler:
         self._next = 0
 
     def push(self, chunk: Chunk) -> Iterator[Chunk]:
-        rows = chunk.data if chunk.clean is None else np.concatenate([chunk.data, chunk.clean])
+        rows = chunk.data if chunk.reference is None else np.concatenate([chunk.data, chunk.reference])
         reach = self._resampler.reach
         if self.expected is None:
             self._first = chunk.start - reach
             self._rows = np.repeat(rows[:, :1], reach, axis=1)
             self._times = chunk.source_time[0] + np.arange(-reach, 0) / self._fs_in
-            # A gap that no output lies in takes the next one with it.
+            # If no output falls into the gap, drop the next one, so that the gap remains.
             lost = 1 if chunk.start > self._ended else 0
             self._next = max(self._resampler.outputs_before(chunk.start), self._next + lost)
             self._marks: list[Annotation] = []
@@ -176,7 +180,7 @@ class _StreamResampler:
             rows[:leads],
             np.interp(at_input, np.arange(len(self._times)), self._times),
             last.arrived_ns,
-            rows[leads:] if last.clean is not None else None,
+            rows[leads:] if last.reference is not None else None,
             tuple(m._replace(sample=max(worker.outputs_before(m.sample), self._next)) for m in marks),
         )
         self._next = stop

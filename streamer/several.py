@@ -1,15 +1,17 @@
-"""Several streams at once: from what the user names to sources that are ready to play."""
+"""Several streams in one run: their settings from what the user names, and opening them together."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import replace
 
 from streamer.errors import InputError
 from streamer.lsl.network import OWN_OUTPUT, Wanted, best_match, look_around
-from streamer.open_source import SourceSettings, open_source
+from streamer.open_source import check_source, is_played, never, open_source
+from streamer.settings import SourceSettings
 from streamer.source import Source
+from streamer.source_kind import Stopped
 
 MOST = 64
 """Streams in one run."""
@@ -56,8 +58,9 @@ def side_by_side(
     Raises
     ------
     InputError
-        If it cannot be told what is meant, or no stream is there.
+        If the options contradict each other, or there is no such stream.
     """
+    check_source(base)
     if patients > 1 and base.kind != "synthetic":
         raise InputError(f"--patients makes synthetic patients; it cannot go with a source of {base.kind}")
     if every_stream:
@@ -96,9 +99,7 @@ def ecg_streams(base: SourceSettings) -> tuple[SourceSettings, ...]:
     )
 
 
-def open_sources(
-    wanted: Sequence[SourceSettings], stopped: Callable[[], bool] = lambda: False
-) -> list[Source]:
+def open_sources(wanted: Sequence[SourceSettings], stopped: Stopped = never) -> list[Source]:
     """Open sources that are to play beside each other; see `streamer.open_source.open_source`.
 
     Live streams are looked for at the same time; the first that cannot be had ends the search for
@@ -107,7 +108,7 @@ def open_sources(
     Raises
     ------
     InputError
-        If one cannot be played, or two are the same, or some have no pace beside others that have.
+        If one cannot be played, two are the same, or some play as fast as possible beside others that cannot.
     """
     if len(wanted) == 1:
         return [open_source(wanted[0], stopped)]
@@ -117,8 +118,8 @@ def open_sources(
     reading = threading.Lock()
 
     def open_one(settings: SourceSettings) -> Source:
-        # Records share the noise tapes: one after the other reads, or fetches, them once.
-        with nullcontext() if settings.kind == "lsl" else reading:
+        # Records share the noise tapes: opened one after the other, only the first reads or fetches them.
+        with reading if is_played(settings) else nullcontext():
             return open_source(settings, lambda: stopped() or failed.is_set())
 
     def look(done: Future[Source]) -> None:

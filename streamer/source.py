@@ -1,4 +1,4 @@
-"""Sources: what hands chunks to the engine, and the pace at which recorded or made signals do."""
+"""The protocol of sources, and `Player`, which plays recorded or synthetic signals at a given pace."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ CHUNK_S = 0.01
 
 
 class Source(Protocol):
-    """Anything that the engine can listen to."""
+    """Anything that the engine can take samples from."""
 
     @property
     def info(self) -> StreamInfo:
@@ -31,14 +31,13 @@ class Source(Protocol):
 
     @property
     def health(self) -> StreamHealth:
-        """How it is doing at this moment."""
+        """Its state and counts at this moment."""
         ...
 
     def chunks(self) -> Iterator[Chunk]:
         """Hand out chunks as they become due. Closing the iterator stops the source.
 
-        A live source that is silent hands out empty chunks now and then, so that whoever listens
-        can look after other things.
+        A live source that is silent hands out empty chunks now and then, so that the engine is not blocked.
         """
         ...
 
@@ -51,7 +50,7 @@ class Block(NamedTuple):
     """What a `Signal` returns: `data` and its reference, (leads, samples) mV, and the marks on it."""
 
     data: Samples
-    clean: Samples
+    reference: Samples
     annotations: tuple[Annotation, ...] = ()
 
 
@@ -71,7 +70,7 @@ class Signal(Protocol):
     def read(self, start: int, count: int) -> Block:
         """`count` samples from index `start`, fewer where the signal ends.
 
-        The same samples come back whatever the pieces in which they are asked for.
+        The samples do not depend on the pieces in which they are read.
         """
         ...
 
@@ -131,9 +130,9 @@ class Player:
     def chunks(self) -> Iterator[Chunk]:
         """Play in pieces, each handed out when its last sample is due.
 
-        Deadlines are absolute (first sample's time + n / fs), so that delays never add up: a
-        player that was held up catches up. A sample's source time is its deadline; as fast as
-        possible it is the time of hand-out.
+        Deadlines are absolute (start + n / fs), so that delays do not add up: a player that was held up
+        catches up. A sample's source time is its deadline; at speed 0 it is the time when its chunk is
+        handed out.
         """
         fs = self.info.fs
         size = max(1, round(self._chunk_s * fs))
@@ -160,7 +159,7 @@ class Player:
                 data,
                 source_time,
                 time.perf_counter_ns(),
-                block.clean if self.info.has_reference else None,
+                block.reference if self.info.has_reference else None,
                 block.annotations,
             )
             start += count

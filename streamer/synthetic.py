@@ -1,7 +1,7 @@
-"""A synthetic patient and synthetic noise: the product can be tried without any data.
+"""A synthetic patient, so that the product can be tried without any data.
 
-The patient is made in closed form from the sample index and a seed, so that any sample can be
-had at any time, always the same, and nothing grows in a run of days.
+Every sample follows in closed form from its index and a seed: any stretch can be computed at any time,
+is always the same, and needs no state that would grow in a run of days.
 """
 
 from bisect import bisect_left
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from streamer.chunk import Annotation, Samples, StreamInfo
 from streamer.errors import InputError
-from streamer.noise import KINDS
 from streamer.records.record import clean_reference
+from streamer.settings import SourceSettings
 from streamer.source import Block
+from streamer.source_kind import PlayedKind
+from streamer.synthetic_noise import generator, synthetic_tape
 
 Rhythm = Literal["sinus", "afib", "pvc"]
 Floats = NDArray[np.float64]
@@ -22,11 +24,9 @@ Floats = NDArray[np.float64]
 BLOCK_S = 10.0
 """Seconds of signal that are made, and kept, at once."""
 CACHED_BLOCKS = 2
-TAPE_S = 300.0
-"""Length of a noise tape in seconds."""
 
-_MARGIN_S = 5.0  # the reference filter forgets an edge within it
-_REACH_S = 1.2  # no wave is felt further from its R peak
+_MARGIN_S = 5.0  # edge effects of the reference filter last no longer
+_REACH_S = 1.2  # no wave reaches further from its R peak
 _REFRACTORY_S = 0.2
 _ECTOPIC_CHANCE = 0.12
 _PREMATURE = 0.35  # of an RR interval
@@ -35,7 +35,7 @@ _FIRST_COUNTER = 2**32  # beats before time zero need random numbers too
 # P, Q, R, S, T in seconds from the R peak at 60 bpm: the defaults of the authors' program.
 _CENTRE_S = np.array([-70.0, -15.0, 0.0, 15.0, 100.0]) / 360
 _WIDTH_S = np.array([0.25, 0.1, 0.1, 0.1, 0.4]) / (2 * np.pi)
-# A ventricular beat has no P, one slow QRS, and a T wave against it.
+# A ventricular beat has no P wave, a wide QRS complex, and a T wave of opposite sign.
 _ECTOPIC_CENTRE_S = np.array([0.0, 0.0, 0.0, 0.11, 0.32])
 _ECTOPIC_WIDTH_S = np.array([1.0, 1.0, 0.035, 0.035, 0.07])
 _ECTOPIC_HEIGHT = np.array([0.0, 0.0, 1.6, -0.3, -0.5])  # of the lead's R + S
@@ -99,7 +99,7 @@ class SyntheticPatient:
     is sinus rhythm where one beat in nine or ten is wide and comes 35 % of RR early; the next
     comes when it would have come anyway, after a full compensatory pause.
 
-    `Block.data` and `Block.clean` are the same array: the model has no drift of its own, so that
+    `Block.data` and `Block.reference` are the same array: the model has no drift of its own, so that
     added noise is the only difference between them. Beats are marked ``N`` or ``V`` at their R
     peaks, which in leads such as V1 are not the largest deflection.
 
@@ -142,7 +142,7 @@ class SyntheticPatient:
                 f"leads {', '.join(leads) or '(none)'} cannot be made; allowed, each once: "
                 f"{', '.join(_HEIGHT_MV)}"
             )
-        rng = _generator(fs, seed)
+        rng = generator(fs, seed)
         self.info = StreamInfo(
             float(fs),
             tuple(leads),
@@ -205,9 +205,9 @@ class SyntheticPatient:
             sample = round(peak * fs)
             if start <= sample < start + self._size:
                 marks.append(Annotation(sample, "V" if ectopic else "N"))
-        clean = clean_reference(model.astype(np.float32), fs)[:, margin:-margin].copy()
-        clean.flags.writeable = False
-        return Block(clean, clean, tuple(marks))
+        reference = clean_reference(model.astype(np.float32), fs)[:, margin:-margin].copy()
+        reference.flags.writeable = False
+        return Block(reference, reference, tuple(marks))
 
     def _beats(self, start_s: float, stop_s: float) -> list[tuple[float, bool]]:
         """Time of the R peak of each beat between two times, and whether it is ectopic."""
@@ -243,64 +243,17 @@ def _displacement(rhythm: str, rr: float, rng: np.random.Generator) -> _Lines:
     return _Lines(frequency, rng.uniform(0, 2 * np.pi, lines), amplitude)
 
 
-def synthetic_tape(kind: str, fs: float, seed: int) -> NDArray[np.float32]:
-    """Five minutes of made noise in mV as an endless tape, shape (2, samples).
-
-    A stand-in for the MIT-BIH Noise Stress Test records (NSTDB), so that the product can be
-    tried without them: figures measured on it compare with no published ones. Its filters are
-    circular, so that the tape's end runs into its beginning without a joint.
-
-    Parameters
-    ----------
-    kind
-        ``bw``: drift of 0.05-0.5 Hz. ``em``: steps that recover exponentially, and wander of
-        0.5-10 Hz that swells and fades, both in the bands of the ECG. ``ma``: 20-150 Hz
-        (at most 0.45 fs) in bursts.
-    fs
-        Sampling rate, 100 to 10000 Hz.
-    seed
-        A whole number ≥ 0. Kinds differ under the same seed.
-
-    Raises
-    ------
-    InputError
-        If a value is not allowed.
-    """
-    if kind not in KINDS:
-        raise InputError(f"noise {kind!r} is unknown; allowed: {', '.join(KINDS)}")
-    rng = _generator(fs, seed, KINDS.index(kind))
-    if kind == "bw":
-        return (0.3 * _band(rng, fs, 0.05, 0.5, slope=1.0)).astype(np.float32)
-    swell = np.exp(0.7 * _band(rng, fs, 0.05, 0.5))
-    if kind == "ma":
-        return (0.05 * swell * _band(rng, fs, 20.0, min(150.0, 0.45 * fs))).astype(np.float32)
-
-    samples = round(TAPE_S * fs)
-    time = np.arange(samples) / fs
-    steps = np.zeros((2, samples))
-    when = rng.integers(samples, size=round(TAPE_S / 4))
-    steps[:, when] = rng.standard_normal((2, when.size))
-    recovery = np.exp(-time / 0.8) - np.exp(-time / 0.02)
-    jolts = np.fft.irfft(np.fft.rfft(steps) * np.fft.rfft(recovery), samples)
-    wander = swell * _band(rng, fs, 0.5, 10.0, slope=1.0)
-    return (0.1 * wander + 0.6 * jolts).astype(np.float32)
+def _open(settings: SourceSettings) -> SyntheticPatient:
+    return SyntheticPatient(
+        rhythm=settings.rhythm,
+        heart_rate=settings.heart_rate,
+        leads=settings.leads or ("II",),
+        seed=settings.seed,
+    )
 
 
-def _band(rng: np.random.Generator, fs: float, low: float, high: float, slope: float = 0.0) -> Floats:
-    """Noise of unit power between two frequencies, amplitude ∝ f^-slope, (2, samples)."""
-    samples = round(TAPE_S * fs)
-    frequency = np.fft.rfftfreq(samples, 1 / fs)
-    inside = (frequency >= low) & (frequency <= high)
-    gain = np.where(inside, np.maximum(frequency, low) ** -slope, 0.0)
-    noise = np.fft.irfft(gain * np.fft.rfft(rng.standard_normal((2, samples))), samples)
-    noise[1] = 0.6 * noise[0] + 0.8 * noise[1]  # two electrodes on one body
-    unit: Floats = noise / noise.std(axis=1, keepdims=True)
-    return unit
+def _tape(kind: str, settings: SourceSettings, fs: float) -> NDArray[np.float32]:
+    return synthetic_tape(kind, fs, settings.seed)
 
 
-def _generator(fs: float, seed: int, *more: int) -> np.random.Generator:
-    if not 100 <= fs <= 10_000:
-        raise InputError(f"sampling rate must be 100 to 10000 Hz, got {fs}")
-    if seed < 0:
-        raise InputError(f"seed must be a whole number ≥ 0, got {seed}")
-    return np.random.default_rng([seed, *more])
+SOURCE = PlayedKind("a made patient", _open, usual_noise="em", tape=_tape)

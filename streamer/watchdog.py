@@ -1,13 +1,14 @@
-"""Whether a live stream is alive, by the age of its newest sample: liblsl itself waits in silence."""
+"""Whether a live stream is alive, by the age of its newest sample; liblsl itself does not report it."""
 
 from collections.abc import Callable
 from enum import StrEnum
 
 STALE_S = 1.0
-"""Age of the newest sample from which it is no longer now; a Polar H10 sends every 0.56 s."""
+"""Age at which the newest sample is stale; a Polar H10 sends a packet every 0.56 s."""
 LOST_S = 5.0
+"""Age of the newest sample at which the stream is lost."""
 RECOVERED_S = 5.0
-"""How long a stream that was lost says so after its return."""
+"""How long a stream that was lost is called recovered after its return."""
 
 
 class StreamState(StrEnum):
@@ -17,13 +18,13 @@ class StreamState(StrEnum):
     STALE = "STALE"
     """Its newest sample, or the first one, is late."""
     LOST = "LOST"
-    """Its outlet has gone, or nothing has come for long."""
+    """Its outlet has gone, or nothing has come for `LOST_S`."""
     RECOVERED = "RECOVERED"
-    """Samples come again; what came while it was lost is a gap."""
+    """Samples come again; those of the time while it was lost are a gap."""
 
 
 class Watchdog:
-    """Keeps the state of one stream; begins `StreamState.STALE`, until the first sample.
+    """Keeps the state of one stream, which is `StreamState.STALE` until the first sample.
 
     Parameters
     ----------
@@ -41,11 +42,11 @@ class Watchdog:
 
     @property
     def sample_age_s(self) -> float:
-        """Seconds since a sample last came (or since the watch began)."""
+        """Seconds since a sample last came, or since the start where none has."""
         return self._clock() - self._newest
 
     def fed(self) -> StreamState:
-        """Samples came."""
+        """Note that samples came; the state now."""
         self._newest = self._clock()
         if self.state is StreamState.LOST:
             self._back = self._newest
@@ -55,7 +56,7 @@ class Watchdog:
         return self._enter(StreamState.LIVE)
 
     def looked(self) -> StreamState:
-        """Nothing came."""
+        """Note that nothing came; the state now."""
         age = self.sample_age_s
         if age >= LOST_S:
             return self._enter(StreamState.LOST)
@@ -64,7 +65,7 @@ class Watchdog:
         return self.state
 
     def disconnected(self) -> StreamState:
-        """The outlet has gone: no need to wait for the age to say so."""
+        """Note that the outlet has gone, which makes the stream lost at once; the state now."""
         return self._enter(StreamState.LOST)
 
     def _enter(self, state: StreamState) -> StreamState:

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from engine.backends.base import check_step
+from engine.backends.adapters import check_step
+from engine.backends.base import Runtime
 from engine.messages import Emitted, Gap
 from models.spec import StepSpec
 from streamer.chunk import Chunk, StreamInfo
@@ -29,6 +30,15 @@ class Identity:
 
     def close(self):
         pass
+
+
+class IdentityRuntime(Runtime):
+    """Returns its input, below an adapter."""
+
+    name = "identity"
+
+    def run(self, inputs):
+        return (inputs["noisy"].copy(),)
 
 
 class Moving(Identity):
@@ -69,7 +79,7 @@ class IdentitySteps:
 
 
 def cut(
-    data: np.ndarray, sizes: Sequence[int], *, stream: str = "a", start: int = 0, clean: bool = True
+    data: np.ndarray, sizes: Sequence[int], *, stream: str = "a", start: int = 0, reference: bool = True
 ) -> Iterator[Chunk]:
     """Chunks of `data` (leads, samples); the sizes repeat until it is used up."""
     at, turn = 0, 0
@@ -77,7 +87,7 @@ def cut(
         piece = data[:, at : at + sizes[turn % len(sizes)]]
         stop = at + piece.shape[1]
         stamps = (start + np.arange(at, stop)) / FS
-        yield Chunk(stream, start + at, piece, stamps, 0, piece if clean else None)
+        yield Chunk(stream, start + at, piece, stamps, 0, piece if reference else None)
         at, turn = stop, turn + 1
 
 

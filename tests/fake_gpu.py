@@ -6,11 +6,15 @@ list of what it was given while it captured, and a plan is an ONNX graph that ON
 
 import ctypes
 import json
+import sys
 import time
 import weakref
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from enum import IntEnum
+from functools import partial
 from importlib.machinery import ModuleSpec
+from inspect import unwrap
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -18,6 +22,12 @@ import onnxruntime as ort
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+
+from engine.backends import cuda
+from engine.backends.gpu import driver, find
+from engine.backends.gpu.heartbeat import Heartbeat
+from engine.backends.tensorrt import runtime as tensorrt
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE
 
 CONTEXT = 0x1234_5678_9ABC
 NOT_SUPPORTED = 801
@@ -427,3 +437,41 @@ def fake_torch_cuda(monkeypatch):
     # The backend sets these for good.
     for name in ("allow_tf32", "benchmark"):
         monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
+
+
+def fake_driver(monkeypatch, library=None):
+    """Have the driver's library be this one, and the GPU what it says."""
+    library = library or FakeLibrary()
+    loaded = driver.Driver(library)
+    for module in (find, driver):
+        monkeypatch.setattr(module, "load_driver", lambda: loaded)
+    # What is found is remembered; this asks anew, every time.
+    monkeypatch.setattr(find, "_look", unwrap(find._look))
+    return library
+
+
+def stand_in_tensorrt(monkeypatch, folder):
+    """An 8.9 card with the RTX library, for one and four rows."""
+    library = fake_driver(monkeypatch)
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", fake_tensorrt("tensorrt_rtx", library))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    _open_for_few_rows(monkeypatch, tensorrt)
+
+
+def stand_in_cuda(monkeypatch, folder):
+    """A card that torch uses, for one and four rows."""
+    fake_driver(monkeypatch)
+    fake_torch_cuda(monkeypatch)
+    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.13.0+cu130")
+    _open_for_few_rows(monkeypatch, cuda)
+
+
+def _open_for_few_rows(monkeypatch, module):
+    entry = module.BACKEND
+    monkeypatch.setattr(module, "BACKEND", replace(entry, open=partial(entry.open, rows=(1, 4))))
+    # Here a beat would take the CPU from the test.
+    monkeypatch.setattr("engine.backends.Heartbeat", partial(Heartbeat, interval_s=600.0))
+
+
+STAND_INS = {"tensorrt": stand_in_tensorrt, "cuda": stand_in_cuda}
+"""What lets a backend run here that needs a GPU: takes a MonkeyPatch and an empty folder."""

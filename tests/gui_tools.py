@@ -7,11 +7,11 @@ import numpy as np
 from engine.ledger.delays import Delays
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Preview
-from engine.run.process import Started
-from engine.run.session import Setup, Status
+from engine.run.protocol import CleanSettings, Setup, StartedStream, Status
 from streamer.chunk import Annotation, StreamInfo
 
 FS = 360.0
+SETUP = Setup(CleanSettings("unet", "onnx", 300.0, 40.0), 340.0)
 
 
 def info(leads=("II",), fs=FS, reference=True):
@@ -19,7 +19,7 @@ def info(leads=("II",), fs=FS, reference=True):
 
 
 def started(**how):
-    return Started(info(**how), "onnx", 300.0, 40.0, 340.0)
+    return StartedStream(info(**how), SETUP)
 
 
 def message(start, raw, *, cleaned=None, spread=None, marks=None, annotations=(), fs=FS):
@@ -46,11 +46,8 @@ def preview(start, raw, cleaned=None):
 
 
 def status(**changes):
-    delays = Delays(
-        330.0, 350.0, 360.0, 370.0, 330.0, 360.0, (5.0, 15.0, 305.0, 0.1, 0.0, 2.0, 0.0, 0.2, 0.3),
-        (300.0, 340.0, 380.0), (5, 3), 0.07,
-    )  # fmt: skip
-    assert len(delays.stages_ms) == len(STAGES)
+    stages_ms = dict(zip(STAGES, (5.0, 15.0, 305.0, 0.1, 0.0, 2.0, 0.0, 0.2, 0.3), strict=True))
+    delays = Delays(330.0, 350.0, 360.0, 370.0, 330.0, 360.0, stages_ms, (300.0, 340.0, 380.0), (5, 3), 0.07)
     values = {
         "seconds": 10.0,
         "samples_in": 3600,
@@ -61,7 +58,7 @@ def status(**changes):
         "delay_p50_ms": 330.0,
         "delay_p99_ms": 360.0,
         "deadline_misses": 0,
-        "setup": Setup("unet", "onnx", 300.0, 40.0, 340.0),
+        "setup": SETUP,
         "delays": delays,
     }
     return Status(**(values | changes))

@@ -17,7 +17,7 @@ import numpy as np
 
 from streamer.broadcast.outlet import Broadcast, BroadcastSettings
 from streamer.lsl.network import BASE_PORT, PORTS, keep_to_this_machine, load_pylsl
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 
 _MARK = "ECG_STREAM_TEST_LSL"
 if _MARK not in os.environ:  # children inherit both the mark and the configuration

@@ -5,6 +5,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engine.lab.results import write_results
+
 RESULTS = os.environ.get("ECG_STREAM_SOAK")
 
 
@@ -14,4 +16,4 @@ def note_result(key, **figures):
     path = Path(RESULTS)
     results = json.loads(path.read_text()) if path.is_file() else {}
     results[key] = {**figures, "when": datetime.now(UTC).isoformat(timespec="seconds")}
-    path.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(path, results)

@@ -5,12 +5,12 @@ from functools import cache
 import numpy as np
 import torch
 from engine_tools import cut
-from safetensors.torch import load_file
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.pipeline import unguarded
 from models.registry import NETWORKS, load_card
+from models.storage import load_weights
 from streamer.synthetic import SyntheticPatient
 
 STEPWISE = [name for name, spec in NETWORKS.items() if spec.steps]
@@ -30,7 +30,7 @@ def trained(name=NAME):
     """The shipped network in torch."""
     card = load_card(name)
     network = card.network.build().eval()
-    network.load_state_dict(load_file(card.weights_path))
+    load_weights(network, card.weights_path)
     return network
 
 

@@ -7,18 +7,19 @@ import pytest
 from engine_tools import FS, Counted, Identity, assert_counted, cut, indices, joined
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from job_tools import job_of
 
 import engine.run.session
 from engine.backends import open_backend
-from engine.backends.rows import FIXED_ROWS
+from engine.backends.gpu.shapes import FIXED_ROWS
 from engine.batch import Batcher
 from engine.config import EngineConfig
-from engine.ledger.stages import STAGES, parts_ns
+from engine.ledger.stages import parts_ns
 from engine.messages import Gap
 from engine.pipeline import clean
-from engine.run.session import Job, Session
+from engine.run.session import Session
 from models.registry import load_card
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.several import side_by_side
 
 CONFIG = EngineConfig(FS, 64, 8, 20)
@@ -91,7 +92,7 @@ def test_no_window_is_held_longer_than_stated_and_none_is_lost(phases, hold_ns, 
         np.testing.assert_allclose(joined(messages, "cleaned", str(seed)), signal(400, seed), atol=1e-6)
         starts = [m.start for m in messages if m.stream == str(seed)]
         assert all(before < after for before, after in pairwise(starts))
-    held = [m.hop.started_ns - m.hop.ready_ns for m in messages]
+    held = [m.answer.call.started_ns - m.answer.hop.ready_ns for m in messages]
     # The fake clock moves in whole nanoseconds.
     assert max(held) <= hold_ns + 1
     if hold_ns and max(phases) - min(phases) > hold_ns:
@@ -113,7 +114,7 @@ def test_the_last_of_all_streams_is_not_waited_for():
     clock, backend = FakeClock(), Fixed()
     batcher = Batcher(1e12, 3, clock)
     messages = list(clean(played(clock, batcher, ward([0, 1e6, 3e6])), CONFIG, backend, clock, batcher))
-    held = [m.hop.started_ns - m.hop.ready_ns for m in messages if not m.hop.flushed]
+    held = [m.answer.call.started_ns - m.answer.hop.ready_ns for m in messages if not m.answer.hop.flushed]
     assert set(held) == {0, 2_000_000, 3_000_000}
 
 
@@ -121,9 +122,8 @@ def test_the_ledger_shows_the_wait_as_queue():
     clock = FakeClock()
     batcher = Batcher(2e6, 2, clock)
     messages = list(clean(played(clock, batcher, ward([0, 20e6])), CONFIG, Fixed(), clock, batcher))
-    early = next(m for m in messages if not m.hop.flushed)
-    parts = dict(zip(STAGES, parts_ns([(early, clock.now)]), strict=True))
-    np.testing.assert_array_equal(parts["queue"], 2e6)
+    early = next(m for m in messages if not m.answer.hop.flushed)
+    np.testing.assert_array_equal(parts_ns([(early, clock.now)]).queue, 2e6)
 
 
 def test_a_gap_keeps_its_place():
@@ -167,11 +167,10 @@ def test_a_session_of_live_streams_joins_them_and_says_what_it_cost(monkeypatch)
     parts = {"a": [(0, 720)], "b": [(0, 500), (600, 720)], "c": [(0, 200)]}
     sources = [Counted(name, segments, size=4) for name, segments in parts.items()]
     monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: sources)
-    monkeypatch.setattr(engine.run.session, "open_backend", lambda *how: backend)
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: backend)
     messages = []
-    first, *beside = side_by_side(SourceSettings(), patients=3)
-    summary = Session(Job(first, beside=tuple(beside))).run(show=messages.append).summary
+    summary = Session(job_of(*side_by_side(SourceSettings(), patients=3))).run(show=messages.append).summary
     for name, segments in parts.items():
         assert_counted(messages, name, segments)
     assert max(backend.rows) >= 2
-    assert max(one["ledger_ms"]["queue"]["p50"] for one in summary["streams"]) > 0
+    assert max(one.ledger_ms["queue"].p50 for one in summary.streams) > 0

@@ -9,18 +9,26 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import wfdb
 
-from models.registry import SYSTEMS
+from engine.backends import BACKENDS, OPTIONS
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE
+from engine.commands.old_spellings import new_spelling
+from models.registry import DEFAULT_NETWORK, SYSTEMS
+from streamer.broadcast.device_profiles import PROFILES
+from streamer.console import installed
+from streamer.faults.schedule import KINDS
 
-REQUIRED = {
-    "samples_in", "samples_out", "samples_lost", "gaps", "snr_in_db", "snr_out_db", "rmse_mv", "delay_ms",
-    "ledger_ms", "deadline_misses", "realtime_factor", "model", "backend", "lookahead_ms", "hop_ms",
-}  # fmt: skip
+COUNTED = {"samples_in", "samples_out", "samples_lost", "gaps", "hops", "deadline_misses"}
+OF_A_RUN = COUNTED | {"schema", "model", "backend", "lookahead_ms", "hop_ms", "streams"}
+OF_A_STREAM = COUNTED | {"snr_in_db", "snr_out_db", "rmse_mv", "delay_ms", "ledger_ms", "realtime_factor"}
+ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "ecg_stream"]
 
 
@@ -53,9 +61,11 @@ def test_a_headless_run_leaves_summary_and_picture(tmp_path):
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     summary = json.loads((tmp_path / "out.json").read_text())
-    assert set(summary) >= REQUIRED
-    assert set(summary["delay_ms"]) >= {"algorithmic", "p50", "p95", "p99", "max"}
-    assert all(set(stage) == {"p50", "p99", "max"} for stage in summary["ledger_ms"].values())
+    assert set(summary) >= OF_A_RUN
+    (one,) = summary["streams"]
+    assert set(one) >= OF_A_STREAM
+    assert set(one["delay_ms"]) == {"algorithmic", "p50", "p95", "p99", "max"}
+    assert all(set(stage) == {"p50", "p99", "max"} for stage in one["ledger_ms"].values())
     assert summary["samples_in"] == summary["samples_out"] == 12 * 360
     assert summary["samples_lost"] == 0
     from matplotlib.image import imread
@@ -63,14 +73,14 @@ def test_a_headless_run_leaves_summary_and_picture(tmp_path):
     picture = imread(tmp_path / "out.png")
     assert picture.shape[0] > 500
     assert picture.std() > 0.01
-    assert wfdb.rdheader(str(tmp_path / summary["recording"])).sig_len == 12 * 360
+    assert wfdb.rdheader(str(tmp_path / one["recording"])).sig_len == 12 * 360
     assert "0 lost" in ran.stdout
 
 
 def test_a_record_plays_by_its_name_alone(records):
     ran = ecg_stream("--record", "good", "--data-dir", ".", "--speed", 0, "--json", "out.json", cwd=records)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads((records / "out.json").read_text())["source"] == "mitdb/good"
+    assert json.loads((records / "out.json").read_text())["streams"][0]["source"] == "mitdb/good"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +104,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["--hop", "0"], "hop of 0 ms is not possible; lowdelay takes multiples of 11.1 ms"),
         (["--model", "unet", "--hop", "0"], "hop of 0.0 ms is not possible"),
         (["--backend", "tensorrt"], "'tensorrt' cannot be used"),
-        (["--backend", "abacus"], "allowed: auto, onnx, torch, cuda, tensorrt"),
+        (["--backend", "abacus"], "allowed: auto, tensorrt, cuda, onnx, torch"),
         (["--model", "oracle"], "'oracle' is unknown; there are: unet"),
         (["--source", "radio"], "source 'radio' is unknown"),
         (["--speed", "-1"], "speed"),
@@ -109,8 +119,15 @@ def test_a_record_plays_by_its_name_alone(records):
         (["train"], "name the networks to train, or give --all"),
         (["train", "unet", "--track", "s"], "no published network of 2 leads"),
         (["train", "acdae", "--track", "s", "--noise", "hum"], "noise 'hum' is not in Track S"),
-        (["evaluate", "--snrs", "low"], "no list of numbers"),
-        (["evaluate", "--report", "empty"], "holds no results"),
+        (["evaluate", "track-f", "--snrs", "low"], "no list of numbers"),
+        (["evaluate", "track-s", "--models", "unet"], "No such option: --models evaluate track-s --help"),
+        (["evaluate", "stress", "--noises", "em"], "No such option: --noises"),
+        (["evaluate", "dance"], "No such command 'dance'; see `ecg-stream evaluate --help`"),
+        (["evaluate", "tables", "empty"], "holds no results"),
+        (["profile", "screen", "--paced"], "No such option: --paced; see `ecg-stream profile screen --help`"),
+        (["profile", "lsl"], "Missing argument delay, account, streams"),
+        (["profile", "lsl", "sideways"], "'sideways'"),
+        (["--seconds", "5", "doctor"], "options stand before 'doctor'; write `ecg-stream doctor`"),
         (["train", "drnn", "--track", "qtdb", "--noise-version", "3"], "noise version '3' is unknown"),
         (["export", "unet", "--output", "nowhere/x.onnx"], "cannot write"),
         (["export", "unet", "--install"], "--install needs --run"),
@@ -126,11 +143,102 @@ def test_what_cannot_be_used_is_one_clear_line_and_status_2(records, arguments, 
     assert ran.stdout == ""
 
 
-def test_help_teaches():
-    ran = ecg_stream("--help", cwd=".")
-    assert ran.returncode == 0
-    for word in ("--record", "--noise", "--lookahead", "Examples", "doctor", "not for diagnosis"):
-        assert word in ran.stdout
+def helped(*arguments, columns=80):
+    """What a help says, in a terminal of so many columns."""
+    ran = subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": str(columns)},
+        check=True,
+    )
+    return ran.stdout
+
+
+def test_help_teaches_on_two_screens():
+    said = helped("--help")
+    for word in ("--record", "--noise", "--lookahead", "Examples", "doctor", "not for", "--help-all"):
+        assert word in said
+    for panel in ("Source", "Noise", "Network", "Live", "Record", "Screen", "Commands"):
+        assert f"─ {panel}" in said
+    assert said.count("\n") <= 2 * 46
+
+
+def test_help_all_shows_every_option():
+    few, every = (
+        set(re.findall(r"--[a-z-]+", helped(which, columns=200))) for which in ("--help", "--help-all")
+    )
+    assert few < every
+    assert every >= {"--rotate", "--seed", "--threads", "--no-ladder", "--timeout", "--theme", "--noise-part"}
+
+
+def test_help_names_what_there_is():
+    """It names in words what the registries hold, for they take too long to import."""
+    every = " ".join(helped("--help-all", columns=300).split())
+    assert f"some of {', '.join(KINDS)};" in every
+    named = re.search(r"Runtime: auto \(the fastest that works\), (.*?);", every)
+    assert named
+    options = (f"{name}:{word}" for name, words in OPTIONS.items() for word in words)
+    assert set(named[1].split(", ")) <= {*BACKENDS, *options}
+    assert f"[default: {DEFAULT_NETWORK}]" in every
+    assert ", ".join(PROFILES) in " ".join(helped("broadcast", "--help", columns=300).split())
+    assert FOLDER_VARIABLE in helped("export", "--help", columns=300)
+
+
+def test_the_version_is_the_one_that_runs(tmp_path):
+    said = ecg_stream("--version", cwd=tmp_path)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert said.stdout == f"ecg-stream {project['version']} (checkout)\n"
+
+
+def test_an_installed_package_tells_its_own_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(installed, "_PROJECT", tmp_path / "pyproject.toml")
+    assert installed.version_here() == version("ecg-stream")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("profile-lsl delay --seconds 5", "profile lsl delay --seconds 5"),
+        ("profile --sweep --backend onnx", "profile sweep --backend onnx"),
+        ("profile --json p.json --screen", "profile screen --json p.json"),
+        ("profile --gpu-check", "profile gpu"),
+        ("evaluate", "evaluate track-f"),
+        ("evaluate --models unet", "evaluate track-f --models unet"),
+        ("evaluate --track s --out x", "evaluate track-s --out x"),
+        ("evaluate --out x --track=qtdb", "evaluate qtdb --out x"),
+        ("evaluate --track safety", "evaluate safety"),
+        ("evaluate --report docs/results", "evaluate tables docs/results"),
+        ("frontier --snr 3", "evaluate frontier --snr 3"),
+    ],
+)
+def test_an_old_spelling_works_and_names_the_new_one(old, new):
+    arguments, note = new_spelling(old.split())
+    assert arguments == new.split()
+    assert note
+    command = " ".join(word for word in new.split()[:2])
+    assert f"is now `ecg-stream {command}" in note
+    assert "\n" not in note
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "--record 100", "doctor", "profile --help", "profile hops --hops 300", "evaluate --help"],
+)
+def test_what_is_spelled_as_today_is_left_alone(words):
+    assert new_spelling(words.split()) == (words.split(), None)
+
+
+def test_profile_alone_profiles_hops():
+    assert new_spelling(["profile", "--hops", "300"]) == (["profile", "hops", "--hops", "300"], None)
+
+
+def test_an_old_spelling_says_so_on_one_line(records):
+    ran = ecg_stream("evaluate", "--report", ".", cwd=records)
+    assert ran.returncode == 2
+    note, error = ran.stderr.splitlines()
+    assert note == "note: `ecg-stream evaluate --report .` is now `ecg-stream evaluate tables .`"
+    assert "holds no results" in error
 
 
 def start(*arguments, cwd, python=(), stderr=subprocess.PIPE):
@@ -156,20 +264,43 @@ def finish(child):
             child.communicate()
 
 
-def test_ctrl_c_loses_nothing(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_it_loses_nothing(tmp_path, number):
     child = start("--headless", "--json", "out.json", "--save", "rec", cwd=tmp_path)
     assert child.stderr is not None
-    assert any("algorithmic delay" in line for line in child.stderr)
-    time.sleep(1.5)
+    # The first report of a run that plays.
+    assert any("delay p50" in line for line in child.stderr)
     # A terminal sends it to the whole group, the engine included.
-    os.killpg(child.pid, signal.SIGINT)
+    os.killpg(child.pid, number)
     errors = finish(child)
     assert child.returncode == 0, errors
     assert "Traceback" not in errors
     summary = json.loads((tmp_path / "out.json").read_text())
     assert summary["samples_in"] == summary["samples_out"] > 360
     assert summary["samples_lost"] == 0
-    assert wfdb.rdheader(str(tmp_path / summary["recording"])).sig_len == summary["samples_out"]
+    recording = tmp_path / summary["streams"][0]["recording"]
+    assert wfdb.rdheader(str(recording)).sig_len == summary["samples_out"]
+
+
+def test_results_are_there_whatever_the_terminal_can_show(tmp_path):
+    ran = subprocess.run(
+        [*COMMAND, "--headless", "--speed", "0", "--seconds", "3", "--json", "out.json", "--plot", "out.png"],
+        cwd=tmp_path,
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((tmp_path / "out.json").read_text())["samples_out"] == 1080
+    assert (tmp_path / "out.png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_one_line(tmp_path):
+    ran = ecg_stream("--headless", "--speed", "0", "--seconds", "2", "--json", "/dev/full", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "cannot write /dev/full: No space left on device" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from ecg_stream import commands
 from engine.lab.evaluate.report import interval, markdown, summarise, write_report
 from engine.lab.evaluate.scores import Heard, Score
 from engine.lab.evaluate.tables import tables
 from engine.lab.evaluate.track_f import EvaluateSettings, evaluate
 from models import registry
+from models.card import read_card, write_card
 from models.card_figures import add_figures
+from models.registry import load_card
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 
@@ -192,22 +196,23 @@ def test_tables_are_made_from_result_files_alone(results, settings, tmp_path):
 
 def test_cards_get_the_figures_of_their_own_weights(results, settings, tmp_path, monkeypatch):
     report = write_report(results, settings, tmp_path / "track-f")
+    shipped = load_card("unet").trained
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     path = tmp_path / "weights" / "unet.json"
     own = report["manifest"]["weights_sha256"]["unet"]
-    path.write_text(json.dumps({"onnx_sha256": "of other weights"}))
+    write_card(path, replace(shipped, weights_sha256="of other weights"))
     assert add_figures(report) == []
-    path.write_text(json.dumps({"onnx_sha256": own, "data": "kept"}))
+    write_card(path, replace(shipped, weights_sha256=own, data="kept"))
     assert add_figures(report) == ["unet"]
-    card = json.loads(path.read_text())
-    assert card["data"] == "kept"
-    assert len(card["track_f"]) == 2 * 4  # two look-aheads, four conditions
+    card = read_card(path)
+    assert card.data == "kept"
+    assert len(card.track_f) == 2 * 4  # two look-aheads, four conditions
     row = next(
         r for r in summarise(results) if (r["system"], r["delay_ms"], r["snr"]) == ("unet", 400.0, 0.0)
     )
-    noted = next(f for f in card["track_f"] if (f["delay_ms"], f["snr"]) == (400.0, 0.0))
-    assert noted["improvement_db"] == round(row["improvement_db"], 2)
+    noted = next(f for f in card.track_f if (f.delay_ms, f.snr) == (400.0, 0.0))
+    assert noted.improvement_db == round(row["improvement_db"], 2)
 
 
 # Figures
@@ -216,7 +221,7 @@ def test_cards_get_the_figures_of_their_own_weights(results, settings, tmp_path,
 def heard(noise):
     patient = SyntheticPatient(fs=360.0).read(0, 20 * 360)
     beats = np.array([mark.sample for mark in patient.annotations])
-    reference = patient.clean[0]
+    reference = patient.reference[0]
     return Heard(360.0, reference + noise.astype(np.float32), reference, beats)
 
 
@@ -266,3 +271,61 @@ def test_the_interval_covers_the_mean_and_shrinks_with_records():
 def test_an_unknown_network_is_refused(settings, tmp_path):
     with pytest.raises(InputError, match="'oracle' is unknown"):
         evaluate(replace(settings, models=("oracle",)), tmp_path, lambda *progress: None)
+
+
+# The commands
+
+
+def run(*arguments):
+    """A command in this process: what it came to, and what it printed."""
+    return CliRunner().invoke(commands, ["evaluate", *map(str, arguments)])
+
+
+def test_the_command_leaves_a_report_and_prints_its_tables(made_physionet, tmp_path):
+    asked = (
+        *("track-f", "--models", "identity", "--records", "100", "--noises", "em", "--snrs", 0),
+        *("--start", 5, "--seconds", 20, "--jobs", 1, "--data-dir", made_physionet),
+        *("--out", tmp_path / "track-f"),
+    )
+    ran = run(*asked)
+    assert ran.exit_code == 0, ran.output
+    settings = json.loads((tmp_path / "track-f" / "summary.json").read_text())["manifest"]["settings"]
+    assert (settings["models"], settings["records"], settings["snrs"]) == (["identity"], ["100"], [0.0])
+    assert (settings["start"], settings["seconds"], settings["qrs"]) == (5.0, 20.0, False)
+    assert (tmp_path / "track-f" / "report.md").read_text() in ran.output
+    ran = run("tables", tmp_path)
+    assert ran.exit_code == 0, ran.output
+    assert "| identity | 339 ms |" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "name", "seconds"),
+    [
+        (["stress"], "stress", "evaluate_stress", None),
+        (["stress", "--seconds", "30"], "stress", "evaluate_stress", 30.0),
+        (["qtdb"], "qtdb", "evaluate_qtdb", 120.0),
+        (["safety"], "safety", "evaluate_safety", 3600.0),
+        (["frontier", "--lookahead", "0,100"], "frontier", "frontier", 60.0),
+    ],
+)
+def test_each_track_gets_what_was_asked_for(monkeypatch, tmp_path, arguments, module, name, seconds):
+    class Asked(Exception):
+        pass
+
+    def take(settings, *rest):
+        raise Asked(settings)
+
+    from engine.lab.evaluate import frontier, qtdb, stress
+    from engine.lab.safety import track
+    from models.benches import qtdb_results
+
+    monkeypatch.setattr(qtdb_results, "score_filters", lambda *rest: None)
+    place = {"stress": stress, "qtdb": qtdb, "safety": track, "frontier": frontier}[module]
+    monkeypatch.setattr(place, name, take)
+    ran = run(*arguments, "--models", "unet,dwt", "--hop", 100, "--jobs", 3, "--out", tmp_path)
+    assert isinstance(ran.exception, Asked), ran.output
+    settings = ran.exception.args[0]
+    settings = getattr(settings, "evaluated", settings)
+    assert (settings.models, settings.hop_ms, settings.jobs) == (("unet", "dwt"), 100.0, 3)
+    assert settings.lookaheads_ms == ((0.0, 100.0) if module == "frontier" else (300.0,))
+    assert settings.seconds == seconds

@@ -32,7 +32,7 @@ def stress_data(write_record, tmp_path_factory):
         noisy = (second >= QUIET_S) & ((second - QUIET_S) // BLOCK_S % 2 == 0)
         beats = [mark.sample for mark in block.annotations]
         # The records' own baseline is wrong by volts.
-        write_record(folder / "nstdb", name, block.clean - 5.12 + 0.6 * noise * noisy, beats=beats)
+        write_record(folder / "nstdb", name, block.reference - 5.12 + 0.6 * noise * noisy, beats=beats)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate_stress, "SNRS", ("00",))
         patch.setattr(evaluate_stress, "_FIRST_S", QUIET_S)
@@ -58,9 +58,9 @@ def row_of(rows, system, block, detector="xqrs", tolerance=150):
 def test_blocks_are_told_apart(rows, stress_data):
     assert len(rows) == 2 * 2 * 2 * 2
     for detector in ("xqrs", "gqrs"):
-        noisy, clean = (row_of(rows, "identity", block, detector) for block in ("noisy", "clean"))
-        assert clean["f1"] > 0.8
-        assert clean["f1"] > noisy["f1"] + 0.1
+        noisy, reference = (row_of(rows, "identity", block, detector) for block in ("noisy", "clean"))
+        assert reference["f1"] > 0.8
+        assert reference["f1"] > noisy["f1"] + 0.1
     annotated = 0
     for name in ("118e00", "119e00"):
         beats = read_record(find_record(name, "nstdb", stress_data)).beats
@@ -97,7 +97,7 @@ def test_the_table_shows_both_detectors(rows, settings, tmp_path):
 
 def test_gqrs_marks_the_peak_too():
     patient = SyntheticPatient(fs=360.0).read(0, 60 * FS)
-    lead = patient.clean[0]
+    lead = patient.reference[0]
     ours, theirs = find_beats(lead, 360.0), find_beats_gqrs(lead, 360.0)
     assert abs(len(ours) - len(theirs)) <= 2
     nearest = np.abs(ours[:, None] - theirs).min(axis=1)

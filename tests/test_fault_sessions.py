@@ -2,62 +2,63 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import wfdb
+from job_tools import job_of
 from test_recording import no_file_larger_than, parts
 from typer.testing import CliRunner
 
 import ecg_stream
 from engine.lab.soak.day import SoakSettings, soak
 from engine.messages import Cleaned
-from engine.run.session import Job, Session
+from engine.run.session import Session
+from engine.run.summary import as_json
 from streamer.errors import InputError
-from streamer.open_source import SourceSettings
 
 
 def job(**changes):
-    source = {"noise": "none", "seconds": 40.0, "speed": 0.0, "leads": ("II", "V1")}
-    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
-    return Job(SourceSettings(**source), hop_ms=200.0, **changes)
+    usual = {"noise": "none", "seconds": 40.0, "speed": 0.0, "leads": ("II", "V1"), "hop_ms": 200.0}
+    return job_of(**usual | changes)
 
 
 def test_a_run_with_every_fault_closes_its_account_and_says_what_was_done():
     messages = []
     summary = Session(job(faults="all:3")).run(show=messages.append).summary
-    assert summary["samples_lost"] == 0
-    assert summary["samples_out"] == summary["samples_in"]
-    assert sum(summary["marks"].values()) == 2 * summary["samples_out"]
-    assert summary["samples_out"] + summary["gap_samples"] == messages[-1].stop
-    assert summary["marks"]["missing"] >= summary["faults"]["injected"]["nan"]["samples"] > 0
-    assert summary["faults"]["seed"] == 3
-    assert summary["stream"]["duplicates"] > 0
-    assert summary["stream"]["states"]["LOST"] == sum(
-        summary["faults"]["injected"][kind]["count"] for kind in ("disconnect", "leads")
+    assert summary.samples_lost == 0
+    assert summary.samples_out == summary.samples_in
+    assert sum(summary.streams[0].marks.values()) == 2 * summary.samples_out
+    assert summary.samples_out + summary.gap_samples == messages[-1].stop
+    assert summary.streams[0].marks["missing"] >= summary.streams[0].faults.injected["nan"].samples > 0
+    assert summary.streams[0].faults.seed == 3
+    assert summary.streams[0].stream.counts.duplicates > 0
+    assert summary.streams[0].stream.states["LOST"] == sum(
+        summary.streams[0].faults.injected[kind].count for kind in ("disconnect", "leads")
     )
-    json.dumps(summary)
+    json.dumps(as_json(summary), allow_nan=False)
 
 
 def test_streams_side_by_side_do_not_fail_together():
-    first = job(faults="nan:3", seconds=30.0)
-    both = Job(first.source, hop_ms=200.0, beside=(SourceSettings(**{**vars(first.source), "seed": 9}),))
-    streams = Session(both).run().summary["streams"]
-    listed = [stream["faults"]["listed"] for stream in streams]
+    (first,) = job(faults="nan:3", seconds=30.0).sources
+    both = job_of(first, replace(first, seed=9), hop_ms=200.0)
+    streams = Session(both).run().summary.streams
+    listed = [stream.faults.listed for stream in streams]
     assert listed[0]
     assert listed[0] != listed[1]
 
 
 def test_a_run_without_faults_says_so():
-    assert Session(job(seconds=2.0)).run().summary["faults"] is None
+    assert Session(job(seconds=2.0)).run().summary.streams[0].faults is None
 
 
 def test_noise_and_pause_reach_a_signal_through_its_faults():
     session = Session(job(faults="gaps", seconds=2.0))
     session.pause(True)
-    assert not session.beds[0].player._playing.is_set()
+    assert not session.streams[0].player._playing.is_set()
     session.pause(False)
-    session.set_noise(session.beds[0].settings.noise_settings)
+    session.set_noise(session.streams[0].settings.noise_settings)
     session.run()
 
 
@@ -70,22 +71,22 @@ def test_a_full_disk_ends_the_recording_and_the_run_goes_on(tmp_path):
 
     with no_file_larger_than(40_001):
         summary = session.run(show=show).summary
-    assert summary["samples_out"] == 20 * 360
-    assert "the recording has ended" in summary["recording_problem"]
-    assert summary["recording_problem"] == seen[-1].recording_problem
+    assert summary.samples_out == 20 * 360
+    assert "the recording has ended" in summary.streams[0].recording_problem
+    assert summary.streams[0].recording_problem == seen[-1].recording_problem
     assert seen[-1].recording is None
-    assert seen[0].recording == summary["recording"]
-    kept = wfdb.rdrecord(summary["recording"]).p_signal
+    assert seen[0].recording == summary.streams[0].recording
+    kept = wfdb.rdrecord(summary.streams[0].recording).p_signal
     assert 40_000 / 12 - 200 < len(kept) <= 40_000 / 12
 
 
 def test_a_recording_rotates_when_asked(tmp_path):
     messages = []
-    ran = Session(job(seconds=20.0, faults="gaps,disconnect:1", save=tmp_path, rotate=0.1))
+    ran = Session(job(seconds=20.0, faults="gaps,disconnect:1", save=tmp_path, rotate_minutes=0.1))
     summary = ran.run(show=messages.append).summary
     signals = np.concatenate([wfdb.rdrecord(str(path)).p_signal for path in parts(tmp_path)])
     assert len(signals) == messages[-1].stop
-    assert summary["recording_files"] == len(parts(tmp_path)) == -(-len(signals) // (6 * 360))
+    assert summary.streams[0].recording_files == len(parts(tmp_path)) == -(-len(signals) // (6 * 360))
     for message in messages:
         if isinstance(message, Cleaned):
             np.testing.assert_allclose(signals[message.start : message.stop, 0], message.raw[0], atol=0.00051)
@@ -108,14 +109,14 @@ def test_a_short_soak_is_exact_and_counts_every_kind(tmp_path):
 
 
 def test_a_soak_sees_a_sample_that_changes(monkeypatch):
-    from engine.backends.filters import FilterBackend
+    from engine.backends.filters import FilterRuntime
 
-    def changed(self, batch):
-        out = batch.copy()
+    def changed(self, inputs):
+        out = inputs["noisy"].copy()
         out[0, 0, -40] += 0.01
-        return out
+        return (out,)
 
-    monkeypatch.setattr(FilterBackend, "infer", changed)
+    monkeypatch.setattr(FilterRuntime, "run", changed)
     figures = soak(SoakSettings(hours=0.005, streams=1, hop_ms=200.0))
     assert not figures["exact"]
     assert "cannot be right" in next(iter(figures["per_stream"].values()))["problems"][0]
@@ -144,6 +145,6 @@ def test_a_soak_that_cannot_be_is_refused(wrong):
 
 
 def test_help_names_every_fault():
-    shown = CliRunner().invoke(ecg_stream.app, ["--help"], env={"COLUMNS": "200"}).stdout
+    shown = CliRunner().invoke(ecg_stream.app, ["--help-all"], env={"COLUMNS": "200"}).stdout
     for word in ("--faults", "lead-off", "disconnect", "--rotate", "soak"):
         assert word in shown

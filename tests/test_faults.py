@@ -1,6 +1,7 @@
 """Faults on demand: what was asked for happens, is counted, and nothing else changes."""
 
 import json
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,8 @@ from streamer.errors import InputError
 from streamer.faults.schedule import KINDS, LISTED, Schedule, parse_faults
 from streamer.faults.signal import RAIL_MV, SIGNAL_FAULTS, SignalFaults
 from streamer.faults.source import FaultySource
-from streamer.open_source import SourceSettings, open_source
+from streamer.open_source import open_source
+from streamer.settings import SourceSettings
 from streamer.watchdog import StreamState
 
 FS = 360.0
@@ -99,25 +101,25 @@ def test_a_schedule_is_the_same_in_pieces():
 @pytest.mark.parametrize("kind", SIGNAL_FAULTS)
 def test_a_fault_of_the_signal_changes_its_samples_alone(kind):
     source, chunks = wrong(kind, seconds=120)
-    clean = Counting(FS, round(120 * FS)).read(0, 10**9)
+    reference = Counting(FS, round(120 * FS)).read(0, 10**9)
     data, struck = joined(chunks, "data"), np.zeros(round(120 * FS), np.bool_)
     for event in Schedule(kind, FS, settings(kind)).within(0, len(struck)):
         struck[event.start : event.stop] = True
         touched = data[:, event.start : event.stop]
-        same = touched == clean.data[:, event.start : event.stop]
+        same = touched == reference.data[:, event.start : event.stop]
         # Faults of one lead leave the other alone; the rest change both.
         assert same.all(axis=1).sum() == (1 if kind in ("saturation", "lead-off", "nan") else 0)
         if kind == "saturation":
             assert np.abs(touched[~same.all(axis=1)]).max() <= RAIL_MV
         if kind == "steps":
-            np.testing.assert_allclose(touched, 10 * clean.data[:, event.start : event.stop], rtol=1e-6)
+            np.testing.assert_allclose(touched, 10 * reference.data[:, event.start : event.stop], rtol=1e-6)
         if kind == "nan":
             assert np.isnan(touched).any(axis=1).sum() == 1
         if kind == "lead-off":
             assert (np.ptp(touched, axis=1) == 0).sum() == 1
     assert struck.any()
-    np.testing.assert_array_equal(data[:, ~struck], clean.data[:, ~struck])
-    np.testing.assert_array_equal(joined(chunks, "clean"), clean.clean)
+    np.testing.assert_array_equal(data[:, ~struck], reference.data[:, ~struck])
+    np.testing.assert_array_equal(joined(chunks, "reference"), reference.reference)
     assert source.log.samples[kind] == struck.sum()
 
 
@@ -156,7 +158,7 @@ def test_every_sample_is_in_its_place_or_in_a_gap(kinds, seed, chunk_s):
     data = joined(chunks, "data")
     assert source.log.misplaced == 0
     np.testing.assert_array_equal(data[0], out)
-    np.testing.assert_array_equal(joined(chunks, "clean"), 2 * data)
+    np.testing.assert_array_equal(joined(chunks, "reference"), 2 * data)
     counts = source.health.counts
     assert out[-1] + 1 == len(out) + counts.gap_samples
     lost = sum(source.log.samples.get(kind, 0) for kind in ("gaps", "disconnect", "leads"))
@@ -228,7 +230,7 @@ def test_the_same_seed_is_the_same_run_at_any_speed():
     for speed in (0.0, 60.0):
         source = open_source(SourceSettings(seconds=60, speed=speed, faults="all:2"))
         runs.append((list(source.chunks()), source.log.figures()))
-    for name in ("data", "clean"):
+    for name in ("data", "reference"):
         one, other = (joined(chunks, name) for chunks, _ in runs)
         np.testing.assert_array_equal(one, other)
     assert [c.start for c in runs[0][0]] == [c.start for c in runs[1][0]]
@@ -237,7 +239,7 @@ def test_the_same_seed_is_the_same_run_at_any_speed():
 
 def test_the_summary_lists_some_and_counts_all():
     source, _ = wrong("nan", "rate", seconds=200, often=20.0)
-    figures = json.loads(json.dumps(source.log.figures()))
+    figures = json.loads(json.dumps(asdict(source.log.figures())))
     assert figures["injected"]["rate"] == {"count": 1, "samples": 200 * 360}
     assert figures["injected"]["nan"]["count"] > LISTED
     assert len(figures["listed"]) == LISTED

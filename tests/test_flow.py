@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import EngineConfig
-from engine.messages import Emitted, Gap, Mark
+from engine.marks import Mark
+from engine.messages import Emitted, Gap
 from engine.pipeline import clean
 from streamer.errors import InputError
 
@@ -40,7 +41,7 @@ def test_an_identity_network_returns_its_input(config, sizes, leads, samples):
     np.testing.assert_array_equal(indices(messages), np.arange(samples))
     np.testing.assert_allclose(joined(messages, "cleaned"), data, atol=1e-6)
     np.testing.assert_array_equal(joined(messages, "raw"), data)
-    np.testing.assert_array_equal(joined(messages, "clean"), data)
+    np.testing.assert_array_equal(joined(messages, "reference"), data)
     np.testing.assert_array_equal(joined(messages, "source_time"), np.arange(samples) / FS)
     # The weighted squares are single precision: their root is good to about a microvolt a millivolt.
     assert joined(messages, "spread").max() < 5e-3

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from soak_tools import note_result
 
 from engine.config import EngineConfig
-from engine.messages import Emitted, Gap, Mark
+from engine.marks import Mark
+from engine.messages import Emitted, Gap
 from engine.pipeline import clean
 from streamer.faults.schedule import KINDS
 from streamer.faults.source import FaultySource
@@ -67,7 +68,7 @@ def _chunks(source, name, came):
 
     for chunk in resample(real(), source.info, FS):
         renamed = type(chunk)(
-            name, chunk.start, chunk.data, chunk.source_time, chunk.arrived_ns, chunk.clean,
+            name, chunk.start, chunk.data, chunk.source_time, chunk.arrived_ns, chunk.reference,
             chunk.annotations, chunk.ends_segment,
         )  # fmt: skip
         if renamed.data.shape[1]:
@@ -117,7 +118,7 @@ def _check_stream(came, messages, stateful):
     if stateful:
         # What each lead's segment begins with is taken off it; the guard fades to raw, which has it.
         said &= marks != Mark.BYPASSED
-        segments = np.concatenate([np.full(m.stop - m.start, m.hop.first) for m in emitted])
+        segments = np.concatenate([np.full(m.stop - m.start, m.answer.hop.first) for m in emitted])
         for inside in (said & (segments == first) for first in np.unique(segments)):
             for lead, known in enumerate(inside):
                 sent[lead, known] -= (raw - cleaned)[lead, known][:1]

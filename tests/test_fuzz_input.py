@@ -16,6 +16,7 @@ from soak_tools import note_result
 
 import ecg_stream
 from engine.run.session import Session
+from gui.commands import play_terminal
 from streamer.errors import InputError
 from streamer.lsl.inlet import _check_usable
 from streamer.lsl.metadata import pick_leads, read_channels
@@ -284,7 +285,7 @@ def refuse(monkeypatch, capsys, tmp_path):
         Session(job)
         pytest.fail(f"{job} was taken")
 
-    monkeypatch.setattr(ecg_stream, "_play", play)
+    monkeypatch.setattr(play_terminal, "play_in_terminal", play)
 
     def run(words):
         monkeypatch.setattr(sys, "argv", words)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from engine.backends import OPTIONS, open_backend, why_not
-from engine.backends.cuda_driver import Stream
-from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.gpu.driver import Stream
+from engine.backends.gpu.find import find_gpu, why_no_gpu
 from engine.backends.parity import PARITY_MV, STATE_PARITY
-from engine.backends.plans import FOLDER_VARIABLE
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE
 from engine.stateful import initial_state
 from models.registry import load_card
 
@@ -104,9 +104,9 @@ def test_any_thread_may_call(backend, windows, expected):
 
 
 def test_the_heart_beats_while_nobody_calls(backend):
-    before = backend.beats
+    before = backend.runtime.beats
     threading.Event().wait(0.5)
-    assert backend.beats > before
+    assert backend.runtime.beats > before
 
 
 def test_two_networks_live_side_by_side_and_one_may_go(backend, windows, expected):
@@ -185,7 +185,7 @@ def test_threads_and_beats_do_not_mix_their_states(stepping, onnx_steps):
                 wrong.append(number)
             state = after
 
-    beats = stepping.beats
+    beats = stepping.runtime.beats
     threads = [threading.Thread(target=call, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
@@ -193,7 +193,7 @@ def test_threads_and_beats_do_not_mix_their_states(stepping, onnx_steps):
         thread.join()
     assert wrong == []
     threading.Event().wait(0.5)
-    assert stepping.beats > beats
+    assert stepping.runtime.beats > beats
 
 
 def test_the_driver_runs_a_captured_graph_of_copies():

@@ -3,6 +3,7 @@
 import gc
 import json
 import threading
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -13,13 +14,16 @@ from engine_tools import Identity
 from fake_gpu import FakeCudaGraph, fake_torch_cuda
 from typer.testing import CliRunner
 
-from ecg_stream import app
-from engine.backends import choose_backend, open_backend, why_not
-from engine.backends.base import keeps_state
-from engine.backends.cuda import CudaBackend, CudaSteps, fold_batch_norms
-from engine.backends.gpu import Gpu
-from engine.backends.heartbeat import Heartbeat, StepHeartbeat
-from engine.backends.parity import check_step_parity
+import ecg_stream
+from engine.backends import choose_backend, cuda, open_backend, why_not
+from engine.backends.adapters import adapt
+from engine.backends.base import Runtime
+from engine.backends.cuda import fold_batch_norms, open_cuda
+from engine.backends.gpu.find import Gpu
+from engine.backends.gpu.heartbeat import Heartbeat, silence
+from engine.backends.parity import check_parity
+from engine.backends.ports import Ports, zeros
+from engine.backends.tensorrt.flavours import RTX
 from engine.lab.profile import gpu_check
 from engine.lab.profile.gpu_check import GOALS, check_gpu, judge, make_card, percentiles, time_calls
 from engine.stateful import initial_state
@@ -51,8 +55,8 @@ class Clock:
         return self.now >= self.ends - 1e-9
 
 
-class Gpuless(Identity):
-    """Notes when it ran, and on what."""
+class Noting(Runtime):
+    """Returns its input, and notes when it ran, and on what."""
 
     name = "fake"
     fixed_rows = (1, 4)
@@ -61,16 +65,20 @@ class Gpuless(Identity):
     def __init__(self, clock=lambda: 0.0):
         self.clock, self.ran, self.closed = clock, [], False
 
-    def infer(self, batch):
-        self.ran.append((round(self.clock(), 3), float(batch.max())))
-        return batch.copy()
+    def run(self, inputs):
+        self.ran.append((round(self.clock(), 3), float(inputs["noisy"].max())))
+        return (inputs["noisy"].copy(),)
 
     def close(self):
         self.closed = True
 
 
-def beat(clock, backend, interval_s=0.015):
-    heart = Heartbeat(backend, 1, 8, interval_s, clock, clock.wait)
+IDLE = {"noisy": np.zeros((1, 1, 8), np.float32)}
+ONES = {"noisy": np.ones((1, 1, 8), np.float32)}
+
+
+def beat(clock, runtime):
+    heart = Heartbeat(runtime, IDLE, 0.015, clock, clock.wait)
     heart._thread.join(10)
     assert not heart._thread.is_alive()
     return heart
@@ -78,7 +86,7 @@ def beat(clock, backend, interval_s=0.015):
 
 def test_an_idle_gpu_beats_at_its_interval():
     clock = Clock(ends=0.1)
-    backend = Gpuless(clock)
+    backend = Noting(clock)
     heart = beat(clock, backend)
     assert [moment for moment, _ in backend.ran] == [0.015, 0.03, 0.045, 0.06, 0.075, 0.09]
     assert {value for _, value in backend.ran} == {0.0}
@@ -92,12 +100,12 @@ def test_beats_lie_between_calls_that_come_every_40_ms():
 
     def call(now):
         if hearts and round(now * 1000) % 40 == 0:
-            hearts[0].infer(np.ones((1, 1, 8), np.float32))
+            hearts[0].run(ONES)
 
     clock = Clock(0.2, call)
-    backend = Gpuless(clock)
+    backend = Noting(clock)
     ready = threading.Event()
-    heart = Heartbeat(backend, 1, 8, 0.015, clock, lambda s: ready.wait(10) and clock.wait(s))
+    heart = Heartbeat(backend, IDLE, 0.015, clock, lambda s: ready.wait(10) and clock.wait(s))
     hearts.append(heart)
     ready.set()
     heart._thread.join(10)
@@ -112,11 +120,11 @@ def test_a_beat_never_waits_for_a_call_and_a_call_for_one_beat_at_most():
     """A call that is held inside the backend keeps beats out; a beat that is held delays one call."""
     inside, go_on = threading.Event(), threading.Event()
 
-    class Held(Gpuless):
-        def infer(self, batch):
+    class Held(Noting):
+        def run(self, inputs):
             inside.set()
             assert go_on.wait(10)
-            return super().infer(batch)
+            return super().run(inputs)
 
     backend = Held()
     turns = iter([False, False, False, True])
@@ -128,9 +136,9 @@ def test_a_beat_never_waits_for_a_call_and_a_call_for_one_beat_at_most():
         return next(turns)
 
     moments = iter(range(100))
-    heart = Heartbeat(backend, 1, 8, 0.015, lambda: float(next(moments)), wait)
+    heart = Heartbeat(backend, IDLE, 0.015, lambda: float(next(moments)), wait)
     tried.acquire()
-    caller = threading.Thread(target=lambda: heart.infer(np.ones((1, 1, 8), np.float32)))
+    caller = threading.Thread(target=lambda: heart.run(ONES))
     caller.start()
     assert inside.wait(10)
     # The call is inside: the heart comes by twice, and goes on without a beat.
@@ -146,7 +154,7 @@ def test_a_beat_never_waits_for_a_call_and_a_call_for_one_beat_at_most():
     go_on.clear()
     gate.release()
     assert inside.wait(10)
-    caller = threading.Thread(target=lambda: heart.infer(np.ones((1, 1, 8), np.float32)))
+    caller = threading.Thread(target=lambda: heart.run(ONES))
     caller.start()
     go_on.set()
     caller.join(10)
@@ -157,18 +165,18 @@ def test_a_beat_never_waits_for_a_call_and_a_call_for_one_beat_at_most():
 
 
 def test_a_gpu_that_fails_between_calls_is_an_error_of_the_next_call():
-    class Failing(Gpuless):
-        def infer(self, batch):
+    class Failing(Noting):
+        def run(self, inputs):
             raise RuntimeError("cuGraphLaunch: CUDA_ERROR_UNKNOWN")
 
     heart = beat(Clock(1.0), Failing())
     with pytest.raises(RuntimeError, match="between two calls: cuGraphLaunch: CUDA_ERROR_UNKNOWN"):
-        heart.infer(np.ones((1, 1, 8), np.float32))
+        heart.run(ONES)
 
 
 def test_a_real_heart_beats_and_stops():
-    backend = Gpuless()
-    heart = Heartbeat(backend, 1, 8, 0.001)
+    backend = Noting()
+    heart = Heartbeat(backend, IDLE, 0.001)
     assert heart.name == "fake"
     assert heart.fixed_rows == (1, 4)
     while len(backend.ran) < 3:
@@ -178,39 +186,16 @@ def test_a_real_heart_beats_and_stops():
     assert not heart._thread.is_alive()
 
 
-class Stepping:
-    """Notes the steps that it was asked for; its state counts them."""
-
-    name, leads, fixed_rows, transfers_ns = "fake", 1, (1,), (1, 2)
-
-    def __init__(self, steps):
-        self.steps, self.asked, self.closed = steps, [], False
-
-    def step(self, samples, state, lookahead):
-        self.asked.append((samples.shape, state.shape, lookahead))
-        return np.zeros((len(samples), 2, samples.shape[2]), np.float32), state + 1
-
-    def close(self):
-        self.closed = True
-
-
-def test_a_heart_of_steps_beats_and_leaves_the_state_alone():
+def test_idle_calls_are_the_smallest_that_a_network_takes():
     steps = load_card("lowdelay").network.steps
-    backend = Stepping(steps)
-    clock = Clock(ends=0.1)
-    heart = StepHeartbeat(backend, 0.015, clock, clock.wait)
-    heart._thread.join(10)
-    assert backend.asked == 6 * [((1, 1, 4), (1, steps.state), 0)]
-    assert (heart.beats, heart.transfers_ns, heart.steps) == (6, (0, 0), steps)
-    assert keeps_state(heart)
-    assert heart.may_hang
-    state = np.zeros((1, steps.state), np.float32)
-    _, after = heart.step(np.zeros((1, 1, 16), np.float32), state, 36)
-    assert backend.asked[-1] == ((1, 1, 16), (1, steps.state), 36)
-    assert after.max() == 1
-    assert heart.transfers_ns == (1, 2)
-    heart.close()
-    assert backend.closed
+    assert {name: each.shape for name, each in silence(find_network("lowdelay")).items()} == {
+        "noisy": (1, 1, 4),
+        "state": (1, steps.state),
+        "lookahead": (),
+    }
+    (window,) = silence(find_network("unet")).values()
+    assert window.shape == (1, 1, 720)
+    assert not any(each.any() for each in silence(find_network("lowdelay")).values())
 
 
 # Refusals
@@ -219,7 +204,7 @@ def test_a_heart_of_steps_beats_and_leaves_the_state_alone():
 @pytest.fixture
 def card_here(monkeypatch):
     """Pretend that there is a GPU, as far as looking goes."""
-    monkeypatch.setattr("engine.backends.find_gpu", lambda: Gpu("NVIDIA H200", (9, 0), (13, 0)))
+    monkeypatch.setattr("engine.backends.gpu.find._look", lambda: Gpu("NVIDIA H200", (9, 0), (13, 0)))
 
 
 def test_cuda_without_a_gpu_is_refused_in_one_line():
@@ -228,21 +213,21 @@ def test_cuda_without_a_gpu_is_refused_in_one_line():
 
 
 def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
-    monkeypatch.setattr("engine.backends.version", lambda package: "2.13.0+cpu")
+    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.13.0+cpu")
     assert why_not("cuda") == "torch 2.13.0+cpu is the build without CUDA; install the one with it"
-    monkeypatch.setattr("engine.backends.version", lambda package: "2.13.0+cu130")
+    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.13.0+cu130")
     assert why_not("cuda") is None
-    monkeypatch.setattr("engine.backends.version", lambda package: "2.8.1")
+    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.8.1")
     assert "install 2.9 or newer" in (why_not("cuda") or "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="finds no GPU that it can use"):
-        CudaBackend(load_card("unet"))
+        open_cuda(load_card("unet"))
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("onnx:fp16", "no option 'fp16'; there are: cuda:fp16, cuda:inductor, tensorrt:fp16"),
+        ("onnx:fp16", "no option 'fp16'; there are: tensorrt:fp16, cuda:fp16, cuda:inductor"),
         ("tensorrt:int8", "no option 'int8'"),
         ("cuda:", "no option ''"),
         ("warp:fp16", "no option"),
@@ -254,12 +239,13 @@ def test_a_wrong_option_is_named(name, words):
         open_backend(name, load_card("unet"))
 
 
-def test_half_precision_needs_onnx(card_here, monkeypatch):
-    monkeypatch.setattr("engine.backends.choose_flavour", lambda gpu: object())
-    assert why_not("tensorrt:fp16") is None
+def test_a_plan_needs_onnx_and_half_precision_its_optimiser(card_here, monkeypatch):
+    monkeypatch.setattr("engine.backends.tensorrt.runtime.choose_flavour", lambda gpu: RTX)
+    assert why_not("tensorrt") is why_not("tensorrt:fp16") is None
     monkeypatch.setattr("streamer.console.installed.find_spec", lambda module: None)
-    assert why_not("tensorrt") is None
-    assert "onnx not installed" in (why_not("tensorrt:fp16") or "")
+    asked = "not installed; run `pip install 'ecg-stream[rtx]'`"
+    assert why_not("tensorrt") == f"onnx {asked}"
+    assert why_not("tensorrt:fp16") == f"onnx and onnxscript {asked}"
 
 
 # The CUDA backends, on a torch that only pretends to have a GPU
@@ -268,7 +254,7 @@ def test_half_precision_needs_onnx(card_here, monkeypatch):
 def test_cuda_fills_up_and_cuts_batches(monkeypatch):
     fake_torch_cuda(monkeypatch)
     card = load_card("unet")
-    backend = CudaBackend(card, rows=(1, 4))
+    backend = adapt(open_cuda(card, rows=(1, 4)), card.spec)
     assert not torch.backends.cudnn.allow_tf32
     gc.collect()
     windows = np.random.default_rng(0).normal(size=(11, 1, 720)).astype(np.float32)
@@ -294,7 +280,7 @@ def lowdelay():
 def captured(lowdelay):
     with pytest.MonkeyPatch.context() as patch:
         fake_torch_cuda(patch)
-        backend = CudaSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+        backend = adapt(open_cuda(lowdelay, rows=(1, 4)), lowdelay.spec)
     # What the graphs read must not depend on anybody else's keeping it.
     gc.collect()
     yield backend
@@ -333,40 +319,30 @@ def test_cuda_takes_a_hop_in_as_many_steps_as_it_needs(cuda_steps, onnx_steps, r
         ours = after
 
 
-def test_answer_and_state_stay_when_the_next_step_comes(cuda_steps):
-    steps = cuda_steps.steps
-    samples = np.random.default_rng(2).normal(size=(1, 1, 16)).astype(np.float32)
-    first = cuda_steps.step(samples, initial_state(samples, steps), 36)
-    kept = [each.copy() for each in first]
-    cuda_steps.step(-samples, first[1], 36)
-    for each, before in zip(first, kept, strict=True):
-        np.testing.assert_array_equal(each, before)
-
-
-def test_a_wrong_step_is_refused_with_what_was_expected(cuda_steps):
-    state = np.zeros((1, cuda_steps.steps.state), np.float32)
-    with pytest.raises(ValueError, match=r"a multiple of 4 up to 720\), got \(1, 1, 6\)"):
-        cuda_steps.step(np.zeros((1, 1, 6), np.float32), state, 0)
-    with pytest.raises(ValueError, match=r"look-ahead must be 0 to 108 samples, got 109"):
-        cuda_steps.step(np.zeros((1, 1, 4), np.float32), state, 109)
-
-
-@pytest.mark.parametrize("broken", ["answer", "next_state", "lookahead", "nan"])
+@pytest.mark.parametrize("broken", [None, "answer", "next_state", "lookahead", "nan"])
 def test_steps_that_differ_from_onnx_runtimes_are_refused(lowdelay, onnx_steps, broken):
     """One wrong number among ten thousand of the state, or a look-ahead that is not heard, is enough."""
-    steps = onnx_steps.steps
 
-    def step(samples, state, lookahead):
-        answer, after = onnx_steps.step(samples, state, 0 if broken == "lookahead" else lookahead)
-        if broken == "next_state":
-            after[-1, 5000] += 1e-3 * max(1, abs(after[-1, 5000]))
-        elif broken != "lookahead":
-            answer[0, 1, 3] += np.nan if broken == "nan" else 0.01
-        return answer, after
+    class Differs(Runtime):
+        fixed_rows = (1, 2)
 
-    check_step_parity(lowdelay, steps, (1, 2), onnx_steps.step)
+        def run(self, inputs):
+            if broken == "lookahead":
+                inputs = inputs | {"lookahead": np.zeros_like(inputs["lookahead"])}
+            answer, after = onnx_steps.runtime.run(inputs)
+            if broken == "next_state":
+                after[-1, 5000] += 1e-3 * max(1, abs(after[-1, 5000]))
+            elif broken == "answer":
+                answer[0, 1, 3] += 0.01
+            elif broken == "nan":
+                answer[0, 1, 3] = np.nan
+            return answer, after
+
+    if broken is None:
+        check_parity(lowdelay, Differs())
+        return
     with pytest.raises(InputError, match=r"'lowdelay' .*differs .* use --backend onnx"):
-        check_step_parity(lowdelay, steps, (1, 2), step)
+        check_parity(lowdelay, Differs())
 
 
 @pytest.mark.parametrize("name", ["cuda:fp16", "cuda:inductor", "tensorrt:fp16"])
@@ -383,7 +359,7 @@ def test_a_network_that_keeps_state_takes_no_options(card_here, monkeypatch, low
 def test_auto_opens_cuda_for_a_network_that_keeps_state(monkeypatch, lowdelay):
     fake_torch_cuda(monkeypatch)
     monkeypatch.setattr("engine.backends.why_not", lambda name: "no" if name == "tensorrt" else None)
-    monkeypatch.setattr(CudaSteps.__init__, "__defaults__", ((1,),))
+    monkeypatch.setattr(cuda, "BACKEND", replace(cuda.BACKEND, open=partial(open_cuda, rows=(1,))))
     backend = open_backend("auto", lowdelay)
     assert (backend.name, backend.fixed_rows) == ("cuda", (1,))
     samples = np.ones((1, 1, 16), np.float32)
@@ -492,22 +468,22 @@ def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_
         monkeypatch.setattr(gpu_check, name, value)
     monkeypatch.setattr(gpu_check, "BATCHES", (2,))
 
-    class Fast(Gpuless):
-        def __init__(self, card, rows, precision="fp32", inductor=False):
-            super().__init__()
-            if inductor:
+    asked = []
+
+    class Fast(Runtime):
+        def __init__(self, card, options=(), threads=1, rows=()):
+            if "inductor" in options:
                 raise RuntimeError("no compiler")
+            self.name, self._spec = "fast", card.spec
 
-    class FastSteps(Stepping):
-        def __init__(self, card, steps, rows):
-            super().__init__(steps)
-            stepped.append(self)
+        def run(self, inputs):
+            rows, _, samples = inputs["noisy"].shape
+            if inputs.get("lookahead"):
+                asked.append((inputs["noisy"].shape, inputs["state"].shape, int(inputs["lookahead"])))
+            return list(zeros(Ports.of(self._spec, rows, samples).outputs).values())
 
-    stepped = []
     monkeypatch.setattr(gpu_check, "Eager", Fast)
-    monkeypatch.setattr(gpu_check, "CudaBackend", Fast)
-    monkeypatch.setattr(gpu_check, "EagerSteps", FastSteps)
-    monkeypatch.setattr(gpu_check, "CudaSteps", FastSteps)
+    monkeypatch.setattr(cuda, "BACKEND", replace(cuda.BACKEND, open=Fast))
     heard = []
     result = json.loads(json.dumps(check_gpu(lambda *step: heard.append(step))))
     refused = {name: each["refused"] for name, each in result["backends"].items() if "refused" in each}
@@ -523,11 +499,12 @@ def test_a_check_lists_what_was_refused_and_measures_the_rest(monkeypatch, card_
     assert result["backends"]["cuda"]["batches"]["2"]["p99_ms"] > 0
     assert result["gpu"] == "NVIDIA H200"
     assert steps["tensorrt"] == {"refused": "not this one"}
-    assert steps["cuda"]["batches"]["2"]["streams"] > 0
+    batch = steps["cuda"]["batches"]["2"]
+    assert batch["streams"] == int(2 * 1000 * gpu_check.HOP_S / batch["p99_ms"])
     assert result["steps"]["network"] == "lowdelay"
     # One hop of 40 ms, at the look-ahead that it runs with; two rows where it is told so.
-    asked = {each for backend in stepped for each in backend.asked if each[2]}
-    assert asked == {((rows, 1, 16), (rows, stepped[0].steps.state), 36) for rows in (1, 2)}
+    state = find_network("lowdelay").steps.state
+    assert set(asked) == {((rows, 1, 16), (rows, state), 36) for rows in (1, 2)}
 
 
 def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
@@ -550,7 +527,7 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
         },
     }
     monkeypatch.setattr(gpu_check, "check_gpu", lambda progress: report)
-    result = command("profile", "--gpu-check", "--json", str(tmp_path / "check.json"))
+    result = command("profile", "gpu", "--json", str(tmp_path / "check.json"))
     text = " ".join(result.output.split())
     for words in (
         "NVIDIA H200 (compute capability 9.0), torch 2.13.0",
@@ -571,7 +548,8 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
 
 def command(*arguments):
     """Outcome of a command: what it printed, or the InputError that `main` turns into exit status 2."""
-    result = CliRunner().invoke(app, list(arguments))
+    front = ecg_stream.app if arguments[0].startswith("-") else ecg_stream.commands
+    result = CliRunner().invoke(front, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit | InputError):
         raise result.exception
     return result
@@ -580,7 +558,7 @@ def command(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["profile", "--gpu-check"], "the GPU check needs one: no NVIDIA GPU here"),
+        (["profile", "gpu"], "the GPU check needs one: no NVIDIA GPU here"),
         (["--backend", "tensorrt", "--headless"], "backend 'tensorrt' cannot be used: no NVIDIA GPU here"),
         (["export", "lowdelay", "--format", "tensorrt"], "name the ward's with --compute-capability"),
         (["export", "unet", "--format", "tensorrt"], "name the ward's with --compute-capability"),
@@ -604,7 +582,7 @@ def test_export_writes_a_plan_and_half_a_graph(tmp_path):
     assert "MB, built in" in result.output
     assert json.loads(plan.read_bytes().split(b"\n")[1])["precision"] == "fp16"
     command(*shared, str(graph))
-    assert graph.stat().st_size < 0.6 * load_card("unet").onnx_path.stat().st_size
+    assert graph.stat().st_size < 0.6 * load_card("unet").weights_path.stat().st_size
 
 
 def test_doctor_says_which_gpu_and_why_not_each_backend():

@@ -12,7 +12,8 @@ from gui_tools import FS, info, message, preview, started, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.messages import Gap, Mark
+from engine.marks import Mark
+from engine.messages import Gap
 from gui.bridge import Life
 from gui.calibration import Calibration, fitting_gain, px_per_mm
 from gui.lanes import arrange
@@ -24,7 +25,7 @@ from gui.view_options import ViewOptions
 from gui.vitals import BeatFinder, Ticks, alarm, disagree, heart_rate
 from streamer.errors import InputError
 from streamer.found import find_records, find_sources, synthetic_patients
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 # Millimetres
@@ -140,7 +141,7 @@ def test_nothing_is_drawn_across_what_is_missing():
 
 def test_lanes_fill_the_height_and_follow_the_leads():
     lanes = arrange((0, 1), 900, reference=True, residual=True)
-    assert [lane.kinds for lane in lanes[:4]] == [("raw",), ("cleaned",), ("clean",), ("residual",)]
+    assert [lane.kinds for lane in lanes[:4]] == [("raw",), ("cleaned",), ("reference",), ("residual",)]
     assert [lane.lead for lane in lanes] == [0] * 4 + [1] * 4
     assert lanes[0].top == 0
     assert lanes[-1].bottom == 900
@@ -152,7 +153,7 @@ def test_many_leads_share_lanes_and_a_person_may_insist():
     twelve = tuple(range(12))
     lanes = arrange(twelve, 900, reference=True, residual=False)
     assert len(lanes) == 12
-    assert lanes[0].kinds == ("clean", "raw", "cleaned")
+    assert lanes[0].kinds == ("reference", "raw", "cleaned")
     assert lanes[0].main == "cleaned"
     assert len(arrange(twelve, 900, layout="stacked", reference=False, residual=False)) == 24
     assert len(arrange((0,), 900, layout="overlay", reference=False, residual=True)) == 2
@@ -381,13 +382,13 @@ def test_an_engine_that_does_not_keep_up_is_late():
 def test_rmse_is_that_of_cleaned_against_the_reference():
     monitor = Monitor(started())
     rng = np.random.default_rng(0)
-    clean = rng.standard_normal(3600).astype(np.float32)
-    monitor.take([message(0, clean)])
+    reference = rng.standard_normal(3600).astype(np.float32)
+    monitor.take([message(0, reference)])
     assert monitor.rmse_mv() == pytest.approx(0.0, abs=1e-6)
 
     error = 0.1 * rng.standard_normal(3600).astype(np.float32)
-    monitor.take([message(3600, clean)])
-    monitor.buffer._rings["cleaned"][0, 3600:7200] = clean + error
+    monitor.take([message(3600, reference)])
+    monitor.buffer._rings["cleaned"][0, 3600:7200] = reference + error
     assert monitor.rmse_mv() == pytest.approx(0.1, rel=0.05)
 
 
@@ -429,7 +430,7 @@ def _lab(linear):
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("kind", ["usual", "protan", "deutan", "tritan"])
 def test_traces_differ_for_everybody_and_stand_out_from_the_paper(theme, kind):
-    colours = [theme.raw, theme.cleaned, theme.clean]
+    colours = [theme.raw, theme.cleaned, theme.reference]
     seen = [_lab(_seen_by(colour, kind)) for colour in colours]
     paper = _lab(_seen_by(theme.background, kind))
     for index, first in enumerate(seen):

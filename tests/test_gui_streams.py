@@ -9,11 +9,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 from gui_tools import info, message, started, status
+from job_tools import job_of
 from PyQt6.QtCore import QPoint, QSettings, Qt
 from test_gui_window import like, picture
 
 from engine.messages import Gap
-from engine.run.session import Job
+from engine.run.protocol import Started
 from gui.bridge import Life
 from gui.main_window import MainWindow
 from gui.monitor import Level, share
@@ -21,7 +22,7 @@ from gui.settings import Settings
 from gui.stream_rows import LOWEST_PX
 from gui.theme import DARK
 from streamer.found import synthetic_patients
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.several import side_by_side
 
 
@@ -38,7 +39,7 @@ def ward(count, leads=("II",)):
         replace(started(leads=leads), info=replace(info(leads), name=f"ward/{n}", source_id=str(n)))
         for n in range(count)
     ]
-    return replace(each[0], beside=tuple(each[1:]))
+    return Started(tuple(each))
 
 
 def of(stream, frame):
@@ -51,7 +52,7 @@ def of(stream, frame):
 
 @pytest.fixture
 def window(qtbot, stored):
-    window = MainWindow(None, Job(SourceSettings()), (), stored)
+    window = MainWindow(None, job_of(), (), stored)
     qtbot.addWidget(window)
     window.resize(1280, 720)
     window.show()
@@ -64,7 +65,7 @@ def test_each_stream_is_drawn_in_its_own_row(qtbot, window):
     window.attach(ward(3))
     qtbot.wait(50)
     heights = (0.5, -0.5, 0.25)
-    share([of(n, message(0, np.full(1080, mv))) for n, mv in enumerate(heights)], window.monitors)
+    share([of(n, message(0, np.full(1080, mv))) for n, mv in enumerate(heights)], window.run.monitors)
     window.page.streams.advance()
     rows = window.page.streams.rows
     assert [row.monitor.info.name for row in rows] == ["ward/0", "ward/1", "ward/2"]
@@ -92,23 +93,23 @@ def test_a_gap_or_an_end_of_one_stream_is_said_beside_it_alone(qtbot, window):
             of(1, status(gaps=1, gap_samples=406, state="LOST", sample_age_s=7.0)),
             of(2, status(ended=True)),
         ],
-        window.monitors,
+        window.run.monitors,
     )
-    window.page.refresh_labels(window.monitor, window.job, Life.PLAYING)
+    window.page.refresh_labels(window.run.monitor, window.run.job, Life.PLAYING)
     heads = [row.head.texts() for row in window.page.streams.rows]
     assert [head["lost"] for head in heads] == ["no gaps", "1 gap, 406 lost", "no gaps"]
     assert heads[0]["state"].startswith("LIVE")
     assert heads[1]["state"] == "LOST 7 s"
     assert heads[2]["state"] == "ENDED"
-    assert [monitor.buffer.gaps[0] for monitor in window.monitors if monitor.buffer.gaps] == [(360, 766)]
+    assert [monitor.buffer.gaps[0] for monitor in window.run.monitors if monitor.buffer.gaps] == [(360, 766)]
 
 
 def test_the_selected_stream_feeds_the_figures(qtbot, window):
     window.attach(ward(12))
-    for number, monitor in enumerate(window.monitors):
+    for number, monitor in enumerate(window.run.monitors):
         share(
             [of(number, message(0, np.zeros(360))), of(number, status(snr_in_db=float(number)))],
-            window.monitors,
+            window.run.monitors,
         )
         assert monitor.status.snr_in_db == number
 
@@ -126,15 +127,15 @@ def test_the_selected_stream_feeds_the_figures(qtbot, window):
         (Qt.Key.Key_PageUp, 11),
     ):
         qtbot.keyClick(window, key)
-        assert window.monitor is window.monitors[expected]
+        assert window.run.monitor is window.run.monitors[expected]
         assert shown() == f"{expected:+.1f}"
         assert window.page.streams.current is window.page.streams.rows[expected]
     assert "ward/11" in window.page.header.source.text()
     assert "one of" not in window.page.header.source.text()
     qtbot.mouseClick(window.page.streams.rows[4].head, Qt.MouseButton.LeftButton)
-    assert window.monitor is window.monitors[4]
+    assert window.run.monitor is window.run.monitors[4]
     window.select(99)
-    assert window.monitor is window.monitors[4]
+    assert window.run.monitor is window.run.monitors[4]
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
@@ -142,7 +143,7 @@ def test_twelve_streams_of_two_leads_have_a_readable_row_each(qtbot, window, siz
     window.resize(*size)
     window.attach(ward(12, leads=("MLII", "V5")))
     qtbot.wait(50)
-    window.page.refresh_labels(window.monitor, window.job, Life.PLAYING)
+    window.page.refresh_labels(window.run.monitor, window.run.job, Life.PLAYING)
     page = window.page
     assert not page.streams.verticalScrollBar().isVisible()
     for row in page.streams.rows:
@@ -157,14 +158,14 @@ def test_a_full_ward_scrolls_to_the_selected_stream(qtbot, window):
     qtbot.wait(50)
     rows = window.page.streams.rows
     assert rows[39].view.visibleRegion().isEmpty()
-    share([of(39, message(0, np.zeros(360)))], window.monitors)
+    share([of(39, message(0, np.zeros(360)))], window.run.monitors)
     window.page.streams.advance()
-    assert window.monitors[39].buffer._changed is not None, "what nobody sees is not drawn"
+    assert window.run.monitors[39].buffer._changed is not None, "what nobody sees is not drawn"
     window.step_stream(-1)
     qtbot.wait(50)
     assert not rows[39].view.visibleRegion().isEmpty()
     window.page.streams.advance()
-    assert window.monitors[39].buffer._changed is None
+    assert window.run.monitors[39].buffer._changed is None
     assert all(row.height() >= LOWEST_PX for row in rows)
 
 
@@ -178,12 +179,12 @@ def test_one_stream_has_no_head_and_a_ward_leaves_none_behind(qtbot, window):
 def test_options_and_freezing_are_for_every_row(qtbot, window):
     window.attach(ward(3))
     window.page.controls.change(speed=50.0)
-    window.freeze(True)
+    window.appearance.freeze(True)
     for row in window.page.streams.rows:
         assert row.view.calibration.speed == 50.0
         assert row.view.frozen
-    window.freeze(False)
-    window.set_theme("light")
+    window.appearance.freeze(False)
+    window.appearance.set_theme("light")
     for row in window.page.streams.rows:
         assert picture(row.view).mean() > 200
     states = {row.monitor.state(Life.ENDED, frozen=True) for row in window.page.streams.rows}
@@ -191,34 +192,35 @@ def test_options_and_freezing_are_for_every_row(qtbot, window):
 
 
 def test_a_run_of_two_patients_is_shown_and_ended(qtbot, stored):
-    first, second = side_by_side(SourceSettings(noise="em"), patients=2)
-    job = Job(first, beside=(second,))
+    job = job_of(*side_by_side(SourceSettings(noise="em"), patients=2))
     window = MainWindow(job, job, (), stored)
     qtbot.addWidget(window)
     window.show()
-    qtbot.waitUntil(lambda: len(window.monitors) == 2, timeout=60_000)
-    qtbot.waitUntil(lambda: all(m.buffer.final > 500 and m.status for m in window.monitors), timeout=60_000)
+    qtbot.waitUntil(lambda: len(window.run.monitors) == 2, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: all(m.buffer.final > 500 and m.status for m in window.run.monitors), timeout=60_000
+    )
     window.page.controls.snr.setValue(20)
     qtbot.keyClick(window, Qt.Key.Key_Space)
-    assert all(monitor.paused for monitor in window.monitors)
+    assert all(monitor.paused for monitor in window.run.monitors)
     qtbot.wait(800)
     qtbot.keyClick(window, Qt.Key.Key_Space)
-    at = [monitor.buffer.newest for monitor in window.monitors]
+    at = [monitor.buffer.newest for monitor in window.run.monitors]
     qtbot.waitUntil(
-        lambda: all(m.buffer.newest > n + 180 for m, n in zip(window.monitors, at, strict=True)),
+        lambda: all(m.buffer.newest > n + 180 for m, n in zip(window.run.monitors, at, strict=True)),
         timeout=60_000,
     )
-    assert [source.snr for source in window.job.sources] == [20.0, 20.0]
+    assert [source.snr for source in window.run.job.sources] == [20.0, 20.0]
     window.close()
-    summary = window.outcome.summary
-    assert summary["samples_lost"] == summary["gaps"] == 0
-    assert [one["noise_snr_db"] for one in summary["streams"]] == [20.0, 20.0]
-    assert [one["seed"] for one in summary["streams"]] == [0, 1]
+    summary = window.run.outcome.summary
+    assert summary.samples_lost == summary.gaps == 0
+    assert [one.noise_snr_db for one in summary.streams] == [20.0, 20.0]
+    assert [one.seed for one in summary.streams] == [0, 1]
 
 
 def test_several_sources_are_chosen_on_the_start_screen(qtbot, stored, monkeypatch):
-    base = Job(SourceSettings())
-    window = MainWindow(None, base, [lambda: synthetic_patients(base.source)], stored)
+    base = job_of()
+    window = MainWindow(None, base, [lambda: synthetic_patients(base.sources[0])], stored)
     qtbot.addWidget(window)
     window.show()
     start = window.start_screen

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.run.ladder import CALM_S, LONGEST_CALM_S, SETTLES_S, Ladder, Step
+from engine.run.ladder import CALM_S, LONGEST_CALM_S, SETTLES_S, Ladder, Rung
 
 HOP_S = 0.04
 
@@ -32,7 +32,7 @@ def test_nothing_happens_while_it_keeps_up():
 def test_it_goes_down_step_by_step_and_no_further_than_raw():
     run = Run()
     run.play(20, True)
-    assert [step for _, step in run.steps] == [Step.LARGER_HOP, Step.FILTER, Step.RAW]
+    assert [step for _, step in run.steps] == [Rung.LARGER_HOP, Rung.FILTER, Rung.RAW]
     # Each step is given time to show what it is worth.
     times = [time for time, _ in run.steps]
     assert all(later - earlier >= SETTLES_S for earlier, later in zip([0, *times], times, strict=False))
@@ -41,31 +41,31 @@ def test_it_goes_down_step_by_step_and_no_further_than_raw():
 def test_it_comes_back_when_calm_and_not_before():
     run = Run()
     run.play(5, True)
-    assert run.ladder.step is Step.FILTER
+    assert run.ladder.step is Rung.FILTER
     run.steps.clear()
     run.play(CALM_S - 1, False)
     assert run.steps == []
     run.play(2 * CALM_S + 2, False)
-    assert [step for _, step in run.steps] == [Step.LARGER_HOP, Step.NETWORK]
+    assert [step for _, step in run.steps] == [Rung.LARGER_HOP, Rung.NETWORK]
 
 
 def test_who_relapses_waits_longer_each_time():
     run = Run()
     waits = []
     for _ in range(8):
-        run.play(4, lambda _: run.ladder.step is Step.NETWORK)
-        assert run.ladder.step is Step.LARGER_HOP
+        run.play(4, lambda _: run.ladder.step is Rung.NETWORK)
+        assert run.ladder.step is Rung.LARGER_HOP
         begun = run.now
-        while run.ladder.step is Step.LARGER_HOP:
+        while run.ladder.step is Rung.LARGER_HOP:
             run.play(HOP_S, False)
         waits.append(run.now - begun)
     assert waits[1] > 1.5 * waits[0]
     assert max(waits) == pytest.approx(LONGEST_CALM_S, abs=5)
     # It forgives after a long time up.
     run.play(3 * CALM_S, False)
-    run.play(4, lambda _: run.ladder.step is Step.NETWORK)
+    run.play(4, lambda _: run.ladder.step is Rung.NETWORK)
     begun = run.now
-    while run.ladder.step is Step.LARGER_HOP:
+    while run.ladder.step is Rung.LARGER_HOP:
         run.play(HOP_S, False)
     assert run.now - begun == pytest.approx(CALM_S, abs=5)
 
@@ -74,5 +74,5 @@ def test_settings_that_change_begin_at_the_network():
     run = Run()
     run.play(5, True)
     run.ladder.restart()
-    assert run.ladder.step is Step.NETWORK
-    assert run.ladder.figures()["steps_taken"]["larger_hop"] == 1
+    assert run.ladder.step is Rung.NETWORK
+    assert run.ladder.figures().steps_taken["larger_hop"] == 1

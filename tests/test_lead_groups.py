@@ -6,7 +6,7 @@ from engine_tools import FS, Identity, cut, joined
 
 from engine.config import EngineConfig
 from engine.lead_groups import group_leads, rows_of, ungroup_leads
-from engine.messages import Mark
+from engine.marks import Mark
 from engine.pipeline import clean
 
 CONFIG = EngineConfig(FS, 40, 8, 8)

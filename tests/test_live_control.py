@@ -6,18 +6,21 @@ import time
 import numpy as np
 import pytest
 import wfdb
+from job_tools import job_of
 
-from engine.messages import Cleaned, Emitted, Gap, Mark
-from engine.run.process import EngineProcess, Refused
-from engine.run.session import Job, Retune, Session, Status
+from engine.ledger.stages import STAGES
+from engine.marks import Mark
+from engine.messages import Cleaned, Emitted, Gap
+from engine.run.process import EngineProcess
+from engine.run.protocol import CleanSettings, Refused, Status
+from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 
 
 def session(model="unet", lookahead_ms=300.0, **source):
-    source = SourceSettings(**{"noise": "em", "seconds": 12.0, "speed": 0.0, **source})
-    return Session(Job(source, model=model, lookahead_ms=lookahead_ms))
+    source = {"noise": "em", "seconds": 12.0, "speed": 0.0, **source}
+    return Session(job_of(model=model, lookahead_ms=lookahead_ms, **source))
 
 
 def play(running, at):
@@ -47,14 +50,14 @@ def test_a_retuned_stream_has_every_sample_once_and_in_order(lookahead):
     outcome, messages = play(
         running,
         {
-            1000: lambda: running.retune(Retune("unet", "onnx", lookahead, 40.0)),
-            2500: lambda: running.retune(Retune("unet", "onnx", 300.0, 25.0)),
+            1000: lambda: running.retune(CleanSettings("unet", "onnx", lookahead, 40.0)),
+            2500: lambda: running.retune(CleanSettings("unet", "onnx", 300.0, 25.0)),
         },
     )
     assert_each_once(messages, 12 * 360)
-    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
-    assert outcome.summary["lookahead_ms"] == 300.0
-    assert outcome.summary["hop_ms"] == 25.0
+    assert outcome.summary.samples_lost == outcome.summary.gaps == 0
+    assert outcome.summary.lookahead_ms == 300.0
+    assert outcome.summary.hop_ms == 25.0
     # Raw is the source's own signal, whatever pipeline carried it.
     whole = np.concatenate([m.raw for m in messages], axis=1)
     _, untouched = play(session(), {})
@@ -76,15 +79,15 @@ def test_look_aheads_and_networks_change_without_a_lost_sample():
 
     def change(model, lookahead, hop):
         setup = running.status().setup
-        seen.append((setup.model, setup.lookahead_ms))
-        running.retune(Retune(model, "onnx", lookahead, hop))
+        seen.append((setup.clean.model, setup.clean.lookahead_ms))
+        running.retune(CleanSettings(model, "onnx", lookahead, hop))
 
     outcome, messages = play(
         running, {at: (lambda wanted=wanted: change(*wanted)) for at, wanted in changes.items()}
     )
     assert_each_once(messages, 20 * 360)
-    assert outcome.summary["samples_in"] == outcome.summary["samples_out"] == 20 * 360
-    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
+    assert outcome.summary.samples_in == outcome.summary.samples_out == 20 * 360
+    assert outcome.summary.samples_lost == outcome.summary.gaps == 0
     assert [model for model, _ in seen] == ["lowdelay"] * 3 + ["unet"] + ["lowdelay"] * 2
     assert [ms for _, ms in seen] == pytest.approx([100.0, 0.0, 300.0, 300.0, 25.0, 100.0])
     # The cleaned signal goes on as well: where it changes hands there is no sample that is no number.
@@ -99,16 +102,16 @@ def test_a_look_ahead_that_a_network_has_not_is_refused_and_the_old_goes_on():
 
     def refuse():
         with pytest.raises(InputError, match=r"look-ahead of 400 ms is not possible; .* 0 to 300 ms"):
-            running.retune(Retune("lowdelay", "onnx", 400.0, 40.0))
+            running.retune(CleanSettings("lowdelay", "onnx", 400.0, 40.0))
 
     outcome, messages = play(running, {1000: refuse})
     assert_each_once(messages, 6 * 360)
-    assert outcome.summary["lookahead_ms"] == pytest.approx(100.0)
+    assert outcome.summary.lookahead_ms == pytest.approx(100.0)
 
 
 def test_the_first_window_after_a_change_is_marked():
     running = session()
-    _, messages = play(running, {2000: lambda: running.retune(Retune("unet", "onnx", 100.0, 40.0))})
+    _, messages = play(running, {2000: lambda: running.retune(CleanSettings("unet", "onnx", 100.0, 40.0))})
     marks = np.concatenate([m.marks[0] for m in messages])
     warming = np.flatnonzero(marks == Mark.WARMUP)
     later = warming[warming > 1500]
@@ -126,7 +129,7 @@ def test_a_change_restarts_the_delays_of_the_screen_but_not_the_summary():
         {
             700: lambda: (
                 statuses.append(running.status()),
-                running.retune(Retune("unet", "onnx", 0.0, 40.0)),
+                running.retune(CleanSettings("unet", "onnx", 0.0, 40.0)),
             ),
             1500: lambda: statuses.append(running.status()),
         },
@@ -134,19 +137,19 @@ def test_a_change_restarts_the_delays_of_the_screen_but_not_the_summary():
     before, after = statuses
     assert before.delays.p50_ms > 300
     assert after.delays.p50_ms < 150
-    assert after.setup.lookahead_ms == 0.0
+    assert after.setup.clean.lookahead_ms == 0.0
     assert after.setup.algorithmic_delay_ms == pytest.approx(1000 * 14 / 360)
     assert sum(after.delays.counts) < 1500
-    assert outcome.summary["samples_lost"] == 0
-    assert len(after.delays.stages_ms) == 9
+    assert outcome.summary.samples_lost == 0
+    assert tuple(after.delays.stages_ms) == STAGES
 
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (Retune("unet", "onnx", 5000.0, 40.0), "look-ahead of 5000.0 ms is not possible"),
-        (Retune("other", "onnx", 300.0, 40.0), "model 'other' is unknown"),
-        (Retune("unet", "abacus", 300.0, 40.0), "backend 'abacus' cannot be used"),
+        (CleanSettings("unet", "onnx", 5000.0, 40.0), "look-ahead of 5000.0 ms is not possible"),
+        (CleanSettings("other", "onnx", 300.0, 40.0), "model 'other' is unknown"),
+        (CleanSettings("unet", "abacus", 300.0, 40.0), "backend 'abacus' cannot be used"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_the_old_goes_on(wanted, message):
@@ -158,7 +161,7 @@ def test_what_cannot_be_used_is_refused_and_the_old_goes_on(wanted, message):
 
     outcome, messages = play(running, {1000: refuse})
     assert_each_once(messages, 12 * 360)
-    assert outcome.summary["lookahead_ms"] == 300.0
+    assert outcome.summary.lookahead_ms == 300.0
 
 
 def test_a_pause_holds_the_signal_and_loses_nothing():
@@ -179,7 +182,7 @@ def test_a_pause_holds_the_signal_and_loses_nothing():
     assert steps.max() == pytest.approx(held, abs=0.1)
     assert np.sort(steps)[-2] == pytest.approx(1 / 360, rel=1e-3)
     # The user's pause is no delay of the engine's.
-    assert outcome.summary["delay_ms"]["max"] < 1000 * held
+    assert outcome.summary.streams[0].delay_ms.max < 1000 * held
 
 
 def test_the_screen_sees_raw_that_the_look_ahead_holds_back():
@@ -224,7 +227,7 @@ def test_recording_begins_and_ends_while_it_plays(tmp_path):
     )
     assert states[0] is not None
     assert states[1] is None
-    path = outcome.summary["recording"]
+    path = outcome.summary.streams[0].recording
     record = wfdb.rdrecord(path)
     cleaned = np.concatenate([m.cleaned for m in messages], axis=1)[0]
     length = record.sig_len
@@ -248,17 +251,17 @@ def collect(engine, until, timeout=30.0):
 
 
 def test_the_engine_process_follows_every_command_and_survives_bad_ones(tmp_path):
-    job = Job(SourceSettings(noise="em", speed=1.0))
+    job = job_of(noise="em", speed=1.0)
     with EngineProcess(job) as engine:
         engine.wait_started()
 
         def has(kind, test):
             return lambda frames: any(isinstance(f, kind) and test(f) for f in frames)
 
-        engine.retune(Retune("unet", "onnx", 9999.0, 40.0))
+        engine.retune(CleanSettings("unet", "onnx", 9999.0, 40.0))
         collect(engine, has(Refused, lambda f: "look-ahead" in f.reason))
-        engine.retune(Retune("unet", "onnx", 100.0, 40.0))
-        collect(engine, has(Status, lambda f: f.setup.lookahead_ms == 100.0))
+        engine.retune(CleanSettings("unet", "onnx", 100.0, 40.0))
+        collect(engine, has(Status, lambda f: f.setup.clean.lookahead_ms == 100.0))
         engine.record(tmp_path)
         collect(engine, has(Status, lambda f: f.recording is not None))
         engine.record(None)
@@ -272,6 +275,6 @@ def test_the_engine_process_follows_every_command_and_survives_bad_ones(tmp_path
         # A held engine must still end when it is asked to.
         engine.stop()
         _, outcome = collect(engine, lambda frames: False)
-    assert outcome.summary["samples_lost"] == outcome.summary["gaps"] == 0
-    assert outcome.summary["noise"] == {"ma": 1.0}
+    assert outcome.summary.samples_lost == outcome.summary.gaps == 0
+    assert outcome.summary.streams[0].noise == {"ma": 1.0}
     assert list(tmp_path.glob("*.dat"))

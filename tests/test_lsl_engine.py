@@ -11,18 +11,20 @@ from collections import deque
 
 import numpy as np
 import pytest
+from job_tools import job_of
 from lsl_outlets import Device, running
 
 from engine.lab.profile.lsl_path import account
-from engine.run.process import EngineFailure, EngineProcess
-from engine.run.session import Job, Session, Status
+from engine.run.failure import EngineFailure
+from engine.run.process import EngineProcess
+from engine.run.protocol import Status
+from engine.run.session import Session
 from models.registry import DEFAULT_NETWORK
 from streamer.broadcast.outlet import BroadcastSettings
-from streamer.errors import InputError
 from streamer.lsl.network import Wanted, find_stream, load_pylsl
-from streamer.lsl.source import LslSettings
-from streamer.open_source import SourceSettings
+from streamer.lsl.settings import LslSettings
 from streamer.records.record import read_record
+from streamer.settings import SourceSettings
 
 
 def live(name, seconds=None, **options):
@@ -48,16 +50,16 @@ def test_ten_minutes_of_a_device_are_accounted_for(profile):
 @pytest.mark.filterwarnings("ignore:The inplace keyword")
 def test_a_recording_of_a_device_holds_stamps_and_states_and_plays_again(tmp_path):
     with running(BroadcastSettings("bed", profile="dropping", unit="uV")):
-        summary = Session(Job(live("bed", seconds=6), save=tmp_path)).run().summary
-    assert summary["stream"]["states"]["LIVE"] == 1
-    path = tmp_path / os.path.basename(summary["recording"])
+        summary = Session(job_of(live("bed", seconds=6), save=tmp_path)).run().summary
+    assert summary.streams[0].stream.states["LIVE"] == 1
+    path = tmp_path / os.path.basename(summary.streams[0].recording)
     events = [json.loads(line) for line in path.with_suffix(".events.jsonl").read_text().splitlines()]
     assert all({"utc", "monotonic"} <= event.keys() for event in events if event["event"] == "state")
     assert {"LIVE"} <= {event.get("state") for event in events}
     record = read_record(path)
     assert record.leads == ("II", "V1")
     frames = record.data.shape[1]
-    assert frames == summary["samples_out"] + summary["gap_samples"]
+    assert frames == summary.samples_out + summary.gap_samples
     stamps = np.fromfile(path.with_suffix(".stamps"), "<f8")
     assert len(stamps) == frames
     np.testing.assert_array_equal(np.isnan(stamps), np.isnan(record.data[0]))
@@ -65,9 +67,9 @@ def test_a_recording_of_a_device_holds_stamps_and_states_and_plays_again(tmp_pat
     slope = np.polyfit(known, stamps[known], 1)[0]
     assert 1 / slope == pytest.approx(360, rel=1e-3)
     again = SourceSettings(kind="replay", record=path.name, data_dir=tmp_path, speed=0)
-    replayed = Session(Job(again)).run().summary
-    assert replayed["leads"] == ["II", "V1"]
-    assert replayed["samples_out"] == frames
+    replayed = Session(job_of(again)).run().summary
+    assert replayed.streams[0].leads == ["II", "V1"]
+    assert replayed.samples_out == frames
 
 
 def receive(name, seconds, into):
@@ -91,7 +93,7 @@ def test_the_cleaned_stream_is_understood_by_a_client_of_its_own():
         for name, into in (("bed", raw), ("bed cleaned", cleaned), ("bed cleaned-events", events))
     ]
     with running(BroadcastSettings("bed", profile="dropping", unit="uV")):
-        session = Session(Job(live("bed", seconds=9), lsl_out="bed cleaned"))
+        session = Session(job_of(live("bed", seconds=9), lsl_out="bed cleaned"))
         for client in clients:
             client.start()
         time.sleep(2)
@@ -106,7 +108,7 @@ def test_the_cleaned_stream_is_understood_by_a_client_of_its_own():
     assert processing.child_value("network") == DEFAULT_NETWORK
     assert float(processing.child_value("lookahead_ms")) == pytest.approx(100)
     assert float(processing.child_value("algorithmic_delay_ms")) == pytest.approx(144.4, abs=1)
-    assert len(cleaned["stamps"]) == summary["samples_out"]
+    assert len(cleaned["stamps"]) == summary.samples_out
     # Each cleaned sample has the very stamp of its raw one: the two align in any recorder.
     raw_stamps = np.array(raw["stamps"])
     nearest = raw_stamps[np.abs(raw_stamps[:, None] - np.array(cleaned["stamps"])[::50]).argmin(axis=0)]
@@ -115,13 +117,13 @@ def test_the_cleaned_stream_is_understood_by_a_client_of_its_own():
     assert events["info"].nominal_srate() == 0
     told = [json.loads(text) for (text,) in events["samples"]]
     assert {"event": "state", "state": "LIVE"} in told
-    assert sum(event["event"] == "gap" for event in told) == summary["gaps"]
+    assert sum(event["event"] == "gap" for event in told) == summary.gaps
 
 
 def test_mne_lsl_reads_the_cleaned_stream():
     mne_lsl = pytest.importorskip("mne_lsl.lsl", reason="mne-lsl is not installed (pip install mne-lsl)")
     with running(BroadcastSettings("bed")):
-        session = Session(Job(live("bed", seconds=6), lsl_out="for mne"))
+        session = Session(job_of(live("bed", seconds=6), lsl_out="for mne"))
         runner = threading.Thread(target=session.run)
         (found,) = mne_lsl.resolve_streams(timeout=5, name="for mne")
         inlet = mne_lsl.StreamInlet(found)
@@ -139,7 +141,7 @@ def test_mne_lsl_reads_the_cleaned_stream():
 
 
 def test_an_engine_that_crashes_is_reported_and_takes_nothing_down():
-    with running(Device("bed")), EngineProcess(Job(live("bed"))) as engine:
+    with running(Device("bed")), EngineProcess(job_of(live("bed"))) as engine:
         engine.wait_started()
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(EngineFailure, match="without a word"):
@@ -147,7 +149,7 @@ def test_an_engine_that_crashes_is_reported_and_takes_nothing_down():
 
 
 def test_the_screen_hears_of_a_loss():
-    with running(Device("bed")) as (process,), EngineProcess(Job(live("bed", wait=True))) as engine:
+    with running(Device("bed")) as (process,), EngineProcess(job_of(live("bed", wait=True))) as engine:
         engine.wait_started()
         states, deadline = deque(maxlen=1), time.monotonic() + 30
         while time.monotonic() < deadline and list(states) != ["LOST"]:
@@ -160,9 +162,9 @@ def test_the_screen_hears_of_a_loss():
         assert list(states) == ["LOST"]
         engine.stop()
         outcome = engine.finished(20)
-    assert outcome.summary["stream"]["state"] == "LOST"
+    assert outcome.summary.streams[0].stream.state == "LOST"
     # What waited for look-ahead has left.
-    assert outcome.summary["samples_in"] == outcome.summary["samples_out"] > 0
+    assert outcome.summary.samples_in == outcome.summary.samples_out > 0
 
 
 class Command:
@@ -225,7 +227,7 @@ def test_ctrl_c_while_live_and_while_lost(tmp_path):
                 command.wait_for("LOST")
             assert command.interrupt() == 0, command.lines
         summary = json.loads(report.read_text())
-        assert summary["stream"]["state"] == state
+        assert summary["streams"][0]["stream"]["state"] == state
         assert summary["samples_lost"] == 0
 
 
@@ -254,12 +256,6 @@ def test_two_terminals():
     assert any("samples sent" in line for line in sender.lines)
 
 
-@pytest.mark.parametrize("options", [{"noise": "em"}, {"speed": 2.0}, {"loop": True}, {"start": 3.0}])
-def test_a_live_stream_refuses_what_only_a_record_can_do(options):
-    with pytest.raises(InputError, match="ecg-stream broadcast"):
-        SourceSettings(kind="lsl", **options)
-
-
 def test_a_broadcast_carries_its_reference_and_its_beats():
     signal, beats = {}, {}
     clients = [
@@ -272,7 +268,7 @@ def test_a_broadcast_carries_its_reference_and_its_beats():
         for client in clients:
             client.join()
     assert signal["info"].nominal_srate() == 250
-    assert signal["info"].get_channel_labels() == ["II", "V1", "II clean", "V1 clean", "counter"]
+    assert signal["info"].get_channel_labels() == ["II", "V1", "II reference", "V1 reference", "counter"]
     assert signal["info"].get_channel_units() == ["microvolts"] * 4 + ["samples"]
     samples, stamps = np.array(signal["samples"]), np.array(signal["stamps"])
     # No noise was asked for: the signal is its own reference.

@@ -9,7 +9,8 @@ from lsl_outlets import Device, running
 
 from streamer.errors import InputError
 from streamer.lsl.network import LslStream, Wanted, best_match
-from streamer.lsl.source import LslSettings, LslSource
+from streamer.lsl.settings import LslSettings
+from streamer.lsl.source import LslSource
 from streamer.noise import NoiseSettings
 from streamer.watchdog import StreamState
 

@@ -4,14 +4,15 @@ import threading
 import time
 
 import pytest
+from job_tools import job_of
 from lsl_outlets import Device, running
 
-from engine.run.session import Job, Session
+from engine.run.session import Session
 from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError
 from streamer.lsl.network import load_pylsl, look_around
-from streamer.lsl.source import LslSettings
-from streamer.open_source import SourceSettings
+from streamer.lsl.settings import LslSettings
+from streamer.settings import SourceSettings
 from streamer.several import open_sources, side_by_side
 
 LSL = SourceSettings(kind="lsl")
@@ -21,7 +22,7 @@ def test_one_that_is_unplugged_leaves_the_other_alone():
     devices = (BroadcastSettings("left", unit="uV"), BroadcastSettings("right", unit="uV"))
     with running(*devices) as (left, _):
         first, second = side_by_side(LSL, stream_names="left,right")
-        session = Session(Job(first, lsl_out="clean", beside=(second,), ladder=False))
+        session = Session(job_of(first, second, lsl_out="clean", ladder=False))
         stopped, published = threading.Event(), []
 
         def unplug():
@@ -38,14 +39,14 @@ def test_one_that_is_unplugged_leaves_the_other_alone():
         unplugging.start()
         summary = session.run(stopped.is_set).summary
         unplugging.join()
-    lost, steady = summary["streams"]
+    lost, steady = summary.streams
     assert {"clean-1", "clean-2"} <= set(published)
-    assert [lost["lsl_out"], steady["lsl_out"]] == ["clean-1", "clean-2"]
-    assert lost["stream"]["state"] == "LOST"
-    assert (steady["stream"]["state"], steady["gaps"]) == ("LIVE", 0)
-    assert summary["samples_lost"] == 0
-    assert steady["samples_out"] > lost["samples_out"] + 3 * 360
-    assert steady["stream"]["states"].get("LOST", 0) == 0
+    assert [lost.lsl_out, steady.lsl_out] == ["clean-1", "clean-2"]
+    assert lost.stream.state == "LOST"
+    assert (steady.stream.state, steady.gaps) == ("LIVE", 0)
+    assert summary.samples_lost == 0
+    assert steady.samples_out > lost.samples_out + 3 * 360
+    assert steady.stream.states.get("LOST", 0) == 0
 
 
 def test_all_streams_are_the_ecgs_of_others():

@@ -17,10 +17,13 @@ from models import registry
 from models.benches import track_f
 from models.classical import CLASSICAL
 from models.export import PARITY_MV, export_onnx, install_run
+from models.graphs import graph_of, open_session
 from models.metrics import Moments
-from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card, sha256
+from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
+from models.storage import load_weights, read_weights
 from streamer.errors import InputError
-from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.synthetic import SyntheticPatient
+from streamer.synthetic_noise import synthetic_tape
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 
@@ -58,6 +61,18 @@ def trained_numbers(network):
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
+REPORT = {
+    "command": "ecg-stream train",
+    "settings": {"rate": 0.001},
+    "steps_planned": 9,
+    "steps_run": 7,
+    "rows_per_step": 4,
+    "best_validation_loss": 0.5,
+    "minutes": 1,
+    "machine": "cpu",
+    "torch": "2",
+}
+"""What a trainer leaves in ``training.json``."""
 LOUDEST_SILENCE_MV = {False: 0.1, True: 0.5}
 """By whether a network keeps state: those that do not, scale by the window. Both are untrained."""
 
@@ -90,7 +105,7 @@ def run(request, tmp_path_factory):
     """
     spec, folder = NETWORKS[request.param], tmp_path_factory.mktemp("run")
     save_file(untrained(spec).state_dict(), folder / "weights.safetensors")
-    (folder / "training.json").write_text('{"steps_run": 7}')
+    (folder / "training.json").write_text(json.dumps(REPORT))
     return spec, folder
 
 
@@ -107,17 +122,17 @@ def exported(run):
 
 @pytest.fixture(scope="module")
 def graphs(exported):
-    """That graph, and those in the package: (spec, path) of each."""
+    """That graph, and those in the package: (spec, bytes) of each."""
+    spec, path, _ = exported
     shipped = [load_card(name) for name in SHIPPED]
-    return [exported[:2], *((card.spec, card.onnx_path) for card in shipped)]
+    return [(spec, path.read_bytes()), *((card.spec, graph_of(card)) for card in shipped)]
 
 
-def run_graph(path, network, batch):
+def run_graph(session, network, batch):
     """What ONNX Runtime and torch make of a batch, all that comes out of a graph: pairs of arrays.
 
     A network that keeps state is given one that it had left, so that nothing in it is zero.
     """
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     fed = {"noisy": batch}
     with torch.inference_mode():
         if hasattr(network, "initial_state"):
@@ -228,8 +243,9 @@ def test_the_graph_does_what_the_network_does(exported):
     spec, path, parity = exported
     assert parity <= PARITY_MV
     network = untrained(spec)
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for rows, seed in ((1, 5), (3, 6), (16, 7)):
-        for found, expected in run_graph(path, network, windows(spec, rows, seed)):
+        for found, expected in run_graph(session, network, windows(spec, rows, seed)):
             np.testing.assert_allclose(found, expected, atol=PARITY_MV)
 
 
@@ -238,8 +254,8 @@ def test_the_graph_does_what_the_network_does(exported):
 def test_a_graph_that_keeps_state_takes_every_step(spec, samples):
     """Of one lead or many, as short and as long as the registry says, at every look-ahead."""
     network, steps = spec.build().eval(), spec.steps
-    network.load_state_dict(load_file(load_card(spec.name).weights_path))
-    session = ort.InferenceSession(str(load_card(spec.name).onnx_path), providers=["CPUExecutionProvider"])
+    load_weights(network, load_card(spec.name).weights_path)
+    session = open_session(load_card(spec.name))
     assert 180 * steps.multiple == steps.longest
     for lookahead in (0, 1, 9, 36, steps.lookahead):
         noisy = windows(spec, 3, seed=lookahead)[..., : samples * steps.multiple]
@@ -269,8 +285,8 @@ def test_the_state_is_as_large_as_the_registry_says(spec):
 
 
 def test_the_graphs_are_plain(graphs):
-    for spec, path in graphs:
-        model = onnx.load(str(path), load_external_data=False)
+    for spec, content in graphs:
+        model = onnx.load_from_string(content)
         onnx.checker.check_model(model, full_check=True)
         assert {node.op_type for node in model.graph.node} & UNSUPPORTED == set()
         assert {node.domain for node in model.graph.node} == {""}
@@ -296,8 +312,7 @@ def test_the_graphs_are_plain(graphs):
 
 def test_the_graphs_say_nothing_of_the_machine(graphs):
     folders = {Path(models.__file__).parents[1], Path(torch.__file__).parent, Path(sys.prefix), Path.home()}
-    for _, path in graphs:
-        content = path.read_bytes()
+    for _, content in graphs:
         for trace in [*(f"{folder}/" for folder in folders), "/home/", "site-packages", ".py"]:
             assert trace.encode() not in content
         model = onnx.load_model_from_string(content)
@@ -324,13 +339,17 @@ def test_a_run_is_installed_with_its_card(run, exported, tmp_path, monkeypatch):
     parity = install_run(spec, folder)
     card = load_card(spec.name)
     assert card.spec is spec
-    assert card.trained["training"] == {"steps_run": 7}
-    assert card.trained["parity_mv"] == parity <= PARITY_MV
-    assert (
-        card.trained["weights_sha256"] == sha256(card.weights_path) == sha256(folder / "weights.safetensors")
-    )
-    # Exported twice, the bytes are the same.
-    assert card.trained["onnx_sha256"] == sha256(card.onnx_path) == sha256(exported[1])
+    assert card.trained.training.budget == "7 × 4"
+    assert card.trained.parity_mv == parity <= PARITY_MV
+    assert card.trained.guard is card.trained.track_f is None
+    card.check_files()
+    weights = load_file(folder / "weights.safetensors")
+    kept = read_weights(card.weights_path)
+    assert set(kept) == set(weights)
+    for each, values in weights.items():
+        np.testing.assert_array_equal(kept[each], values.numpy(), strict=True)
+    # The graph holds none of them.
+    assert card.onnx_path.stat().st_size < 0.02 * card.weights_path.stat().st_size
     assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == [
         f"{spec.name}.{ending}" for ending in ("json", "onnx", "safetensors")
     ]
@@ -395,16 +414,15 @@ def test_the_default_network_is_shipped():
 @every_shipped
 def test_shipped_networks_are_whole(name):
     card = load_card(name)
-    assert card.trained["weights_sha256"] == sha256(card.weights_path)
-    assert card.trained["onnx_sha256"] == sha256(card.onnx_path)
-    assert card.trained["parity_mv"] <= PARITY_MV
+    card.check_files()
+    assert card.trained.parity_mv <= PARITY_MV
     for fact in ("training", "training_command", "protocol", "data", "data_licence", "attribution"):
-        assert card.trained[fact]
+        assert getattr(card.trained, fact)
 
 
 @every_shipped
 def test_shipped_cards_say_nothing_of_the_machine(name):
-    card = json.dumps(load_card(name).trained)
+    card = load_card(name).card_path.read_text(encoding="utf-8")
     assert "/home" not in card
     assert "/work" not in card
     assert str(Path.home()) not in card
@@ -418,8 +436,8 @@ def test_all_weights_together_are_small():
 def test_shipped_graphs_hold_the_shipped_weights(name):
     card = load_card(name)
     network = card.spec.build().eval()
-    network.load_state_dict(load_file(card.weights_path))
-    for found, expected in run_graph(card.onnx_path, network, windows(card.spec, 5, seed=9)):
+    load_weights(network, card.weights_path)
+    for found, expected in run_graph(open_session(card), network, windows(card.spec, 5, seed=9)):
         np.testing.assert_allclose(found, expected, atol=PARITY_MV)
 
 
@@ -427,19 +445,19 @@ def test_shipped_graphs_hold_the_shipped_weights(name):
 @pytest.mark.parametrize(("kind", "gain_db"), [("bw", 3), ("em", 1)])
 def test_the_shipped_network_makes_a_noisy_ecg_cleaner(name, kind, gain_db):
     spec = load_card(name).network
-    clean = SyntheticPatient(fs=spec.fs).read(0, 40 * spec.window).clean
-    noise = synthetic_tape(kind, spec.fs, 0)[:1, : clean.shape[1]]
-    noise = noise * (clean.std() / noise.std())  # 0 dB
+    reference = SyntheticPatient(fs=spec.fs).read(0, 40 * spec.window).reference
+    noise = synthetic_tape(kind, spec.fs, 0)[:1, : reference.shape[1]]
+    noise = noise * (reference.std() / noise.std())  # 0 dB
     network = spec.build().eval()
-    network.load_state_dict(load_file(load_card(name).weights_path))
-    rows = torch.from_numpy(clean + noise)
+    load_weights(network, load_card(name).weights_path)
+    rows = torch.from_numpy(reference + noise)
     with torch.inference_mode():
         if spec.steps:
             # The answer is of a look-ahead ago.
             output = step(network, rows[None], lookahead=36)[0][0, :1].roll(-36)
         else:
             output = network(rows.reshape(40, 1, spec.window)).reshape(1, -1)
-    assert Moments.of(clean[:, :-36], output.numpy()[:, :-36]).snr_db > gain_db
+    assert Moments.of(reference[:, :-36], output.numpy()[:, :-36]).snr_db > gain_db
 
 
 def test_an_unknown_network_is_refused():
@@ -569,4 +587,4 @@ def test_the_linear_smoother_is_the_best_one_for_the_spectra_it_names():
 def test_classical_systems_take_no_training():
     with pytest.raises(InputError, match="nothing to train"):
         find_network("dwt")
-    assert load_card("dwt").trained == {}
+    assert load_card("dwt").trained is None

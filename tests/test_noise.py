@@ -48,13 +48,13 @@ def ecg(leads=2, samples=SPAN):
     return (heights * np.sin(np.arange(samples) / 20) ** 9 + 1.5).astype(np.float32)
 
 
-def mixer(weights, snr_db=0.0, clean=None, span=SPAN, seed=0, load=tape):
-    clean = ecg() if clean is None else clean
-    return NoiseMixer(NoiseSettings(weights, snr_db, seed=seed), power_ac(clean), power_ac, load, span)
+def mixer(weights, snr_db=0.0, reference=None, span=SPAN, seed=0, load=tape):
+    reference = ecg() if reference is None else reference
+    return NoiseMixer(NoiseSettings(weights, snr_db, seed=seed), power_ac(reference), power_ac, load, span)
 
 
-def snr_db(clean, noise):
-    return 10 * np.log10(np.var(clean.astype(float), axis=1) / np.var(noise.astype(float), axis=1))
+def snr_db(reference, noise):
+    return 10 * np.log10(np.var(reference.astype(float), axis=1) / np.var(noise.astype(float), axis=1))
 
 
 # What the user writes
@@ -158,10 +158,10 @@ def test_gain_reaches_the_ratio_of_powers(db):
 
 
 def test_ac_power_has_no_mean_and_no_missing_samples():
-    clean = ecg()
-    with_holes = clean + np.float32(100)
+    reference = ecg()
+    with_holes = reference + np.float32(100)
     with_holes[:, ::7] = np.nan
-    kept = np.delete(clean, np.s_[::7], axis=1).astype(float)
+    kept = np.delete(reference, np.s_[::7], axis=1).astype(float)
     np.testing.assert_allclose(power_ac(with_holes), kept.var(axis=1), rtol=1e-4)
 
 
@@ -171,40 +171,42 @@ def test_nst_power_is_an_eighth_of_the_squared_qrs_height():
     heights[:5], heights[50:55] = 30.0, 0.01
     heights[10:20], heights[20:30] = 1.0, 1.4
     beats = 200 + 300 * np.arange(100)
-    clean = np.full((2, 31_000), -0.7, dtype=np.float32)
+    reference = np.full((2, 31_000), -0.7, dtype=np.float32)
     for beat, height in zip(beats, heights, strict=True):
-        clean[0, beat - 9 : beat + 10] += height * (1 - np.abs(np.arange(-9, 10)) / 10)
-    clean[1] = 2 * clean[0]
-    clean[:, beats + 25] += 50  # further than 50 ms: not QRS
+        reference[0, beat - 9 : beat + 10] += height * (1 - np.abs(np.arange(-9, 10)) / 10)
+    reference[1] = 2 * reference[0]
+    reference[:, beats + 25] += 50  # further than 50 ms: not QRS
     expected = np.mean(heights[(heights > 0.01) & (heights < 30)]) ** 2 / 8
-    np.testing.assert_allclose(signal_power_nst(clean, beats, FS), [expected, 4 * expected], rtol=1e-5)
+    np.testing.assert_allclose(signal_power_nst(reference, beats, FS), [expected, 4 * expected], rtol=1e-5)
 
 
 def test_nst_leaves_out_beats_cut_by_the_edge_and_needs_one():
-    clean = ecg()
+    reference = ecg()
     inside = np.array([1000, 2000])
     at_edges = np.array([3, 1000, 2000, SPAN - 2])
-    np.testing.assert_array_equal(signal_power_nst(clean, at_edges, FS), signal_power_nst(clean, inside, FS))
+    np.testing.assert_array_equal(
+        signal_power_nst(reference, at_edges, FS), signal_power_nst(reference, inside, FS)
+    )
     with pytest.raises(InputError, match=r"needs at least one QRS complex .* use --snr-definition ac"):
-        signal_power_nst(clean, np.array([3]), FS)
+        signal_power_nst(reference, np.array([3]), FS)
 
 
 @pytest.mark.parametrize("weights", EVERY_WEIGHT)
 @pytest.mark.parametrize("leads", [1, 2, 5])
 @pytest.mark.parametrize("db", [-6.0, 0.0, 24.0])
 def test_snr_over_the_span_is_what_was_asked_for(weights, leads, db):
-    clean = ecg(leads)
-    noise = mixer(weights, db, clean).read(0, SPAN)
+    reference = ecg(leads)
+    noise = mixer(weights, db, reference).read(0, SPAN)
     assert noise.dtype == np.float32
     assert noise.shape == (leads, SPAN)
-    np.testing.assert_allclose(snr_db(clean, noise), db, atol=1e-3)
+    np.testing.assert_allclose(snr_db(reference, noise), db, atol=1e-3)
 
 
 @pytest.mark.parametrize("span", [5 * FS, 99 * FS + 17, 250 * FS])
 def test_snr_holds_however_long_the_span(span):
-    clean = ecg(samples=span)
-    noise = mixer(EVERY_WEIGHT[4], 3.0, clean, span).read(0, span)
-    np.testing.assert_allclose(snr_db(clean, noise), 3.0, atol=1e-3)
+    reference = ecg(samples=span)
+    noise = mixer(EVERY_WEIGHT[4], 3.0, reference, span).read(0, span)
+    np.testing.assert_allclose(snr_db(reference, noise), 3.0, atol=1e-3)
 
 
 def test_weights_are_amplitudes_of_noises_of_equal_power():
@@ -216,7 +218,7 @@ def test_weights_are_amplitudes_of_noises_of_equal_power():
 
 
 def test_leads_take_the_channels_in_turn():
-    noise = mixer({"em": 1.0}, clean=ecg(leads=5)).read(0, SPAN)
+    noise = mixer({"em": 1.0}, reference=ecg(leads=5)).read(0, SPAN)
     alike = np.abs(np.corrcoef(noise)) > 0.99
     same_channel = np.arange(5) % 2 == np.arange(5)[:, None] % 2
     np.testing.assert_array_equal(alike, same_channel)
@@ -227,9 +229,9 @@ def test_no_noise_is_silence():
 
 
 def test_a_flat_lead_gets_no_noise():
-    clean = ecg()
-    clean[0] = 0.3
-    noise = mixer({"em": 1.0}, clean=clean).read(0, SPAN)
+    reference = ecg()
+    reference[0] = 0.3
+    noise = mixer({"em": 1.0}, reference=reference).read(0, SPAN)
     assert not noise[0].any()
     assert noise[1].std() > 0
 
@@ -351,8 +353,8 @@ def test_a_tape_comes_at_the_stream_rate(made_physionet, fs):
 def test_the_two_definitions_lie_apart_by_the_height_of_the_qrs(physionet, record, apart_db):
     """Measured once; protocol.md speaks of 6.5 to 8.6 dB, which holds for 118 and not for 119."""
     read = read_record(physionet / "mitdb" / record, ("MLII",))
-    clean = clean_reference(read.data, read.fs)
-    ratio = signal_power_nst(clean, read.beats, read.fs) / power_ac(clean)
+    reference = clean_reference(read.data, read.fs)
+    ratio = signal_power_nst(reference, read.beats, read.fs) / power_ac(reference)
     assert 10 * np.log10(ratio[0]) == pytest.approx(apart_db, abs=0.2)
 
 
@@ -360,7 +362,7 @@ def test_the_two_definitions_lie_apart_by_the_height_of_the_qrs(physionet, recor
 @pytest.mark.parametrize("record", ["118", "119"])
 def test_official_stress_records_hold_em_in_the_test_minutes_only(physionet, record):
     """Each noisy block is the clean record plus em of the same minutes, scaled, plus a constant."""
-    clean = read_record(physionet / "mitdb" / record).data
+    reference = read_record(physionet / "mitdb" / record).data
     noise = read_record(physionet / "nstdb" / "em").data
     official = read_record(physionet / "nstdb" / f"{record}e00").data
     end_s = noise.shape[1] / FS - 1  # their last sample is zero
@@ -368,7 +370,7 @@ def test_official_stress_records_hold_em_in_the_test_minutes_only(physionet, rec
     levels = []
     for start, stop in noise_blocks("em", "test", end_s):
         block = np.s_[round(start * FS) : round(stop * FS)]
-        added = (official[0, block] - clean[0, block]).astype(float)
+        added = (official[0, block] - reference[0, block]).astype(float)
         gain, offset = np.polyfit(noise[0, block].astype(float), added, 1)
         assert np.abs(added - gain * noise[0, block] - offset).max() < two_adc_units
         levels.append(gain)
@@ -376,7 +378,7 @@ def test_official_stress_records_hold_em_in_the_test_minutes_only(physionet, rec
     for part in ("train", "validation"):
         for start, stop in noise_blocks("em", part, end_s):
             block = np.s_[round(start * FS) : round(stop * FS)]
-            assert np.ptp(official[0, block] - clean[0, block]) < two_adc_units
+            assert np.ptp(official[0, block] - reference[0, block]) < two_adc_units
 
 
 @pytest.mark.data
@@ -384,12 +386,12 @@ def test_official_stress_records_hold_em_in_the_test_minutes_only(physionet, rec
 @pytest.mark.parametrize(("level", "db"), [("e12", 12.0), ("e00", 0.0), ("e_6", -6.0)])
 def test_the_nst_definition_gives_the_official_levels(physionet, record, level, db):
     """The official gains were set on the first five minutes of the noise record."""
-    clean = read_record(physionet / "mitdb" / record, ("MLII",))
+    reference = read_record(physionet / "mitdb" / record, ("MLII",))
     official = read_record(physionet / "nstdb" / f"{record}{level}", ("MLII",)).data[0]
     noise = read_record(physionet / "nstdb" / "em").data[:1]
     block = np.s_[round(305 * FS) : round(415 * FS)]
-    gain = np.polyfit(noise[0, block].astype(float), official[block] - clean.data[0, block], 1)[0]
-    signal_power = signal_power_nst(clean.data, clean.beats, FS)[0]
+    gain = np.polyfit(noise[0, block].astype(float), official[block] - reference.data[0, block], 1)[0]
+    signal_power = signal_power_nst(reference.data, reference.beats, FS)[0]
     noise_power = noise_power_nst(noise[:, : 300 * FS], FS)[0]
     assert gain == pytest.approx(noise_gain(signal_power, noise_power, db), rel=0.06)
 

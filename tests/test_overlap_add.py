@@ -2,13 +2,14 @@
 
 import numpy as np
 from engine_tools import FS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import EngineConfig
 from engine.overlap_add import fade
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(0, 600))
 def test_the_weights_of_every_sample_sum_to_one(hop, lookahead):
     weights = fade(EngineConfig(FS, hop + lookahead, hop, lookahead)).astype(np.float64)

@@ -6,28 +6,27 @@ import time
 
 import numpy as np
 import pytest
-from engine_tools import Identity, cut
+from engine_tools import Identity, IdentityRuntime, cut
+from job_tools import job_of
 from step_tools import STEPS, Recorded, config, ecg, whole
 
-from engine.backends.base import check_step
-from engine.backends.filters import FilterBackend
-from engine.backends.reliable import ReliableBackend
-from engine.messages import Cleaned, Mark, Reason
+from engine.backends.adapters import adapt, check_step
+from engine.backends.filters import FilterRuntime
+from engine.backends.reliable import Reliable
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned
 from engine.pipeline import unguarded
 from engine.run import ladder
-from engine.run import session as session_module
-from engine.run.fallback import step_way
-from engine.run.ladder import Ladder, Step
+from engine.run.fallback import fallback_for
+from engine.run.ladder import Ladder, Rung
 from engine.run.process import EngineProcess
-from engine.run.session import Job, Session
+from engine.run.session import Session
 from models.classical import CLASSICAL
-from streamer.open_source import SourceSettings
+from models.registry import find_network
 
 
 def job(**changes):
-    source = {"noise": "none", "seconds": 5.0, "speed": 1.0}
-    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
-    return Job(SourceSettings(**source), **changes)
+    return job_of(**{"noise": "none", "seconds": 5.0, "speed": 1.0} | changes)
 
 
 def column(messages, name):
@@ -55,7 +54,7 @@ def hurry(monkeypatch):
 def test_an_overloaded_engine_goes_down_to_the_filter_and_back_and_loses_nothing(monkeypatch, tmp_path):
     hurry(monkeypatch)
     slow = Slow()
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: slow)
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: slow)
     session = Session(job(seconds=9.0, save=tmp_path))
     messages, steps = [], []
 
@@ -70,14 +69,18 @@ def test_an_overloaded_engine_goes_down_to_the_filter_and_back_and_loses_nothing
     summary = session.run(show=show).summary
     # A busy machine may miss more hops afterwards.
     assert steps[:5] == ["", "larger hop", "classical filter", "larger hop", ""]
-    assert summary["samples_in"] == summary["samples_out"] == 9 * 360
-    assert summary["samples_lost"] == summary["gaps"] == 0
+    assert summary.samples_in == summary.samples_out == 9 * 360
+    assert summary.samples_lost == summary.gaps == 0
     starts = [message.start for message in messages]
     assert starts == [0, *(message.stop for message in messages[:-1])]
     marks = column(messages, "marks")
     assert {Mark.FILTERED} <= set(np.unique(marks)) <= {Mark.CLEANED, Mark.WARMUP, Mark.FILTERED}
-    assert summary["reasons"]["overload"] == summary["marks"]["filtered"] == (marks == Mark.FILTERED).sum()
-    assert all(summary["overload"]["steps_taken"][step] for step in ("network", "larger_hop"))
+    assert (
+        summary.streams[0].reasons["overload"]
+        == summary.streams[0].marks["filtered"]
+        == (marks == Mark.FILTERED).sum()
+    )
+    assert all(summary.overload.steps_taken[step] for step in ("network", "larger_hop"))
     (events,) = tmp_path.glob("*.events.jsonl")
     assert events.read_text().count('"step"') >= 4
 
@@ -102,15 +105,15 @@ class SlowSteps(Recorded):
 def test_a_network_that_keeps_state_goes_down_the_ladder_and_back(monkeypatch):
     """To raw, for the filter is slow here as well, and up again when both are fast."""
     hurry(monkeypatch)
-    slow, filtering = SlowSteps(), FilterBackend.infer
+    slow, filtering = SlowSteps(), FilterRuntime.run
 
-    def slowly(self, batch):
+    def slowly(self, inputs):
         if slow.slow:
             time.sleep(0.2)
-        return filtering(self, batch)
+        return filtering(self, inputs)
 
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: slow)
-    monkeypatch.setattr(FilterBackend, "infer", slowly)
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: slow)
+    monkeypatch.setattr(FilterRuntime, "run", slowly)
     session = Session(job(seconds=12.0, lookahead_ms=140.0))
     messages, steps = [], []
 
@@ -126,25 +129,25 @@ def test_a_network_that_keeps_state_goes_down_the_ladder_and_back(monkeypatch):
     # A busy machine may miss more hops afterwards.
     assert steps[:7] == ["", "larger hop", "classical filter", "raw", "classical filter", "larger hop", ""]
     assert slow.hops == {16, 64}
-    assert summary["samples_in"] == summary["samples_out"] == 12 * 360
-    assert summary["samples_lost"] == summary["gaps"] == 0
+    assert summary.samples_in == summary.samples_out == 12 * 360
+    assert summary.samples_lost == summary.gaps == 0
     starts = [message.start for message in messages]
     assert starts == [0, *(message.stop for message in messages[:-1])]
     marks = column(messages, "marks")
     assert {Mark.CLEANED, Mark.FILTERED, Mark.BYPASSED} <= set(np.unique(marks))
-    assert summary["reasons"]["overload"] == (marks >= Mark.BYPASSED).sum()
+    assert summary.streams[0].reasons["overload"] == (marks >= Mark.BYPASSED).sum()
 
 
 @pytest.mark.parametrize("lookahead", [0, 35, 36, 50, 107, 108])
 @pytest.mark.parametrize("hop", [4, 16, 180, 600])
 def test_the_larger_hop_is_one_that_the_network_can_take(hop, lookahead):
     asked, recorded = config(hop, lookahead), Recorded()
-    for step in (Step.LARGER_HOP, Step.FILTER, Step.RAW):
-        way = step_way(step, asked, recorded)
+    for step in (Rung.LARGER_HOP, Rung.FILTER, Rung.RAW):
+        way = fallback_for(step, asked, recorded)
         assert way.config.hop % STEPS.multiple == 0
         assert hop <= way.config.hop <= 4 * hop
         assert way.config.lookahead == lookahead
-    larger = step_way(Step.LARGER_HOP, asked, recorded)
+    larger = fallback_for(Rung.LARGER_HOP, asked, recorded)
     data = ecg(1, 1500)
     messages = list(unguarded(([c] for c in cut(data, [61])), larger.config, larger.backend))
     expected = whole(data, lookahead)[:, 0]
@@ -153,12 +156,12 @@ def test_the_larger_hop_is_one_that_the_network_can_take(hop, lookahead):
 
 def test_without_the_ladder_it_is_merely_late(monkeypatch):
     hurry(monkeypatch)
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: Slow())
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: Slow())
     summary = Session(job(seconds=1.5, ladder=False)).run().summary
-    assert summary["overload"] == {"ladder": False}
-    assert summary["marks"]["filtered"] == 0
-    assert summary["deadline_misses"] > 5
-    assert summary["samples_in"] == summary["samples_out"] == 540
+    assert summary.overload is None
+    assert summary.streams[0].marks["filtered"] == 0
+    assert summary.deadline_misses > 5
+    assert summary.samples_in == summary.samples_out == 540
 
 
 @pytest.mark.parametrize("ladder", [True, False])
@@ -166,12 +169,12 @@ def test_the_filter_has_run_once_before_a_run_begins(monkeypatch, ladder):
     """Its first call imports and designs, which a machine that is late has no time for."""
     filtered = []
 
-    def infer(self, batch):
-        filtered.append(batch.shape)
-        return batch.copy()
+    def run(self, inputs):
+        filtered.append(inputs["noisy"].shape)
+        return (inputs["noisy"].copy(),)
 
-    monkeypatch.setattr(FilterBackend, "infer", infer)
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: Identity())
+    monkeypatch.setattr(FilterRuntime, "run", run)
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: Identity())
     session = Session(job(ladder=ladder))
     assert set(filtered) == ({(1, 1, session.config.window)} if ladder else set())
 
@@ -187,61 +190,66 @@ def test_the_filter_leaves_an_ecg_alone_and_takes_drift_away():
     assert abs(filtered[100:300].mean()) < 0.2
 
 
-class Fails(Identity):
+UNET = find_network("unet")
+
+
+def reliable(runtime, *substitutes):
+    """A backend for windows that goes on with these where the runtime fails."""
+    return adapt(Reliable(runtime, UNET, substitutes), UNET)
+
+
+class Fails(IdentityRuntime):
     """Works for a while."""
 
     def __init__(self, name="first", after=20):
         self.name, self._left = name, after
 
-    def infer(self, batch):
+    def run(self, inputs):
         self._left -= 1
         if self._left < 0:
             raise RuntimeError("CUDA out of memory")
-        return batch.copy()
+        return super().run(inputs)
 
 
 def test_auto_goes_on_with_the_next_backend_and_says_so(monkeypatch):
-    second = Identity()
-    monkeypatch.setattr(
-        session_module, "_open_backend", lambda job: ReliableBackend(Fails(), [lambda: second])
-    )
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: reliable(Fails(), IdentityRuntime))
     session = Session(job(seconds=10.0, speed=0.0))
     messages = []
     summary = session.run(show=messages.append).summary
-    assert summary["samples_in"] == summary["samples_out"] == 3600
-    assert summary["backend"] == "identity"
+    assert summary.samples_in == summary.samples_out == 3600
+    assert summary.backend == "identity"
     assert "first failed: RuntimeError: CUDA out of memory" in session.status().setup.failure
-    assert summary["reasons"]["not_finite"] > 0
+    assert summary.streams[0].reasons["not_finite"] > 0
     assert (column(messages, "marks")[2000:] == Mark.CLEANED).all()
 
 
 def test_a_named_backend_that_fails_leaves_raw_to_the_end(monkeypatch):
-    monkeypatch.setattr(session_module, "_open_backend", lambda job: ReliableBackend(Fails()))
+    monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: reliable(Fails()))
     messages = []
     summary = Session(job(seconds=10.0, speed=0.0)).run(show=messages.append).summary
-    assert summary["samples_in"] == summary["samples_out"] == 3600
+    assert summary.samples_in == summary.samples_out == 3600
     marks, reasons = column(messages, "marks"), messages[-1].reasons
     assert (marks[1200:] == Mark.BYPASSED).all()
     assert (reasons == Reason.BACKEND).all()
     np.testing.assert_array_equal(column(messages, "cleaned")[1200:], column(messages, "raw")[1200:])
-    assert "out of memory" in summary["backend_failure"]
+    assert "out of memory" in summary.backend_failure
 
 
-class Hangs(Identity):
+class Hangs(IdentityRuntime):
     may_hang = True
 
-    def infer(self, batch):
+    def run(self, inputs):
         time.sleep(30)
-        return batch
+        return super().run(inputs)
 
 
 def test_a_call_that_hangs_is_left_behind(monkeypatch):
     monkeypatch.setattr("engine.backends.reliable.HANG_S", 0.2)
-    backend = ReliableBackend(Hangs(), [Identity])
+    backend = reliable(Hangs(), IdentityRuntime)
     batch = np.ones((1, 1, 720), np.float32)
     assert np.isnan(backend.infer(batch)).all()
     np.testing.assert_array_equal(backend.infer(batch), batch)
-    assert "TimeoutError" in backend.failures[0]
+    assert "TimeoutError" in backend.runtime.failures[0]
     backend.close()
 
 
@@ -249,10 +257,10 @@ def test_a_substitute_that_cannot_be_had_is_no_end():
     def missing():
         raise OSError("no such library")
 
-    backend = ReliableBackend(Fails(after=0), [missing])
+    backend = reliable(Fails(after=0), missing)
     assert np.isnan(backend.infer(np.ones((1, 1, 720), np.float32))).all()
-    assert backend.broken
-    assert len(backend.failures) == 2
+    assert backend.runtime.broken
+    assert len(backend.runtime.failures) == 2
 
 
 def test_an_engine_that_slept_catches_up_and_loses_nothing():
@@ -266,23 +274,23 @@ def test_an_engine_that_slept_catches_up_and_loses_nothing():
         while not (outcome := engine.finished(0.5)):
             pass
     summary = outcome.summary
-    assert summary["samples_in"] == summary["samples_out"] == 8 * 360
-    assert summary["samples_lost"] == 0
+    assert summary.samples_in == summary.samples_out == 8 * 360
+    assert summary.samples_lost == 0
     # It was seen: these samples were two seconds late.
-    assert summary["delay_ms"]["max"] > 2000
-    assert summary["delay_ms"]["p50"] < 1000
+    assert summary.streams[0].delay_ms.max > 2000
+    assert summary.streams[0].delay_ms.p50 < 1000
 
 
 def test_wall_clock_jumps_mean_nothing(monkeypatch):
     """Only monotonic clocks are asked for time."""
     monkeypatch.setattr(time, "time", lambda: pytest.fail("the engine asked for the time of day"))
     summary = Session(job(seconds=2.0, speed=0.0)).run().summary
-    assert summary["samples_out"] == 720
+    assert summary.samples_out == 720
 
 
 def test_the_ladder_is_told_by_the_session_of_every_hop(monkeypatch):
     told = []
     monkeypatch.setattr(Ladder, "note", lambda self, missed: told.append(missed))
     summary = Session(job(seconds=3.0, speed=0.0)).run().summary
-    assert len(told) == summary["hops"]
+    assert len(told) == summary.hops
     assert not any(told)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.backends import plans
-from engine.backends.plans import (
+from engine.backends.tensorrt import plans
+from engine.backends.tensorrt.plans import (
     FOLDER_VARIABLE,
     PlanKey,
     Unfit,
@@ -175,7 +175,7 @@ def test_a_full_or_read_only_disk_still_runs_and_leaves_nothing(
 RACE = """
 import sys, time
 from pathlib import Path
-from engine.backends.plans import PlanKey, find_or_build
+from engine.backends.tensorrt.plans import PlanKey, find_or_build
 key = PlanKey("unet", "ab12", "rtx", "1.7.1", "8.9", "fp32", (1, 8))
 me, folder, start = int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 time.sleep(max(0, start - time.time()))

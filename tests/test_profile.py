@@ -348,13 +348,13 @@ def test_others_are_what_the_machine_does_without_us(monkeypatch):
 
 
 def command(*arguments):
-    """The command in this process: what it came to, what it printed, and how it was refused."""
-    return CliRunner().invoke(ecg_stream.app, ["profile", *map(str, arguments)])
+    """A command in this process: what it came to, what it printed, and how it was refused."""
+    return CliRunner().invoke(ecg_stream.commands, ["profile", *map(str, arguments)])
 
 
 def test_the_command_leaves_figures_and_a_picture(tmp_path, monkeypatch):
     ran = command(
-        *("--hops", 300, "--backend", "onnx", "--streams", 2, "--threads", 1),
+        *("hops", "--hops", 300, "--backend", "onnx", "--streams", 2, "--threads", 1),
         *("--json", tmp_path / "p.json", "--plot", tmp_path / "p.png"),
     )
     assert ran.exit_code == 0, ran.output
@@ -387,7 +387,7 @@ def test_the_command_leaves_figures_and_a_picture(tmp_path, monkeypatch):
 
 def test_the_command_leaves_the_trials_of_a_sweep(tmp_path, fakes):
     ran = command(
-        *("--sweep", "--backend", "slow", "--json", tmp_path / "s.json", "--plot", tmp_path / "s.png")
+        *("sweep", "--backend", "slow", "--json", tmp_path / "s.json", "--plot", tmp_path / "s.png")
     )
     assert ran.exit_code == 0, ran.output
     figures = json.loads((tmp_path / "s.json").read_text())
@@ -403,16 +403,17 @@ def test_the_command_leaves_the_trials_of_a_sweep(tmp_path, fakes):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--backend", "abacus"], "allowed: auto"),
-        (["--plot", "p.gif"], "a picture ends in .png, .pdf, .svg"),
-        (["--json", "nowhere/p.json"], "cannot write"),
-        (["--streams", "5000"], "streams must be 1 to 4096, got 5000"),
-        (["--cpu-time", "--paced"], "leave out --paced"),
-        (["--cpu-time", "--threads", "2"], "--threads above 1"),
-        (["--sweep", "--backend", "all"], "a sweep is of one backend"),
-        (["--sweep", "--hops", "500"], "at least 3000 hops a trial"),
-        (["--screen", "--paced"], "--screen times the window"),
-        (["--hop", "0"], "hop of 0 ms is not possible; lowdelay takes multiples of 11.1 ms"),
+        (["hops", "--backend", "abacus"], "allowed: auto"),
+        (["hops", "--plot", "p.gif"], "a picture ends in .png, .pdf, .svg"),
+        (["sweep", "--plot", "p.gif"], "a picture ends in .png, .pdf, .svg"),
+        (["hops", "--json", "nowhere/p.json"], "cannot write"),
+        (["screen", "--json", "nowhere/p.json"], "cannot write"),
+        (["hops", "--streams", "5000"], "streams must be 1 to 4096, got 5000"),
+        (["hops", "--cpu-time", "--paced"], "leave out --paced"),
+        (["hops", "--cpu-time", "--threads", "2"], "--threads above 1"),
+        (["sweep", "--backend", "all"], "a sweep is of one backend"),
+        (["sweep", "--hops", "500"], "at least 3000 hops a trial"),
+        (["hops", "--hop", "0"], "hop of 0 ms is not possible; lowdelay takes multiples of 11.1 ms"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_profiled_is_one_clear_line(arguments, words, tmp_path, monkeypatch):

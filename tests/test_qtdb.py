@@ -126,10 +126,10 @@ def test_filters_land_where_they_were_published(physionet, monkeypatch):
     monkeypatch.setattr(qtdb, "TEST_RECORDS", REAL_TEST)
     figures = {name: [] for name in FILTERS}
     for version in (1, 2):
-        (noisy, clean), _ = load_test(version, physionet)
-        assert len(clean) == pytest.approx(13_306, abs=20)
+        (noisy, reference), _ = load_test(version, physionet)
+        assert len(reference) == pytest.approx(13_306, abs=20)
         for name, filtered in FILTERS.items():
-            found = beat_figures(clean, filtered(noisy))
+            found = beat_figures(reference, filtered(noisy))
             figures[name].append([found[metric].mean() for metric in METRICS])
     for name in ("fir", "iir"):
         np.testing.assert_allclose(np.mean(figures[name], axis=0), PUBLISHED[name.upper()], rtol=0.03)
@@ -185,8 +185,8 @@ def test_a_record_without_outlines_is_an_error(qtdb_data, write_record, tmp_path
 
 
 def test_each_beat_gets_its_own_height_of_noise(qtdb_data):
-    (noisy, clean), owners = load_test(1, qtdb_data)
-    ratio = np.ptp(noisy - clean, axis=1) / np.ptp(clean, axis=1)
+    (noisy, reference), owners = load_test(1, qtdb_data)
+    ratio = np.ptp(noisy - reference, axis=1) / np.ptp(reference, axis=1)
     assert ratio.min() > 0.19
     assert ratio.max() < 2
     assert ratio.std() > 0.3
@@ -230,9 +230,9 @@ def test_the_same_examples_at_every_call(qtdb_data):
 
 
 def test_figures_by_hand():
-    clean = np.array([[0, 3, 0, -1], [0, 0, 0, 0]], np.float32)
+    reference = np.array([[0, 3, 0, -1], [0, 0, 0, 0]], np.float32)
     output = np.array([[0, 2, 1, -1], [1, 1, 1, 1]], np.float32)
-    figures = beat_figures(clean, output)
+    figures = beat_figures(reference, output)
     np.testing.assert_allclose(figures["ssd"], [2, 4])
     np.testing.assert_allclose(figures["mad"], [1, 1])
     # Their mean is 0.25; the output's power about it is 0.0625 + 3.0625 + 0.5625 + 1.5625.
@@ -241,8 +241,8 @@ def test_figures_by_hand():
 
 
 def test_records_are_scored_apart():
-    clean = np.eye(3, 8, dtype=np.float32)
-    rows = score_records(clean, 0.5 * clean, ["a", "b", "a"])
+    reference = np.eye(3, 8, dtype=np.float32)
+    rows = score_records(reference, 0.5 * reference, ["a", "b", "a"])
     assert [(row["record"], row["beats"], row["ssd"]) for row in rows] == [("a", 2, 0.25), ("b", 1, 0.25)]
 
 
@@ -297,9 +297,9 @@ def test_a_network_that_is_not_of_the_bench_is_refused(tmp_path):
 
 
 def test_losses_by_hand():
-    output, clean = torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]]), torch.zeros(2, 1, 2)
-    assert train_qtdb.squared_differences(output, clean) == (1 + 4) / 2
-    assert train_qtdb.largest_and_sum(output, clean) == (50 * 4 + 5) / 2
+    output, reference = torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]]), torch.zeros(2, 1, 2)
+    assert train_qtdb.squared_differences(output, reference) == (1 + 4) / 2
+    assert train_qtdb.largest_and_sum(output, reference) == (50 * 4 + 5) / 2
 
 
 # Streamed

@@ -96,7 +96,7 @@ def test_annotations_are_kept_at_their_place(tmp_path):
     for index, chunk in enumerate(chunks):
         inside = tuple(mark for mark in marked if chunk.start <= mark.sample < chunk.stop)
         chunks[index] = type(chunk)(
-            chunk.stream, chunk.start, chunk.data, chunk.source_time, 0, chunk.clean, inside
+            chunk.stream, chunk.start, chunk.data, chunk.source_time, 0, chunk.reference, inside
         )
     recorder = Recorder(tmp_path, INFO)
     for message in clean(([c] for c in chunks), EngineConfig(FS, 64, 8, 20), Identity()):
@@ -109,7 +109,9 @@ def test_values_beyond_the_format_are_clipped_and_counted(tmp_path):
     info = StreamInfo(FS, ("II",), "x", "x", has_reference=False)
     recorder = Recorder(tmp_path, info)
     data = np.array([[0, 40, -40, 1]], np.float32)
-    for message in clean(([c] for c in cut(data, [4], clean=False)), EngineConfig(FS, 4, 1, 0), Identity()):
+    for message in clean(
+        ([c] for c in cut(data, [4], reference=False)), EngineConfig(FS, 4, 1, 0), Identity()
+    ):
         recorder.push(message)
     recorder.close()
     assert recorder.clipped == 4

@@ -17,7 +17,8 @@ import wfdb
 from fault_tools import FUZZ
 from soak_tools import note_result
 
-from engine.messages import Cleaned, Gap, Mark
+from engine.marks import Mark
+from engine.messages import Cleaned, Gap
 from engine.sinks.recorder import Recorder, record_name
 from engine.sinks.recording import Recording
 from streamer.chunk import Annotation, StreamInfo

@@ -22,7 +22,7 @@ def record(samples=SAMPLES, marks=MARKS):
 def test_it_plays_the_record_with_its_reference():
     block = RecordSignal(record(), "db/r").read(0, SAMPLES)
     np.testing.assert_array_equal(block.data, record().data)
-    np.testing.assert_array_equal(block.clean, clean_reference(record().data, FS))
+    np.testing.assert_array_equal(block.reference, clean_reference(record().data, FS))
     assert block.annotations == MARKS
 
 
@@ -35,8 +35,8 @@ def test_description():
 
 def test_without_its_own_drift_it_plays_the_reference():
     block = RecordSignal(record(), "db/r", keep_drift=False).read(100, 500)
-    np.testing.assert_array_equal(block.data, block.clean)
-    np.testing.assert_array_equal(block.clean, clean_reference(record().data, FS)[:, 100:600])
+    np.testing.assert_array_equal(block.data, block.reference)
+    np.testing.assert_array_equal(block.reference, clean_reference(record().data, FS)[:, 100:600])
 
 
 def test_a_later_start_moves_samples_and_marks_but_not_the_reference():
@@ -45,7 +45,7 @@ def test_a_later_start_moves_samples_and_marks_but_not_the_reference():
     assert signal.length == 3000
     np.testing.assert_array_equal(block.data, record().data[:, 1000:])
     # The reference's filter has seen what comes before.
-    np.testing.assert_array_equal(block.clean, clean_reference(record().data, FS)[:, 1000:])
+    np.testing.assert_array_equal(block.reference, clean_reference(record().data, FS)[:, 1000:])
     assert block.annotations == (Annotation(500, "V"), Annotation(2999, "N"))
 
 
@@ -58,7 +58,7 @@ def test_a_start_outside_the_record_is_refused(first):
 @pytest.mark.parametrize(("start", "left"), [(3990, 10), (3999, 1), (4000, 0), (4001, 0), (9000, 0)])
 def test_it_ends_with_the_record(start, left):
     block = RecordSignal(record(), "db/r").read(start, 100)
-    assert block.data.shape == block.clean.shape == (2, left)
+    assert block.data.shape == block.reference.shape == (2, left)
     assert all(mark.sample >= start for mark in block.annotations)
 
 
@@ -76,7 +76,7 @@ def test_a_loop_repeats_samples_and_marks(first, start, count):
     block = signal.read(start, count)
     at = (start + np.arange(count)) % lap + first
     np.testing.assert_array_equal(block.data, record().data[:, at])
-    np.testing.assert_array_equal(block.clean, clean_reference(record().data, FS)[:, at])
+    np.testing.assert_array_equal(block.reference, clean_reference(record().data, FS)[:, at])
     expected = [(start + n, mark.symbol) for n in range(count) for mark in MARKS if mark.sample == at[n]]
     assert [(mark.sample, mark.symbol) for mark in block.annotations] == expected
 
@@ -90,5 +90,5 @@ def test_missing_samples_are_played_as_missing():
     holes = record()
     holes.data[0, 700:710] = np.nan
     block = RecordSignal(holes, "db/r").read(695, 20)
-    np.testing.assert_array_equal(np.isnan(block.data), np.isnan(block.clean))
+    np.testing.assert_array_equal(np.isnan(block.data), np.isnan(block.reference))
     assert np.isnan(block.data).sum() == 10

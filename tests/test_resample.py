@@ -14,7 +14,7 @@ RATES = [128.0, 250.0, 256.0, 500.0, 1000.0, 2000.0]
 every_rate = pytest.mark.parametrize("fs", RATES)
 
 
-def stream(data, fs, pieces=(37,), start=0, clean=None, marks=()):
+def stream(data, fs, pieces=(37,), start=0, reference=None, marks=()):
     """Chunks of (leads, samples), cut into pieces of the sizes given, over and over."""
     data = np.atleast_2d(np.asarray(data, dtype=np.float32))
     at, turn = 0, 0
@@ -27,7 +27,7 @@ def stream(data, fs, pieces=(37,), start=0, clean=None, marks=()):
             data[:, at : at + count],
             100.0 + np.arange(first, first + count) / fs,
             1000 + first,
-            None if clean is None else clean[:, at : at + count],
+            None if reference is None else reference[:, at : at + count],
             tuple(mark for mark in marks if first <= mark.sample < first + count),
         )
         at, turn = at + count, turn + 1
@@ -80,9 +80,9 @@ def test_ratio_is_the_smallest(fs, up_down):
     assert ratio(fs, OUT) == up_down
 
 
-@pytest.mark.parametrize("fs", [100 * np.pi, 0.01, 1e7])
-def test_rates_without_a_ratio_are_refused(fs):
-    with pytest.raises(InputError, match=r"cannot resample .* Hz to 360 Hz: no ratio of whole numbers"):
+@pytest.mark.parametrize("fs", [0.01, 1e7])
+def test_rates_far_apart_are_refused(fs):
+    with pytest.raises(InputError, match=r"cannot resample .* Hz to 360 Hz: rates may lie up to 2000"):
         ratio(fs, OUT)
 
 
@@ -258,12 +258,12 @@ def test_a_chunk_carries_the_arrival_that_made_it_possible():
 @pytest.mark.parametrize("leads", [1, 3])
 def test_the_reference_is_resampled_alike(leads):
     rng = np.random.default_rng(0)
-    data, clean = (rng.standard_normal((leads, 1500)).astype(np.float32) for _ in range(2))
-    both = resampled(stream(data, 250.0, clean=clean), 250.0)
+    data, reference = (rng.standard_normal((leads, 1500)).astype(np.float32) for _ in range(2))
+    both = resampled(stream(data, 250.0, reference=reference), 250.0)
     np.testing.assert_array_equal(joined(both), whole(data, 250.0))
-    np.testing.assert_array_equal(joined(both, "clean"), whole(clean, 250.0))
-    assert both[0].data.dtype == both[0].clean.dtype == np.float32
-    assert all(chunk.clean is None for chunk in resampled(stream(data, 250.0), 250.0))
+    np.testing.assert_array_equal(joined(both, "reference"), whole(reference, 250.0))
+    assert both[0].data.dtype == both[0].reference.dtype == np.float32
+    assert all(chunk.reference is None for chunk in resampled(stream(data, 250.0), 250.0))
 
 
 @pytest.mark.parametrize("pieces", [(1,), (13, 200), (5000,)])

@@ -72,7 +72,7 @@ def test_the_figures_are_of_the_weights_that_are_shipped():
     for track, file in FILES.items():
         for name, fingerprint in summary(track, file)["manifest"]["weights_sha256"].items():
             if fingerprint is not None:
-                assert sha256(load_card(name).onnx_path) == fingerprint, (track, name)
+                assert sha256(load_card(name).weights_path) == fingerprint, (track, name)
 
 
 def test_the_stress_input_lands_where_it_was_published_and_cleaning_helps():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from engine.config import EngineConfig
-from engine.guard.uncertainty import Limits
+from engine.guard.limits import Limits
 from engine.lab.safety.cases import Case, make_case
 from engine.lab.safety.report import safety_markdown, write_safety
 from engine.lab.safety.scores import LIMIT, Said, score
 from engine.lab.safety.summary import NOISY, summarise
 from engine.lab.safety.track import SafetySettings, evaluate_safety, safety_part
-from engine.messages import Mark
+from engine.marks import Mark
 from models.benches.track_f import FS
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient

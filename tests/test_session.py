@@ -13,21 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from job_tools import job_of
 
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap
 from engine.run.ctrl_c import ctrl_c_waits
-from engine.run.process import EngineFailure, EngineProcess
-from engine.run.session import Job, Outcome, Session, Status
+from engine.run.failure import EngineFailure
+from engine.run.process import EngineProcess
+from engine.run.protocol import Outcome, Status
+from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 
 
 def job(**changes):
-    source = {"noise": "em", "snr": 0.0, "seconds": 5.0, "speed": 0.0}
-    source |= {k: changes.pop(k) for k in list(changes) if k in SourceSettings.__dataclass_fields__}
-    return Job(SourceSettings(**source), **changes)
+    return job_of(**{"noise": "em", "snr": 0.0, "seconds": 5.0, "speed": 0.0} | changes)
 
 
 def run(**changes):
@@ -43,40 +43,41 @@ def output(messages, name="cleaned"):
 def test_every_sample_is_accounted_for_and_the_summary_says_so():
     outcome, messages = run(seconds=25.0)
     summary = outcome.summary
-    assert summary["samples_in"] == summary["samples_out"] == summary["source_samples"] == 9000
+    assert summary.samples_in == summary.samples_out == summary.source_samples == 9000
     assert output(messages).shape == (1, 9000)
-    assert summary["samples_lost"] == summary["gaps"] == summary["gap_samples"] == 0
-    assert sum(summary["marks"].values()) == 9000
-    assert summary["marks"]["bypassed"] == summary["marks"]["missing"] == 0
-    assert set(summary["ledger_ms"]) == set(STAGES)
-    assert summary["delay_ms"]["algorithmic"] == pytest.approx(1000 * (36 + 16) / 360)
-    assert {"p50", "p95", "p99", "max"} < set(summary["delay_ms"])
-    assert (summary["model"], summary["backend"]) == ("lowdelay", "onnx")
-    assert summary["realtime_factor"] > 0
-    assert summary["cold_start_s"] > 0
+    assert summary.samples_lost == summary.gaps == summary.gap_samples == 0
+    assert sum(summary.streams[0].marks.values()) == 9000
+    assert summary.streams[0].marks["bypassed"] == summary.streams[0].marks["missing"] == 0
+    assert set(summary.streams[0].ledger_ms) == set(STAGES)
+    assert summary.streams[0].delay_ms.algorithmic == pytest.approx(1000 * (36 + 16) / 360)
+    delay = summary.streams[0].delay_ms
+    assert 0 < delay.p50 <= delay.p95 <= delay.p99 <= delay.max
+    assert (summary.model, summary.backend) == ("lowdelay", "onnx")
+    assert summary.streams[0].realtime_factor > 0
+    assert summary.streams[0].cold_start_s > 0
 
 
 def test_the_snr_of_the_summary_is_that_of_the_samples_less_the_warm_up():
     outcome, messages = run(seconds=25.0)
-    raw, cleaned, clean = (output(messages, name)[:, 3600:] for name in ("raw", "cleaned", "clean"))
-    assert outcome.summary["snr_in_db"] == pytest.approx(
-        10 * np.log10(clean.var() / (raw - clean).var()), abs=1e-3
+    raw, cleaned, reference = (output(messages, name)[:, 3600:] for name in ("raw", "cleaned", "reference"))
+    assert outcome.summary.streams[0].snr_in_db == pytest.approx(
+        10 * np.log10(reference.var() / (raw - reference).var()), abs=1e-3
     )
-    expected = 10 * np.log10(clean.var() / (cleaned - clean).var())
-    assert outcome.summary["snr_out_db"] == pytest.approx(expected, abs=1e-3)
-    assert outcome.summary["rmse_mv"] == pytest.approx((cleaned - clean).std(), abs=1e-5)
+    expected = 10 * np.log10(reference.var() / (cleaned - reference).var())
+    assert outcome.summary.streams[0].snr_out_db == pytest.approx(expected, abs=1e-3)
+    assert outcome.summary.streams[0].rmse_mv == pytest.approx((cleaned - reference).std(), abs=1e-5)
 
 
 def test_a_short_run_is_scored_whole():
     outcome, messages = run(seconds=8.0)
-    assert outcome.summary["snr_in_db"] == pytest.approx(0.0, abs=0.01)
-    raw, clean = output(messages, "raw"), output(messages, "clean")
-    assert 10 * np.log10(clean.var() / (raw - clean).var()) == pytest.approx(0.0, abs=0.01)
+    assert outcome.summary.streams[0].snr_in_db == pytest.approx(0.0, abs=0.01)
+    raw, reference = output(messages, "raw"), output(messages, "reference")
+    assert 10 * np.log10(reference.var() / (raw - reference).var()) == pytest.approx(0.0, abs=0.01)
 
 
 def test_the_default_network_cleans():
     outcome, _ = run(seconds=30.0)
-    assert outcome.summary["snr_out_db"] > outcome.summary["snr_in_db"] + 5
+    assert outcome.summary.streams[0].snr_out_db > outcome.summary.streams[0].snr_in_db + 5
 
 
 @pytest.mark.parametrize("model", ["unet", "lowdelay"])
@@ -92,31 +93,31 @@ def test_real_time_takes_real_time_and_its_delay_is_the_promised_one():
     started = time.perf_counter()
     outcome, _ = run(seconds=3.0, speed=1.0, lookahead_ms=100.0)
     assert time.perf_counter() - started >= 3.0
-    delay = outcome.summary["delay_ms"]
+    delay = outcome.summary.streams[0].delay_ms
     # No sample leaves before its look-ahead has passed, but for the last ones, which are flushed.
-    assert delay["p50"] > 100.0
-    assert delay["p50"] < delay["algorithmic"] + 50
+    assert delay.p50 > 100.0
+    assert delay.p50 < delay.algorithmic + 50
 
 
 def test_noise_can_change_while_it_plays():
     session = Session(job(seconds=20.0))
     count = 0
-    raw, clean = [], []
+    raw, reference = [], []
 
     def show(message):
         nonlocal count
         raw.append(message.raw)
-        clean.append(message.clean)
+        reference.append(message.reference)
         count += message.raw.shape[1]
         if 3600 <= count < 3614:
             session.set_noise(NoiseSettings({"em": 1.0}, snr_db=40.0))
 
     summary = session.run(show=show).summary
-    noise = np.concatenate(raw, axis=1) - np.concatenate(clean, axis=1)
+    noise = np.concatenate(raw, axis=1) - np.concatenate(reference, axis=1)
     # Chunks that were read before the change still carry the old level.
     assert noise[:, 4000:].std() < 0.05 * noise[:, :3600].std()
-    assert summary["noise_snr_db"] == 40.0
-    assert summary["samples_lost"] == 0
+    assert summary.streams[0].noise_snr_db == 40.0
+    assert summary.samples_lost == 0
 
 
 def test_another_rate_is_resampled_and_its_delay_counted(tmp_path):
@@ -126,9 +127,9 @@ def test_another_rate_is_resampled_and_its_delay_counted(tmp_path):
     )
     outcome, messages = run(kind="replay", record="r250", data_dir=tmp_path, noise="none", seconds=None)
     summary = outcome.summary
-    assert summary["source_samples"] == 5000
-    assert summary["samples_in"] == summary["samples_out"] == 7200
-    assert summary["delay_ms"]["algorithmic"] > 1000 * (36 + 16) / 360 + 10
+    assert summary.source_samples == 5000
+    assert summary.samples_in == summary.samples_out == 7200
+    assert summary.streams[0].delay_ms.algorithmic > 1000 * (36 + 16) / 360 + 10
     raw = output(messages, "raw")[0]
     expected = np.sin(np.arange(7200) / 360 * 2 * np.pi * 3)
     np.testing.assert_allclose(raw[100:-100], expected[100:-100], atol=0.01)
@@ -144,16 +145,16 @@ def test_stopping_cleans_what_was_read():
 
     session = Session(job(seconds=100.0))
     summary = session.run(stopped).summary
-    assert summary["samples_in"] == summary["samples_out"] == 200
+    assert summary.samples_in == summary.samples_out == 200
 
 
 def test_a_recording_holds_the_run(tmp_path):
     messages = []
     session = Session(job(save=tmp_path))
     summary = session.run(show=messages.append).summary
-    record = wfdb.rdrecord(summary["recording"])
+    record = wfdb.rdrecord(summary.streams[0].recording)
     np.testing.assert_allclose(record.p_signal[:, 1], output(messages)[0], atol=0.00051)
-    np.testing.assert_allclose(record.p_signal[:, 2], output(messages, "clean")[0], atol=0.00051)
+    np.testing.assert_allclose(record.p_signal[:, 2], output(messages, "reference")[0], atol=0.00051)
 
 
 def test_missing_samples_of_a_record_are_neither_shown_nor_scored(tmp_path):
@@ -163,10 +164,10 @@ def test_missing_samples_of_a_record_are_neither_shown_nor_scored(tmp_path):
         "holes", 360, ["mV"], ["II"], data, fmt=["16"], adc_gain=[1000], baseline=[0], write_dir=str(tmp_path)
     )
     outcome, messages = run(kind="replay", record="holes", data_dir=tmp_path, noise="none", seconds=None)
-    assert outcome.summary["marks"]["missing"] == 100
-    assert outcome.summary["samples_out"] == 7200
+    assert outcome.summary.streams[0].marks["missing"] == 100
+    assert outcome.summary.samples_out == 7200
     np.testing.assert_array_equal(np.isnan(output(messages)[0]), np.isnan(data[:, 0]))
-    assert math.isfinite(outcome.summary["snr_out_db"])
+    assert math.isfinite(outcome.summary.streams[0].snr_out_db)
 
 
 def finish(engine, timeout=60.0):
@@ -183,12 +184,12 @@ def finish(engine, timeout=60.0):
 def test_the_engine_process_gives_the_samples_of_the_session():
     with EngineProcess(job()) as engine:
         started = engine.wait_started()
-        assert started.info.leads == ("II",)
-        assert started.algorithmic_delay_ms == pytest.approx(1000 * 52 / 360)
+        assert [each.info.leads for each in started.streams] == [("II",)]
+        assert started.streams[0].setup.algorithmic_delay_ms == pytest.approx(1000 * 52 / 360)
         outcome, _ = finish(engine)
     assert isinstance(outcome, Outcome)
     _, messages = run()
-    kept = np.concatenate([trace.cleaned for trace in outcome.traces], axis=1)
+    kept = np.concatenate([trace.cleaned for trace in outcome.streams[0].traces], axis=1)
     np.testing.assert_array_equal(kept, output(messages)[:, -kept.shape[1] :])
 
 
@@ -202,7 +203,7 @@ def test_the_screen_gets_frames_and_figures_while_it_plays():
     figures = [frame for frame in frames if isinstance(frame, Status)]
     assert len(figures) >= 4
     assert figures[-1].delay_p50_ms > 100
-    assert outcome.summary["samples_out"] == 1080
+    assert outcome.summary.samples_out == 1080
 
 
 def test_nobody_watching_slows_nothing():
@@ -211,7 +212,7 @@ def test_nobody_watching_slows_nothing():
         ends = time.monotonic() + 60
         while not (outcome := engine.finished(0.1)):
             assert time.monotonic() < ends
-    assert outcome.summary["samples_out"] == 40 * 360
+    assert outcome.summary.samples_out == 40 * 360
 
 
 def test_stop_ends_an_endless_run():
@@ -220,7 +221,7 @@ def test_stop_ends_an_endless_run():
         time.sleep(0.5)
         engine.stop()
         outcome, _ = finish(engine)
-    assert outcome.summary["samples_in"] == outcome.summary["samples_out"] > 0
+    assert outcome.summary.samples_in == outcome.summary.samples_out > 0
 
 
 def test_leaving_ends_the_process():

@@ -7,9 +7,10 @@ from streamer import source
 from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.noise import NoiseMixer, NoiseSettings, power_ac
-from streamer.open_source import SourceSettings, open_signal, open_source, play
+from streamer.open_source import open_signal, open_source, play
 from streamer.records.record import WfdbRecord, clean_reference, read_record
 from streamer.records.replay import RecordSignal
+from streamer.settings import SourceSettings
 from streamer.source import Player
 from streamer.synthetic import SyntheticPatient
 
@@ -42,7 +43,7 @@ every_signal = pytest.mark.parametrize("name", SIGNALS)
 def mixer(signal, weights=None, snr_db=0.0, span=SAMPLES):
     """Noise of a tape of 20 s, calibrated on the first samples of a signal."""
     tape = np.random.default_rng(0).standard_normal((2, 20 * FS)).astype(np.float32)
-    power = power_ac(signal.read(0, span).clean)
+    power = power_ac(signal.read(0, span).reference)
     return NoiseMixer(NoiseSettings(weights or {}, snr_db), power, power_ac, lambda kind: tape, span)
 
 
@@ -70,7 +71,7 @@ def test_any_pieces_of_a_signal_are_equal(name, pieces, data):
         blocks.append(signal.read(start, count))
         start += count
     np.testing.assert_array_equal(joined(blocks), whole.data)
-    np.testing.assert_array_equal(joined(blocks, "clean"), whole.clean)
+    np.testing.assert_array_equal(joined(blocks, "reference"), whole.reference)
     assert sum((block.annotations for block in blocks), ()) == whole.annotations
 
 
@@ -79,10 +80,10 @@ def test_what_a_signal_returns(name):
     signal = SIGNALS[name]()
     block = signal.read(10, 1000)
     count = 1000 if signal.length is None else min(1000, signal.length - 10)
-    for array in (block.data, block.clean):
+    for array in (block.data, block.reference):
         assert array.dtype == np.float32
         assert array.shape == (len(signal.info.leads), count)
-    np.testing.assert_array_equal(np.isnan(block.data), np.isnan(block.clean))
+    np.testing.assert_array_equal(np.isnan(block.data), np.isnan(block.reference))
     assert signal.info.has_reference
     assert all(10 <= mark.sample < 10 + count for mark in block.annotations)
     assert block.annotations
@@ -98,13 +99,13 @@ def test_chunks_are_consecutive_and_complete(name):
     expected = min(7 * FS + 3, played._signal.length or 10**9)
     assert [chunk.start for chunk in chunks] == [0, *np.cumsum([c.data.shape[1] for c in chunks])[:-1]]
     assert chunks[-1].stop == expected
-    clean = played._signal.read(0, expected)
-    np.testing.assert_array_equal(joined(chunks, "clean"), clean.clean)
-    assert sum((chunk.annotations for chunk in chunks), ()) == clean.annotations
+    reference = played._signal.read(0, expected)
+    np.testing.assert_array_equal(joined(chunks, "reference"), reference.reference)
+    assert sum((chunk.annotations for chunk in chunks), ()) == reference.annotations
     for chunk in chunks:
         assert chunk.stream == played.info.source_id
-        assert chunk.data.dtype == chunk.clean.dtype == np.float32
-        assert chunk.data.shape == chunk.clean.shape
+        assert chunk.data.dtype == chunk.reference.dtype == np.float32
+        assert chunk.data.shape == chunk.reference.shape
         assert chunk.source_time.shape == chunk.data.shape[1:]
         assert chunk.source_time.dtype == np.float64
         assert all(chunk.start <= mark.sample < chunk.stop for mark in chunk.annotations)
@@ -127,9 +128,9 @@ def test_noise_is_added_to_the_data_and_not_to_the_reference():
     played = player(weights={"em": 1.0}, snr_db=3.0)
     chunks = list(played.chunks())
     block = played._signal.read(0, SAMPLES)
-    np.testing.assert_array_equal(joined(chunks, "clean"), block.clean)
+    np.testing.assert_array_equal(joined(chunks, "reference"), block.reference)
     added = (joined(chunks) - block.data).astype(float)
-    snr_db = 10 * np.log10(block.clean.astype(float).var(axis=1) / added.var(axis=1))
+    snr_db = 10 * np.log10(block.reference.astype(float).var(axis=1) / added.var(axis=1))
     np.testing.assert_allclose(snr_db, 3.0, atol=1e-3)
 
 
@@ -140,15 +141,15 @@ def test_chunks_that_were_handed_out_do_not_change():
         if chunk.start == SAMPLES // 2:
             played.set_noise(NoiseSettings({"ma": 1.0}, -20.0))
         chunks.append(chunk)
-        copies.append((chunk.data.copy(), chunk.clean.copy(), chunk.source_time.copy()))
-    for chunk, (data, clean, source_time) in zip(chunks, copies, strict=True):
+        copies.append((chunk.data.copy(), chunk.reference.copy(), chunk.source_time.copy()))
+    for chunk, (data, reference, source_time) in zip(chunks, copies, strict=True):
         np.testing.assert_array_equal(chunk.data, data)
-        np.testing.assert_array_equal(chunk.clean, clean)
+        np.testing.assert_array_equal(chunk.reference, reference)
         np.testing.assert_array_equal(chunk.source_time, source_time)
     # Nor does writing on one reach another, or the reference.
     chunks[5].data[:] = 99.0
     np.testing.assert_array_equal(chunks[6].data, copies[6][0])
-    np.testing.assert_array_equal(chunks[5].clean, copies[5][1])
+    np.testing.assert_array_equal(chunks[5].reference, copies[5][1])
 
 
 def test_noise_can_be_changed_while_it_plays():
@@ -248,7 +249,7 @@ def test_as_fast_as_possible_never_sleeps(clock):
 def test_speed_changes_no_sample(clock, name):
     weights = {"em": 0.6, "bw": 0.4}
     slow, fast, at_once = (list(player(name, speed, 8 * FS, weights).chunks()) for speed in (1.0, 50.0, 0.0))
-    for field in ("data", "clean"):
+    for field in ("data", "reference"):
         np.testing.assert_array_equal(joined(slow, field), joined(at_once, field))
         np.testing.assert_array_equal(joined(fast, field), joined(at_once, field))
     for chunks in (slow, fast):
@@ -264,12 +265,12 @@ def test_a_record_with_noise(made_physionet):
     )
     chunks = list(played.chunks())
     read = read_record(made_physionet / "mitdb" / "100")
-    clean = clean_reference(read.data, read.fs)[:, : 20 * FS]
+    reference = clean_reference(read.data, read.fs)[:, : 20 * FS]
     assert played.info == StreamInfo(360.0, ("MLII", "V5"), "mitdb/100", "replay/mitdb/100", True)
-    np.testing.assert_array_equal(joined(chunks, "clean"), clean)
+    np.testing.assert_array_equal(joined(chunks, "reference"), reference)
     added = (joined(chunks) - read.data[:, : 20 * FS]).astype(float)
     np.testing.assert_allclose(
-        10 * np.log10(clean.astype(float).var(axis=1) / added.var(axis=1)), -3, atol=1e-3
+        10 * np.log10(reference.astype(float).var(axis=1) / added.var(axis=1)), -3, atol=1e-3
     )
     beats = [m for m in read.annotations if m.sample < 20 * FS]
     assert sum((chunk.annotations for chunk in chunks), ()) == tuple(beats)
@@ -284,7 +285,7 @@ def test_noise_scales_with_the_definition(made_physionet, kind, definition):
     silent = open_source(SourceSettings(**{**wanted, "noise": "none"}))
     chunks = list(played.chunks())
     added = (joined(chunks) - joined(list(silent.chunks()))).astype(float)
-    snr_db = 10 * np.log10(joined(chunks, "clean").astype(float).var(axis=1) / added.var(axis=1))
+    snr_db = 10 * np.log10(joined(chunks, "reference").astype(float).var(axis=1) / added.var(axis=1))
     if definition == "ac":
         np.testing.assert_allclose(snr_db, 0, atol=1e-3)
     else:
@@ -295,13 +296,13 @@ def test_own_drift(made_physionet):
     def data(own_drift):
         settings = SourceSettings(kind="replay", data_dir=made_physionet, speed=0, own_drift=own_drift)
         chunks = list(open_source(settings).chunks())
-        return joined(chunks), joined(chunks, "clean")
+        return joined(chunks), joined(chunks, "reference")
 
-    removed, clean = data("remove")
-    np.testing.assert_array_equal(removed, clean)
+    removed, reference = data("remove")
+    np.testing.assert_array_equal(removed, reference)
     kept, _ = data("keep")
     # The made record's drift has an amplitude of 0.3 mV.
-    assert np.sqrt(2) * (kept - clean)[:, 5 * FS : -5 * FS].std() == pytest.approx(0.3, rel=0.05)
+    assert np.sqrt(2) * (kept - reference)[:, 5 * FS : -5 * FS].std() == pytest.approx(0.3, rel=0.05)
 
 
 def test_start_seconds_and_leads(made_physionet):
@@ -332,8 +333,10 @@ def test_the_synthetic_patient_is_what_comes_without_settings():
 def test_an_endless_signal_is_calibrated_on_its_first_minutes():
     signal = open_signal(SourceSettings())
     played = play(signal, SourceSettings(noise="em", snr=6.0))
-    clean, noise = signal.read(0, 300 * FS).clean, played._noise.read(0, 300 * FS)
-    assert 10 * np.log10(clean.astype(float).var() / noise.astype(float).var()) == pytest.approx(6, abs=1e-3)
+    reference, noise = signal.read(0, 300 * FS).reference, played._noise.read(0, 300 * FS)
+    assert 10 * np.log10(reference.astype(float).var() / noise.astype(float).var()) == pytest.approx(
+        6, abs=1e-3
+    )
 
 
 def test_a_loop_that_begins_just_before_the_end(made_physionet):
@@ -348,7 +351,7 @@ def test_a_loop_that_begins_just_before_the_end(made_physionet):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"kind": "radio"}, "source 'radio' is unknown; allowed: synthetic, replay"),
+        ({"kind": "radio"}, r"source 'radio' is unknown; allowed: synthetic \(a made patient\), replay \(a"),
         ({"seconds": 0.0}, "seconds must be a positive number, got 0.0"),
         ({"seconds": float("nan")}, "seconds must be a positive number, got nan"),
         ({"seconds": float("inf")}, "seconds must be a positive number, got inf"),
@@ -396,5 +399,7 @@ def test_a_run_of_weeks_opens_like_one_of_minutes():
     """Its noise is calibrated on a stretch, not on tens of gigabytes."""
     source = open_source(SourceSettings(noise="em", snr=3.0, seconds=30 * 86400.0, speed=0))
     chunks = [chunk for _, chunk in zip(range(2000), source.chunks(), strict=False)]
-    raw, clean = (np.concatenate([getattr(c, name) for c in chunks], axis=1) for name in ("data", "clean"))
-    assert 10 * np.log10(clean.var() / (raw - clean).var()) == pytest.approx(3.0, abs=4)
+    raw, reference = (
+        np.concatenate([getattr(c, name) for c in chunks], axis=1) for name in ("data", "reference")
+    )
+    assert 10 * np.log10(reference.var() / (raw - reference).var()) == pytest.approx(3.0, abs=4)

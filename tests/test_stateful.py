@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from step_tools import NAME, STEPS, Recorded, backend, config, ecg, streamed, trained, whole
 
-from engine.backends.reliable import reliable
+from engine.backends.adapters import adapt
+from engine.backends.base import Runtime
+from engine.backends.reliable import Reliable
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
-from engine.ledger.stages import STAGES, parts_ns
-from engine.messages import Emitted, Gap, Mark, Reason
+from engine.ledger.stages import parts_ns
+from engine.marks import Mark, Reason
+from engine.messages import Emitted, Gap
 from engine.pipeline import clean, unguarded
 from engine.stateful import FAR_MV, initial_state, step_through
 from models.registry import find_network
@@ -25,6 +28,7 @@ torch.set_num_threads(1)  # more would spin and wait for each other on a busy ma
 EXACT_MV = 1e-5
 """What the order of additions in single precision may change."""
 SAMPLES = 2003
+SPEC = find_network(NAME)
 SETTLED = 720
 """Samples after which nothing is left of what was before: the time that is allowed, 2 s."""
 
@@ -201,19 +205,17 @@ def test_an_electrode_that_moves_far_begins_anew():
     np.testing.assert_allclose(cleaned[:, at + 36 :], expected[:, 36:], atol=EXACT_MV)
 
 
-class Fails:
-    """A step backend that raises, or answers NaN, for a few calls."""
-
-    leads, transfers_ns, fixed_rows, steps = 1, (0, 0), (), STEPS
+class Fails(Runtime):
+    """Raises, or answers NaN, for a few steps."""
 
     def __init__(self, first, last, how="raises", name="first"):
         self._from, self._to, self._how, self.name = first, last, how, name
         self.calls, self.closed, self.given = 0, False, []
 
-    def step(self, samples, state, lookahead):
+    def run(self, inputs):
         self.calls += 1
-        self.given.append(np.isfinite(state).all())
-        answer, after = backend().step(samples, state, lookahead)
+        self.given.append(np.isfinite(inputs["state"]).all())
+        answer, after = backend().runtime.run(inputs)
         if self._from <= self.calls <= self._to:
             if self._how == "raises":
                 raise RuntimeError("CUDA out of memory")
@@ -230,7 +232,7 @@ class Fails:
 def test_an_answer_that_is_no_number_begins_its_lead_anew_and_no_other(size):
     data = ecg(2, 2600)
     fails = Fails(40, 41, "nan")
-    messages = list(unguarded(([c] for c in cut(data, [size])), config(), fails))
+    messages = list(unguarded(([c] for c in cut(data, [size])), config(), adapt(fails, SPEC)))
     assert all(fails.given)
     cleaned, good = joined(messages, "cleaned"), whole(data, 36)[:, 0]
     np.testing.assert_allclose(cleaned[1], good[1], atol=EXACT_MV)
@@ -243,11 +245,12 @@ def test_an_answer_that_is_no_number_begins_its_lead_anew_and_no_other(size):
 
 def test_a_failing_backend_leaves_raw_for_a_moment_and_a_substitute_goes_on():
     data = ecg(2, 3600)
-    steady = reliable(Fails(40, 9999), [lambda: Fails(0, 0, name="second")])
+    failing = Reliable(Fails(40, 9999), SPEC, [lambda: Fails(0, 0, name="second")])
+    steady = adapt(failing, SPEC)
     messages = list(clean(([c] for c in cut(data, [16])), config(), steady))
     assert steady.name == "second"
-    assert "first failed: RuntimeError: CUDA out of memory" in steady.failures
-    assert not steady.broken
+    assert "first failed: RuntimeError: CUDA out of memory" in failing.failures
+    assert not failing.broken
     np.testing.assert_array_equal(indices(messages), np.arange(3600))
     cleaned, marks = joined(messages, "cleaned"), joined(messages, "marks")
     assert np.isfinite(cleaned).all()
@@ -261,9 +264,9 @@ def test_a_failing_backend_leaves_raw_for_a_moment_and_a_substitute_goes_on():
 
 
 def test_without_a_substitute_all_is_raw_and_nothing_is_lost():
-    steady = reliable(Fails(10, 9999))
-    messages = list(clean(([c] for c in cut(ecg(1, 1600), [16])), config(), steady))
-    assert steady.broken
+    failing = Reliable(Fails(10, 9999), SPEC)
+    messages = list(clean(([c] for c in cut(ecg(1, 1600), [16])), config(), adapt(failing, SPEC)))
+    assert failing.broken
     np.testing.assert_array_equal(indices(messages), np.arange(1600))
     marks = joined(messages, "marks")
     assert (marks[:, 200:] == Mark.BYPASSED).all()
@@ -363,11 +366,11 @@ def test_the_parts_of_a_delay_are_the_whole():
         assert isinstance(message, Emitted)
         handed = clock()
         parts = parts_ns([(message, handed)])
-        assert parts.shape == (len(STAGES), message.raw.shape[1])
-        assert (parts >= 0).all()
-        np.testing.assert_allclose(parts.sum(axis=0), handed - 1e9 * message.source_time, atol=10)
-        network = parts[STAGES.index("compute")]
-        np.testing.assert_array_equal(network, message.hop.finished_ns - message.hop.started_ns)
+        assert {part.shape for part in parts} == {(message.raw.shape[1],)}
+        assert min(part.min() for part in parts) >= 0
+        np.testing.assert_allclose(parts.total, handed - 1e9 * message.source_time, atol=10)
+        call = message.answer.call
+        np.testing.assert_array_equal(parts.compute, call.finished_ns - call.started_ns)
         count += 1
     assert count > 50
 
@@ -415,7 +418,8 @@ def test_a_round_without_hops_takes_no_step():
 
 
 def test_an_answer_that_fails_is_named():
-    messages = list(clean(([c] for c in cut(ecg(1, 1200), [16])), config(), reliable(Fails(30, 30))))
+    failing = adapt(Reliable(Fails(30, 30), SPEC), SPEC)
+    messages = list(clean(([c] for c in cut(ecg(1, 1200), [16])), config(), failing))
     reasons = [m.reasons for m in messages if m.reasons is not None]
     assert reasons
     assert {int(reason) for each in reasons for reason in np.unique(each)} == {0, Reason.NOT_FINITE}

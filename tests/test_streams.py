@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import wfdb
 from engine_tools import Counted, Identity, assert_counted, indices, joined
+from job_tools import job_of
 
 import engine.run.session
 from engine.messages import Cleaned
 from engine.run.process import EngineProcess
-from engine.run.session import Job, Retune, Session, Status
+from engine.run.protocol import CleanSettings, Status
+from engine.run.session import Session
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
+from streamer.settings import SourceSettings
 from streamer.several import open_sources, side_by_side
 
 
@@ -23,8 +25,7 @@ def job(count=3, **changes):
     fields = SourceSettings.__dataclass_fields__
     given = {name: changes.pop(name) for name in list(changes) if name in fields}
     base = SourceSettings(**{"noise": "em", "snr": 0.0, "seconds": 5.0, "speed": 0.0} | given)
-    first, *beside = side_by_side(base, patients=count)
-    return Job(first, beside=tuple(beside), **changes)
+    return job_of(*side_by_side(base, patients=count), **changes)
 
 
 def run(wanted, **hooks):
@@ -47,7 +48,7 @@ def opened(monkeypatch):
 
     def session(*sources):
         monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: list(sources))
-        monkeypatch.setattr(engine.run.session, "open_backend", lambda *how: Identity())
+        monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: Identity())
         return Session(job(len(sources)))
 
     return session
@@ -69,11 +70,12 @@ def test_every_sample_of_every_stream_leaves_once_and_in_its_place(opened, speed
     summary = opened(*sources).run(show=messages.append).summary
     for name, segments in SEGMENTS.items():
         assert_counted(messages, name, segments)
-    assert [one["source"] for one in summary["streams"]] == list(SEGMENTS)
-    assert [one["samples_out"] for one in summary["streams"]] == [1440, 333, 1051]
-    assert [one["gaps"] for one in summary["streams"]] == [0, 0, 2]
+    assert [one.source for one in summary.streams] == list(SEGMENTS)
+    assert [one.samples_out for one in summary.streams] == [1440, 333, 1051]
+    assert [one.gaps for one in summary.streams] == [0, 0, 2]
     totals = {
-        name: summary[name] for name in ("samples_in", "samples_out", "samples_lost", "gaps", "gap_samples")
+        name: getattr(summary, name)
+        for name in ("samples_in", "samples_out", "samples_lost", "gaps", "gap_samples")
     }
     assert totals == {
         "samples_in": 2824, "samples_out": 2824, "samples_lost": 0, "gaps": 2, "gap_samples": 249,
@@ -94,11 +96,11 @@ def test_a_silent_stream_holds_up_nobody(opened):
     session = opened(Silent("silent", []), Counted("steady", [(0, 720)]))
     summary = session.run(heard.is_set, show, lambda: idled.append(1)).summary
     assert idled
-    silent, steady = summary["streams"]
-    assert silent["samples_in"] == 0
-    assert steady["samples_in"] == steady["samples_out"] == 720
+    silent, steady = summary.streams
+    assert silent.samples_in == 0
+    assert steady.samples_in == steady.samples_out == 720
     # No sample of the steady one waited for the silent one.
-    assert steady["ledger_ms"]["wait"]["p50"] < 100
+    assert steady.ledger_ms["wait"].p50 < 100
 
 
 def test_what_breaks_a_source_is_raised_and_leaves_no_thread(opened):
@@ -132,7 +134,7 @@ def test_each_stream_has_the_bytes_that_it_has_alone_whatever_the_speed():
     )
     assert len(fast) == 3
     for number, settings in enumerate(job(seconds=2.0).sources):
-        ((name, alone),) = by_stream(run(Job(settings))[1]).items()
+        ((name, alone),) = by_stream(run(job_of(settings))[1]).items()
         assert settings.seed == number
         for streams in (fast, again, real):
             np.testing.assert_array_equal(streams[name], alone)
@@ -151,9 +153,8 @@ def test_streams_of_other_rates_play_beside_each_other(tmp_path):
             name, fs, ["mV"], ["II"], data, fmt=["16"], adc_gain=[1000], baseline=[0], write_dir=str(tmp_path)
         )
     base = SourceSettings(kind="replay", data_dir=tmp_path, speed=0.0)
-    first, *beside = side_by_side(base, records="r250,r360,r500")
-    outcome, messages = run(Job(first, beside=tuple(beside)))
-    assert [one["samples_out"] for one in outcome.summary["streams"]] == [1440] * 3
+    outcome, messages = run(job_of(*side_by_side(base, records="r250,r360,r500")))
+    assert [one.samples_out for one in outcome.summary.streams] == [1440] * 3
     expected = np.sin(np.arange(1440) / 360 * 2 * np.pi * 3)
     for raw in by_stream(messages, "raw").values():
         np.testing.assert_allclose(raw[0, 100:-100], expected[100:-100], atol=0.01)
@@ -166,21 +167,21 @@ def test_every_command_is_for_every_stream(tmp_path):
     def show(message):
         if message.stop > 700 and not done:
             done.append(message)
-            session.retune(Retune("unet", "onnx", 100.0, 40.0))
+            session.retune(CleanSettings("unet", "onnx", 100.0, 40.0))
             session.set_noise(NoiseSettings({"em": 1.0}, snr_db=40.0))
             session.record(tmp_path)
 
     messages = []
     outcome = session.run(show=lambda message: (messages.append(message), show(message)))
-    for one, stream in zip(outcome.summary["streams"], session.beds, strict=True):
-        assert one["samples_out"] == 2160
-        assert one["lookahead_ms"] == 100.0
-        assert one["noise_snr_db"] == 40.0
-        record = wfdb.rdrecord(one["recording"])
+    assert outcome.summary.lookahead_ms == 100.0
+    for one, stream in zip(outcome.summary.streams, session.streams, strict=True):
+        assert one.samples_out == 2160
+        assert one.noise_snr_db == 40.0
+        record = wfdb.rdrecord(one.recording)
         assert 1200 < record.sig_len < 1500
         name = stream.info.source_id
         np.testing.assert_array_equal(indices(messages, name), np.arange(2160))
-        noise = joined(messages, "raw", name) - joined(messages, "clean", name)
+        noise = joined(messages, "raw", name) - joined(messages, "reference", name)
         assert noise[:, 900:].std() < 0.05 * noise[:, :700].std()
     assert len(list(tmp_path.glob("*.hea"))) == 3
 
@@ -198,9 +199,9 @@ def test_a_pause_holds_all_and_is_no_delay_of_the_engine():
 
     summary = session.run(show=show).summary
     assert time.perf_counter() - begun > 2.7
-    for one in summary["streams"]:
-        assert one["samples_out"] == 720
-        assert one["gaps"] == 0
+    for one in summary.streams:
+        assert one.samples_out == 720
+        assert one.gaps == 0
 
 
 def test_the_engine_process_tells_streams_apart():
@@ -213,7 +214,7 @@ def test_the_engine_process_tells_streams_apart():
             outcome = process.finished(0.05)
             frames += process.frames()
     assert outcome is not None
-    assert [one["samples_out"] for one in outcome.summary["streams"]] == [1440] * 3
+    assert [one.samples_out for one in outcome.summary.streams] == [1440] * 3
     assert {frame.stream for frame in frames if isinstance(frame, Status)} == set(names)
     for name, stream in zip(names, outcome.streams, strict=True):
         shown = [frame for frame in frames if isinstance(frame, Cleaned) and frame.stream == name]

@@ -7,7 +7,8 @@ from streamer import synthetic
 from streamer.errors import InputError
 from streamer.noise import KINDS
 from streamer.records.record import clean_reference
-from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.synthetic import SyntheticPatient
+from streamer.synthetic_noise import synthetic_tape
 
 FS = 360
 RHYTHMS = ("sinus", "afib", "pvc")
@@ -302,7 +303,7 @@ def test_limb_leads_obey_einthoven_and_goldberger():
 @pytest.mark.parametrize("rhythm", RHYTHMS)
 def test_the_signal_is_its_own_reference(rhythm):
     block = SyntheticPatient(rhythm=rhythm).read(0, 120 * FS)
-    np.testing.assert_array_equal(block.clean, block.data)
+    np.testing.assert_array_equal(block.reference, block.data)
     assert abs(block.data.mean()) < 1e-3
     again = clean_reference(block.data, FS)
     assert np.mean((again - block.data) ** 2) < 0.01 * np.var(block.data)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from engine_tools import Identity, cut, joined
+from job_tools import job_of
 from step_tools import ecg, whole
 
 from engine.backends import choose_backend, open_backend
@@ -13,13 +14,12 @@ from engine.config import EngineConfig
 from engine.lead_groups import rows_of
 from engine.overlap_add import fade
 from engine.pipeline import clean
-from engine.run.session import Job, check_job
+from engine.run.prepare import check_job
 from models.classical import CLASSICAL
 from models.macs import macs
 from models.registry import NETWORKS, SYSTEMS, load_card
 from models.spec import NetworkSpec
 from streamer.errors import InputError
-from streamer.open_source import SourceSettings
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 
@@ -124,12 +124,12 @@ def test_classical_systems_run_in_numpy_and_nowhere_else(name):
         noisy = ecg(2, CLASSICAL[name].window)[:, None]
         np.testing.assert_array_equal(backend.infer(noisy), CLASSICAL[name].filter(noisy))
     with pytest.raises(InputError, match=f"model '{name}' is no network .*leave out --backend torch"):
-        check_job(Job(SourceSettings(), model=name, backend="torch"))
+        check_job(job_of(model=name, backend="torch"))
 
 
 def test_networks_do_not_run_in_numpy():
     with pytest.raises(InputError, match="backend 'numpy' runs classical systems alone"):
-        check_job(Job(SourceSettings(), backend="numpy"))
+        check_job(job_of(backend="numpy"))
 
 
 def test_a_wrong_batch_is_refused_by_the_filters_too():

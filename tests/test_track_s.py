@@ -36,9 +36,9 @@ def random_windows(seed, scale=1.0, offset=0.0):
     return (scale * data + offset).astype(np.float32)
 
 
-def window_snr_db(clean, noisy):
+def window_snr_db(reference, noisy):
     """By the definition's own words, window by window."""
-    return [10 * np.log10((c**2).sum() / ((c - n) ** 2).sum()) for c, n in zip(clean, noisy, strict=True)]
+    return [10 * np.log10((c**2).sum() / ((c - n) ** 2).sum()) for c, n in zip(reference, noisy, strict=True)]
 
 
 # Mixing
@@ -46,43 +46,43 @@ def window_snr_db(clean, noisy):
 
 @pytest.mark.parametrize("level", [-4.0, 3.0])
 def test_every_window_has_exactly_the_snr_of_both_leads_together_with_their_offset(level):
-    clean = random_windows(0, offset=2.0)
+    reference = random_windows(0, offset=2.0)
     noise = random_windows(1, scale=0.1) * np.array([1.0, 5.0], np.float32)[:, None]
-    noisy = clean + scaled(noise, clean, level)
-    np.testing.assert_allclose(window_snr_db(clean, noisy), level, atol=1e-4)
-    assert snr_db(clean, noisy) == pytest.approx(level, abs=1e-4)
+    noisy = reference + scaled(noise, reference, level)
+    np.testing.assert_allclose(window_snr_db(reference, noisy), level, atol=1e-4)
+    assert snr_db(reference, noisy) == pytest.approx(level, abs=1e-4)
     # One factor for both leads: the noise keeps its proportions.
-    added = noisy - clean
+    added = noisy - reference
     np.testing.assert_allclose(added[:, 1] / added[:, 0], noise[:, 1] / noise[:, 0], rtol=0.02)
 
 
 def test_the_new_mixing_sums_first_and_the_old_one_averages_what_was_scaled():
-    clean = random_windows(0)
+    reference = random_windows(0)
     noises = {"bw": random_windows(1, 0.1), "em": random_windows(2, 3.0), "ma": random_windows(3)}
-    new = mix(clean, noises, Condition("emb", 0.0, "new"))
+    new = mix(reference, noises, Condition("emb", 0.0, "new"))
     total = noises["bw"] + noises["em"] + noises["ma"]
-    np.testing.assert_allclose(window_snr_db(clean, new), 0, atol=1e-4)
+    np.testing.assert_allclose(window_snr_db(reference, new), 0, atol=1e-4)
     for window in range(20):  # all of it is the sum's shape
-        assert np.corrcoef((new - clean)[window].ravel(), total[window].ravel())[0, 1] > 0.99999
-    old = mix(clean, noises, Condition("emb", 0.0, "old"))
-    expected = sum(scaled(noise, clean, 0.0) for noise in noises.values()) / 3
-    np.testing.assert_allclose(old - clean, expected, atol=1e-5)
+        assert np.corrcoef((new - reference)[window].ravel(), total[window].ravel())[0, 1] > 0.99999
+    old = mix(reference, noises, Condition("emb", 0.0, "old"))
+    expected = sum(scaled(noise, reference, 0.0) for noise in noises.values()) / 3
+    np.testing.assert_allclose(old - reference, expected, atol=1e-5)
     # Three noises that know nothing of each other: a third of the power, 4.8 dB.
-    assert snr_db(clean, old) == pytest.approx(10 * np.log10(3), abs=0.3)
-    one = mix(clean, noises, Condition("em", 0.0))
-    np.testing.assert_allclose(one - clean, scaled(noises["em"], clean, 0.0), atol=1e-6)
+    assert snr_db(reference, old) == pytest.approx(10 * np.log10(3), abs=0.3)
+    one = mix(reference, noises, Condition("em", 0.0))
+    np.testing.assert_allclose(one - reference, scaled(noises["em"], reference, 0.0), atol=1e-6)
 
 
 @pytest.mark.data
 @pytest.mark.parametrize(("mixing", "extra", "tolerance"), [("new", 0.0, 1e-3), ("old", 5.45, 0.06)])
 def test_doing_nothing_scores_what_it_is_known_to(physionet, mixing, extra, tolerance):
     """The whole seed data set. Under `old` the published "FFT" row, 1.50 dB and 0.4009 mV, is this."""
-    noisy, clean = load_examples(Condition("emb", -4.0, mixing), data_dir=physionet).test
-    assert len(clean) == 2000
-    assert snr_db(clean, noisy) == pytest.approx(-4.0 + extra, abs=tolerance)
+    noisy, reference = load_examples(Condition("emb", -4.0, mixing), data_dir=physionet).test
+    assert len(reference) == 2000
+    assert snr_db(reference, noisy) == pytest.approx(-4.0 + extra, abs=tolerance)
     if mixing == "old":
-        assert rmse_mv(clean, noisy) == pytest.approx(0.4009, abs=0.005)
-        assert snr_db(clean, fft(noisy)) == pytest.approx(snr_db(clean, noisy), abs=0.003)
+        assert rmse_mv(reference, noisy) == pytest.approx(0.4009, abs=0.005)
+        assert snr_db(reference, fft(noisy)) == pytest.approx(snr_db(reference, noisy), abs=0.003)
 
 
 def test_windows_and_split_are_those_of_the_seed(seed_data):

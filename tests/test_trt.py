@@ -14,37 +14,32 @@ import onnxruntime as ort
 import pytest
 import torch
 from engine_tools import cut, indices, joined
-from fake_gpu import FakeLibrary, fake_tensorrt
+from fake_gpu import FakeLibrary, fake_driver, fake_tensorrt
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
-from engine.backends import build_plan as builder
-from engine.backends import (
-    cuda_driver,
-    explain_auto,
-    flavours,
-    gpu,
-    open_backend,
-    prepare_backend,
-    trt,
-    trt_lanes,
-    why_not,
-)
-from engine.backends.build_plan import PRECISIONS, build_plan
-from engine.backends.export_plan import export_plan
-from engine.backends.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
-from engine.backends.gpu import Gpu
-from engine.backends.graphs import Ports, dtype_of
+from engine.backends import explain_auto, open_backend, prepare_backend, why_not
+from engine.backends.adapters import adapt
+from engine.backends.gpu import find as gpu
+from engine.backends.gpu.find import Gpu
+from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples, pieces, stretches
 from engine.backends.parity import PARITY_MV, probe
-from engine.backends.plans import FOLDER_VARIABLE, read_plan
-from engine.backends.rows import FIXED_ROWS, check_rows, fixed_samples, pieces, stretches
-from engine.backends.trt import TrtBackend, TrtSteps, plan_key
+from engine.backends.ports import Ports, dtype_of
+from engine.backends.tensorrt import build as builder
+from engine.backends.tensorrt import capture, flavours
+from engine.backends.tensorrt import runtime as trt
+from engine.backends.tensorrt.build import PRECISIONS, build_plan
+from engine.backends.tensorrt.export import export_plan
+from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE, read_plan
+from engine.backends.tensorrt.runtime import open_tensorrt, plan_key
 from engine.config import EngineConfig
 from engine.messages import Gap
 from engine.pipeline import clean
 from engine.stateful import initial_state
 from models import registry
-from models.export import export_onnx
+from models.export import store
+from models.graphs import graph_of
 from models.half import to_half
 from models.registry import NETWORKS, ModelCard, load_card
 from streamer.errors import InputError
@@ -71,15 +66,16 @@ def build_times():
 def network(request, tmp_path_factory):
     """A network's card: as shipped, or where it has no weights yet with random ones."""
     spec = NETWORKS[request.param]
-    card = ModelCard(spec, {})
+    card = ModelCard(spec)
     if card.onnx_path.is_file():
         yield card
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "WEIGHTS", tmp_path_factory.mktemp("weights"))
         torch.manual_seed(0)
-        save_file(spec.build().state_dict(), card.weights_path)
-        export_onnx(spec, card.weights_path, card.onnx_path)
+        weights = tmp_path_factory.mktemp("run") / "weights.safetensors"
+        save_file(spec.build().state_dict(), weights)
+        store(card, weights)
         yield card
 
 
@@ -89,7 +85,7 @@ def run(graph, batch):
 
 def samples_of(card):
     """Sizes of a step, where the network keeps state."""
-    return fixed_samples(card.spec.steps) if card.spec.steps else ()
+    return fixed_samples(card.spec) if card.spec.steps else ()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -97,7 +93,7 @@ def test_every_network_builds(network, precision, build_times, record_property):
     if network.spec.steps and precision == "fp16":
         pytest.skip("a network that keeps state runs in fp32 alone")
     begun = time.perf_counter()
-    graph = network.onnx_path.read_bytes()
+    graph = graph_of(network)
     plan = build_plan(rtx, graph, precision, (1,), ADA, samples=samples_of(network))
     seconds = round(time.perf_counter() - begun, 2)
     record_property("build_s", seconds)
@@ -110,7 +106,7 @@ def test_every_operator_is_in_the_parsers_list(network):
     logger = rtx.Logger()
     flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     parser = rtx.OnnxParser(rtx.Builder(logger).create_network(flags), logger)
-    graphs = [network.onnx_path.read_bytes()]
+    graphs = [graph_of(network)]
     if not network.spec.steps:
         graphs.append(to_half(graphs[0]))
     used = {node.op_type for graph in graphs for node in onnx.load_from_string(graph).graph.node}
@@ -124,7 +120,7 @@ def test_half_precision_cleans_as_single_does(network):
     if network.spec.steps:
         pytest.skip("a network that keeps state runs in fp32 alone")
     batch = probe(network)
-    single = network.onnx_path.read_bytes()
+    single = graph_of(network)
     difference = np.abs(run(to_half(single), batch) - run(single, batch)).max()
     assert 0 < difference <= PARITY_MV["fp16"]
 
@@ -173,10 +169,10 @@ def test_a_step_has_a_profile_for_each_shape_and_no_value_decides_one(lowdelay):
     logger = rtx.Logger()
     flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = rtx.Builder(logger).create_network(flags)
-    assert rtx.OnnxParser(network, logger).parse(lowdelay.onnx_path.read_bytes())
+    assert rtx.OnnxParser(network, logger).parse(graph_of(lowdelay))
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]
-    ports = Ports.of_step(-1, -1, lowdelay.network.steps)
+    ports = Ports.of(lowdelay.spec, -1, -1)
     for tensors, expected in ((inputs, ports.inputs), (outputs, ports.outputs)):
         assert {tensor.name: tuple(tensor.shape) for tensor in tensors} == expected
         for tensor in tensors:
@@ -215,7 +211,7 @@ def test_a_free_axis_inside_is_refused_for_steps_too():
 
 def test_progress_rises_and_ends(unet):
     heard = []
-    build_plan(rtx, unet.onnx_path.read_bytes(), "fp32", (1,), ADA, lambda *step: heard.append(step))
+    build_plan(rtx, graph_of(unet), "fp32", (1,), ADA, lambda *step: heard.append(step))
     assert {what for what, _, _ in heard} >= {"Building engine"}
     assert all(0 <= done <= total for _, done, total in heard)
     assert max(done / total for what, done, total in heard if what == "Building engine") == 1
@@ -227,12 +223,12 @@ def test_ctrl_c_stops_a_build(unet):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_plan(rtx, unet.onnx_path.read_bytes(), "fp32", (1,), ADA, interrupt)
+        build_plan(rtx, graph_of(unet), "fp32", (1,), ADA, interrupt)
 
 
 def test_all_that_we_say_exists_in_the_real_library():
     """What only a GPU would find out."""
-    text = "".join(Path(module.__file__).read_text() for module in (trt, trt_lanes, builder))
+    text = "".join(Path(module.__file__).read_text() for module in (trt, capture, builder))
     chains = set(re.findall(r"\btrt\.([A-Z][\w.]*)", text))
     assert {"Runtime", "OnnxParser", "BuilderFlag.TF32"} <= chains
     for chain in chains:
@@ -265,7 +261,7 @@ def test_all_that_we_say_exists_in_the_real_library():
 
 
 def test_half_keeps_the_normalisation_single(unet):
-    graph = onnx.load_from_string(to_half(unet.onnx_path.read_bytes())).graph
+    graph = onnx.load_from_string(to_half(graph_of(unet))).graph
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     heavy = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
     assert {types[name] for node in heavy for name in node.input[1:]} == {TensorProto.FLOAT16}
@@ -276,7 +272,7 @@ def test_half_keeps_the_normalisation_single(unet):
     assert not {name for node in means for name in node.input} & casts
     # A lead that rides on half a volt loses nothing.
     batch = probe(unet) + np.float32(450)
-    single = unet.onnx_path.read_bytes()
+    single = graph_of(unet)
     assert np.abs(run(to_half(single), batch) - run(single, batch)).max() <= PARITY_MV["fp16"]
 
 
@@ -299,18 +295,14 @@ def test_a_weight_too_large_for_half_stays_single():
 @pytest.fixture
 def library(monkeypatch, tmp_path):
     """An 8.9 card, RTX as a fake, and a folder of plans of its own."""
-    fake = FakeLibrary()
-    use(monkeypatch, fake)
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "plans"))
-    yield fake
-    gpu._look.cache_clear()
+    return fake_driver(monkeypatch)
 
 
-def use(monkeypatch, fake):
-    driver = cuda_driver.Driver(fake)
-    for module in (gpu, cuda_driver):
-        monkeypatch.setattr(module, "load_driver", lambda: driver)
-    gpu._look.cache_clear()
+def opened(card, precision="fp32", rows=(1,)):
+    """A plan as the stages call it."""
+    options = ("fp16",) if precision == "fp16" else ()
+    return adapt(open_tensorrt(card, options, rows=rows), card.spec)
 
 
 @pytest.fixture
@@ -329,8 +321,8 @@ def windows(unet):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_plan_cleans_any_number_of_rows(fake, unet, windows, precision):
-    backend = TrtBackend(unet, precision, rows=(1, 4))
-    expected = run(unet.onnx_path.read_bytes(), windows)
+    backend = opened(unet, precision, rows=(1, 4))
+    expected = run(graph_of(unet), windows)
     for rows in (1, 2, 4, 5, 11, 0):
         before = windows.copy()
         np.testing.assert_allclose(backend.infer(windows[:rows]), expected[:rows], atol=PARITY_MV[precision])
@@ -344,7 +336,7 @@ def test_a_plan_cleans_any_number_of_rows(fake, unet, windows, precision):
 
 
 def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, library, unet, windows):
-    backend = TrtBackend(unet, rows=(1, 4))
+    backend = opened(unet, rows=(1, 4))
     said, things, launches = len(fake.calls), len(library.objects), library.launches
     for rows, pieces_of in ((1, 1), (3, 1), (11, 3)):
         backend.infer(windows[:rows])
@@ -356,7 +348,7 @@ def test_a_call_is_one_launch_for_each_piece_and_makes_nothing_on_the_gpu(fake, 
 
 
 def test_a_context_is_told_shape_then_addresses_then_runs(fake, unet):
-    TrtBackend(unet, rows=(2,)).close()
+    opened(unet, rows=(2,)).close()
     assert [call[0] for call in fake.calls] == [
         "set_optimization_profile_async",
         "set_input_shape",
@@ -370,16 +362,16 @@ def test_a_context_is_told_shape_then_addresses_then_runs(fake, unet):
 
 def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, unet, caplog, monkeypatch):
     for _ in range(2):
-        TrtBackend(unet, rows=(1,)).close()
+        opened(unet, rows=(1,)).close()
     assert fake.builds == 1
     fake.refused = 1
-    TrtBackend(unet, rows=(1,)).close()
+    opened(unet, rows=(1,)).close()
     assert fake.builds == 2
     assert "refuses it" in caplog.text
     known = flavours.version
     newer = {"tensorrt-rtx": "1.8.0"}
     monkeypatch.setattr(flavours, "version", lambda package: newer.get(package) or known(package))
-    TrtBackend(unet, rows=(1,)).close()
+    opened(unet, rows=(1,)).close()
     assert fake.builds == 3
     assert "its version is" in caplog.text
 
@@ -397,24 +389,24 @@ def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, une
 def test_a_context_that_refuses_is_an_error_and_leaves_nothing(fake, library, unet, method):
     fake.deaf = method
     with pytest.raises(RuntimeError, match="TensorRT refuses"):
-        TrtBackend(unet, rows=(1,))
+        opened(unet, rows=(1,))
     assert library.objects == {}
 
 
 def test_the_builders_own_words_are_passed_on(fake, unet):
     fake.build_fails = True
     with pytest.raises(InputError, match=r"tensorrt_rtx 99.0 cannot build this network: no tactic fits$"):
-        TrtBackend(unet, rows=(1,))
+        opened(unet, rows=(1,))
     fake.parse_errors = [("Foo", "node_7", "no importer"), ("Bar", "node_8", "no plugin")]
     with pytest.raises(InputError, match=r"Foo \(node_7\): no importer; Bar \(node_8\): no plugin$"):
-        TrtBackend(unet, rows=(1,))
+        opened(unet, rows=(1,))
 
 
 @pytest.mark.parametrize("gain", [1.5, np.nan])
 def test_a_plan_that_cleans_otherwise_is_refused(fake, library, unet, gain):
     fake.gain = gain
-    with pytest.raises(InputError, match=r"'unet' in fp32 differs from ONNX .* 0\.001 mV are allowed"):
-        TrtBackend(unet, rows=(1,))
+    with pytest.raises(InputError, match=r"'unet' in fp32 differs from ONNX .* 0\.001 mV is allowed"):
+        opened(unet, rows=(1,))
     assert library.objects == {}
 
 
@@ -432,7 +424,7 @@ def onnx_steps(lowdelay):
 def test_a_plan_takes_a_hop_in_as_many_steps_as_it_needs(
     fake, library, lowdelay, onnx_steps, rows, samples, launches
 ):
-    backend = TrtSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+    backend = opened(lowdelay, rows=(1, 4))
     rng = np.random.default_rng(rows)
     ours = theirs = initial_state(np.zeros((rows, 1, 4), np.float32), backend.steps)
     said, things = len(fake.calls), len(library.objects)
@@ -453,7 +445,7 @@ def test_a_plan_takes_a_hop_in_as_many_steps_as_it_needs(
 
 
 def test_a_context_of_a_step_is_told_every_shape_and_address(fake, lowdelay):
-    TrtSteps(lowdelay, lowdelay.network.steps, rows=(2,)).close()
+    opened(lowdelay, rows=(2,)).close()
     tensors = ("noisy", "state", "lookahead", "answer", "next_state")
     for profile, samples in enumerate((4, 16)):
         shapes = {"noisy": (2, 1, samples), "state": (2, lowdelay.network.steps.state)}
@@ -468,13 +460,12 @@ def test_a_context_of_a_step_is_told_every_shape_and_address(fake, lowdelay):
 
 
 def test_a_plan_of_steps_that_answers_or_remembers_otherwise_is_refused(fake, library, lowdelay):
-    steps = lowdelay.network.steps
     fake.gain = 1.5
     with pytest.raises(InputError, match=r"'lowdelay' in fp32 differs from ONNX"):
-        TrtSteps(lowdelay, steps, rows=(1,))
+        opened(lowdelay)
     fake.gain, fake.rounding = 1.0, np.float16
-    with pytest.raises(InputError, match=r"state of 'lowdelay' differs from ONNX Runtime's by 0\.000"):
-        TrtSteps(lowdelay, steps, rows=(1,))
+    with pytest.raises(InputError, match=r"'lowdelay' .* ONNX Runtime in its state by 0\.000"):
+        opened(lowdelay)
     assert library.objects == {}
     assert fake.builds == 1
 
@@ -482,7 +473,7 @@ def test_a_plan_of_steps_that_answers_or_remembers_otherwise_is_refused(fake, li
 @pytest.mark.parametrize("hop_ms", [40.0, 100.0])
 def test_a_ward_hears_from_a_plan_what_it_hears_from_onnx_runtime(fake, lowdelay, onnx_steps, hop_ms):
     """Three streams, one of two leads, one with a gap: rows are filled up and states kept apart."""
-    backend = TrtSteps(lowdelay, lowdelay.network.steps, rows=(1, 4))
+    backend = opened(lowdelay, rows=(1, 4))
     config = EngineConfig.of(lowdelay.spec, 100.0, hop_ms)
     rng = np.random.default_rng(0)
     chunks = [
@@ -520,7 +511,7 @@ def test_auto_runs_a_network_that_keeps_state_on_a_plan(fake, lowdelay, onnx_ste
 
 
 def test_a_failing_driver_is_an_error_that_names_the_function(fake, library, unet, windows):
-    backend = TrtBackend(unet, rows=(1,))
+    backend = opened(unet, rows=(1,))
     library.broken = "cuGraphLaunch"
     with pytest.raises(RuntimeError, match="cuGraphLaunch: CUDA_ERROR_NOT_SUPPORTED"):
         backend.infer(windows[:1])
@@ -530,9 +521,7 @@ def test_auto_takes_tensorrt_and_says_so(fake, unet, windows, caplog):
     backend = open_backend("auto", unet)
     assert backend.name == "tensorrt"
     assert backend.fixed_rows == FIXED_ROWS
-    np.testing.assert_allclose(
-        backend.infer(windows), run(unet.onnx_path.read_bytes(), windows), atol=PARITY_MV["fp32"]
-    )
+    np.testing.assert_allclose(backend.infer(windows), run(graph_of(unet), windows), atol=PARITY_MV["fp32"])
     backend.close()
     assert "auto chose tensorrt" in explain_auto("tensorrt")
 
@@ -574,9 +563,8 @@ def test_a_capability_is_served_by_list_or_by_being_newer():
 
 
 def test_a_hopper_is_refused_by_rtx_with_what_it_serves(monkeypatch):
-    use(monkeypatch, FakeLibrary(capability=(9, 0)))
+    fake_driver(monkeypatch, FakeLibrary(capability=(9, 0)))
     reason = why_not("tensorrt") or ""
-    gpu._look.cache_clear()
     assert re.fullmatch(
         r"Fake 4090 \(compute capability 9\.0\); tensorrt is not installed: pip install "
         r"'ecg-stream\[tensorrt\]'; tensorrt-rtx \S+ serves compute capability 8\.0 8\.6 8\.9 12\.0 12\.1 "
@@ -589,23 +577,21 @@ def test_without_a_gpu_the_line_says_all(monkeypatch):
     def missing():
         raise OSError("libcuda.so.1 cannot be loaded")
 
+    fake_driver(monkeypatch)
     monkeypatch.setattr(gpu, "load_driver", missing)
-    gpu._look.cache_clear()
     reason = why_not("tensorrt") or ""
     assert "\n" not in reason
     for words in ("no NVIDIA GPU here", "libcuda", "tensorrt not installed", "tensorrt-rtx 1.", "use onnx"):
         assert words in reason
     assert "there is no NVIDIA GPU" in explain_auto("onnx")
-    gpu._look.cache_clear()
 
 
 def test_no_device_and_a_broken_driver_are_reasons(monkeypatch):
     for fake, words in ((FakeLibrary(devices=0), "the driver shows none"), (FakeLibrary(), "cuInit")):
         fake.broken = "cuInit" if fake.devices else None
-        use(monkeypatch, fake)
+        fake_driver(monkeypatch, fake)
         assert words in gpu.why_no_gpu()
         assert gpu.find_gpu() is None
-    gpu._look.cache_clear()
 
 
 def test_an_old_driver_is_refused_before_it_crashes():
@@ -616,7 +602,7 @@ def test_an_old_driver_is_refused_before_it_crashes():
 
 
 def test_classic_comes_first_where_it_is_installed(monkeypatch):
-    monkeypatch.setattr("engine.backends.flavours.version", lambda package: "11.4.0")
+    monkeypatch.setattr("engine.backends.tensorrt.flavours.version", lambda package: "11.4.0")
     assert choose_flavour(HOPPER) is CLASSIC
     assert list(FLAVOURS) == ["classic", "rtx"]
     key = plan_key(NETWORKS["unet"], b"graph", CLASSIC, HOPPER, "fp32", (8, 1))
@@ -634,7 +620,7 @@ export = partial(
 
 
 def test_an_exported_plan_is_what_a_run_looks_for(unet, tmp_path, library, monkeypatch):
-    graph = unet.onnx_path.read_bytes()
+    graph = graph_of(unet)
     path = export(graph=graph, output=tmp_path)
     key = plan_key(NETWORKS["unet"], graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
     assert path == tmp_path / key.file_name
@@ -655,12 +641,12 @@ def test_an_exported_plan_is_what_a_run_looks_for(unet, tmp_path, library, monke
 )
 def test_what_cannot_be_exported_is_said(unet, tmp_path, change, words):
     with pytest.raises(InputError, match=words):
-        export(graph=unet.onnx_path.read_bytes(), output=tmp_path, **change)
+        export(graph=graph_of(unet), output=tmp_path, **change)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_exported_plan_of_steps_is_what_a_run_looks_for(lowdelay, tmp_path, library):
-    graph = lowdelay.onnx_path.read_bytes()
+    graph = graph_of(lowdelay)
     path = export(name="lowdelay", graph=graph, output=tmp_path)
     key = plan_key(lowdelay.network, graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
     assert key.samples == (4, 16)

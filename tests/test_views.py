@@ -5,19 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from job_tools import job_of
 from rich.console import Console
 
 from engine.messages import Cleaned, Gap
-from engine.run.process import Started
-from engine.run.session import Job, Session, Status
+from engine.run.protocol import CleanSettings, Setup, Started, StartedStream, Status
+from engine.run.session import Session
 from gui.terminal.braille import braille
 from gui.terminal.history import History
 from gui.terminal.picture import save_picture
 from gui.terminal.view import TerminalView, describe
 from streamer.chunk import StreamInfo
-from streamer.open_source import SourceSettings
 
 INFO = StreamInfo(360.0, ("II", "V1"), "made", "made")
+FIRST = StartedStream(INFO, Setup(CleanSettings("unet", "onnx", 300.0, 38.9), 338.9))
 
 
 def message(start, samples):
@@ -80,8 +81,8 @@ def test_history_keeps_time():
 
 
 def test_history_finds_the_heart_rate():
-    session = Session(Job(SourceSettings(heart_rate=84.0, seconds=15.0, speed=0)))
-    history = History(session.beds[0].info)
+    session = Session(job_of(heart_rate=84.0, seconds=15.0, speed=0))
+    history = History(session.streams[0].info)
     session.run(show=history.push)
     raw, cleaned = history.heart_rates()
     assert raw == pytest.approx(84, abs=3)
@@ -89,8 +90,8 @@ def test_history_finds_the_heart_rate():
 
 
 def test_history_counts_no_heart_rate_over_a_gap():
-    session = Session(Job(SourceSettings(heart_rate=70.0, seconds=15.0, speed=0)))
-    history = History(session.beds[0].info)
+    session = Session(job_of(heart_rate=70.0, seconds=15.0, speed=0))
+    history = History(session.streams[0].info)
 
     def with_a_hole(message):
         if not 3600 <= message.start < 4320:
@@ -119,7 +120,7 @@ def status(**changes):
 
 def test_the_terminal_view_shows_every_figure():
     console = Console(width=110, record=True, file=io.StringIO())
-    view = TerminalView(Started(INFO, "onnx", 300.0, 38.9, 338.9), "unet", console)
+    view = TerminalView(Started((FIRST,)), "unet", console)
     view.history.push(message(0, np.sin(np.arange(3600) / 20)))
     view.take(status(stream="made"))
     console.print(view.render())
@@ -132,9 +133,8 @@ def test_the_terminal_view_shows_every_figure():
 
 def test_the_terminal_view_draws_the_first_stream_and_has_a_line_for_each():
     console = Console(width=150, record=True, file=io.StringIO())
-    first = Started(INFO, "onnx", 300.0, 38.9, 338.9)
-    second = replace(first, info=replace(INFO, name="other", source_id="other"))
-    view = TerminalView(replace(first, beside=(second,)), "unet", console)
+    second = replace(FIRST, info=replace(INFO, name="other", source_id="other"))
+    view = TerminalView(Started((FIRST, second)), "unet", console)
     view.take(message(0, np.ones(360)))
     other = message(0, np.zeros(360))
     other.stream = "other"
@@ -153,7 +153,7 @@ def test_without_a_reference_no_snr_is_invented():
 
 
 def test_the_picture_of_a_run_has_traces_and_delays(tmp_path):
-    session = Session(Job(SourceSettings(noise="em", seconds=4.0, speed=0)))
+    session = Session(job_of(noise="em", seconds=4.0, speed=0))
     save_picture(session.run(), tmp_path / "run.png")
     from matplotlib.image import imread
 
@@ -164,7 +164,7 @@ def test_the_picture_of_a_run_has_traces_and_delays(tmp_path):
 
 
 def test_a_run_that_ended_at_once_still_has_a_picture(tmp_path):
-    session = Session(Job(SourceSettings(seconds=1.0, speed=0)))
+    session = Session(job_of(seconds=1.0, speed=0))
     outcome = session.run(stopped=lambda: True)
     save_picture(outcome, tmp_path / "run.png")
     assert (tmp_path / "run.png").stat().st_size > 10_000

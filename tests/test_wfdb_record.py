@@ -198,7 +198,7 @@ def test_a_record_that_is_not_there(tmp_path):
         read_record(tmp_path / "nothing")
 
 
-# The clean reference
+# The reference
 
 
 def seconds(count, fs=FS):
@@ -228,28 +228,28 @@ def test_the_reference_has_no_delay():
     """A symmetric wave stays symmetric about its place."""
     wave = np.zeros((1, 40 * FS + 1), dtype=np.float32)
     wave[0, 20 * FS - 50 : 20 * FS + 51] = signal.windows.hann(101)
-    clean = clean_reference(wave, FS)
-    assert clean.argmax() == 20 * FS
-    np.testing.assert_allclose(clean, clean[:, ::-1], atol=1e-6)
+    reference = clean_reference(wave, FS)
+    assert reference.argmax() == 20 * FS
+    np.testing.assert_allclose(reference, reference[:, ::-1], atol=1e-6)
 
 
 def test_missing_samples_spoil_no_others():
     wave = np.sin(2 * np.pi * 5 * seconds(60))[None].astype(np.float32).repeat(2, axis=0) + np.float32(7)
     whole = clean_reference(wave, FS)
     wave[0, 9000:9200] = np.nan
-    clean = clean_reference(wave, FS)
-    np.testing.assert_array_equal(np.isnan(clean), np.isnan(wave))
-    np.testing.assert_array_equal(clean[1], whole[1])
+    reference = clean_reference(wave, FS)
+    np.testing.assert_array_equal(np.isnan(reference), np.isnan(wave))
+    np.testing.assert_array_equal(reference[1], whole[1])
     far = np.r_[0:7000, 11_500 : wave.shape[1]]
-    np.testing.assert_allclose(clean[0, far], whole[0, far], atol=0.01)
+    np.testing.assert_allclose(reference[0, far], whole[0, far], atol=0.01)
 
 
 def test_a_lead_that_is_missing_throughout_stays_so():
     data = np.full((2, 5000), np.nan, dtype=np.float32)
     data[1] = 1.0
-    clean = clean_reference(data, FS)
-    assert np.isnan(clean[0]).all()
-    np.testing.assert_allclose(clean[1], 0, atol=1e-5)
+    reference = clean_reference(data, FS)
+    assert np.isnan(reference[0]).all()
+    np.testing.assert_allclose(reference[1], 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 10, 500])

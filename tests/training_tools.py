@@ -4,7 +4,8 @@ import csv
 
 import numpy as np
 
-from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.synthetic import SyntheticPatient
+from streamer.synthetic_noise import synthetic_tape
 
 GRADES = {"clean": ("I", "V1"), "noisy": ("II",)}
 TRAINING, KEPT_BACK = "11", "10"

@@ -1,28 +1,50 @@
-"""Runtimes by name, what each needs, and the order in which `auto` asks them."""
+"""Backends by name: the table that lists them, and how one is chosen and opened.
+
+A new backend is a file that defines a `Runtime`, and an `Entry` of the name ``BACKEND``, and a line
+in `TABLE`. All else is read off the table: what ``--backend`` takes, with which options, and the order
+in which ``auto`` asks.
+"""
 
 import logging
-from collections.abc import Callable
-from importlib.metadata import version
+from functools import partial
+from importlib import import_module
 
-from engine.backends.base import AnyBackend, Backend, StepBackend
-from engine.backends.flavours import choose_flavour, why_none
-from engine.backends.gpu import find_gpu, why_no_gpu
+from engine.backends.adapters import Steps, Windows, adapt
+from engine.backends.base import Entry, Progress, Runtime
+from engine.backends.gpu.find import find_gpu
+from engine.backends.gpu.heartbeat import Heartbeat, silence
+from engine.backends.reliable import Reliable
 from models.registry import ModelCard
-from models.spec import ClassicalSpec, NetworkSpec, StepSpec
-from models.torch_needed import why_no_torch
-from streamer.console.installed import why_missing
+from models.spec import ClassicalSpec, NetworkSpec
 from streamer.errors import InputError
 
-ON_GPU = ("tensorrt", "cuda")
-AUTO_ORDER = (*ON_GPU, "onnx", "torch")
-BACKENDS = ("auto", "onnx", "torch", "cuda", "tensorrt")
-OPTIONS = {"cuda": ("fp16", "inductor"), "tensorrt": ("fp16",)}
-"""What may follow a name after a colon, as in ``cuda:fp16``."""
-NUMPY = "numpy"
-"""What runs the classical systems, and nothing else."""
+TABLE = {
+    "tensorrt": "engine.backends.tensorrt.runtime",
+    "cuda": "engine.backends.cuda",
+    "onnx": "engine.backends.onnxrt",
+    "torch": "engine.backends.pytorch",
+    "numpy": "engine.backends.filters",
+}
+"""Every backend by its name, and the module that knows it; the fastest first, as ``auto`` asks."""
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many steps of it are done, and of how many."""
+
+def entry_of(name: str) -> Entry:
+    """What the module of a backend says of it."""
+    entry: Entry = import_module(TABLE[name]).BACKEND
+    return entry
+
+
+def auto_order() -> tuple[str, ...]:
+    """What ``auto`` asks for a network, in turn."""
+    return tuple(name for name in TABLE if not entry_of(name).classical)
+
+
+BACKENDS = ("auto", *auto_order())
+"""What ``--backend`` takes for a network."""
+OPTIONS = {name: entry_of(name).options for name in TABLE if entry_of(name).options}
+"""What may follow a name after a colon, as in ``cuda:fp16``."""
+NUMPY = next(name for name in TABLE if entry_of(name).classical)
+"""What runs the classical systems, and nothing else."""
 
 _logger = logging.getLogger(__name__)
 
@@ -30,47 +52,18 @@ _logger = logging.getLogger(__name__)
 def why_not(name: str) -> str | None:
     """Say why a backend cannot run here and what to do; None where it can."""
     name, *options = name.split(":")
+    entry = entry_of(name) if name in TABLE else None
     for option in options:
-        if option not in OPTIONS.get(name, ()):
+        if entry is None or option not in entry.options:
             allowed = ", ".join(f"{each}:{word}" for each, words in OPTIONS.items() for word in words)
             return f"it has no option {option!r}; there are: {allowed}"
-    if name == "onnx":
-        return why_missing(["onnxruntime"])
-    if name == "torch":
-        return why_no_torch()
-    if name not in ("cuda", "tensorrt"):
-        return f"there is no such backend; allowed: {', '.join(BACKENDS)}"
-    gpu = find_gpu()
-    if name == "tensorrt":
-        if gpu is None or choose_flavour(gpu) is None:
-            return f"{gpu or why_no_gpu()}; {why_none(gpu)}; use {'cuda, ' if gpu else ''}onnx or torch"
-        return why_missing(["onnx"], "train") if "fp16" in options else None
-    if gpu is None:
-        return f"{why_no_gpu()}; use onnx or torch"
-    missing = why_no_torch()
-    if missing:
-        return missing
-    torch = version("torch")
-    if torch.endswith("+cpu"):
-        return f"torch {torch} is the build without CUDA; install the one with it"
-    if tuple(int(part) for part in torch.split(".")[:2]) < (2, 9):
-        return f"torch {torch} cannot time inside a CUDA graph; install 2.9 or newer"
-    return None
-
-
-def _no_steps(name: str, spec: NetworkSpec | ClassicalSpec | None) -> str | None:
-    """Why a backend cannot run a network that keeps state; None where it can, or where it keeps none."""
-    name, *options = name.split(":")
-    if isinstance(spec, NetworkSpec) and spec.steps and options:
-        # Neither was tried on a network whose errors come back to it.
-        return (
-            f"{spec.name} keeps state and runs in fp32, as it stands; use {name} without {':'.join(options)}"
-        )
-    return None
+    if entry is None:
+        return f"there is no such backend; allowed: {', '.join(('auto', *auto_order()))}"
+    return entry.why_not(options)
 
 
 def choose_backend(name: str, spec: NetworkSpec | ClassicalSpec | None = None) -> str:
-    """The backend that is meant; ``auto`` means the first of `AUTO_ORDER` that runs here.
+    """The backend that is meant; ``auto`` means the first of the table that runs here.
 
     Parameters
     ----------
@@ -91,27 +84,45 @@ def choose_backend(name: str, spec: NetworkSpec | ClassicalSpec | None = None) -
     if name == NUMPY:
         raise InputError("backend 'numpy' runs classical systems alone; for a network use onnx or torch")
     if name == "auto":
-        name = next((each for each in AUTO_ORDER if why_not(each) is None), "onnx")
-    reason = why_not(name) or _no_steps(name, spec)
+        name = _first(auto_order())
+    reason = why_not(name) or _why_no_options(name, spec)
     if reason is not None:
         raise InputError(f"backend {name!r} cannot be used: {reason}")
     return name
 
 
+def _first(names: tuple[str, ...]) -> str:
+    """The first that runs here; where none does the first that needs no GPU, for its reason is told."""
+    runs = (name for name in names if why_not(name) is None)
+    return next(runs, next(name for name in names if not entry_of(name).on_gpu))
+
+
+def _why_no_options(name: str, spec: NetworkSpec | None) -> str | None:
+    """Why a network cannot be run with the options of a backend; None where it can."""
+    name, *options = name.split(":")
+    if spec and spec.steps and options:
+        # None was tried on a network whose errors come back to it.
+        return (
+            f"{spec.name} keeps state and runs in fp32, as it stands; use {name} without {':'.join(options)}"
+        )
+    return None
+
+
 def explain_auto(chosen: str) -> str:
     """One line: what ``auto`` chose, and why it passed over what it asks before that."""
-    before = AUTO_ORDER[: AUTO_ORDER.index(chosen)] if chosen in AUTO_ORDER else ()
+    order = auto_order()
+    before = order[: order.index(chosen)] if chosen in order else ()
     if before and find_gpu() is None:
         reasons = ["there is no NVIDIA GPU"]
     else:
         reasons = [f"{name}: {why_not(name) or 'did not open'}" for name in before]
-    return "; ".join([f"auto chose {chosen}, asking {', '.join(AUTO_ORDER)} in turn", *reasons])
+    return "; ".join([f"auto chose {chosen}, asking {', '.join(order)} in turn", *reasons])
 
 
-def open_backend(name: str, card: ModelCard, threads: int = 1) -> AnyBackend:
+def open_backend(name: str, card: ModelCard, threads: int = 1) -> Windows | Steps:
     """Load a system into the backend that is meant; ``auto`` takes the first that opens.
 
-    A classical system runs in numpy. One that runs on a GPU comes with a heartbeat, which keeps it
+    A classical system runs in numpy. A runtime on a GPU comes with a heartbeat, which keeps the GPU
     awake between calls.
 
     Raises
@@ -120,25 +131,22 @@ def open_backend(name: str, card: ModelCard, threads: int = 1) -> AnyBackend:
         As `choose_backend`, or if the backend cannot take this system, or the model's file is not
         the one that its card says.
     """
-    if isinstance(card.spec, ClassicalSpec):
-        from engine.backends.filters import FilterBackend
+    return adapt(_open_runtime(name, card, threads), card.spec)
 
-        choose_backend(name, card.spec)
-        return FilterBackend(card.spec)
-    if name == "auto":
-        # A GPU that is there may still refuse this network.
-        for each in ON_GPU:
-            if why_not(each) is None:
-                try:
-                    return _open(each, card, threads)
-                except (InputError, RuntimeError, ImportError, OSError) as error:
-                    _logger.warning("auto passes over %s: %s", each, error)
-        name = next((each for each in AUTO_ORDER if each not in ON_GPU and why_not(each) is None), "onnx")
-    return _open(choose_backend(name, card.spec), card, threads)
+
+def open_reliable(name: str, card: ModelCard, threads: int = 1) -> Windows | Steps:
+    """Load a system as `open_backend` does, so that a failing runtime does not end the run.
+
+    Where ``auto`` was asked for, what it would have taken next stands by.
+    """
+    first, order = _open_runtime(name, card, threads), auto_order()
+    others = order[order.index(first.name) + 1 :] if name == "auto" and first.name in order else ()
+    substitutes = [partial(_open_runtime, each, card, threads) for each in others if why_not(each) is None]
+    return adapt(Reliable(first, card.spec, substitutes), card.spec)
 
 
 def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
-    """Build ahead what opening would build, a TensorRT plan, while somebody watches how far it is.
+    """Build ahead what opening would build, as a TensorRT plan, and tell the progress.
 
     Raises
     ------
@@ -146,63 +154,32 @@ def prepare_backend(name: str, card: ModelCard, progress: Progress) -> None:
         If a backend that was named cannot take this network; ``auto`` then opens another.
     """
     chosen, *options = choose_backend(name, card.spec).split(":")
-    if chosen != "tensorrt":
+    prepare = entry_of(chosen).prepare
+    if prepare is None:
         return
-    from engine.backends.rows import FIXED_ROWS
-    from engine.backends.trt import prepare_plan
-
-    card.check_file(card.onnx_path)
-    precision = "fp16" if "fp16" in options else "fp32"
     try:
-        prepare_plan(card, precision, FIXED_ROWS, progress, bytes)
+        prepare(card, options, progress)
     except InputError:
         if name != "auto":
             raise
 
 
-def _open(name: str, card: ModelCard, threads: int) -> AnyBackend:
+def _open_runtime(name: str, card: ModelCard, threads: int) -> Runtime:
+    if name == "auto" and isinstance(card.spec, NetworkSpec):
+        order = auto_order()
+        # A GPU that is there may still refuse this network.
+        for each in order:
+            if entry_of(each).on_gpu and why_not(each) is None:
+                try:
+                    return _open(each, card, threads)
+                except (InputError, RuntimeError, ImportError, OSError) as error:
+                    _logger.warning("auto passes over %s: %s", each, error)
+        name = _first(tuple(each for each in order if not entry_of(each).on_gpu))
+    return _open(choose_backend(name, card.spec), card, threads)
+
+
+def _open(name: str, card: ModelCard, threads: int) -> Runtime:
     name, *options = name.split(":")
-    card.check_file(card.weights_path if name in ("torch", "cuda") else card.onnx_path)
-    steps = card.network.steps
-    if steps:
-        return _open_steps(name, card, steps, threads)
-    if name == "onnx":
-        from engine.backends.onnxrt import OnnxBackend
-
-        return OnnxBackend(card, threads)
-    if name == "torch":
-        from engine.backends.pytorch import TorchBackend
-
-        return TorchBackend(card, threads)
-    from engine.backends.heartbeat import Heartbeat
-
-    precision = "fp16" if "fp16" in options else "fp32"
-    if name == "cuda":
-        from engine.backends.cuda import CudaBackend
-
-        on_gpu: Backend = CudaBackend(card, precision, "inductor" in options)
-    else:
-        from engine.backends.trt import TrtBackend
-
-        on_gpu = TrtBackend(card, precision)
-    return Heartbeat(on_gpu, card.spec.leads, card.spec.window)
-
-
-def _open_steps(name: str, card: ModelCard, steps: StepSpec, threads: int) -> StepBackend:
-    if name == "onnx":
-        from engine.backends.onnxrt import OnnxSteps
-
-        return OnnxSteps(card, steps, threads)
-    if name == "torch":
-        from engine.backends.pytorch import TorchSteps
-
-        return TorchSteps(card, steps, threads)
-    from engine.backends.heartbeat import StepHeartbeat
-
-    if name == "cuda":
-        from engine.backends.cuda import CudaSteps
-
-        return StepHeartbeat(CudaSteps(card, steps))
-    from engine.backends.trt import TrtSteps
-
-    return StepHeartbeat(TrtSteps(card, steps))
+    entry = entry_of(name)
+    runtime = entry.open(card, options, threads)
+    return Heartbeat(runtime, silence(card.spec)) if entry.on_gpu else runtime

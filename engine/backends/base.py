@@ -1,10 +1,14 @@
-"""What a runtime must offer, and the check that it is given what it expects."""
+"""What a runtime offers, and what the stages call: two thin adapters lie between (`adapters`)."""
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.registry import ModelCard
 from models.spec import StepSpec
 
 if TYPE_CHECKING:
@@ -14,51 +18,118 @@ Batch = NDArray[np.float32]
 """Windows in mV, shape (rows, leads, window)."""
 State = NDArray[np.float32]
 """What rows carry from step to step, shape (rows, numbers)."""
+Inputs = Mapping[str, NDArray[Any]]
+"""What a network takes, by the names in its exported graph."""
+Outputs = Sequence[NDArray[Any]]
+"""What a network gives, in the order of its exported graph."""
+Options = Sequence[str]
+"""What follows a backend's name, as ``fp16`` in ``cuda:fp16``."""
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many steps of it are done, and of how many."""
 
 
-class Runtime(Protocol):
-    """One network, loaded into one runtime: what every backend says of itself."""
+class Runtime(ABC):
+    """One network, loaded: arrays in, arrays out.
+
+    `engine.backends.ports` says which arrays those are. They arrive checked, and all but a mere
+    number begin with an axis of rows, any number of them.
+
+    Attributes
+    ----------
+    name
+        What the user may write after ``--backend``.
+    fixed_rows
+        Numbers of rows that it is fastest with, ascending; () where it has no preference.
+    transfers_ns
+        How long the last call copied to the device and back; (0, 0) where there is none.
+    may_hang
+        Whether a call may never return, as on a device that fails.
+    """
+
+    name: str
+    fixed_rows: tuple[int, ...] = ()
+    transfers_ns: tuple[int, int] = (0, 0)
+    may_hang: bool = False
+
+    @abstractmethod
+    def run(self, inputs: Inputs) -> Outputs:
+        """Run the network once.
+
+        Returns
+        -------
+        Outputs
+            New memory. No row depends on another one.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most runtimes hold nothing that must be given back
+        """Give back what it holds; called once."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a backend's module says of it, under the name ``BACKEND``; see `engine.backends.TABLE`.
+
+    Parameters
+    ----------
+    why_not
+        Says why it cannot run here with these options, and what to do; None where it can. Must
+        import nothing slow.
+    open
+        Loads a system into it, with these options and for so many CPU threads.
+    options
+        What may follow its name after a colon.
+    prepare
+        Builds ahead what opening would build, and tells its progress.
+    on_gpu
+        It runs on a GPU: its network may be refused there, and it needs a heartbeat.
+    classical
+        It runs the classical systems, and no network.
+    """
+
+    why_not: Callable[[Options], str | None]
+    open: Callable[[ModelCard, Options, int], Runtime]
+    options: tuple[str, ...] = ()
+    prepare: Callable[[ModelCard, Options, Progress], object] | None = None
+    on_gpu: bool = False
+    classical: bool = False
+
+
+class Described(Protocol):
+    """What every backend says of itself; see `Runtime`."""
 
     @property
     def name(self) -> str:
-        """The word for ``--backend``."""
-        ...
+        """What ``--backend`` calls it."""
 
     @property
     def leads(self) -> int:
         """Leads that the network takes together, as one row."""
-        ...
 
     @property
     def transfers_ns(self) -> tuple[int, int]:
-        """How long the last call copied to the device and back; (0, 0) where there is none."""
-        ...
+        """How long the last call copied to the device and back."""
 
     @property
     def fixed_rows(self) -> tuple[int, ...]:
-        """Sizes of batch that it runs, ascending; () where any size will do."""
-        ...
+        """Numbers of rows that it is fastest with."""
 
     def close(self) -> None:
-        """Give back what the runtime holds."""
-        ...
+        """Give back what it holds; more than once does no harm."""
 
 
-class Backend(Runtime, Protocol):
+class Backend(Described, Protocol):
     """A network that answers windows."""
 
     def infer(self, batch: Batch) -> Batch:
-        """Clean windows; the result is new memory of the same shape, or valid until the next call."""
-        ...
+        """Clean windows (rows, leads, window); the result is new memory of the same shape."""
 
 
-class StepBackend(Runtime, Protocol):
-    """A network that keeps state; the state lives with the caller."""
+class StepBackend(Described, Protocol):
+    """A stateful network; the state lives with the caller."""
 
     @property
     def steps(self) -> StepSpec:
         """How its steps are cut."""
-        ...
 
     def step(self, samples: Batch, state: State, lookahead: int) -> tuple[Batch, State]:
         """Take samples (rows, 1, samples) mV with the state (rows, numbers) that came before them.
@@ -69,37 +140,11 @@ class StepBackend(Runtime, Protocol):
             New memory, the answer (rows, 2, samples) mV: the samples of a look-ahead ago, cleaned,
             and their spread.
         """
-        ...
 
 
 AnyBackend = Backend | StepBackend
 
 
 def keeps_state(backend: AnyBackend) -> "TypeIs[StepBackend]":
-    """Whether a backend runs a network that keeps state."""
+    """Whether a backend runs a stateful network."""
     return hasattr(backend, "step")
-
-
-def check_step(samples: Batch, state: State, lookahead: int, steps: StepSpec) -> None:
-    """Raise `ValueError` unless a step is one that the network can take."""
-    rows, leads, count = samples.shape if samples.ndim == 3 else (0, 0, 0)
-    if leads != 1 or count % steps.multiple or not 0 < count <= steps.longest:
-        raise ValueError(
-            f"samples must have shape (rows, 1, a multiple of {steps.multiple} up to {steps.longest}), "
-            f"got {samples.shape}"
-        )
-    if state.shape != (rows, steps.state):
-        raise ValueError(f"state must have shape {(rows, steps.state)}, got {state.shape}")
-    if not 0 <= lookahead <= steps.lookahead:
-        raise ValueError(f"look-ahead must be 0 to {steps.lookahead} samples, got {lookahead}")
-    for what, array in (("samples", samples), ("state", state)):
-        if array.dtype != np.float32 or not array.flags.c_contiguous:
-            raise ValueError(f"{what} must be contiguous float32, got {array.dtype}")
-
-
-def check_batch(batch: Batch, leads: int, window: int) -> None:
-    """Raise `ValueError` unless a batch is contiguous float32 of shape (rows, leads, window)."""
-    if batch.ndim != 3 or batch.shape[1:] != (leads, window):
-        raise ValueError(f"batch must have shape (rows, {leads}, {window}), got {batch.shape}")
-    if batch.dtype != np.float32 or not batch.flags.c_contiguous:
-        raise ValueError(f"batch must be contiguous float32, got {batch.dtype}")

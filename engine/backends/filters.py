@@ -1,24 +1,37 @@
 """Numpy: what runs the classical systems."""
 
-from engine.backends.base import Batch, check_batch
+from dataclasses import replace
+
+from engine.backends.adapters import Windows
+from engine.backends.base import Entry, Inputs, Options, Outputs, Runtime
+from models.classical import CLASSICAL
+from models.registry import ModelCard
 from models.spec import ClassicalSpec
 
 
-class FilterBackend:
+class FilterRuntime(Runtime):
     """Runs a classical system as it stands."""
 
     name = "numpy"
-    transfers_ns = (0, 0)
-    fixed_rows: tuple[int, ...] = ()
 
     def __init__(self, spec: ClassicalSpec) -> None:
         self._filter = spec.filter
-        self.leads, self._window = spec.leads, spec.window
 
-    def infer(self, batch: Batch) -> Batch:
-        """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self.leads, self._window)
-        return self._filter(batch)
+    def run(self, inputs: Inputs) -> Outputs:
+        """Clean windows."""
+        return (self._filter(inputs["noisy"]),)
 
-    def close(self) -> None:
-        """Nothing is held."""
+
+def open_filter(name: str, window: int) -> Windows:
+    """A classical system on windows of so many samples."""
+    spec = replace(CLASSICAL[name], window=window)
+    return Windows(FilterRuntime(spec), spec)
+
+
+def _open(card: ModelCard, options: Options, threads: int) -> Runtime:
+    if not isinstance(card.spec, ClassicalSpec):
+        raise TypeError(f"{card.spec.name} is a network")
+    return FilterRuntime(card.spec)
+
+
+BACKEND = Entry(why_not=lambda options: None, open=_open, classical=True)

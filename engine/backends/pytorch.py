@@ -2,73 +2,54 @@
 
 from typing import TYPE_CHECKING
 
-from engine.backends.base import Batch, State, check_batch, check_step
+from engine.backends.base import Entry, Inputs, Outputs, Runtime
 from models.registry import ModelCard
-from models.spec import StepSpec
+from models.storage import load_weights
+from models.torch_needed import why_no_torch
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class TorchBackend:
+class TorchRuntime(Runtime):
     """Runs the network itself in inference mode on the CPU."""
 
     name = "torch"
-    transfers_ns = (0, 0)
-    fixed_rows: tuple[int, ...] = ()
 
     def __init__(self, card: ModelCard, threads: int = 1) -> None:
         import torch
 
-        self._torch, self._network = torch, _load(card, threads)
-        self.leads, self._window = card.spec.leads, card.spec.window
+        # torch takes all cores by default, and its workers spin at barriers.
+        torch.set_num_threads(threads)
+        self._torch, self._network = torch, load_network(card)
+        self._gives_one = card.network.steps is None
 
-    def infer(self, batch: Batch) -> Batch:
-        """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self.leads, self._window)
+    def run(self, inputs: Inputs) -> Outputs:
+        """Run the network on the arrays, in their order."""
         with self._torch.inference_mode():
-            output: Batch = self._network(self._torch.from_numpy(batch)).numpy()
-        return output
+            results = self._network(*map(self._torch.from_numpy, inputs.values()))
+        return [tensor.numpy() for tensor in ((results,) if self._gives_one else results)]
 
     def close(self) -> None:
         """Free the network."""
         del self._network
 
 
-class TorchSteps:
-    """The same for a network that keeps state."""
+def load_network(card: ModelCard) -> "nn.Module":
+    """A network with its weights on the CPU, ready to run.
 
-    name = "torch"
-    transfers_ns = (0, 0)
-    fixed_rows: tuple[int, ...] = ()
-
-    def __init__(self, card: ModelCard, steps: StepSpec, threads: int = 1) -> None:
-        import torch
-
-        self._torch, self._network = torch, _load(card, threads)
-        self.leads, self.steps = card.spec.leads, steps
-
-    def step(self, samples: Batch, state: State, lookahead: int) -> tuple[Batch, State]:
-        """Take samples (rows, 1, samples) with their state; answer and state are new memory."""
-        check_step(samples, state, lookahead, self.steps)
-        torch = self._torch
-        with torch.inference_mode():
-            answer, after = self._network(
-                torch.from_numpy(samples), torch.from_numpy(state), torch.tensor(lookahead)
-            )
-        return answer.numpy(), after.numpy()
-
-    def close(self) -> None:
-        """Free the network."""
-        del self._network
-
-
-def _load(card: ModelCard, threads: int) -> "nn.Module":
-    import torch
-    from safetensors.torch import load_file
-
-    # torch takes all cores by default, and its workers spin at barriers.
-    torch.set_num_threads(threads)
+    Raises
+    ------
+    InputError
+        If its files are missing, or not those that the card names.
+    """
+    card.check_files()
     network = card.network.build().eval()
-    network.load_state_dict(load_file(card.weights_path))
+    load_weights(network, card.weights_path)
     return network
+
+
+BACKEND = Entry(
+    why_not=lambda options: why_no_torch(),
+    open=lambda card, options, threads: TorchRuntime(card, threads),
+)

@@ -2,26 +2,26 @@
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rich.table import Table
-
-from engine.backends import BACKENDS, choose_backend, explain_auto, open_backend, why_not
-from engine.backends.gpu import find_gpu, why_no_gpu
-from engine.backends.plans import FOLDER_VARIABLE, plans_folder
-from engine.choices import networks
-from engine.config import EngineConfig
-from engine.pipeline import rehearse
-from models.registry import DEFAULT_NETWORK, load_card
+from streamer.console.installed import version_here
 from streamer.console.output import out
 from streamer.errors import InputError
 from streamer.records.find import DATA_VARIABLE
 
 
 def doctor() -> None:
-    """Say what is installed, which backends work here, and why the others do not."""
-    table = Table("part", "state", title=f"ecg-stream {version('ecg-stream')}")
+    """Say what is installed, and which backends work here."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from rich.table import Table
+
+    from engine.backends import BACKENDS, choose_backend, explain_auto
+    from engine.backends.gpu.find import find_gpu, why_no_gpu
+    from engine.backends.tensorrt.plans import FOLDER_VARIABLE, plans_folder
+    from engine.choices import networks
+
+    table = Table("part", "state", title=f"ecg-stream {version_here()}")
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
     for package in (
         "numpy",
@@ -53,6 +53,11 @@ def doctor() -> None:
 
 def _try_backend(name: str) -> str:
     """Load the default network and run it: installed is not yet working."""
+    from engine.backends import open_backend, why_not
+    from engine.config import EngineConfig
+    from engine.pipeline import rehearse
+    from models.registry import DEFAULT_NETWORK, load_card
+
     reason = why_not(name)
     if reason:
         return f"no: {reason}"

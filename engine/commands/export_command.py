@@ -6,10 +6,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from engine.backends.plans import FOLDER_VARIABLE
-from engine.backends.rows import FIXED_ROWS
-from models.registry import find_network, load_card
-from models.torch_needed import check_torch
 from streamer.console.options import words
 from streamer.console.output import check_writable, out, progress
 from streamer.errors import InputError
@@ -27,7 +23,7 @@ def export(
         Path | None,
         typer.Option(
             help="File to write [default: NAME.onnx], or for a plan also a folder: it then gets the name "
-            f"that runs look for in the folder that {FOLDER_VARIABLE} names."
+            "that runs look for in the folder that ECG_STREAM_PLANS names."
         ),
     ] = None,
     install: Annotated[
@@ -44,11 +40,17 @@ def export(
     compute_capability: Annotated[
         str | None, typer.Option(help="GPU that a plan is for, such as 8.9 [default: the one here].")
     ] = None,
-    rows: Annotated[str, typer.Option(help="Batch sizes of a plan; runs look for the default.")] = ",".join(
-        map(str, FIXED_ROWS)
-    ),
+    rows: Annotated[
+        str | None, typer.Option(help="Batch sizes of a plan. [default: those that runs look for]")
+    ] = None,
 ) -> None:
-    """Turn weights into what runtimes load: an ONNX graph, checked against the network, or a plan."""
+    """Turn weights into an ONNX graph or a TensorRT plan.
+
+    A graph is run beside the network, and how far the two differ is printed.
+    """
+    from models.registry import find_network, load_card
+    from models.torch_needed import check_torch
+
     spec = find_network(name)
     target = output or Path(f"{name}.onnx" if format == "onnx" else ".")
     if format == "tensorrt":
@@ -76,12 +78,15 @@ def _export_plan(
     flavour: str,
     capability: str | None,
     precision: str,
-    rows: str,
+    rows: str | None,
 ) -> None:
     from tempfile import TemporaryDirectory
 
-    from engine.backends.export_plan import export_plan
-    from engine.backends.onnxrt import graph_of
+    from engine.backends.gpu.shapes import FIXED_ROWS
+    from engine.backends.tensorrt.export import export_plan
+    from models.graphs import graph_of
+    from models.registry import find_network, load_card
+    from models.torch_needed import check_torch
 
     check_writable(target / "plan" if target.is_dir() else target)
     if run:
@@ -102,7 +107,7 @@ def _export_plan(
             flavour=flavour,
             capability=_capability(capability) if capability else None,
             precision=precision,
-            rows=_counts(rows),
+            rows=FIXED_ROWS if rows is None else _counts(rows),
             progress=show,
         )
     out.print(

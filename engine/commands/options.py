@@ -1,49 +1,118 @@
-"""Options of a system and how it runs, that several commands take."""
+"""Options of a system and how it runs, that several commands take.
+
+What they name stands here in words, for a registry takes numpy to import, and `--help` shall come at
+once; a test compares the two.
+"""
 
 import os
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, TypedDict
 
 import typer
 
-from engine.backends import BACKENDS, OPTIONS
-from engine.choices import networks
-from models.registry import DEFAULT_NETWORK, find_system
-from streamer.console.options import words
+from streamer.console.options import DataDir, numbers, words
 
-Model = Annotated[str, typer.Option(help="Network or classical system; `ecg-stream models` lists them.")]
+DEFAULT_MODEL = "lowdelay"
+CORES = os.cpu_count() or 1
+
+Model = Annotated[
+    str, typer.Option(metavar="NAME", help="Network or classical system; `ecg-stream models` lists them.")
+]
+BACKENDS_HELP = "auto (the fastest that works), onnx, torch, cuda, tensorrt"
 Backend = Annotated[
     str,
     typer.Option(
-        help=f"Runtime: {', '.join(BACKENDS)}, and with an option "
-        f"{', '.join(f'{name}:{word}' for name, words in OPTIONS.items() for word in words)}. `auto` takes "
-        "the fastest that works."
+        metavar="NAME",
+        help=f"Runtime: {BACKENDS_HELP}, cuda:fp16, cuda:inductor, tensorrt:fp16; `ecg-stream doctor` says "
+        "which work here.",
     ),
 ]
 Lookahead = Annotated[
     float | None,
     typer.Option(
         "--lookahead",
-        help="Milliseconds after a sample that are waited for. More is cleaner, later. [default: the "
-        "network's own]",
+        metavar="MS",
+        help="Signal that is waited for after a sample. [default: the network's own]",
         show_default=False,
     ),
 ]
-Hop = Annotated[float, typer.Option(help="Milliseconds of new signal between two inferences.")]
-Threads = Annotated[int, typer.Option(min=1, help="CPU threads of the runtime.")]
-Models = Annotated[str | None, typer.Option("--models", help="Comma-separated [default: all that can run].")]
-Noises = Annotated[str, typer.Option(help="Noises, comma-separated.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Processes at once.")]
-CORES = os.cpu_count() or 1
-DEFAULT_MODEL = DEFAULT_NETWORK
-"""For `gui`, which does not know `models`."""
+Hop = Annotated[float, typer.Option(metavar="MS", help="New signal between two inferences.")]
+Threads = Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads of the runtime.")]
+Models = Annotated[
+    str | None,
+    typer.Option("--models", metavar="NAMES", help="Comma-separated. [default: all that can run]"),
+]
+Noises = Annotated[str, typer.Option(metavar="NAMES", help="Noises, comma-separated.")]
+Snrs = Annotated[str, typer.Option(metavar="DB,…", help="SNRs, comma-separated.")]
+Lookaheads = Annotated[
+    str,
+    typer.Option(
+        "--lookahead",
+        metavar="MS,…",
+        help="Look-aheads, comma-separated.",
+    ),
+]
+Records = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Records, comma-separated. [default: all of DS2]")
+]
+RecordStart = Annotated[float, typer.Option(metavar="S", help="Second of every record to begin at.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        min=1, metavar="N", help="Processes at once. [default: as many as cores]", show_default=False
+    ),
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")]
+
+
+class Streamed(TypedDict):
+    """What every evaluation that streams is told, by the names of its settings."""
+
+    models: tuple[str, ...]
+    lookaheads_ms: tuple[float, ...]
+    hop_ms: float
+    backend: str
+    jobs: int
+    data_dir: Path | None
+
+
+@dataclass(frozen=True)
+class Systems:
+    """Which systems an evaluation streams, and how."""
+
+    PANEL: ClassVar[str] = "Systems"
+
+    model: Models = None
+    lookahead: Lookaheads = "300"
+    hop: Hop = 40.0
+    backend: Backend = "auto"
+    jobs: Jobs = CORES
+    data_dir: DataDir = None
+
+    @property
+    def streamed(self) -> Streamed:
+        """These options as an evaluation's settings take them."""
+        return {
+            "models": systems(self.model),
+            "lookaheads_ms": tuple(numbers("lookahead", self.lookahead)),
+            "hop_ms": self.hop,
+            "backend": self.backend,
+            "jobs": self.jobs,
+            "data_dir": self.data_dir,
+        }
 
 
 def lookahead_ms(asked: float | None, model: str) -> float:
     """What was asked for, or what suits the network."""
+    from models.registry import find_system
+
     return find_system(model).lookahead_ms if asked is None else asked
 
 
 def systems(asked: str | None) -> tuple[str, ...]:
     """Those asked for, or every system that is shipped with its weights, or needs none."""
+    from engine.choices import networks
+
     chosen = words(asked or "") or [name for name, reason in networks().items() if reason is None]
     return tuple(chosen)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.options import Hop
-from streamer.console.output import check_writable, err, out, write_json
+from streamer.console.output import check_writable, err, out
 
 
 def soak(
@@ -29,11 +29,12 @@ def soak(
         Path | None, typer.Option("--json", help="Write the account here, as `soak` beside what is there.")
     ] = None,
 ) -> None:
-    """Play a day of several patients with every fault, as fast as possible, and close the account.
+    """Play a day of patients with every fault, and account for it.
 
-    Ctrl-C ends it with the account of what was played. Exit status 1 says that a sample was lost,
-    doubled, moved or changed.
+    It plays as fast as the machine allows. Ctrl-C ends it with the account of what was played. Exit
+    status 1 says that a sample was lost, doubled, moved or changed.
     """
+    from engine.lab.results import write_results
     from engine.lab.soak.day import SoakSettings
     from engine.lab.soak.day import soak as run
 
@@ -50,6 +51,6 @@ def soak(
     out.print_json(data=figures)
     if json_file:
         before = json.loads(json_file.read_text(encoding="utf-8")) if json_file.is_file() else {}
-        write_json({**before, f"soak_{model}": figures}, json_file)
+        write_results(json_file, {**before, f"soak_{model}": figures})
     if not figures["exact"]:
         raise typer.Exit(1)

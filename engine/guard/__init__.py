@@ -1,1 +1,1 @@
-"""Whether a network is believed, and what leaves where it is not."""
+"""Whether a network is believed, and what leaves the engine where it is not."""

@@ -1,8 +1,8 @@
-"""How strongly raw and cleaned show a QRS, hop by hop: cheap, causal, and forgotten within seconds.
+"""How strongly raw and cleaned show a QRS, hop by hop: cheap, causal, with a memory of a few seconds.
 
-A QRS goes steeply up and steeply down within a tenth of a second. So its strength at a moment is
-the lesser of the steepest rise and the steepest fall around it. Drift, P and T waves have neither,
-a step of an electrode has only one of them.
+A QRS rises and falls steeply within a tenth of a second. So its strength at a moment is the lesser of
+the steepest rise and the steepest fall around it. Baseline wander, P and T waves have neither; a step
+of an electrode has only one of them.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ REACH_S = 0.1
 LEAD_S = 0.15
 """A hop is judged this long before it leaves, or half of the look-ahead where that is less."""
 LEVEL_S, LEVELS = 2.0, 3
-"""Typical strength is the median over the greatest of each of so many stretches."""
+"""Typical strength is the median of the maxima of `LEVELS` stretches of `LEVEL_S` each."""
 _FLOOR_PERCENTILE = 20
 _COUNTED = 0.5
 """Share of the typical strength from which a beat counts for the rate."""
@@ -47,7 +47,7 @@ class QrsEvidence:
         start = max(0, window - behind - config.hop - reach)
         self._span = slice(start, stop)
         self._lag = min(round(SLOPE_S * fs), stop - start - 1)
-        """Samples; 0 where the window is too short for a slope."""
+        """Samples over which a slope is measured; 0 where the window is too short for one."""
         self._lasting = min(round(LASTING_S * fs), stop - start - self._lag - 1)
         self._part = np.zeros((2, leads, stop - start), np.float32)
         self._slope = np.zeros((2, leads, stop - start - self._lag), np.float32)
@@ -76,7 +76,7 @@ class QrsEvidence:
         part[0] = window[:, self._span]
         part[1] = predicted[:, self._span]
         np.subtract(part[:, :, lag:], part[:, :, : part.shape[2] - lag], out=slope)
-        # The spike of a pacemaker is steep both ways too, but not for long.
+        # A pacemaker's spike is steep both ways too, but shorter than `LASTING_S`.
         lasting = self._lasting
         early, late = slope[:, :, : slope.shape[2] - lasting], slope[:, :, lasting:]
         rise = np.maximum.reduce(np.minimum(early, late), axis=2)

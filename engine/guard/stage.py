@@ -1,6 +1,6 @@
 """Let nothing unusable out: a missing sample stays missing, an unusable output fades to raw.
 
-The guard looks at samples that the engine knows already, so it adds no delay.
+The guard judges samples that the engine already holds, so it adds no delay.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 
 from engine.config import EngineConfig
 from engine.guard.checks import LATE_S, Checks, ceiling_mv
-from engine.guard.uncertainty import Limits
-from engine.messages import Emitted, Gap, Mark, Reason
+from engine.guard.limits import Limits
+from engine.marks import Mark, Reason
+from engine.messages import Emitted, Gap
 from streamer.chunk import Samples
 
 FADE_S = 0.1
 """Length of the cross-fade between cleaned and raw, in either direction."""
 HOLD_S = 1.0
-"""Raw stays for so long after the last reason for it: a trace that flickers cannot be read."""
+"""Raw is shown for this long after the last reason for it: a trace that flickers cannot be read."""
 
 
-Instead = tuple[Mark, Reason]
-"""What all samples are called where something took the network's place, and why it did."""
+StandIn = tuple[Mark, Reason]
+"""Mark of all samples while something else cleans in the network's place, and the reason for it."""
 
 
 def guard(
@@ -31,64 +32,67 @@ def guard(
     limits: Limits,
     *,
     enabled: bool = True,
-    instead: Instead | None = None,
+    stand_in: StandIn | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Fade what `engine.guard.checks` finds unusable to raw (`Mark.BYPASSED`); missing samples become NaN.
 
-    Each lead is judged by itself. A fade moves a sample by at most 1/n of the distance between raw
-    and cleaned, n being the samples of `FADE_S`. A non-finite prediction heals by itself:
-    overlap-add forgets it after look-ahead + hop.
+    Each lead is judged by itself. During a fade, the step from one sample to the next is at most 1/n of
+    the distance between raw and cleaned, where n is the number of samples in `FADE_S`. A non-finite
+    prediction needs no repair beyond that: overlap-add drops it after look-ahead + hop.
 
     Parameters
     ----------
     limits
         From where on the network is not believed.
     enabled
-        False only takes care of missing and non-finite samples, to see what a network does by itself.
-    instead
-        Something else took the network's place: no sample is called cleaned, and none is judged.
+        False looks for missing and non-finite samples only, to measure a network by itself.
+    stand_in
+        Given while something else cleans in the network's place: it is not judged, and its samples
+        carry this mark and reason instead of `Mark.CLEANED`.
     """
-    beds: dict[str, _Bed] = {}
+    segments: dict[str, _Segment] = {}
     for message in messages:
         if isinstance(message, Emitted):
-            bed = beds.get(message.stream)
-            if bed is None or bed.first != message.hop.first:
-                # Of the segment before, nothing is remembered.
-                bed = beds[message.stream] = _Bed(
-                    config, message, limits if enabled and instead is None else None
+            segment = segments.get(message.stream)
+            if segment is None or segment.first != message.answer.hop.first:
+                segment = segments[message.stream] = _Segment(
+                    config, message, limits if enabled and stand_in is None else None
                 )
-            message = bed.take(message)
-            if instead:
-                message = _renamed(message, instead)
+            message = segment.take(message)
+            if stand_in:
+                message = _renamed(message, stand_in)
         yield message
 
 
-def _renamed(message: Emitted, instead: Instead) -> Emitted:
-    mark, reason = instead
-    if mark is Mark.BYPASSED:
-        message.cleaned = message.raw  # to the last bit
+def _renamed(message: Emitted, stand_in: StandIn) -> Emitted:
+    """The message with the mark and reason of what cleaned it."""
+    mark, reason = stand_in
     passed = message.marks < Mark.BYPASSED
     before = np.zeros_like(message.marks) if message.reasons is None else message.reasons
-    message.marks = np.where(passed, np.uint8(mark), message.marks)
-    message.reasons = np.where(passed, np.uint8(reason), before)
-    return message
+    return replace(
+        message,
+        # Raw leaves as it came, without the rounding of overlap-add.
+        cleaned=message.raw if mark is Mark.BYPASSED else message.cleaned,
+        marks=np.where(passed, np.uint8(mark), message.marks),
+        reasons=np.where(passed, np.uint8(reason), before),
+    )
 
 
-class _Bed:
-    """One segment of a stream: how far each of its leads is on its way from cleaned (0) to raw (1)."""
+class _Segment:
+    """One segment of a stream, and for each of its leads the share of raw in what leaves, 0 to 1."""
 
     def __init__(self, config: EngineConfig, message: Emitted, limits: Limits | None) -> None:
         leads = len(message.raw)
-        self.first = message.hop.first
+        self.first = message.answer.hop.first
         fade = max(1, round(FADE_S * config.fs))
         self._ramp = np.arange(1, config.hop + 1, dtype=np.float32) / np.float32(fade)
         self._hold = round(HOLD_S * config.fs) if limits else 0
-        stateful = message.hop.predicted.size == 0
+        stateful = message.answer.stateful
         self._checks = Checks(config, leads, limits, stateful=stateful) if limits else None
         self._good = [0] * leads
         self._raw_share = np.zeros((leads, 1), np.float32)
         self._reasons = [0] * leads
-        self._held = [0] * leads  # samples for which raw still stays
+        self._held = [0] * leads  # samples for which raw is still shown
         self._apart = np.zeros((leads, 1), np.float32)  # newest known distance from raw to cleaned
         self._newest: Emitted | None = None
         self._fading = False
@@ -96,21 +100,22 @@ class _Bed:
 
     def take(self, message: Emitted) -> Emitted:
         """The message as it may leave."""
-        hop, cleaned = message.hop, message.cleaned
+        answer, cleaned = message.answer, message.cleaned
         found = self._checks.judge(message) if self._checks else self._good
         high, low = np.maximum.reduce(cleaned, axis=None), np.minimum.reduce(cleaned, axis=None)
         # NaN fails both comparisons.
         within = high < self._ceiling and -low < self._ceiling
-        if within and found == self._good and not self._fading and hop.missing is None:
+        if within and found == self._good and not self._fading and answer.hop.missing is None:
             self._newest = message
-            if hop.finished_ns - hop.ready_ns > 1e9 * LATE_S:
-                message.reasons = np.full(message.marks.shape, Reason.LATE, np.uint8)
+            if answer.call.finished_ns - answer.hop.ready_ns > 1e9 * LATE_S:
+                return replace(message, reasons=np.full(message.marks.shape, Reason.LATE, np.uint8))
             return message
         return self._repair(message, found)
 
     def _repair(self, message: Emitted, found: list[int]) -> Emitted:
+        """The message with unusable leads faded towards raw, and missing samples as NaN."""
         raw, cleaned, count = message.raw, message.cleaned, message.raw.shape[1]
-        missing = message.hop.missing
+        missing = message.answer.hop.missing
         if missing is None:
             missing = np.zeros(raw.shape, np.bool_)
         ceiling = ceiling_mv(message)
@@ -148,7 +153,7 @@ class _Bed:
         )
 
     def _filled(self, apart: Samples, known: NDArray[np.bool_]) -> Samples:
-        """Distance from raw to cleaned; where it is not known, the newest that is."""
+        """Distance from raw to cleaned; where it is unknown, the newest known one before it."""
         if self._newest is not None:
             newest = self._newest
             self._apart = (newest.cleaned - newest.raw)[:, -1:]

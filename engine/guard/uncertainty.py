@@ -1,85 +1,39 @@
-"""Whether a network doubts its own word: it takes back what it said, or says how wrong it may be.
+"""Whether a network is sure: how far it revises its own predictions, or what error it states itself.
 
-What is normal differs from network to network: one that sees 0.7 s at a time takes back far more than
-one that sees 2 s. So the limits stand on each network's card, measured on validation data by
+What is normal differs from network to network: one that sees 0.7 s at a time revises far more than one
+that sees 2 s. So the limits stand on each network's card, measured on validation data by
 `ecg-stream tune-guard --cards`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from models.registry import ModelCard
-from models.spec import ClassicalSpec
+from engine.guard.limits import Limits
 from streamer.chunk import Samples
 
-DOUBT_S = 4.0
-"""What a network took back is remembered for so long."""
-REVISED_S = 0.3
-"""The newest that was said is compared with what is said of it a look later, over this."""
-TRUST_AGAIN = 0.6
-"""Who was doubted is believed again below this share of the limit, unless the card has another."""
-TAKEN_BACK_AT_MOST = 0.5
-"""What is taken back counts as no more than this share of a beat: one jolt is not seconds of doubt."""
-DEFAULT_CONTRADICTION = 0.2
-"""Limit of a network whose card has none: between those of the shipped networks."""
+MEMORY_S = 4.0
+"""Seconds over which revisions are averaged."""
+COMPARED_S = 0.3
+"""Length of the newest stretch in which two predictions, a look apart, are compared."""
+LARGEST_REVISION = 0.5
+"""A revision counts as at most this share of a beat, so that one jolt does not raise doubt for seconds."""
 _SILENCE = 1e-8
-"""mV²: an output of less power says nothing that it could take back."""
+"""mV²: the least power that an output is taken to have, so that a silent one divides nothing by zero."""
 _NO_BEAT_MV = 0.001
-_NEVER = (float("inf"), float("inf"))
 
 
-@dataclass(frozen=True)
-class Limits:
-    """From where on a network is not believed.
-
-    Parameters
-    ----------
-    contradiction
-        Rows of: look-ahead in ms, `Doubt.contradiction` above which the network is doubted, and below
-        which it is believed again; straight lines between them. None: the check is off, as for
-        filters, which have no word of their own.
-    """
-
-    contradiction: tuple[tuple[float, float, float], ...] | None = (
-        (0.0, DEFAULT_CONTRADICTION, TRUST_AGAIN * DEFAULT_CONTRADICTION),
-    )
-
-    def contradiction_at(self, lookahead_ms: float) -> tuple[float, float]:
-        """From where on the network is doubted, and below what it is believed again; infinite if off."""
-        if not self.contradiction:
-            return _NEVER
-        known_ms, doubted, believed = zip(*self.contradiction, strict=True)
-        return float(np.interp(lookahead_ms, known_ms, doubted)), float(
-            np.interp(lookahead_ms, known_ms, believed)
-        )
-
-
-UNMEASURED = Limits()
-"""Of a network of which nothing is known."""
-
-
-def limits_of(card: ModelCard) -> Limits:
-    """The limits on a network's card under ``guard``; defaults where it has none, off for filters."""
-    if isinstance(card.spec, ClassicalSpec):
-        return Limits(None)
-    rows = card.trained.get("guard", {}).get("contradiction")
-    if rows is None:
-        return UNMEASURED
-    return Limits(tuple((row["lookahead_ms"], row["doubted"], row["believed"]) for row in rows))
-
-
-class Doubt:
+class Uncertainty:
     """How far each lead of a stream is believed, look by look.
 
-    Contradiction has no unit: the geometric mean of two shares, of what the network took back (RMS)
-    in the RMS of its output, and in the strength of its beats. The first is a median over `DOUBT_S`,
-    so that one artefact changes little; the second is none, so that much of it does. A network that
-    keeps state takes nothing back: what it says of its own error, its spread, stands in that place.
+    The measure, `contradiction`, has no unit. It is the geometric mean of two shares: the RMS of the
+    revisions in the RMS of the output, and in the strength of its beats. The first is a median over
+    `MEMORY_S`, so that a single artefact changes little; the second is a mean, so that repeated
+    artefacts count. A network that keeps state predicts each sample once and revises nothing: the
+    spread that it states takes the place of the revisions.
 
     Parameters
     ----------
@@ -93,7 +47,7 @@ class Doubt:
     Attributes
     ----------
     contradiction
-        For each lead; NaN before it is known, and where the windows do not overlap.
+        Of each lead; NaN before it is known, and where the windows do not overlap.
     """
 
     def __init__(
@@ -101,29 +55,29 @@ class Doubt:
     ) -> None:
         fs = config.fs
         self._leads, self._moved, self._stateful = leads, moved, stateful
-        self._looks = max(1, round(DOUBT_S * fs / moved))
+        self._looks = max(1, round(MEMORY_S * fs / moved))
         self._filling = -(-config.window // moved)
         stop = config.window - config.lookahead
-        self._said = slice(max(moved, stop - round(REVISED_S * fs)), stop)
+        self._compared = slice(max(moved, stop - round(COMPARED_S * fs)), stop)
         lookahead_ms = 1000 * config.lookahead / fs
         self._above, self._below = limits.contradiction_at(lookahead_ms)
         self.forget()
 
     def forget(self) -> None:
-        """Begin afresh, as after a gap."""
+        """Start afresh, as after a gap."""
         leads = self._leads
         self._previous: Samples | None = None
         nothing = np.full((self._looks, leads), np.nan)
-        self._changed, self._power = nothing, nothing.copy()
+        self._error, self._power = nothing, nothing.copy()
         self._looked = 0
         self._unfit = np.full(leads, self._filling)
-        self._heard = np.zeros(leads)
+        self._squared_spread = np.zeros(leads)
         self._doubted = np.zeros(leads, np.bool_)
         self.contradiction: NDArray[np.float64] = np.full(leads, np.nan)
 
-    def hear(self, spread: Samples) -> None:
-        """Take the spread of the samples that leave, mV, (leads, samples)."""
-        self._heard += np.square(spread, dtype=np.float64).sum(axis=1)
+    def add_spread(self, spread: Samples) -> None:
+        """Take the spread of the samples that leave, (leads, samples) mV; of a stateful network only."""
+        self._squared_spread += np.square(spread, dtype=np.float64).sum(axis=1)
 
     def look(
         self, predicted: Samples, strength: NDArray[np.float32], unusable: NDArray[np.bool_]
@@ -137,50 +91,51 @@ class Doubt:
         strength
             Typical strength of a beat in it, mV, (leads,).
         unusable
-            Leads whose input says nothing. What the network made of it is not held against it.
+            Leads with an input that no network could clean; their revisions are left out.
         """
         row = self._looked % self._looks
         self._looked += 1
-        # Until a window is filled with what can be used.
+        # An unusable sample counts until it has left the window.
         self._unfit = np.where(unusable, self._filling, np.maximum(self._unfit - 1, 0))
-        changed = self._stated() if self._stateful else self._taken_back(predicted)
-        if changed is not None:
-            self._changed[row] = np.where(self._unfit > 0, np.nan, changed)
+        error = self._stated() if self._stateful else self._revised(predicted)
+        if error is not None:
+            self._error[row] = np.where(self._unfit > 0, np.nan, error)
             self._power[row] = np.maximum(np.var(predicted, axis=1, dtype=np.float64), _SILENCE)
             self.contradiction = self._weigh(strength)
         limit = np.where(self._doubted, self._below, self._above)
-        # What is not known leaves everything as it was.
+        # A lead of which nothing is known stays doubted or believed as it was.
         known = ~np.isnan(self.contradiction)
         self._doubted = np.where(known, self.contradiction > limit, self._doubted)
         return self._doubted
 
     def _stated(self) -> NDArray[np.float64]:
-        """Mean square that the network says its error has, mV², since the look before."""
-        heard, self._heard = self._heard, np.zeros(self._leads)
-        stated: NDArray[np.float64] = heard / self._moved
+        """Mean square error that the network stated since the look before, mV²."""
+        total, self._squared_spread = self._squared_spread, np.zeros(self._leads)
+        stated: NDArray[np.float64] = total / self._moved
         return stated
 
-    def _taken_back(self, predicted: Samples) -> NDArray[np.float64] | None:
-        """Mean square of what it took back since the look before, mV²; None where nothing is to compare."""
+    def _revised(self, predicted: Samples) -> NDArray[np.float64] | None:
+        """Mean square revision since the look before, mV²; None where there is nothing to compare."""
         previous, self._previous = self._previous, predicted.copy()
-        said, moved = self._said, self._moved
-        if previous is None or said.start >= said.stop:
+        compared, moved = self._compared, self._moved
+        if previous is None or compared.start >= compared.stop:
             return None
-        revised = previous[:, said] - predicted[:, said.start - moved : said.stop - moved]
-        changed: NDArray[np.float64] = np.square(revised, dtype=np.float64).mean(axis=1)
-        return changed
+        revision = previous[:, compared] - predicted[:, compared.start - moved : compared.stop - moved]
+        revised: NDArray[np.float64] = np.square(revision, dtype=np.float64).mean(axis=1)
+        return revised
 
     def _weigh(self, strength: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The contradiction of each lead, from the looks that are remembered."""
         strength_mv = np.maximum(strength, _NO_BEAT_MV).astype(np.float64)
-        of_output = self._over_leads(np.median, np.sqrt(self._changed / self._power))
-        counted = np.minimum(self._changed, np.square(TAKEN_BACK_AT_MOST * strength_mv))
-        of_beats = np.sqrt(self._over_leads(np.mean, counted)) / strength_mv
+        of_output = self._over_looks(np.median, np.sqrt(self._error / self._power))
+        counted = np.minimum(self._error, np.square(LARGEST_REVISION * strength_mv))
+        of_beats = np.sqrt(self._over_looks(np.mean, counted)) / strength_mv
         return np.sqrt(of_output * of_beats)
 
-    def _over_leads(
+    def _over_looks(
         self, figure: Callable[[NDArray[np.float64]], Any], looks: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Of each lead's looks that are known, NaN where these are less than half."""
+        """A figure over each lead's known looks, (looks, leads) → (leads,); NaN where half are unknown."""
         found = np.full(self._leads, np.nan)
         for lead, column in enumerate(looks.T):
             known = column[np.isfinite(column)]

@@ -1,1 +1,1 @@
-"""Everything that measures the engine; nothing outside imports it but the commands."""
+"""Everything that measures the engine. Only the commands import it."""

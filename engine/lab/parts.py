@@ -1,7 +1,7 @@
-"""Work that is split into parts, done on all cores, and never done twice.
+"""Work in parts that run on all cores, with results that are kept.
 
-A part's result lies in a file named by all that decides it: settings, weights, data and code. Ctrl-C
-and a kill keep what is done; the same command goes on with the rest.
+The result of a part is stored in a file named by a hash of everything that it depends on: settings,
+weights, data and code. After Ctrl-C or a kill the same command goes on with the parts that are missing.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ from typing import Any
 from models.registry import load_card, sha256
 
 Result = dict[str, Any]
-"""What a part comes to, as JSON holds it."""
+"""Result of a part, as JSON."""
 Progress = Callable[[str, int, int], None]
-"""Told what has been done, how many parts are done, and of how many."""
-# What only writes down figures decides none, and neither does the command line: its words are in the key.
+"""Called with what was done, how many parts are done, and of how many."""
+# Reports do not change figures, and neither does the command line, whose options are in the key.
 _REPORTS = {"frontier.py", "report.py", "pictures.py", "tables.py", "track_s_results.py", "qtdb_report.py"}
-_REPORTS |= {"output.py", "options.py"}
+_REPORTS |= {"output.py", "options.py", "results.py"}
 _COMMAND = "_command.py"
 
 
@@ -37,7 +37,7 @@ class Part:
     label
         What a progress bar says of it.
     key
-        All that decides the result, as JSON; the code is added.
+        Everything that the result depends on, as JSON; a hash of the code is added.
     """
 
     label: str
@@ -78,7 +78,7 @@ def _work(parts: Sequence[Part], folder: Path, jobs: int) -> Iterator[str]:
             _do(part, folder)
             yield part.label
         return
-    # A fork would copy the threads of the runtimes in whatever state they are.
+    # Spawn: a fork would copy the locks of the runtimes' threads in whatever state they are.
     with ProcessPoolExecutor(jobs, get_context("spawn"), _ignore_ctrl_c) as pool:
         futures: dict[Future[None], Part] = {pool.submit(_do, part, folder): part for part in parts}
         try:
@@ -86,7 +86,7 @@ def _work(parts: Sequence[Part], folder: Path, jobs: int) -> Iterator[str]:
                 future.result()
                 yield futures[future].label
         except BaseException:
-            # Also when whoever iterates goes away: what was not begun must not be waited for.
+            # Also when the iterator is closed: do not wait for parts that were not begun.
             pool.shutdown(wait=False, cancel_futures=True)
             for child in active_children():
                 child.terminate()
@@ -107,7 +107,7 @@ def _do(part: Part, folder: Path) -> None:
 
 @lru_cache
 def code_sha256() -> str:
-    """Fingerprint of all code that decides a figure."""
+    """Hash of all code that figures depend on."""
     code = hashlib.sha256()
     for package in ("streamer", "engine", "models"):
         for path in sorted((Path(__file__).parents[2] / package).rglob("*.py")):
@@ -117,9 +117,9 @@ def code_sha256() -> str:
 
 
 def fingerprint(name: str) -> str | None:
-    """SHA-256 of the graph that a system runs; None where the code is all there is to it."""
+    """SHA-256 of the weights that a system runs; None where it consists of code alone."""
     card = load_card(name)
-    return sha256(card.onnx_path) if card.onnx_path.is_file() else None
+    return sha256(card.weights_path) if card.weights_path.is_file() else None
 
 
 def data_sha256(records: Iterable[Path]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How alike the waves around beats are, in what is said and in the reference."""
+"""Similarity of the waves around beats in the output and in the reference."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ P_S = (-0.22, -0.06)
 def cut(trace: NDArray[np.float32], beats: Beats, span_s: tuple[float, float]) -> NDArray[np.float32]:
     """Stretches around beats, (beats, samples)."""
     offsets = np.arange(round(span_s[0] * FS), round(span_s[1] * FS))
-    return trace[beats[:, None] + offsets]
+    cut: NDArray[np.float32] = trace[beats[:, None] + offsets]
+    return cut
 
 
 def median_r(

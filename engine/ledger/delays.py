@@ -1,4 +1,4 @@
-"""Delays as a screen wants them: since the settings last changed, and of the last moment."""
+"""Delays for a screen: since the settings last changed, and since the snapshot before."""
 
 import copy
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Delays:
     latest_p50_ms, latest_max_ms
         The same of the samples since the snapshot before.
     stages_ms
-        Median of each of `engine.ledger.stages.STAGES`, ms.
+        Median of each part of the delay, ms, by its name in `engine.ledger.stages.STAGES`.
     edges_ms, counts
         Histogram of the delays: one edge more than counts.
     realtime_factor
@@ -36,19 +36,19 @@ class Delays:
     max_ms: float
     latest_p50_ms: float
     latest_max_ms: float
-    stages_ms: tuple[float, ...]
+    stages_ms: dict[str, float]
     edges_ms: tuple[float, ...]
     counts: tuple[int, ...]
     realtime_factor: float
 
 
 _NAN = float("nan")
-NO_DELAYS = Delays(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, (_NAN,) * len(STAGES), (), (), _NAN)
+NO_DELAYS = Delays(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, dict.fromkeys(STAGES, _NAN), (), (), _NAN)
 """Before the first sample."""
 
 
 class DelayWatch:
-    """Reads a ledger without disturbing its totals.
+    """Reads a ledger's figures since a moment, and leaves its totals as they are.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class DelayWatch:
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was before; called when settings change that decide the delay."""
+        """Leave out what was before; called when settings change on which the delay depends."""
         self._ledger.settle()
         self._stages = copy.deepcopy(self._ledger.stages)
         self._total = copy.deepcopy(self._ledger.total)
@@ -86,9 +86,10 @@ class DelayWatch:
             max_ms=total.max_ms,
             latest_p50_ms=latest.percentile_ms(50),
             latest_max_ms=latest.max_ms,
-            stages_ms=tuple(
-                ledger.stages[stage].since(self._stages[stage]).percentile_ms(50) for stage in STAGES
-            ),
+            stages_ms={
+                stage: noted.since(self._stages[stage]).percentile_ms(50)
+                for stage, noted in ledger.stages.items()
+            },
             edges_ms=tuple(edges.tolist()),
             counts=tuple(counts.tolist()),
             realtime_factor=(ledger.busy_ns - self._busy_ns) / played_ns if played_ns else float("nan"),

@@ -1,4 +1,4 @@
-"""Compare what goes in and what comes out with the clean reference while it plays."""
+"""Compare input and output of a run with the clean reference while it plays."""
 
 from collections import deque
 
@@ -36,7 +36,7 @@ class Scorer:
 
     def push(self, message: Cleaned) -> None:
         """Take samples that carry a reference; others are ignored."""
-        if message.clean is None:
+        if message.reference is None:
             return
         self._pending.append(message)
         self._waiting += message.raw.shape[1]
@@ -46,19 +46,19 @@ class Scorer:
     def _sum(self) -> None:
         if not self._pending:
             return
-        clean = np.concatenate([m.clean for m in self._pending if m.clean is not None], axis=1)
+        reference = np.concatenate([m.reference for m in self._pending if m.reference is not None], axis=1)
         raw = np.concatenate([m.raw for m in self._pending], axis=1)
         cleaned = np.concatenate([m.cleaned for m in self._pending], axis=1)
-        wanted, got = np.concatenate([clean, clean]), np.concatenate([raw, cleaned])
+        wanted, got = np.concatenate([reference, reference]), np.concatenate([raw, cleaned])
         block = Moments.of(wanted, got)
-        early = min(max(round(WARMUP_S * self._fs) - self._scored, 0), clean.shape[1])
+        early = min(max(round(WARMUP_S * self._fs) - self._scored, 0), reference.shape[1])
         if early:
             self._warmup += Moments.of(wanted[:, :early], got[:, :early])
             self._settled += Moments.of(wanted[:, early:], got[:, early:])
         else:
             self._settled += block
         self._rolling.append(block)
-        self._scored += clean.shape[1]
+        self._scored += reference.shape[1]
         self._pending, self._waiting = [], 0
 
     def result(self) -> tuple[Moments, Moments]:

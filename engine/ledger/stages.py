@@ -1,83 +1,61 @@
 """Where each millisecond between a source's stamp and the sinks went, for every sample."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.ledger.histogram import Histogram
 from engine.messages import Emitted
 
-STAGES = (
-    "transport",  # source's stamp → chunk arrived in this process
-    "wait",  # arrived → its first window was full (up to one hop)
-    "hold",  # first window → the window that emits it (the look-ahead)
-    "queue",  # window ready → the call began (other streams, other hops)
-    "host_to_device",
-    "compute",
-    "device_to_host",
-    "overlap_add",
-    "hand_over",  # guard, and every sink has it
-)
-"""The parts of a sample's delay in the order in which they happen. They sum to the total."""
+Nanoseconds = NDArray[np.float64]
+"""A duration for each sample, shape (samples,)."""
+
+
+class Parts(NamedTuple):
+    """The parts of each sample's delay, in the order in which they happen. They sum to the total.
+
+    Parameters
+    ----------
+    transport
+        Stamped by the source → its chunk arrived in this process.
+    wait
+        Arrived → its first window was full: up to one hop.
+    hold
+        First window full → the window full with which it leaves: the look-ahead.
+    queue
+        Window full → the call began, while other streams and hops had their turn.
+    host_to_device, compute, device_to_host
+        The call: copying to a GPU, computing, copying back.
+    overlap_add
+        Call ended → overlap-add had finished with it.
+    hand_over
+        Guard and sinks: overlap-add had finished → every sink has it.
+    """
+
+    transport: Nanoseconds
+    wait: Nanoseconds
+    hold: Nanoseconds
+    queue: Nanoseconds
+    host_to_device: Nanoseconds
+    compute: Nanoseconds
+    device_to_host: Nanoseconds
+    overlap_add: Nanoseconds
+    hand_over: Nanoseconds
+
+    @property
+    def total(self) -> Nanoseconds:
+        """The whole delay."""
+        total: Nanoseconds = np.sum(self, axis=0)
+        return total
+
+
+STAGES = Parts._fields
+"""Names of the parts."""
 
 BLOCK = 128
 """Hops that are kept before they are sorted into the histograms, to keep that work off most hops."""
-
-
-class Histogram:
-    """Counts of durations in bins of 1 % width from 1 µs to 20 min; exact minimum and maximum."""
-
-    _LOWEST_NS = 1e3
-    _STEP = float(np.log(1.01))
-    _BINS = 2112
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(self._BINS, np.int64)
-        self.count = 0
-        self.min_ns = float("inf")
-        self.max_ns = 0.0
-
-    def add(self, nanoseconds: NDArray[np.float64]) -> None:
-        """Sort durations in; what is shorter than 1 µs counts as 1 µs."""
-        if nanoseconds.size == 0:
-            return
-        relative = np.maximum(nanoseconds, self._LOWEST_NS) / self._LOWEST_NS
-        index = np.minimum((np.log(relative) / self._STEP).astype(np.int64), self._BINS - 1)
-        self._counts += np.bincount(index, minlength=self._BINS)
-        self.count += nanoseconds.size
-        self.min_ns = min(self.min_ns, float(nanoseconds.min()))
-        self.max_ns = max(self.max_ns, float(nanoseconds.max()))
-
-    def percentile_ms(self, percent: float) -> float:
-        """The duration that `percent` of all do not exceed, to 1 %; NaN when there are none."""
-        if self.count == 0:
-            return float("nan")
-        reached = np.searchsorted(np.cumsum(self._counts), percent / 100 * self.count)
-        edge = self._LOWEST_NS * np.exp((min(int(reached), self._BINS - 1) + 1) * self._STEP)
-        return float(min(max(edge, self.min_ns), self.max_ns)) / 1e6
-
-    @property
-    def max_ms(self) -> float:
-        """The longest, exactly; NaN when there are none."""
-        return self.max_ns / 1e6 if self.count else float("nan")
-
-    def since(self, earlier: "Histogram") -> "Histogram":
-        """What was added after `earlier` was copied from this; its minimum and maximum to 1 %."""
-        later = Histogram()
-        later._counts = self._counts - earlier._counts
-        later.count = self.count - earlier.count
-        used = np.flatnonzero(later._counts)
-        if used.size:
-            low, high = self._LOWEST_NS * np.exp(np.array([used[0], used[-1] + 1]) * self._STEP)
-            later.min_ns, later.max_ns = max(float(low), self.min_ns), min(float(high), self.max_ns)
-        return later
-
-    def bars(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Bin edges in ms (one more than counts) and counts, empty bins at both ends left out."""
-        used = np.flatnonzero(self._counts)
-        first, last = (used[0], used[-1] + 1) if used.size else (0, 0)
-        edges = self._LOWEST_NS * np.exp(np.arange(first, last + 1) * self._STEP) / 1e6
-        return edges, self._counts[first:last]
 
 
 class Ledger:
@@ -101,11 +79,11 @@ class Ledger:
 
     def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
-        hop = message.hop
+        hop = message.answer.hop
         self._noted.append((message, handed_ns))
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
-        # What a flush releases waits for nothing and is early.
+        # A flush releases samples before their look-ahead has passed: they are never late.
         late = handed_ns - hop.newest_arrived_ns > self.hop_ns
         if self.hop_ns and late and not hop.flushed:
             self.deadline_misses += 1
@@ -117,23 +95,24 @@ class Ledger:
         if not self._noted:
             return
         parts = parts_ns(self._noted)
-        for stage, durations in zip(STAGES, parts, strict=True):
+        for stage, durations in parts._asdict().items():
             self.stages[stage].add(durations)
-        self.total.add(parts.sum(axis=0))
+        self.total.add(parts.total)
         self._noted.clear()
 
 
-def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> NDArray[np.float64]:
-    """How long each stage took for each sample of messages handed over, ns, shape (stages, samples)."""
-    source_time = np.concatenate([message.source_time for message, _ in noted])
-    arrived, first_ready = np.concatenate([message.hop.arrived_ready_ns for message, _ in noted], axis=1)
+def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> Parts:
+    """Where the time went for each sample of messages, each with when every sink had it (ns)."""
+    source_ns = np.concatenate([message.source_time for message, _ in noted]) * 1e9
+    arrived_ready = [message.answer.hop.arrived_ready_ns for message, _ in noted]
+    arrived, first_ready = np.concatenate(arrived_ready, axis=1).astype(np.float64)
     stamps = [
         (
-            message.hop.ready_ns,
-            message.hop.started_ns,
-            message.hop.host_to_device_ns,
-            message.hop.device_to_host_ns,
-            message.hop.finished_ns,
+            message.answer.hop.ready_ns,
+            message.answer.call.started_ns,
+            message.answer.call.host_to_device_ns,
+            message.answer.call.device_to_host_ns,
+            message.answer.call.finished_ns,
             message.added_ns,
             handed_ns,
         )
@@ -141,16 +120,16 @@ def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> NDArray[np.float64]:
     ]
     samples = [len(message.source_time) for message, _ in noted]
     ready, started, to_device, to_host, finished, added, handed = np.repeat(
-        np.array(stamps).T, samples, axis=1
+        np.array(stamps, np.float64).T, samples, axis=1
     )
-    parts = np.empty((len(STAGES), len(source_time)))
-    parts[0] = arrived - source_time * 1e9
-    parts[1] = first_ready - arrived
-    parts[2] = ready - first_ready
-    parts[3] = started - ready
-    parts[4] = to_device
-    parts[5] = finished - started - to_device - to_host
-    parts[6] = to_host
-    parts[7] = added - finished
-    parts[8] = handed - added
-    return parts
+    return Parts(
+        transport=arrived - source_ns,
+        wait=first_ready - arrived,
+        hold=ready - first_ready,
+        queue=started - ready,
+        host_to_device=to_device,
+        compute=finished - started - to_device - to_host,
+        device_to_host=to_host,
+        overlap_add=added - finished,
+        hand_over=handed - added,
+    )

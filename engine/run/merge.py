@@ -22,11 +22,11 @@ def in_step(streams: Sequence[Iterator[Chunk]]) -> Iterator[list[Chunk]]:
 def as_they_come(
     streams: Sequence[Iterator[Chunk]], due_s: Callable[[], float | None] = lambda: None
 ) -> Iterator[Iterator[list[Chunk]]]:
-    """Play each stream on a thread of its own; what has come by the time of asking is a round.
+    """Play each stream on a thread of its own; what has come when the next round is asked for is that round.
 
     A stream that is silent, waits or ends holds up none of the others. Where cleaning does not keep
     up, the threads wait: a player then plays later, and a live source overflows into a gap, as they
-    do alone. What ends a thread with an error is raised to who asks for the next round.
+    do alone. An error that ends a thread is raised where the next round is asked for.
 
     Leaving ends the threads and waits for them; a player must not be paused then.
 

@@ -16,7 +16,7 @@ Concurrent activities, what each may block on, and what happens then:
 - *parent*: reads frames when it likes, and waits for the outcome. Ctrl-C reaches the parent alone,
   which asks the engine to stop; what was read by then is still cleaned and recorded.
 
-An error in the engine ends the run and is raised in the parent by `wait`.
+An error in the engine ends the run and is raised in the parent, where it asks for the next answer.
 """
 
 import contextlib
@@ -28,15 +28,29 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from engine.messages import Emitted, Gap, Message, Preview
-from engine.run.ctrl_c import ctrl_c_waits
-from engine.run.session import Job, Outcome, Retune, Session, Status
-from streamer.chunk import StreamInfo
+from engine.messages import Emitted, Gap
+from engine.run.ctrl_c import ctrl_c_waits, hangup_ignored
+from engine.run.failure import EngineFailure
+from engine.run.protocol import (
+    Answer,
+    CleanSettings,
+    Command,
+    Frame,
+    Job,
+    Outcome,
+    Pause,
+    Record,
+    Refused,
+    Started,
+    StartedStream,
+    Stop,
+)
+from engine.run.session import Session
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
@@ -44,59 +58,6 @@ FRAME_S = 0.02
 """Frames leave for the screen at most this often."""
 STATUS_S = 0.5
 _QUEUED = 64
-
-
-@dataclass(frozen=True)
-class Started:
-    """First word of an engine that is ready: what it plays and how.
-
-    Parameters
-    ----------
-    beside
-        The same of further streams that it plays.
-    """
-
-    info: StreamInfo
-    backend: str
-    lookahead_ms: float
-    hop_ms: float
-    algorithmic_delay_ms: float
-    beside: tuple["Started", ...] = ()
-
-    @property
-    def streams(self) -> tuple["Started", ...]:
-        """Each stream by itself."""
-        return (replace(self, beside=()), *self.beside)
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Hold a played signal, or let it go on."""
-
-    paused: bool
-
-
-@dataclass(frozen=True)
-class Record:
-    """Record into a folder; None ends the recording."""
-
-    folder: Path | None
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A command that could not be followed, and why; everything goes on as before."""
-
-    reason: str
-
-
-Command = NoiseSettings | Retune | Pause | Record
-Frame = Message | Preview | Status | Refused
-"""What the engine tells a screen."""
-
-
-class EngineFailure(RuntimeError):
-    """The engine process ended by itself; the message holds its reason."""
 
 
 class EngineProcess:
@@ -108,7 +69,9 @@ class EngineProcess:
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
         self._control, control = context.Pipe()
-        self._frames: Any = context.Queue(_QUEUED)
+        # Python's own helper process, which this starts, would die of a lost terminal and complain.
+        with hangup_ignored():
+            self._frames: Any = context.Queue(_QUEUED)
         # A daemon is ended with its parent even where the parent dies in a hurry.
         self._process = context.Process(
             target=_engine_main,
@@ -123,7 +86,7 @@ class EngineProcess:
                 control.close()
         except KeyboardInterrupt:
             # Nobody gets this object, so nobody could close it.
-            self._process.terminate()
+            self._process.kill()
             self._process.join()
             raise
 
@@ -138,7 +101,7 @@ class EngineProcess:
         self.stop()
         self._process.join(10)
         if self._process.is_alive():
-            self._process.terminate()
+            self._process.kill()
             self._process.join()
         self._control.close()
 
@@ -159,11 +122,11 @@ class EngineProcess:
         answer = self.heard(timeout_s)
         return answer if isinstance(answer, Outcome) else None
 
-    def heard(self, timeout_s: float = 0.0) -> Started | Outcome | None:
-        """The next word of the engine, if one comes in time. Raises what ended the engine."""
+    def heard(self, timeout_s: float = 0.0) -> Answer | None:
+        """The engine's next answer, if one comes in time. Raises what ended the engine."""
         return self._receive() if self._control.poll(timeout_s) else None
 
-    def _receive(self) -> Started | Outcome:
+    def _receive(self) -> Answer:
         try:
             answer = self._control.recv()
         except EOFError:
@@ -173,8 +136,8 @@ class EngineProcess:
             ) from None
         if isinstance(answer, BaseException):
             raise answer
-        result: Started | Outcome = answer
-        return result
+        known: Answer = answer
+        return known
 
     def frames(self) -> Iterator[Frame]:
         """Everything that waits for the screen; returns when nothing does."""
@@ -186,13 +149,13 @@ class EngineProcess:
 
     def stop(self) -> None:
         """Ask the engine to end its run; its outcome still comes."""
-        self._send(None)
+        self._send(Stop())
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while it plays."""
         self._send(settings)
 
-    def retune(self, wanted: Retune) -> None:
+    def retune(self, wanted: CleanSettings) -> None:
         """Change network, backend, look-ahead or hop while it plays."""
         self._send(wanted)
 
@@ -204,18 +167,21 @@ class EngineProcess:
         """Record into a folder from now on; None ends the recording."""
         self._send(Record(folder))
 
-    def _send(self, command: Command | None) -> None:
+    def _send(self, command: Command) -> None:
         # A pipe that is closed means that the engine has ended; `finished` says how.
         with contextlib.suppress(OSError):
             self._control.send(command)
 
 
 def _engine_main(job: Job, control: Connection, frames: Any) -> None:
-    # Ctrl-C in a terminal reaches every process of its group; the parent decides.
+    # Ctrl-C, SIGHUP and often SIGTERM reach every process of a group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A screen that is gone must not keep the engine from ending.
     frames.cancel_join_thread()
     stopped, playing = threading.Event(), _Playing()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, frame: stopped.set())
     threading.Thread(target=_obey, args=(control, playing, stopped), daemon=True).start()
     try:
         session = Session(job, stopped.is_set)
@@ -232,12 +198,7 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
 
 
 def _started(session: Session) -> Started:
-    first, *beside = (
-        Started(bed.info, setup.backend, setup.lookahead_ms, setup.hop_ms, setup.algorithmic_delay_ms)
-        for bed in session.beds
-        for setup in (session.setup(bed),)
-    )
-    return replace(first, beside=tuple(beside))
+    return Started(tuple(StartedStream(each.info, session.setup(each)) for each in session.streams))
 
 
 @dataclass
@@ -251,19 +212,20 @@ class _Playing:
 def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> None:
     while not stopped.is_set():
         try:
-            command: Command | None = control.recv()
+            command: Command = control.recv()
         except (EOFError, OSError):
-            command = None
+            # Nobody is left who could stop the run later.
+            command = Stop()
         session, screen = playing.session, playing.screen
-        if command is None:
+        if isinstance(command, Stop):
             stopped.set()
         if session is None or screen is None:
             continue
         try:
-            if command is None:
+            if isinstance(command, Stop):
                 # A held player would never ask whether it should stop.
                 session.pause(False)
-            elif isinstance(command, Retune):
+            elif isinstance(command, CleanSettings):
                 session.retune(command)
             elif isinstance(command, Pause):
                 session.pause(command.paused)
@@ -283,9 +245,9 @@ class _Screen:
         self._bundle: list[Frame] = []
         self._newest: dict[str, Emitted] = {}
         self._sent = self._status_sent = 0.0
-        # One stream's status at a time: those of a ward together would hold the engine up.
-        self._next = itertools.cycle(range(len(session.beds)))
-        self._status_s = STATUS_S / len(session.beds)
+        # One stream's status at a time: those of many streams together would hold the engine up.
+        self._next = itertools.cycle(range(len(session.streams)))
+        self._status_s = STATUS_S / len(session.streams)
 
     def __call__(self, message: Emitted | Gap) -> None:
         if isinstance(message, Gap):

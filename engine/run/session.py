@@ -2,116 +2,37 @@
 
 import gc
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from engine.backends import AUTO_ORDER, choose_backend, open_backend, why_not
 from engine.backends.base import AnyBackend
-from engine.backends.reliable import Reliable, reliable
 from engine.batch import HOLD_SHARE, Batcher
 from engine.config import EngineConfig
-from engine.guard.uncertainty import limits_of
+from engine.guard.limits import limits_of
 from engine.lead_groups import rows_of
-from engine.messages import Cleaned, Emitted, Gap, Reason
+from engine.ledger.account import Tally, memory_mb
+from engine.messages import Emitted, Gap
 from engine.pipeline import clean, rehearse
-from engine.run.fallback import Way, broken_way, step_way
-from engine.run.ladder import Ladder, Step
+from engine.run.changeover import Changeover
+from engine.run.fallback import fallback_for
+from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step
-from engine.run.stream import Bed, Setup, Status
-from models.registry import DEFAULT_NETWORK, load_card
+from engine.run.prepare import config_of, prepare
+from engine.run.protocol import CleanSettings, Job, Outcome, Setup, Status
+from engine.run.stream import StreamRun
+from engine.run.summary import Memory, Summary
+from models.registry import load_card
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 from streamer.several import open_sources
 
 log = logging.getLogger(__name__)
 
 _WARMUP_CALLS = 5
-_ADDED = (
-    "source_samples",
-    "samples_in",
-    "samples_out",
-    "samples_lost",
-    "gaps",
-    "gap_samples",
-    "hops",
-    "deadline_misses",
-)
-"""Figures of a summary that are the sum over the streams."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to run. Lengths of time in ms, as on the command line.
-
-    Parameters
-    ----------
-    save, rotate
-        Folder to record into; None records nothing. Minutes in a file; None begins no new one.
-    lsl_out
-        Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
-        streams the first is ``NAME-1``, and so on.
-    launched_ns
-        `time.perf_counter_ns` when the user asked for the run, for the cold start.
-    beside
-        Further streams, played beside `source`.
-    ladder
-        Whether something cheaper may take the network's place while the machine does not keep up.
-    """
-
-    source: SourceSettings
-    model: str = DEFAULT_NETWORK
-    backend: str = "auto"
-    threads: int = 1
-    lookahead_ms: float = 100.0
-    hop_ms: float = 40.0
-    save: Path | None = None
-    lsl_out: str | None = None
-    launched_ns: int = field(default_factory=time.perf_counter_ns)
-    beside: tuple[SourceSettings, ...] = ()
-    ladder: bool = True
-    rotate: float | None = None
-
-    @property
-    def sources(self) -> tuple[SourceSettings, ...]:
-        """Every stream."""
-        return (self.source, *self.beside)
-
-
-@dataclass(frozen=True)
-class Retune:
-    """What can change while a stream plays; every field as in `Job`."""
-
-    model: str
-    backend: str
-    lookahead_ms: float
-    hop_ms: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run leaves: its summary (JSON), the end of its traces and its delays (for a picture).
-
-    Parameters
-    ----------
-    streams
-        The same of each stream, where there are several; traces and delays are then found there.
-    """
-
-    summary: dict[str, Any]
-    traces: list[Cleaned]
-    delay_edges_ms: np.ndarray
-    delay_counts: np.ndarray
-    streams: tuple["Outcome", ...] = ()
 
 
 class Session:
@@ -122,6 +43,11 @@ class Session:
     stopped
         Asked while opening waits for a live stream.
 
+    Attributes
+    ----------
+    streams
+        In the order of the job.
+
     Raises
     ------
     InputError
@@ -130,49 +56,49 @@ class Session:
 
     def __init__(self, job: Job, stopped: Callable[[], bool] = lambda: False) -> None:
         self.job = job
-        self.config = _config(job)
+        # Settings that cannot be had are refused before a source is opened.
+        config = config_of(job.clean)
         sources = open_sources(job.sources, stopped)
-        self.backend = _open_backend(job)
-        self.beds = [
-            Bed(settings, source, self.config) for settings, source in zip(job.sources, sources, strict=True)
+        first = prepare(job.clean, job.threads)
+        self.streams = [
+            StreamRun(settings, source, config) for settings, source in zip(job.sources, sources, strict=True)
         ]
-        self._warm_up(self.backend, self.config)
-        # The control thread changes the settings, the main thread uses them.
-        self._changing = threading.Lock()
-        self._pending: tuple[Job, EngineConfig, AnyBackend] | None = None
-        self._batcher: Batcher | None = None
-        self._way = Way(self.config, self.backend)
-        self._turn: Way | None = None
-        self._ladder: Ladder | None = None
-        if job.ladder:
-            self._ladder = Ladder(time.perf_counter)
+        self._warm_up(first.backend, config)
+        self._ladder = Ladder(time.perf_counter) if job.ladder else None
+        if self._ladder:
             # A machine that is late already must not import and design a filter first.
-            self._warm_up(step_way(Step.FILTER, self.config, self.backend).backend, self.config)
-        self._misses = 0
+            self._warm_up(fallback_for(Rung.FILTER, config, first.backend).backend, config)
+        self._changeover = Changeover(first, self._ladder)
+        self._batcher: Batcher | None = None
         self.record(job.save)
         if job.lsl_out is not None:
             names = [job.lsl_out]
-            if len(self.beds) > 1:
-                names = [f"{job.lsl_out}-{number}" for number in range(1, len(self.beds) + 1)]
-            for bed, name in zip(self.beds, names, strict=True):
-                bed.publish(name, job.model)
+            if len(self.streams) > 1:
+                names = [f"{job.lsl_out}-{number}" for number in range(1, len(self.streams) + 1)]
+            for stream, name in zip(self.streams, names, strict=True):
+                stream.publish(name, job.clean.model)
 
     def _warm_up(self, backend: AnyBackend, config: EngineConfig) -> None:
-        for rows in {rows_of(len(bed.info.leads), backend.leads) for bed in self.beds}:
+        for rows in {rows_of(len(stream.info.leads), backend.leads) for stream in self.streams}:
             for _ in range(_WARMUP_CALLS):
                 rehearse(backend, config, rows)
+
+    @property
+    def config(self) -> EngineConfig:
+        """Window, hop and look-ahead that were asked for."""
+        return self._changeover.asked.config
 
     # The following may be called from another thread while `run` plays. All of it is for every stream.
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while playing; live streams beside played ones stay as they are."""
-        played = [bed for bed in self.beds if bed.player]
-        for bed in played or self.beds:
+        played = [stream for stream in self.streams if stream.player]
+        for stream in played or self.streams:
             # Patients differ by their seeds, and keep them.
-            seed = settings.seed + bed.settings.seed - self.job.source.seed
-            bed.set_noise(replace(settings, seed=seed))
+            seed = settings.seed + stream.settings.seed - self.streams[0].settings.seed
+            stream.set_noise(replace(settings, seed=seed))
 
-    def retune(self, wanted: Retune) -> None:
+    def retune(self, wanted: CleanSettings) -> None:
         """Go on with another network, backend, look-ahead or hop, from the next sample on.
 
         The new network is loaded and warmed up first, while the old one goes on cleaning.
@@ -182,35 +108,26 @@ class Session:
         InputError
             If it cannot be used; the old one then goes on.
         """
-        job = replace(
-            self.job,
-            model=wanted.model,
-            backend=wanted.backend,
-            lookahead_ms=wanted.lookahead_ms,
-            hop_ms=wanted.hop_ms,
-        )
-        config = _config(job)
+        config = config_of(wanted)
         if config.fs != self.config.fs:
             raise InputError(
-                f"model {job.model!r} works at {config.fs:g} Hz and this run at {self.config.fs:g} Hz; "
+                f"model {wanted.model!r} works at {config.fs:g} Hz and this run at {self.config.fs:g} Hz; "
                 "stop, and start again with it"
             )
-        backend = _open_backend(job)
-        self._warm_up(backend, config)
-        with self._changing:
-            replaced, self._pending = self._pending, (job, config, backend)
-        if replaced:
-            replaced[2].close()
+        prepared = prepare(wanted, self.job.threads)
+        self._warm_up(prepared.backend, config)
+        self._changeover.request(prepared)
 
     def pause(self, paused: bool) -> None:
         """Hold played signals; a live one cannot be held and goes on."""
-        for bed in self.beds:
-            bed.pause(paused)
+        for stream in self.streams:
+            stream.pause(paused)
 
     def record(self, folder: Path | None) -> None:
         """Record each stream into a folder from now on; None ends the recording."""
-        for bed in self.beds:
-            bed.record(folder, None if self.job.rotate is None else 60 * self.job.rotate)
+        minutes = self.job.rotate_minutes
+        for stream in self.streams:
+            stream.record(folder, None if minutes is None else 60 * minutes)
 
     def run(
         self,
@@ -230,173 +147,111 @@ class Session:
         idle
             Called every now and then, also while live sources are silent.
         """
-        beds = {bed.info.source_id: bed for bed in self.beds}
-        streams = [bed.chunks(stopped) for bed in self.beds]
+        streams = {stream.info.source_id: stream for stream in self.streams}
+        played = [stream.chunks(stopped) for stream in self.streams]
         # Alone, or as fast as possible, a stream needs no thread.
-        alone = len(streams) == 1 or not any(bed.source.speed for bed in self.beds)
+        alone = len(played) == 1 or not any(stream.source.speed for stream in self.streams)
         # Everything made so far stays for good: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         try:
-            with nullcontext(in_step(streams)) if alone else as_they_come(streams, self._due_s) as rounds:
+            with nullcontext(in_step(played)) if alone else as_they_come(played, self._due_s) as rounds:
                 try:
-                    for message in self._cleaned(_noted(rounds, beds, idle)):
-                        show(message)
-                        beds[message.stream].take(message)
+                    for message in self._cleaned(_noted(rounds, streams, idle)):
+                        for each in streams[message.stream].with_gap(message):
+                            show(each)
+                            streams[message.stream].take(each)
                         self._keep_up()
                 finally:
                     # A held player would never see that it is over.
                     self.pause(False)
         finally:
             gc.unfreeze()
-            for bed in self.beds:
-                bed.close()
-            self.backend.close()
-            if self._pending:
-                self._pending[2].close()
-        return self._outcome()
+            for stream in self.streams:
+                stream.close()
+            self._changeover.close()
+        return Outcome(self._summary(), tuple(stream.outcome() for stream in self.streams))
 
     def _cleaned(self, rounds: Iterator[list[Chunk]]) -> Iterator[Emitted | Gap]:
-        """Clean to the end, with a new pipeline wherever the settings change.
+        """Clean to the end, with a new pipeline wherever another one is due.
 
         The old pipeline's flush releases every sample that still waits, with the last value as
         its future; the new one begins at the next sample. So none is lost, and there is no gap.
         """
+        changeover = self._changeover
 
-        def until_changed() -> Iterator[list[Chunk]]:
+        def until_due() -> Iterator[list[Chunk]]:
             for chunks in rounds:
                 yield chunks
-                if self._pending or self._turn:
+                if changeover.due:
                     return
 
         while True:
-            way = self._way
-            self._batcher = self._new_batcher()
+            cleaner = changeover.cleaner
+            self._batcher = self._new_batcher(cleaner.backend)
             yield from clean(
-                until_changed(),
-                way.config,
-                way.backend,
+                until_due(),
+                cleaner.config,
+                cleaner.backend,
                 batcher=self._batcher,
-                limits=limits_of(load_card(self.job.model)),
-                instead=way.instead,
+                limits=limits_of(load_card(changeover.asked.settings.model)),
+                stand_in=cleaner.stand_in,
             )
-            if not self._change():
+            if not changeover.change():
                 return
-
-    def _change(self) -> bool:
-        """Go over to the settings or the step that came meanwhile; False where none did."""
-        with self._changing:
-            pending, self._pending = self._pending, None
-        turn, self._turn = self._turn, None
-        if pending:
-            before = self.backend
-            self.job, self.config, self.backend = pending
-            before.close()
-            turn = Way(self.config, self.backend)
-            if self._ladder:
-                self._ladder.restart()
-        if turn is None:
-            return False
-        self._way = turn
-        for bed in self.beds:
-            bed.retuned(turn.config)
-        return True
+            for stream in self.streams:
+                stream.retuned(changeover.cleaner.config)
 
     def _keep_up(self) -> None:
-        """See how the newest hop went, and have a step of the ladder taken where that is due."""
-        if isinstance(self.backend, Reliable) and self.backend.broken:
-            if self._way.backend is self.backend and self._turn is None:
-                self._turn = broken_way(self.config)
-                self._tell("raw", self._failure())
-            return
-        misses = sum(bed.account.ledger.deadline_misses for bed in self.beds)
-        missed, self._misses = misses > self._misses, misses
-        step = self._ladder.note(missed) if self._ladder else None
-        if step is not None:
-            self._turn = step_way(step, self.config, self.backend)
-            self._tell(step.text, Reason.OVERLOAD.text if step else "calm again")
+        """Tell the changeover of the newest hop; log and record what takes over."""
+        misses = sum(stream.account.ledger.deadline_misses for stream in self.streams)
+        takeover = self._changeover.note(misses)
+        if takeover:
+            log.warning("%s: %s takes over", takeover.why, takeover.step)
+            for stream in self.streams:
+                stream.note_step(takeover.step, takeover.why)
 
-    def _tell(self, step: str, why: str) -> None:
-        """Log and record what cleans from now on."""
-        log.warning("%s: %s takes over", why, step)
-        for bed in self.beds:
-            bed.note_step(step, why)
-
-    def _new_batcher(self) -> Batcher | None:
+    def _new_batcher(self, backend: AnyBackend) -> Batcher | None:
         """One where several streams play at a pace, on a backend that gains by it."""
-        if len(self.beds) == 1 or not self._way.backend.fixed_rows:
+        if len(self.streams) == 1 or not backend.fixed_rows:
             return None
-        return Batcher(HOLD_SHARE * self.beds[0].hop_ns, len(self.beds))
+        return Batcher(HOLD_SHARE * self.streams[0].hop_ns, len(self.streams))
 
     def _due_s(self) -> float | None:
         return self._batcher.due_s() if self._batcher else None
 
-    def setup(self, bed: Bed) -> Setup:
-        """The settings in force."""
-        step = self._ladder.step.text if self._ladder and self._ladder.step else ""
-        setup = bed.setup(self.job.model, self._way.backend.name)
-        return replace(setup, step=step, failure=self._failure())
-
-    def _failure(self) -> str:
-        """What runtimes failed of."""
-        return "; ".join(self.backend.failures) if isinstance(self.backend, Reliable) else ""
+    def setup(self, stream: StreamRun) -> Setup:
+        """The settings in force for a stream."""
+        changeover = self._changeover
+        return Setup(
+            changeover.in_force, 1000 * stream.algorithmic_delay_s, changeover.step, changeover.failure
+        )
 
     def status(self, number: int = 0) -> Status:
         """Figures of a stream at this moment."""
-        bed = self.beds[number]
-        return bed.status(self.setup(bed))
+        stream = self.streams[number]
+        return stream.status(self.setup(stream))
 
-    def _outcome(self) -> Outcome:
-        ladder = self._ladder
-        overload = {"ladder": ladder is not None, **(ladder.figures() if ladder else {})}
-        streams = tuple(
-            Outcome(
-                bed.summary(self.setup(bed), self.job.launched_ns)
-                | {"overload": overload, "backend_failure": self._failure()},
-                bed.traces(),
-                *bed.account.ledger.total.bars(),
-            )
-            for bed in self.beds
+    def _summary(self) -> Summary:
+        launched_ns = self.job.launched_ns
+        streams = [stream.summary(launched_ns) for stream in self.streams]
+        return Summary(
+            **vars(Tally.total(streams)),
+            **vars(self._changeover.in_force),
+            overload=self._ladder.figures() if self._ladder else None,
+            backend_failure=self._changeover.failure,
+            wall_s=(time.perf_counter_ns() - launched_ns) / 1e9,
+            memory_mb=Memory(self.streams[0].account.settled_mb, memory_mb()),
+            streams=streams,
         )
-        if len(streams) == 1:
-            return streams[0]
-        each = [stream.summary for stream in streams]
-        summary = {
-            **{name: each[0][name] for name in ("model", "backend", "lookahead_ms", "hop_ms")},
-            **{name: sum(one[name] for one in each) for name in _ADDED},
-            "wall_s": each[-1]["wall_s"],
-            "streams": each,
-        }
-        return Outcome(summary, [], np.empty(0), np.empty(0, np.int64), streams)
 
 
 def _noted(
-    rounds: Iterator[list[Chunk]], beds: dict[str, Bed], idle: Callable[[], None]
+    rounds: Iterator[list[Chunk]], streams: dict[str, StreamRun], idle: Callable[[], None]
 ) -> Iterator[list[Chunk]]:
     """Note the state of each source that has sent something, be it an empty chunk."""
     for chunks in rounds:
         for chunk in chunks:
-            beds[chunk.stream].note_state()
+            streams[chunk.stream].note_state()
         yield chunks
         idle()
-
-
-def _open_backend(job: Job) -> AnyBackend:
-    """The backend that the job names; where it says ``auto``, the others stand by."""
-    card = load_card(job.model)
-    first = open_backend(job.backend, card, job.threads)
-    asked = job.backend == "auto" and first.name in AUTO_ORDER
-    others = AUTO_ORDER[AUTO_ORDER.index(first.name) + 1 :] if asked else ()
-    substitutes = [partial(open_backend, name, card, job.threads) for name in others if why_not(name) is None]
-    return reliable(first, substitutes)
-
-
-def check_job(job: Job) -> None:
-    """Raise InputError for what can be refused before anything is opened."""
-    _config(job)
-    choose_backend(job.backend, load_card(job.model).spec)
-
-
-def _config(job: Job) -> EngineConfig:
-    spec = load_card(job.model).spec
-    return EngineConfig.of(spec, job.lookahead_ms, job.hop_ms)

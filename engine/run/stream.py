@@ -4,23 +4,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from engine.config import EngineConfig
 from engine.ledger.account import Account
-from engine.ledger.delays import NO_DELAYS, Delays, DelayWatch
-from engine.messages import Cleaned, Emitted, Gap, explain
+from engine.ledger.delays import DelayWatch
+from engine.ledger.position import Position
+from engine.marks import explain
+from engine.messages import Emitted, Gap
+from engine.run.protocol import Setup, Status, StreamOutcome
+from engine.run.summary import LiveFigures, StreamSummary
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
 from streamer.chunk import Chunk
 from streamer.faults.source import FaultySource, player_of
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
+from streamer.open_source import kind_of
 from streamer.resample import Resampler, ratio, resample, resampled_info
+from streamer.settings import SourceSettings
 from streamer.source import Source
 from streamer.watchdog import StreamState
 
@@ -28,71 +31,7 @@ KEPT_S = 10.0
 """Seconds of the run's end that are kept for its picture."""
 
 
-@dataclass(frozen=True)
-class Setup:
-    """The settings in force: `backend` is the one that runs, lengths of time are whole samples.
-
-    Parameters
-    ----------
-    step
-        What takes the network's place while the machine does not keep up; empty while it does.
-    failure
-        What runtimes failed of; empty where none did.
-    """
-
-    model: str = ""
-    backend: str = ""
-    lookahead_ms: float = 0.0
-    hop_ms: float = 0.0
-    algorithmic_delay_ms: float = 0.0
-    step: str = ""
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a stream is doing, for a screen; figures as in the summary.
-
-    Parameters
-    ----------
-    setup, delays
-        The settings in force, and the delays since they are.
-    recording, recording_problem
-        Record that is being written, without extension; None where none is, and why it has ended.
-    state, effective_fs_hz, ppm, sample_age_s
-        What a live source says of itself.
-    stream
-        Which one: its `StreamInfo.source_id`.
-    ended
-        Its source has nothing more, while others may go on.
-    reasons
-        Why leads are not the network's word at this moment, by lead.
-    """
-
-    seconds: float
-    samples_in: int
-    gaps: int
-    gap_samples: int
-    snr_in_db: float
-    snr_out_db: float
-    delay_p50_ms: float
-    delay_p99_ms: float
-    deadline_misses: int
-    setup: Setup = Setup()
-    delays: Delays = NO_DELAYS
-    recording: str | None = None
-    state: str = "LIVE"
-    effective_fs_hz: float | None = None
-    ppm: float | None = None
-    sample_age_s: float = 0.0
-    problem: str = ""
-    stream: str = ""
-    ended: bool = False
-    reasons: dict[str, str] = field(default_factory=dict)
-    recording_problem: str = ""
-
-
-class Bed:
+class StreamRun:
     """A source, the sinks of what leaves the engine of it, and its account.
 
     `chunks` may run on a thread of its own; `note_state` and `take` belong to the thread that
@@ -116,7 +55,7 @@ class Bed:
         self.recording: Recording | None = None
         self._last_recording: Recording | None = None
         # The control thread changes the recording, the one that cleans uses it.
-        self._recording = threading.Lock()
+        self._recording_lock = threading.Lock()
         self.outlet: LslOutlet | None = None
         self._published: str | None = None
         self._kept: deque[Emitted] = deque(maxlen=max(1, round(KEPT_S * config.fs / config.hop)))
@@ -124,6 +63,8 @@ class Bed:
         self._state: StreamState | None = None
         self._resumed_s = 0.0
         self._ended = False
+        self._position = Position()
+        self._unaccounted: dict[str, int] = {}
 
     @property
     def algorithmic_delay_s(self) -> float:
@@ -160,12 +101,13 @@ class Bed:
     def record(self, folder: Path | None, rotate_s: float | None = None) -> None:
         """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
         recording = Recording(folder, self.info, rotate_s) if folder else None
-        with self._recording:
+        with self._recording_lock:
             before, self.recording = self.recording, recording
         if recording:
             self._last_recording = recording
         if before:
             before.close()
+            self._check("recording", before.unaccounted)
 
     def publish(self, name: str, model: str) -> None:
         """Publish what leaves the engine as an LSL stream."""
@@ -177,6 +119,12 @@ class Bed:
         self.record(None)
         if self.outlet:
             self.outlet.close()
+            self._check("LSL stream", self.outlet.unaccounted)
+        self._check("engine", self._position.unaccounted(self.account.samples_out + self.account.gap_samples))
+
+    def _check(self, sink: str, unaccounted: int) -> None:
+        if unaccounted:
+            self._unaccounted[sink] = self._unaccounted.get(sink, 0) + unaccounted
 
     # samples
 
@@ -209,7 +157,7 @@ class Bed:
         if state is self._state:
             return
         self._state = state
-        with self._recording:
+        with self._recording_lock:
             if self.recording:
                 self.recording.note_state(state)
         if self.outlet:
@@ -217,15 +165,27 @@ class Bed:
 
     def note_step(self, step: str, why: str) -> None:
         """Tell the sinks what cleans from now on."""
-        with self._recording:
+        with self._recording_lock:
             if self.recording:
                 self.recording.note_step(step, why)
         if self.outlet:
             self.outlet.note_step(step, why)
 
+    def with_gap(self, message: Emitted | Gap) -> Iterator[Emitted | Gap]:
+        """A message, and before it the gap that no pipeline has reported.
+
+        A pipeline knows of a gap that lies between two of its chunks. One that takes over while
+        nothing comes begins behind the gap; where the stream stands, only the stream knows.
+        """
+        gap = self._position.gap_before(message)
+        if gap:
+            yield gap
+        yield message
+
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
-        with self._recording:
+        self._position.note(message)
+        with self._recording_lock:
             if self.recording:
                 self.recording.push(message)
         if self.outlet:
@@ -238,17 +198,6 @@ class Bed:
         self.account.take(message, timed=bool(message.source_time[0] >= self._resumed_s))
 
     # what became of it
-
-    def setup(self, model: str, backend: str) -> Setup:
-        """The settings in force."""
-        config = self.config
-        return Setup(
-            model,
-            backend,
-            1000 * config.lookahead / config.fs,
-            1000 * config.hop / config.fs,
-            1000 * self.algorithmic_delay_s,
-        )
 
     def status(self, setup: Setup) -> Status:
         """Figures of this moment."""
@@ -280,49 +229,48 @@ class Bed:
             reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
         )
 
-    def traces(self) -> list[Cleaned]:
-        """The end of its signal."""
-        return [message.released() for message in self._kept]
+    def outcome(self) -> StreamOutcome:
+        """The end of its signal, and its delays."""
+        return StreamOutcome(
+            [message.released() for message in self._kept], *self.account.ledger.total.bars()
+        )
 
-    def summary(self, setup: Setup, launched_ns: int) -> dict[str, Any]:
-        """Everything that can be said of it, ready for JSON; NaN is null."""
+    def summary(self, launched_ns: int) -> StreamSummary:
+        """Everything that can be said of it."""
         settings, source, recording = self.settings, self.source, self._last_recording
         faults = source.log.figures() if isinstance(source, FaultySource) else None
-        return {
-            "source": self.source.info.name,
-            "leads": list(self.info.leads),
-            "source_fs_hz": self.source.info.fs,
-            "fs_hz": self.config.fs,
-            "noise": self._noise.weights,
-            "noise_snr_db": self._noise.snr_db if self._noise.weights else None,
-            "snr_definition": self._noise.definition,
-            "noise_part": self._noise.part if settings.kind == "replay" else settings.kind,
-            "own_drift": settings.own_drift,
-            "seed": settings.seed,
-            "speed": self.source.speed,
-            "model": setup.model,
-            "backend": setup.backend,
-            "lookahead_ms": setup.lookahead_ms,
-            "hop_ms": setup.hop_ms,
-            **self.account.figures(launched_ns, self.algorithmic_delay_s),
-            "stream": self._stream_summary() if settings.kind == "lsl" or faults else None,
-            "faults": faults,
-            "recording": str(recording.path) if recording else None,
-            "recording_files": recording.files if recording else 0,
-            "recording_problem": recording.problem if recording else "",
-            "recording_clipped": recording.clipped if recording else None,
-            "lsl_out": self._published,
-        }
+        noise, kind = self._noise, kind_of(settings.kind)
+        return StreamSummary(
+            **vars(self.account.figures(launched_ns, self.algorithmic_delay_s)),
+            source=source.info.name,
+            leads=list(self.info.leads),
+            source_fs_hz=source.info.fs,
+            fs_hz=self.config.fs,
+            noise=dict(noise.weights),
+            noise_snr_db=noise.snr_db if noise.weights else float("nan"),
+            snr_definition=noise.definition,
+            noise_part=noise.part if kind.recorded_noise else settings.name,
+            own_drift=settings.own_drift,
+            seed=settings.seed,
+            speed=source.speed,
+            stream=None if kind.played and not faults else self._live(),
+            faults=faults,
+            recording=str(recording.path) if recording else None,
+            recording_files=recording.files if recording else 0,
+            recording_problem=recording.problem if recording else "",
+            recording_clipped=recording.clipped if recording else None,
+            lsl_out=self._published,
+            unaccounted=dict(self._unaccounted),
+        )
 
-    def _stream_summary(self) -> dict[str, Any]:
-        """What a live stream did, counted in its own samples."""
+    def _live(self) -> LiveFigures:
         health = self.source.health
-        return {
-            "state": health.state,
-            "states": health.states,
-            "effective_rate_hz": health.effective_fs_hz,
-            "ppm": health.ppm,
-            **asdict(health.counts),
-            "notes": list(self.source.info.notes),
-            "problem": health.problem,
-        }
+        return LiveFigures(
+            state=health.state,
+            states=health.states,
+            effective_rate_hz=health.effective_fs_hz,
+            ppm=health.ppm,
+            counts=health.counts,
+            notes=list(self.source.info.notes),
+            problem=health.problem,
+        )

@@ -1,11 +1,11 @@
-"""A file that only grows, by whole pieces: the ground that recordings stand on."""
+"""A file that only grows, by whole pieces: what recordings are made of."""
 
 import os
 from pathlib import Path
 
 
 class AppendFile:
-    """Made anew; never one that is there already.
+    """A new file; one that is there already is never opened.
 
     What `append` was given is with the system when it returns, and survives the end of this process,
     however it ends. It does not survive a power cut: the system writes to the disk when it sees fit

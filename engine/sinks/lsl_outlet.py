@@ -6,7 +6,9 @@ import time
 import numpy as np
 
 from engine.config import EngineConfig
-from engine.messages import Cleaned, Gap, Verdict, explain
+from engine.ledger.position import Position
+from engine.marks import Verdict, explain
+from engine.messages import Cleaned, Gap
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl.inlet import lsl_clock_offset_s
@@ -87,9 +89,12 @@ class LslOutlet:
         self._events = pylsl.StreamOutlet(events, max_buffered=_BUFFERED_S)
         self._offset_s = lsl_clock_offset_s()
         self._newest_s = time.perf_counter()
+        self._position = Position()
+        self._sent = 0
 
     def push(self, message: Cleaned | Gap) -> None:
         """Publish; never blocks, liblsl sends in threads of its own."""
+        self._position.note(message)
         if isinstance(message, Gap):
             stamp = self._newest_s + 1 / self._fs
             self._tell(stamp, event="gap", start=message.start, stop=message.stop)
@@ -104,6 +109,12 @@ class LslOutlet:
         self._newest_s = float(message.source_time[-1])
         frames = np.ascontiguousarray(message.cleaned.T)
         self._signal.push_chunk(frames, message.source_time - self._offset_s)
+        self._sent += len(frames)
+
+    @property
+    def unaccounted(self) -> int:
+        """Samples that were neither sent nor told of as a gap."""
+        return self._position.unaccounted(self._sent + self._position.gap_samples)
 
     def note_state(self, state: StreamState) -> None:
         """Publish a new state of the source, stamped with now."""

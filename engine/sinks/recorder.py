@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned, Gap, Verdict, explain
+from engine.marks import Verdict, explain
+from engine.messages import Cleaned, Gap
 from engine.sinks.append_file import AppendFile
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
@@ -87,8 +88,8 @@ class Recorder:
             self._verdict = None
             return
         parts = [message.raw, message.cleaned]
-        if message.clean is not None:
-            parts.append(message.clean)
+        if message.reference is not None:
+            parts.append(message.reference)
         units = np.rint(np.concatenate(parts) * np.float32(GAIN))
         missing = ~np.isfinite(units)
         clipped = np.abs(units) > _LIMIT
@@ -189,7 +190,7 @@ def record_name(info: StreamInfo) -> str:
 
 
 def _make_unused(wanted: Path) -> tuple[Path, AppendFile]:
-    """A record's path that is nobody's yet, and its signal file, which makes it ours."""
+    """An unused path for a record, and its signal file, which reserves the name."""
     path, number = wanted, 2
     while True:
         try:

@@ -1,8 +1,9 @@
-"""A recording that outlives its disk, and begins a new file every so often."""
+"""A recording of one file or of several in turn, which a full disk ends without ending the run."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.ledger.position import Position
 from engine.messages import Cleaned, Gap
 from engine.sinks.recorder import Recorder, record_name
 from streamer.chunk import StreamInfo
@@ -38,7 +39,8 @@ class Recording:
         self._size = None if rotate_s is None else round(rotate_s * info.fs)
         self._name = record_name(info)
         self._state: StreamState | None = None
-        self._clipped = 0
+        self._clipped = self._frames = 0
+        self._position = Position()
         self.problem = ""
         """Why the recording has ended before the run; empty while it goes on."""
         self.files = 1
@@ -54,10 +56,16 @@ class Recording:
         """Values that were beyond the format."""
         return self._clipped + self._recorder.clipped
 
+    @property
+    def unaccounted(self) -> int:
+        """Frames that are lacking; 0 where every index has its frame, or the disk took no more."""
+        return 0 if self.problem else self._position.unaccounted(self._frames + self._recorder.frames)
+
     def push(self, message: Cleaned | Gap) -> None:
         """Append, in two files or more where one ends within."""
         if self.problem:
             return
+        self._position.note(message)
         try:
             while (
                 self._size is not None and self._recorder.frames + message.stop - message.start > self._size
@@ -75,6 +83,7 @@ class Recording:
         before = self._recorder
         before.close()
         self._clipped += before.clipped
+        self._frames += before.frames
         self.files += 1
         self._recorder = Recorder(self._folder, self._info, self._part_name())
         self._recorder.note("continues", record=before.path.name)
@@ -132,7 +141,7 @@ def _cut(message: Cleaned | Gap, start: int, stop: int) -> Cleaned | Gap:
         message.raw[:, first:last],
         message.cleaned[:, first:last],
         message.mean_square[:, first:last],
-        None if message.clean is None else message.clean[:, first:last],
+        None if message.reference is None else message.reference[:, first:last],
         message.marks[:, first:last],
         message.source_time[first:last],
         tuple(mark for mark in message.annotations if start <= mark.sample < stop),

@@ -1,1 +1,1 @@
-"""What a run looks like without a window."""
+"""A run in the terminal: live view, report and picture."""

@@ -1,4 +1,4 @@
-"""The last seconds of one stream's first lead, for whatever draws it."""
+"""The last seconds of one stream's first lead, for drawing."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,14 @@ class History:
     @property
     def raw(self) -> NDArray[np.float32]:
         """Input of the first lead in mV, oldest first."""
-        return self._rows[0]
+        row: NDArray[np.float32] = self._rows[0]
+        return row
 
     @property
     def cleaned(self) -> NDArray[np.float32]:
         """Output of the first lead in mV, oldest first."""
-        return self._rows[1]
+        row: NDArray[np.float32] = self._rows[1]
+        return row
 
     def push(self, message: Message) -> None:
         """Move on to a message; messages that the screen never got are a gap as well."""

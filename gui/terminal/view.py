@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.messages import Cleaned, Gap
-from engine.run.process import Frame, Started
-from engine.run.session import Status
+from engine.run.protocol import Frame, Started, Status
 from gui.terminal.braille import braille
 from gui.terminal.history import History
 
@@ -35,8 +34,9 @@ class TerminalView:
 
     def __init__(self, started: Started, model: str, console: Console) -> None:
         self._started, self._model = started, model
+        self._first = started.streams[0]
         self._console = console
-        self.history = History(started.info)
+        self.history = History(self._first.info)
         self.statuses: dict[str, Status] = {}
         self._rates: tuple[float | None, float | None] = (None, None)
         self._rated = time.perf_counter()
@@ -46,7 +46,7 @@ class TerminalView:
         """Take what the engine sent: traces of the first stream, figures of all."""
         if isinstance(frame, Status):
             self.statuses[frame.stream] = frame
-        elif isinstance(frame, Cleaned | Gap) and frame.stream == self._started.info.source_id:
+        elif isinstance(frame, Cleaned | Gap) and frame.stream == self._first.info.source_id:
             self.history.push(frame)
 
     def __enter__(self) -> "TerminalView":
@@ -71,14 +71,14 @@ class TerminalView:
     def render(self) -> RenderableType:
         """The whole view."""
         columns = max(20, self._console.width - 6)
-        info, started = self._started.info, self._started
+        info, clean = self._first.info, self._first.setup.clean
         lead = info.leads[0]
         raw, cleaned = self.history.raw, self.history.cleaned
         label = (
-            f"{info.name} · {self._model} · look-ahead {started.lookahead_ms:.0f} ms · "
-            f"hop {started.hop_ms:.0f} ms · {started.backend}"
+            f"{info.name} · {self._model} · look-ahead {clean.lookahead_ms:.0f} ms · "
+            f"hop {clean.hop_ms:.0f} ms · {clean.backend}"
         )
-        each = self._started.streams if self._started.beside else ()
+        each = self._started.streams if len(self._started.streams) > 1 else ()
         known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
         lines = [f"{name}: {describe(status)}" for name, status in known if status]
         return Group(
@@ -92,23 +92,23 @@ class TerminalView:
     @staticmethod
     def _trace(trace: np.ndarray, columns: int, colour: str) -> Text:
         known = trace[np.isfinite(trace)]
-        # 2 mV at least, so that silence looks silent.
+        # Show at least 2 mV, so that a quiet lead is not blown up.
         middle = float(np.median(known)) if known.size else 0.0
         reach = max(1.0, float(np.percentile(np.abs(known - middle), 99.5)) if known.size else 0.0)
         return Text(braille(trace, columns, _LINES, middle - reach, middle + reach), style=colour)
 
     def _figures(self) -> Table:
         table = Table.grid(padding=(0, 3))
-        status = self.statuses.get(self._started.info.source_id)
+        status = self.statuses.get(self._first.info.source_id)
         raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates)
-        rate = f"{self._started.info.fs:g} Hz"
+        rate = f"{self._first.info.fs:g} Hz"
         if status is None:
             table.add_row(rate, "waiting for the first samples …")
             return table
         if status.ppm is not None:
             rate += f" ({status.ppm:+.0f} ppm)"
         pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
-        # What a stream says of itself is text, and never markup.
+        # A stream chooses its own name: print it as plain text, so that rich reads no markup in it.
         table.add_row(pulse, Text(describe(status)), rate)
         return table
 
@@ -133,7 +133,7 @@ def describe(status: Status) -> str:
 
 
 def describe_guard(status: Status) -> str:
-    """What stands in for the network and why, with a dot behind it; empty where nothing does."""
+    """What replaces the network and why, followed by a dot; empty where nothing does."""
     setup = status.setup
     parts = [f"{setup.step.upper()} (machine too slow)"] if setup.step else []
     if status.reasons:

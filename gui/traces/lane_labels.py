@@ -1,10 +1,10 @@
-"""The labels that never leave the screen: lead, filter, what is wrong, and the 1 mV bar."""
+"""Labels beside the lanes, always visible: lead, filter, alarm, and the 1 mV calibration bar."""
 
 from PyQt6.QtCore import QPoint, QRect, Qt
 from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygon
 from PyQt6.QtWidgets import QWidget
 
-from engine.messages import Reason
+from engine.marks import Reason
 from gui.lanes import Lane
 from gui.monitor import Monitor
 from gui.theme import Theme
@@ -17,7 +17,7 @@ _NAME_LINE = 18
 
 
 class LaneLabels(QWidget):
-    """Stands left of a trace view and names each of its lanes."""
+    """Widget left of a trace view that labels each of its lanes."""
 
     def __init__(self, view: TraceView, theme: Theme) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class LaneLabels(QWidget):
             self.update()
 
     def set_reasons(self, reasons: list[Reason]) -> None:
-        """Show why a lead is not the network's word."""
+        """Show why a lead is not the network's output."""
         if reasons != self._reasons:
             self._reasons = reasons
             self.update()
@@ -67,14 +67,15 @@ class LaneLabels(QWidget):
                 if offset:
                     lines.append((f"offset {offset:+.1f} mV", theme.quiet))
             elif kind == "cleaned":
-                network = f"{status.setup.model} {status.setup.lookahead_ms:.0f} ms" if status else "cleaned"
+                clean = status.setup.clean if status else None
+                network = f"{clean.model} {clean.lookahead_ms:.0f} ms" if clean else "cleaned"
                 reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
-                # What stands there is then not what the network says.
+                # The trace is then not the network's output.
                 lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
                 lines.append(("ST not validated", theme.quiet))
                 lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
-            elif kind == "clean":
-                lines.append(("clean reference", theme.clean))
+            elif kind == "reference":
+                lines.append(("reference", theme.reference))
             else:
                 lines.append(("raw − cleaned", theme.residual))
         return lines

@@ -1,4 +1,4 @@
-"""Draw one lane's share of a few columns: traces, band, gaps, marks."""
+"""Draw a few columns of one lane: traces, band, gaps, marks."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from PyQt6.QtCore import QRect, Qt
 from PyQt6.QtGui import QBrush, QColor, QPainter, QPen
 from pyqtgraph.functions import arrayToQPolygonF
 
-from engine.messages import Mark
+from engine.marks import Mark
 from gui.calibration import Calibration
 from gui.lanes import Lane
 from gui.theme import Theme
@@ -23,7 +23,7 @@ MARGIN = 10
 
 @dataclass(frozen=True)
 class LanePainter:
-    """Knows all that decides how a sample looks; made anew when any of it changes.
+    """Draws samples with fixed settings; a change of theme, scale or options makes a new one.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class LanePainter:
 
     def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
         offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
-        # Through the middle of a row: on its edge a flat line would be two dull ones.
+        # Draw through the middle of a pixel row: on its edge, antialiasing would smear a flat line over two.
         rows: NDArray[np.float64] = lane.zero + 0.5 - (values - offset) * self.calibration.px_per_mv
         return rows
 
@@ -132,7 +132,7 @@ class LanePainter:
     def _dash_missing(
         self, painter: QPainter, piece: Piece, lane: Lane, start: int, values: NDArray[np.float32]
     ) -> None:
-        """Flat dashed line where a lead is off; a gap has its hatching instead."""
+        """Dashed line at 0 mV where a lead is off; gaps are hatched instead."""
         lost = np.isnan(values)
         if not lost.any():
             return
@@ -147,7 +147,7 @@ class LanePainter:
                     painter.drawLine(max(x, left), lane.zero, min(x + 3, right - 1), lane.zero)
 
     def _mark_bypass(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
-        """Underline what is not the network's word."""
+        """Underline samples that are not the network's output."""
         if stop <= start:
             return
         marks = self.buffer.marks(lane.lead, start, stop)
@@ -171,7 +171,7 @@ class LanePainter:
                 x = column + shift
                 painter.drawLine(x, lane.top + 15, x, lane.top + 20)
                 box = QRect(x - MARGIN, lane.top + 1, 2 * MARGIN, 14)
-                # A letter on a trace could not be read.
+                # Letters stand at the top: over a trace they could not be read.
                 painter.fillRect(box.adjusted(4, 0, -4, 0), QColor(self.theme.background))
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, mark.symbol)
         if lane.lead != self.rhythm_lead:

@@ -1,4 +1,4 @@
-"""Where a sample stands on the screen, and which points of many draw the same picture."""
+"""Map samples to columns of the screen, and reduce many samples to the points that draw the same picture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A page that time fills from the left, again and again.
+    """A page that is filled from left to right, then overwritten from the left again.
 
     Column c of the stream always stands at c modulo `width`. Scrolling is the same page, turned so
     that the newest column is at the right.
@@ -40,11 +40,11 @@ class Sweep:
         return floor(sample * self.columns_per_sample)
 
     def samples(self, start: int, stop: int) -> tuple[int, int]:
-        """First sample, and first after the last, of columns start … stop-1; rather one too many."""
+        """First sample, and first after the last, of columns start … stop-1, rounded outwards."""
         return floor(start / self.columns_per_sample), ceil(stop / self.columns_per_sample) + 1
 
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
-        """Cut columns start … stop-1 where the page ends; of more than a page, the last page."""
+        """Split columns start … stop-1 at the end of the page; if they exceed a page, keep the last page."""
         start = max(start, stop - self.width)
         while start < stop:
             x = start % self.width
@@ -78,6 +78,6 @@ def points(
 
 
 def runs(values: NDArray[np.float32]) -> list[slice]:
-    """The stretches that hold no NaN: nothing is drawn across one that does."""
+    """Stretches without NaN: no line is drawn across missing samples."""
     edges = np.flatnonzero(np.diff(np.isfinite(values), prepend=False, append=False))
     return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,4 +1,4 @@
-"""Paint the traces: one page, of which each tick draws only the columns that changed.
+"""Widget that paints the traces on one page, of which each tick redraws only the columns that changed.
 
 All lanes share a page, because they share a time axis. What one tick costs depends on how many
 columns are new, never on how long the run has lasted.
@@ -41,7 +41,7 @@ class TraceView(QWidget):
     """
 
     arranged = pyqtSignal()
-    """Lanes, gain or offsets changed: labels beside the traces must follow."""
+    """Lanes, gain or offsets have changed, and the labels beside the traces must be drawn again."""
     painted = pyqtSignal()
     """What was drawn is on the screen."""
 
@@ -122,7 +122,7 @@ class TraceView(QWidget):
         self.calibration = Calibration(self._px_per_mm, options.speed, gain)
         width = min(self.calibration.page_columns(self.width()), self.width())
         if buffer:
-            # One lap of the buffer at most, less what the look-ahead may overwrite.
+            # At most the length of the buffer, less the samples that look-ahead may still overwrite.
             width = min(width, int((buffer.capacity / fs - 2) * self.calibration.px_per_s))
         self.sweep = Sweep(width, self.calibration.px_per_s / fs)
         self._grid = draw_paper(

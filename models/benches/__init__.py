@@ -1,1 +1,1 @@
-"""The benches of the literature and of this project."""
+"""Benchmarks of the literature and of this project: their data, conditions and figures."""

@@ -44,9 +44,9 @@ TRAIN_RECORDS = tuple(
         "sele0409 sele0509 sele0604 sel17152"
     ).split()
 )
-"""40 of the 91 that the authors train on: those that this project has at hand."""
+"""40 of the 91 records that the authors train on: those that this project has."""
 NETWORKS = ("drnn", "fcn-dae", "deepfilter")
-"""Networks of ours that the bench has published figures of."""
+"""Networks of this project for which figures on this bench are published."""
 PARENTS = {"sel123": "123", "sel233": "233"}
 """Test records that are excerpts of MIT-BIH records: no network that trained on one may be scored on it."""
 
@@ -93,8 +93,8 @@ def load_record(name: str, data_dir: Path | None = None) -> QtRecord:
 def beat_spans(marks: tuple[Annotation, ...], fs: float) -> Spans:
     """Samples at 360 Hz from before one P wave to before the next, of marks at `fs`.
 
-    What holds two QRS complexes or more (a P wave was missed), and what is too long for the window, is
-    left out.
+    Spans with two QRS complexes or more (a P wave was missed), and those longer than the window, are left
+    out.
     """
     opened, p_waves, complexes = (
         np.array([mark.sample for mark in marks if mark.symbol == symbol], np.int64) for symbol in "(pN"
@@ -126,7 +126,7 @@ def cut(lead: Samples, spans: Spans, level: NDArray[np.float32]) -> Beats:
 
 @dataclass(frozen=True)
 class Examples:
-    """Windows in mV: `train` and `test` are (noisy, clean); `owners` names each test beat's record."""
+    """Windows in mV: `train` and `test` are (noisy, reference); `owners` names each test beat's record."""
 
     train: tuple[Beats, Beats]
     test: tuple[Beats, Beats]
@@ -144,12 +144,14 @@ def load_examples(version: NoiseVersion, data_dir: Path | None = None) -> Exampl
 def load_test(
     version: NoiseVersion, data_dir: Path | None = None
 ) -> tuple[tuple[Beats, Beats], tuple[str, ...]]:
-    """The test part alone: (noisy, clean), and the record of each beat."""
+    """The test part alone: (noisy, reference), and the record of each beat."""
     parts = [_beats_of(name, data_dir) for name in TEST_RECORDS]
-    clean = np.concatenate(parts)
+    reference = np.concatenate(parts)
     owners = tuple(name for name, beats in zip(TEST_RECORDS, parts, strict=True) for _ in beats)
-    noisy = add_wander(clean, _wander("test", version, data_dir), np.random.default_rng([SEED, version, 1]))
-    return (noisy, clean), owners
+    noisy = add_wander(
+        reference, _wander("test", version, data_dir), np.random.default_rng([SEED, version, 1])
+    )
+    return (noisy, reference), owners
 
 
 def _beats_of(name: str, data_dir: Path | None) -> Beats:

@@ -1,4 +1,4 @@
-"""What the QTDB bench's literature compares with and no training made: two high-pass filters."""
+"""The two high-pass filters that the literature of the QTDB bench compares with."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -50,4 +50,4 @@ def identity(beats: Beats) -> Beats:
 
 
 FILTERS: dict[str, Callable[[Beats], Beats]] = {"identity": identity, "fir": fir, "iir": iir}
-"""By the name of their row."""
+"""By the name of their row in the tables."""

@@ -12,15 +12,15 @@ RESULTS = "qtdb.jsonl"
 
 
 def score_filters(folder: Path, data_dir: Path | None = None) -> None:
-    """Add the rows of what learns nothing, under both versions of the noise."""
+    """Add the rows of the filters, under both versions of the noise."""
     known = read_results(folder)
     for version in get_args(NoiseVersion):
-        (noisy, clean), owners = load_test(version, data_dir)
+        (noisy, reference), owners = load_test(version, data_dir)
         for name, filtered in FILTERS.items():
             row = {
                 "system": name,
                 "noise_version": version,
-                "records": score_records(clean, filtered(noisy), owners),
+                "records": score_records(reference, filtered(noisy), owners),
             }
             if row not in known:
                 append_result(folder, row)

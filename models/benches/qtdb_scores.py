@@ -12,13 +12,13 @@ METRICS = ("ssd", "mad", "prd", "cosine")
 """Sum of squared differences (mV²), largest difference (mV), percentage RMS difference, cosine similarity."""
 
 
-def beat_figures(clean: Beats, output: Beats) -> dict[str, NDArray[np.float64]]:
+def beat_figures(reference: Beats, output: Beats) -> dict[str, NDArray[np.float64]]:
     """`METRICS` of every beat, each (beats,).
 
-    PRD is the literature's own: its denominator is the output's power about the mean of all clean
-    beats, where elsewhere it is the clean signal's. A flat output is like nothing: its cosine is 0.
+    PRD is defined as in that literature: its denominator is the output's power about the mean of all
+    reference beats, where elsewhere it is the power of the reference. The cosine of a flat output is 0.
     """
-    x, y = clean.astype(np.float64), output.astype(np.float64)
+    x, y = reference.astype(np.float64), output.astype(np.float64)
     ssd = np.square(x - y).sum(axis=1)
     lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     return {
@@ -29,9 +29,9 @@ def beat_figures(clean: Beats, output: Beats) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def score_records(clean: Beats, output: Beats, owners: Sequence[str]) -> list[dict[str, Any]]:
+def score_records(reference: Beats, output: Beats, owners: Sequence[str]) -> list[dict[str, Any]]:
     """Mean of each figure over the beats of each record; `owners` names every beat's."""
-    figures = beat_figures(clean, output)
+    figures = beat_figures(reference, output)
     owned = np.array(owners)
     return [
         {

@@ -14,7 +14,7 @@ def append_line(path: Path, row: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path, key: Sequence[str]) -> list[dict[str, Any]]:
-    """Every result of a file, if there is one; of a run that was repeated the last.
+    """Every result of a file, if it exists; of a repeated run only the last.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 48 MIT-BIH records, both leads; 10 000 random windows of 256 samples, each with a random window of
 noise from anywhere in the noise record; split 80/20 at random. The same patients, the same noise and
-overlapping windows are in both parts, so that these figures say whether our networks are the
-published ones, and not how well they would clean a stranger's ECG: that is Track F.
+overlapping windows are in both parts, so that these figures show whether our networks agree with the
+published ones; how well they clean the ECG of unseen patients is what Track F measures.
 """
 
 from dataclasses import dataclass
@@ -63,33 +63,33 @@ class Condition:
 
 @dataclass(frozen=True)
 class Examples:
-    """Noisy and clean windows in mV: `train` and `test` are (noisy, clean)."""
+    """Windows in mV: `train` and `test` are (noisy, reference)."""
 
     train: tuple[Windows, Windows]
     test: tuple[Windows, Windows]
 
 
 def load_examples(condition: Condition, seed: int = 42, data_dir: Path | None = None) -> Examples:
-    """The windows of one condition. The clean ones and the split depend on the seed alone."""
-    clean, noises = _windows(seed, data_dir)
-    noisy = mix(clean, noises, condition)
-    order = np.random.default_rng([seed, 2]).permutation(len(clean))
-    first = round(TRAIN_SHARE * len(clean))
+    """The windows of one condition. The reference windows and the split depend on the seed alone."""
+    reference, noises = _windows(seed, data_dir)
+    noisy = mix(reference, noises, condition)
+    order = np.random.default_rng([seed, 2]).permutation(len(reference))
+    first = round(TRAIN_SHARE * len(reference))
     train, test = order[:first], order[first:]
-    return Examples((noisy[train], clean[train]), (noisy[test], clean[test]))
+    return Examples((noisy[train], reference[train]), (noisy[test], reference[test]))
 
 
 @lru_cache(maxsize=1)
 def _windows(seed: int, data_dir: Path | None) -> tuple[Windows, dict[str, Windows]]:
-    """Clean windows, and for each of them one of every kind of noise."""
+    """Reference windows, and for each of them a window of every kind of noise."""
     rng = np.random.default_rng([seed, 0])
-    clean = np.concatenate([_random_windows(name, "mitdb", STARTS, rng, data_dir) for name in RECORDS])
-    chosen = rng.choice(len(clean), min(CHOSEN, len(clean)), replace=False)
+    reference = np.concatenate([_random_windows(name, "mitdb", STARTS, rng, data_dir) for name in RECORDS])
+    chosen = rng.choice(len(reference), min(CHOSEN, len(reference)), replace=False)
     noises = {}
     for index, kind in enumerate(KINDS):
         rng = np.random.default_rng([seed, 1, index])
         noises[kind] = _random_windows(kind, "nstdb", len(chosen), rng, data_dir)
-    return clean[chosen], noises
+    return reference[chosen], noises
 
 
 def _random_windows(
@@ -100,19 +100,19 @@ def _random_windows(
     return np.ascontiguousarray(data[:, starts[:, None] + np.arange(WINDOW)].swapaxes(0, 1))
 
 
-def mix(clean: Windows, noises: dict[str, Windows], condition: Condition) -> Windows:
+def mix(reference: Windows, noises: dict[str, Windows], condition: Condition) -> Windows:
     """Add noise to every window: exactly the SNR, but for the ``old`` mixing."""
     if condition.noise != "emb":
-        return clean + scaled(noises[condition.noise], clean, condition.snr_db)
+        return reference + scaled(noises[condition.noise], reference, condition.snr_db)
     if condition.mixing == "new":
-        return clean + scaled(np.sum(list(noises.values()), axis=0), clean, condition.snr_db)
-    each = [scaled(noise, clean, condition.snr_db) for noise in noises.values()]
-    return clean + np.mean(each, axis=0, dtype=np.float32)
+        return reference + scaled(np.sum(list(noises.values()), axis=0), reference, condition.snr_db)
+    each = [scaled(noise, reference, condition.snr_db) for noise in noises.values()]
+    return reference + np.mean(each, axis=0, dtype=np.float32)
 
 
-def scaled(noise: Windows, clean: Windows, snr_db: float) -> Windows:
+def scaled(noise: Windows, reference: Windows, snr_db: float) -> Windows:
     """Noise windows at an SNR: one factor for both leads, and the offset of the ECG counts as signal."""
-    power = _energy(clean) / (_energy(noise) * 10 ** (snr_db / 10))
+    power = _energy(reference) / (_energy(noise) * 10 ** (snr_db / 10))
     return (noise * np.sqrt(power)[:, None, None]).astype(np.float32)
 
 
@@ -121,11 +121,11 @@ def _energy(windows: Windows) -> NDArray[np.float64]:
     return energy
 
 
-def snr_db(clean: Windows, output: Windows) -> float:
+def snr_db(reference: Windows, output: Windows) -> float:
     """Mean over windows of the joint SNR of both leads, no mean removed."""
-    return float(np.mean(10 * np.log10(_energy(clean) / _energy(clean - output))))
+    return float(np.mean(10 * np.log10(_energy(reference) / _energy(reference - output))))
 
 
-def rmse_mv(clean: Windows, output: Windows) -> float:
+def rmse_mv(reference: Windows, output: Windows) -> float:
     """Mean over windows of the root mean square error of both leads."""
-    return float(np.mean(np.sqrt(_energy(clean - output) / clean[0].size)))
+    return float(np.mean(np.sqrt(_energy(reference - output) / reference[0].size)))

@@ -1,10 +1,10 @@
-"""The rows of Track S that learn nothing: doing nothing, and the seed table's FFT and DWT."""
+"""Untrained systems of Track S: the identity, and the FFT and DWT of the seed table."""
 
 import numpy as np
 
 from models.benches.track_s import Windows
 
-# Thresholds of the projects that printed these rows.
+# Thresholds of the projects that published these rows.
 FFT_SHARE = 0.0012
 DWT_SHARE = 0.074
 WAVELET = "db8"
@@ -37,7 +37,7 @@ def dwt(noisy: Windows) -> Windows:
 
 
 def _shrink(detail: Windows) -> Windows:
-    # The largest value, not the largest size: so it was published.
+    # The largest signed value, not the largest magnitude, as published.
     threshold = DWT_SHARE * detail.max(axis=-1, keepdims=True)
     shrunk: Windows = np.sign(detail) * np.maximum(np.abs(detail) - threshold, 0)
     return shrunk

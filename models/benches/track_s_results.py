@@ -29,25 +29,25 @@ PUBLISHED = {
 def result_row(
     name: str, condition: Condition, test: tuple[Windows, Windows], output: Windows
 ) -> dict[str, Any]:
-    """What a results file says of one system under one condition; `test` is (noisy, clean)."""
-    noisy, clean = test
+    """Row of one system under one condition in a results file; `test` is (noisy, reference)."""
+    noisy, reference = test
     return {
         "system": name,
         "noise": condition.noise,
         "mixing": condition.mixing if condition.noise == "emb" else None,
         "snr_db": condition.snr_db,
-        "snr_in_db": round(snr_db(clean, noisy), 4),
-        "snr_out_db": round(snr_db(clean, output), 4),
-        "rmse_mv": round(rmse_mv(clean, output), 4),
+        "snr_in_db": round(snr_db(reference, noisy), 4),
+        "snr_out_db": round(snr_db(reference, output), 4),
+        "rmse_mv": round(rmse_mv(reference, output), 4),
     }
 
 
 def score_filters(folder: Path, condition: Condition, data_dir: Path | None = None) -> None:
-    """Add the rows of what learns nothing: the input, and the seed table's filters."""
+    """Add the rows of the untrained systems: the input, and the filters of the seed table."""
     test = load_examples(condition, data_dir=data_dir).test
     known = read_results(folder)
-    for name, clean in FILTERS.items():
-        row = result_row(name, condition, test, clean(test[0]))
+    for name, filtered in FILTERS.items():
+        row = result_row(name, condition, test, filtered(test[0]))
         if row not in known:
             append_result(folder, row)
 

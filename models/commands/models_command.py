@@ -4,10 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from models.registry import SYSTEMS
 from streamer.console.output import check_writable, out, write_json
 
 
@@ -20,7 +17,11 @@ def models(
     A network of one lead cleans every lead by itself. One of two takes pairs in the stream's order;
     a lead alone it gets twice, and an odd lead at the end together with the one before it.
     """
-    from models.overview import budget, improvement, overview, sentences
+    from rich.markup import escape
+    from rich.table import Table
+
+    from models.overview import improvement, overview, sentences
+    from models.registry import SYSTEMS
 
     check_writable(json_file)
     known = [overview(each) for each in ([name] if name else SYSTEMS)]
@@ -40,7 +41,7 @@ def models(
                 str(facts["leads"]),
                 f"{facts['parameters']:,}",
                 improvement(facts),
-                budget(facts) if facts["weights"] else "not yet",
+                facts.get("budget", "") if facts["weights"] else "not yet",
             )
         table.caption = (
             "gain: unseen patients, all noises, 0 dB; trained: steps × windows, and budgets were unequal\n"

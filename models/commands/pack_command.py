@@ -13,7 +13,10 @@ def pack(
     file: Annotated[Path, typer.Argument(help="File to write.")] = Path("track-f.pack"),
     data_dir: DataDir = None,
 ) -> None:
-    """Put all that training on Track F reads into one file, for a machine that has no records."""
+    """Put all that training on Track F reads into one file.
+
+    A machine that has no records then trains with `ecg-stream train --pack`.
+    """
     from models.training.pack import write_pack
 
     check_writable(file)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from models.registry import NETWORKS, find_network
 from models.torch_needed import check_torch
 from streamer.console.options import DataDir, literal, numbers, words
 from streamer.console.output import err, goes_on, out
@@ -98,6 +97,8 @@ def train(
     - `ecg-stream train unet --pack track-f.pack --device cuda` where no records are
     - `ecg-stream train deepfilter --track qtdb --out docs/results/qtdb`
     """
+    from models.registry import NETWORKS, find_network
+
     chosen = names or (list(NETWORKS) if every else [])
     if not chosen or (names and every):
         raise InputError("name the networks to train, or give --all for every one of them")
@@ -171,6 +172,7 @@ def _train_f(
     where: dict[str, Any],
 ) -> None:
     from models.macs import macs
+    from models.registry import find_network
     from models.training.train import TrainSettings
     from models.training.train import train as run
     from models.training.train_all import train_all

@@ -42,7 +42,7 @@ class CDAECBAM(nn.Module):
         widths = (1, *FILTERS)
         self.down = nn.ModuleList(
             nn.Sequential(
-                # Keras pads an even kernel by one sample more behind than before.
+                # Keras pads an even kernel by one sample more at the end than at the beginning.
                 nn.ConstantPad1d((KERNEL // 2 - 1, KERNEL // 2), 0.0),
                 nn.Conv1d(i, o, KERNEL),
                 nn.BatchNorm1d(o),

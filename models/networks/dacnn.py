@@ -54,7 +54,7 @@ class DualAttention(nn.Module):
         self.instant = nn.Conv1d(2, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Two sigmoids in a row: so it was published.
+        # Two sigmoids in a row, as published.
         channel = torch.sigmoid(self.channel(x.mean(dim=-1)) + self.channel(x.amax(dim=-1)))
         pooled = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
         return torch.sigmoid(self.instant(pooled)) * channel[..., None] * x

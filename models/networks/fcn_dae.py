@@ -22,7 +22,7 @@ class FCNDAE(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, outputs, stride in DOWN:
-            # As Keras pads: what an even kernel lacks comes in behind.
+            # As Keras pads: an even kernel gets its extra sample at the end.
             pad = KERNEL - stride
             layers += [
                 nn.ConstantPad1d((pad // 2, pad - pad // 2), 0.0),
@@ -43,7 +43,7 @@ def _grow(inputs: int, outputs: int, stride: int) -> nn.Module:
     """Transposed convolution that multiplies the length by its stride."""
     if stride == 2:
         return nn.ConvTranspose1d(inputs, outputs, KERNEL, stride=2, padding=KERNEL // 2 - 1)
-    # One sample too long: the newest goes, as in Keras.
+    # One sample too long: the newest is dropped, as in Keras.
     return nn.Sequential(
         nn.ConvTranspose1d(inputs, outputs, KERNEL, padding=KERNEL // 2 - 1), nn.ConstantPad1d((0, -1), 0.0)
     )

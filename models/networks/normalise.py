@@ -1,8 +1,8 @@
-"""The scale of a stream, taken out before a published network and put back behind it.
+"""Normalise the input of a published network, and undo it at its output.
 
 The published networks saw inputs whose scale their authors had settled offline, most often with the
-mean and standard deviation of a whole data set. A stream knows its newest window and no more, so the
-statistics are those of the noisy window, and they belong to the exported graph.
+mean and standard deviation of a whole data set. A stream offers only its newest window, so the statistics
+are those of the noisy window, computed inside the exported graph.
 """
 
 import torch
@@ -14,8 +14,8 @@ from models.networks.unet import FLOOR_MV
 class Normalised(nn.Module):
     """A network between z-score and its inverse: (batch, leads, samples) in mV → the same shape.
 
-    Each lead of each window is centred and divided by its own standard deviation; the output gets
-    that scale back and has no baseline. A window quieter than `FLOOR_MV` is not blown up.
+    Each lead of each window is centred and divided by its own standard deviation; the output is scaled back
+    and has no baseline. Windows quieter than `FLOOR_MV` are not amplified.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -1,6 +1,6 @@
 """Small parts that several published networks share, written with plain operators.
 
-TensorRT runs every one of them; what torch makes of `nn.Upsample(mode="linear")` it runs badly.
+TensorRT runs all of them fast; the graph that torch exports for `nn.Upsample(mode="linear")` it runs slowly.
 """
 
 import torch
@@ -35,7 +35,7 @@ class Repeat(nn.Module):
 
 
 def soft_threshold(x: Tensor, threshold: Tensor) -> Tensor:
-    """Move every value by `threshold` towards zero; what is smaller becomes zero."""
+    """Move every value by `threshold` towards zero; smaller values become zero."""
     return torch.sign(x) * torch.relu(x.abs() - threshold)
 
 

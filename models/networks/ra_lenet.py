@@ -45,7 +45,7 @@ class RWaveBias(nn.Module):
         self.index: Tensor
 
     def forward(self) -> Tensor:
-        # `table[index]` would become a GatherND, which TensorRT runs badly.
+        # `table[index]` would be exported as a GatherND, which TensorRT runs slowly.
         bias = self.table.index_select(0, self.index).unflatten(0, self.near.shape)
         return bias.permute(2, 0, 1) * self.near
 

@@ -61,7 +61,7 @@ class ContextComparison(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Grows its input to the skip's length, and adds the skip behind the first two blocks."""
+    """Upsamples its input to the skip's length, and adds the skip after the first two blocks."""
 
     def __init__(self, inputs: int, skip: int, outputs: int, kernel: int, factor: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A single-lead 1-D U-Net with dilated convolutions at its bottom: the default network.
+"""A single-lead 1-D U-Net with dilated convolutions at its bottleneck.
 
 The plan, contracting and expanding convolutions with concatenated skips, is that of Ronneberger,
 Fischer & Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015
@@ -13,7 +13,7 @@ CHANNELS = (16, 32, 64, 96, 128)
 KERNELS = (9, 7, 7, 5, 5)
 DILATIONS = (1, 2, 4, 8)
 FLOOR_MV = 0.01
-"""A window quieter than this is not blown up to unit size."""
+"""A window quieter than this is not amplified to unit variance."""
 
 
 class Residual(nn.Module):

@@ -134,7 +134,7 @@ def _unit(tape: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def made_tapes() -> dict[str, NDArray[np.float32]]:
     """Noise that no record holds: mains with harmonics, steps of the baseline, jolts; (2, samples) each."""
-    from streamer.synthetic import synthetic_tape
+    from streamer.synthetic_noise import synthetic_tape
 
     rng = np.random.default_rng(_MADE_SEED)
     time_s = np.arange(round(_MADE_S * FS)) / FS

@@ -25,7 +25,7 @@ from streamer.noise import KINDS, NoisePart, noise_gain
 from streamer.records.find import find_record
 from streamer.records.nstdb import load_tape
 from streamer.records.record import bridge_missing, clean_reference, read_record
-from streamer.synthetic import synthetic_tape
+from streamer.synthetic_noise import synthetic_tape
 
 SEGMENT = 4096
 """Samples (11 s) over which the SNR of a training example is set: as long as drift is slow."""

@@ -1,4 +1,4 @@
-"""How devices really hand over their samples: seeded schedules of packets, stamps and losses."""
+"""How real devices deliver their samples: seeded schedules of packets, stamps and losses."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def _jittery(fs: float, random: np.random.Generator) -> Iterator[Packet]:
 
 
 def _dropping(fs: float, random: np.random.Generator) -> Iterator[Packet]:
-    """Loses from one sample to two seconds, about every four seconds after the first, anywhere."""
+    """Loses from one sample to two seconds, about every four seconds, anywhere after the first second."""
     first = 0
     true_fs = fs * (1 + 30e-6)
     while True:

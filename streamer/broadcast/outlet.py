@@ -12,8 +12,9 @@ from streamer.broadcast.device_profiles import find_profile, packets
 from streamer.chunk import Annotation, Chunk
 from streamer.errors import InputError
 from streamer.lsl.network import load_pylsl
-from streamer.open_source import SourceSettings, open_source
+from streamer.open_source import is_played, open_source
 from streamer.resample import resample
+from streamer.settings import SourceSettings
 
 MARKERS_SUFFIX = "-annotations"
 _UNITS = {"V": ("volts", 1e-3), "mV": ("millivolts", 1.0), "uV": ("microvolts", 1e3)}
@@ -30,13 +31,13 @@ class BroadcastSettings:
     Parameters
     ----------
     source_id
-        None makes one of the name, the same at every start: who listens finds it again.
+        None derives one from the name, the same at every start, so that listeners find it again.
     profile
         One of `streamer.broadcast.device_profiles.PROFILES`.
     rate
         Rate in Hz; None takes the profile's, or else the signal's.
     reference, counter
-        Add the clean reference of each lead, and a count of the samples, as further channels.
+        Add the reference of each lead, and a count of the samples, as further channels.
     copies
         Streams with the same signal; beyond one, their names are numbered.
     """
@@ -71,8 +72,8 @@ class Broadcast:
     """
 
     def __init__(self, source: SourceSettings, settings: BroadcastSettings) -> None:
-        if source.kind == "lsl":
-            raise InputError("source 'lsl' is a broadcast already; publish synthetic or replay")
+        if not is_played(source):
+            raise InputError(f"source {source.name!r} is live already; publish synthetic or replay")
         self._settings, self._seed = settings, source.seed
         player = open_source(replace(source, speed=0))
         self.fs = settings.rate or find_profile(settings.profile).fs or player.info.fs
@@ -93,7 +94,7 @@ class Broadcast:
         unit = _UNITS[settings.unit][0]
         channels = [(lead, unit, "ECG") for lead in self.leads]
         if settings.reference:
-            channels += [(f"{lead} clean", unit, "reference") for lead in self.leads]
+            channels += [(f"{lead} reference", unit, "reference") for lead in self.leads]
         if settings.counter:
             channels.append(("counter", "samples", "counter"))
         info = pylsl.StreamInfo(
@@ -119,7 +120,7 @@ class Broadcast:
                 time.sleep(min(wait, _NAP_S))
                 if stopped():
                     return
-            frames = self._frames(packet.first, chunk.data, chunk.clean)
+            frames = self._frames(packet.first, chunk.data, chunk.reference)
             for outlet in self._outlets:
                 outlet.push_chunk(frames, started + packet.stamps[: len(frames)])
             self.sent += len(frames)
@@ -136,12 +137,12 @@ class Broadcast:
         time.sleep(_LINGER_S)
 
     def _frames(
-        self, first: int, data: NDArray[np.float32], clean: NDArray[np.float32] | None
+        self, first: int, data: NDArray[np.float32], reference: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         factor = np.float32(_UNITS[self._settings.unit][1])
         rows = [data * factor]
         if self._settings.reference:
-            rows.append(data * np.nan if clean is None else clean * factor)
+            rows.append(data * np.nan if reference is None else reference * factor)
         if self._settings.counter:
             rows.append(np.arange(first, first + data.shape[1], dtype=np.float32)[None])
         return np.ascontiguousarray(np.concatenate(rows).T)
@@ -156,7 +157,7 @@ def _markers(name: str, source_id: str) -> Any:
 
 
 class _Signal:
-    """Random access to the newest part of a stream of chunks: packets are sent twice or swapped."""
+    """Random access to the newest samples of a stream: some devices send packets twice or swapped."""
 
     def __init__(self, chunks: Iterator[Chunk], kept: int) -> None:
         self._chunks, self._kept = chunks, kept
@@ -174,16 +175,16 @@ class _Signal:
             self._marks += chunk.annotations
         if not parts:
             raise InputError("the signal to publish is empty")
-        cleans = [part.clean for part in parts if part.clean is not None]
+        references = [part.reference for part in parts if part.reference is not None]
         data = np.concatenate([part.data for part in parts], axis=1)
-        clean = np.concatenate(cleans, axis=1) if cleans else None
+        reference = np.concatenate(references, axis=1) if references else None
         start = parts[0].start
         cut = max(0, data.shape[1] - self._kept)
         newest = replace(
             parts[-1],
             start=start + cut,
             data=data[:, cut:],
-            clean=None if clean is None else clean[:, cut:],
+            reference=None if reference is None else reference[:, cut:],
             annotations=(),
         )
         self._newest = newest
@@ -195,6 +196,6 @@ class _Signal:
             newest,
             start=first,
             data=data[:, chosen],
-            clean=None if clean is None else clean[:, chosen],
+            reference=None if reference is None else reference[:, chosen],
             annotations=marks,
         )

@@ -4,10 +4,19 @@ from typing import Annotated
 
 import typer
 
-from streamer.broadcast.device_profiles import PROFILES
-from streamer.console.options import Database, DataDir, HeartRate, Loop, Rhythm, Snr, Start, words
+from streamer.console.options import (
+    DEVICES_HELP,
+    Database,
+    DataDir,
+    HeartRate,
+    Leads,
+    Loop,
+    Rhythm,
+    Snr,
+    Start,
+    words,
+)
 from streamer.console.output import err, out, say
-from streamer.open_source import SourceSettings
 
 
 def broadcast(
@@ -16,7 +25,7 @@ def broadcast(
     ] = None,
     database: Database = "mitdb",
     data_dir: DataDir = None,
-    leads: Annotated[str | None, typer.Option(help="Leads by name, comma-separated.")] = None,
+    leads: Leads = None,
     start: Start = 0.0,
     rhythm: Rhythm = "sinus",
     heart_rate: HeartRate = 70.0,
@@ -28,7 +37,7 @@ def broadcast(
     name: Annotated[str, typer.Option(help="Name of the stream.")] = "ecg-stream",
     stream_type: Annotated[str, typer.Option(help="Its type.")] = "ECG",
     source_id: Annotated[str | None, typer.Option(help="Its source id [default: made of the name].")] = None,
-    profile: Annotated[str, typer.Option(help=f"How the device behaves: {', '.join(PROFILES)}.")] = "smooth",
+    profile: Annotated[str, typer.Option(help=f"How the device behaves: {DEVICES_HELP}.")] = "smooth",
     unit: Annotated[str, typer.Option(help="Unit of its values: V, mV, uV.")] = "mV",
     rate: Annotated[
         float | None, typer.Option(help="Rate in Hz [default: the device's, or the signal's].")
@@ -41,11 +50,12 @@ def broadcast(
     ] = False,
     copies: Annotated[int, typer.Option(min=1, help="Streams to publish, numbered.")] = 1,
 ) -> None:
-    """Publish a record or the synthetic patient as an LSL device; its beats are a marker stream.
+    """Publish a record or the synthetic patient as an LSL device.
 
-    `ecg-stream --source lsl` in another terminal listens.
+    Its beats are a marker stream. `ecg-stream --source lsl` in another terminal listens.
     """
     from streamer.broadcast.outlet import Broadcast, BroadcastSettings
+    from streamer.settings import SourceSettings
 
     source = SourceSettings(
         kind="replay" if record else "synthetic",

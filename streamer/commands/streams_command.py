@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from streamer.console.output import check_writable, out, write_json
 from streamer.plain import plain
@@ -15,7 +13,10 @@ from streamer.plain import plain
 def streams(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the list here.")] = None,
 ) -> None:
-    """List what is on the Lab Streaming Layer network, and how fast it really runs."""
+    """List the streams on the network, and how fast each really runs."""
+    from rich.markup import escape
+    from rich.table import Table
+
     from streamer.lsl.survey import survey
 
     check_writable(json_file)

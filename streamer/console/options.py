@@ -1,4 +1,8 @@
-"""Options of a signal that several commands take, and lists in one option."""
+"""Options of a signal that several commands take, and lists in one option.
+
+What they name stands here in words, for the registries take numpy to import, and `--help` shall come
+at once; a test compares the two.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,20 +12,25 @@ import typer
 from streamer.errors import InputError
 from streamer.records.find import DATA_VARIABLE
 
+DEVICES_HELP = "smooth, polar-h10, jittery, dropping"
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
-        help="Folder that holds mitdb/, nstdb/, … or a record itself. Only this folder is searched. "
-        f"Without it: the folder that {DATA_VARIABLE} names, then the cache, then PhysioNet.",
+        metavar="DIR",
+        help="Folder of mitdb/, nstdb/, … or of a record; no other is searched. [default: "
+        f"${DATA_VARIABLE}, the cache, PhysioNet]",
     ),
 ]
-Database = Annotated[str, typer.Option(help="PhysioNet database of the record.")]
-Start = Annotated[float, typer.Option(help="Second of the record to begin at.")]
+Database = Annotated[str, typer.Option(metavar="NAME", help="PhysioNet database of the record.")]
+Leads = Annotated[str | None, typer.Option(metavar="NAMES", help="Leads by name: MLII,V1. [default: all]")]
+Start = Annotated[float, typer.Option(metavar="S", help="Second of the record to begin at.")]
 Loop = Annotated[bool, typer.Option("--loop", help="Begin again when the record ends.")]
-Rhythm = Annotated[str, typer.Option(help="Rhythm of the synthetic patient: sinus, afib, pvc.")]
-HeartRate = Annotated[float, typer.Option(help="Its heart rate in bpm.")]
-Snr = Annotated[float, typer.Option(help="SNR in dB that the noise is scaled to.")]
+Rhythm = Annotated[
+    str, typer.Option(metavar="NAME", help="Rhythm of the synthetic patient: sinus, afib, pvc.")
+]
+HeartRate = Annotated[float, typer.Option(metavar="BPM", help="Its heart rate.")]
+Snr = Annotated[float, typer.Option(metavar="DB", help="SNR that the noise is scaled to.")]
 
 
 def words(text: str) -> list[str]:

@@ -1,7 +1,9 @@
-"""The two consoles, and what every command says on them: nothing else of ours prints."""
+"""The two consoles and what commands say on them; only commands and the front door use them."""
 
+import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,6 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamer.errors import InputError
 
@@ -20,17 +21,34 @@ err = Console(stderr=True)
 """Progress and errors."""
 
 
+def take_any_terminal() -> None:
+    """Show ``?`` where a terminal has no letter for what is said, rather than end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def say(text: str, console: Console = err) -> None:
-    """Print text as it is: no markup in it, no colours, and no line broken."""
+    """Print text as it is: no markup, no colours, no line breaks added."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar, from the first word until it is left; what it gives is told what is done, how far, of what.
+    """Show a progress bar from the first report on, and remove it at the end.
 
-    Not `threaded` where a thread of its own would disturb what is measured.
+    Parameters
+    ----------
+    threaded
+        Whether a thread redraws the bar; False where it would disturb what is measured.
+
+    Yields
+    ------
+    Callable
+        To call with what is being done, how many steps of it are done, and of how many.
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -55,7 +73,7 @@ def progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], Non
 
 @contextmanager
 def goes_on(folder: Path) -> Iterator[None]:
-    """For work that Ctrl-C loses nothing of: say where the same command goes on, and end with status 130."""
+    """Let Ctrl-C end work whose finished parts are kept in `folder`: say so, with exit status 130."""
     try:
         yield
     except KeyboardInterrupt:
@@ -64,23 +82,32 @@ def goes_on(folder: Path) -> Iterator[None]:
 
 
 def check_writable(file: Path | None) -> None:
-    """Refuse a file that cannot be written before the run, not after it.
+    """Refuse, before the run rather than after it, a file that cannot be written.
 
     Raises
     ------
     InputError
-        If there is a file, and it cannot be written.
+        If a file is given, and it cannot be written.
     """
     if file is None:
         return
     folder = file.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK) or file.is_dir():
-        raise InputError(f"cannot write {file}: its folder must exist and be writable, and it a file")
+        raise InputError(f"cannot write {file}: name a file in a folder that exists and is writable")
 
 
 def write_json(content: Any, file: Path | None) -> None:
-    """Write figures where a file was asked for, and say so."""
+    """Write figures into a file, if one is given, and say so."""
     if file is None:
         return
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    try:
+        file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {file}: {error.strerror}; name another file") from error
     err.print(f"summary: {file}", markup=False)
+
+
+def show_report(folder: Path, name: str = "report.md") -> None:
+    """Print a report that a command has written, and where it stands."""
+    say((folder / name).read_text(encoding="utf-8"), out)
+    err.print(f"report: {folder}", markup=False)

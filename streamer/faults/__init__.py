@@ -1,1 +1,1 @@
-"""What can go wrong on purpose."""
+"""Faults on purpose, for trials: of body, electrodes, amplifier and connection."""

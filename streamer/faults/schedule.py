@@ -1,8 +1,8 @@
-"""Faults on demand: what can go wrong with an ECG, how often and for how long, from one seed."""
+"""Kinds of faults of an ECG, and when each happens, decided by one seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -14,7 +14,7 @@ DRIFT_PPM = 100.0
 RATE_ERROR = 0.005
 """By how much the device samples faster than the rate that it states."""
 FIRST_S = 5.0
-"""Nothing happens before this second, unless asked for: the stamps of a stream must be known first."""
+"""No fault happens earlier by default: the regulariser must first learn the rate of the stamps."""
 LISTED = 50
 """Faults of each kind that are listed with their place; all are counted."""
 
@@ -140,9 +140,37 @@ class Schedule:
         return found
 
 
+@dataclass(frozen=True)
+class Injected:
+    """How often a kind of fault was made, and the samples that it lay on."""
+
+    count: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class FaultFigures:
+    """What went wrong on purpose; places in samples of the source.
+
+    Parameters
+    ----------
+    injected
+        By kind.
+    misplaced_samples
+        Samples whose index is not the device's own count.
+    listed
+        Kind, first sample and the one behind the last, of the first faults of each kind.
+    """
+
+    seed: int
+    injected: dict[str, Injected]
+    misplaced_samples: int
+    listed: list[tuple[str, int, int]]
+
+
 @dataclass
 class FaultLog:
-    """What was done to a stream.
+    """Record of the faults that were put on a stream.
 
     Parameters
     ----------
@@ -169,16 +197,11 @@ class FaultLog:
                 self.listed.append(event)
         self.samples[event.kind] += min(stop, event.stop) - max(first, event.start)
 
-    def figures(self) -> dict[str, Any]:
-        """Everything, ready for JSON; places in samples of the source."""
-        return {
-            "seed": self.settings.seed,
-            "injected": {
-                kind: {"count": self.counts[kind], "samples": self.samples[kind]}
-                for kind in self.settings.kinds
-            },
-            "misplaced_samples": self.misplaced,
-            "listed": [
-                [event.kind, event.start, event.stop] for event in self.listed if KINDS[event.kind].every_s
-            ],
-        }
+    def figures(self) -> FaultFigures:
+        """Everything, for a summary."""
+        return FaultFigures(
+            self.settings.seed,
+            {kind: Injected(self.counts[kind], self.samples[kind]) for kind in self.settings.kinds},
+            self.misplaced,
+            [(event.kind, event.start, event.stop) for event in self.listed if KINDS[event.kind].every_s],
+        )

@@ -1,4 +1,4 @@
-"""Faults of body, electrodes and amplifier: what they do to the values of a stream."""
+"""Faults of body, electrodes and amplifier, applied to the samples of a stream."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def _one(data: Samples, event: Event) -> Samples:
 
 
 def _level(event: Event) -> float:
-    """A number of -1 … 1 that is as random as the lead, and not the same for the same lead."""
+    """A number of -1 … 1, from the same random draw as the lead but unrelated to it."""
     return 2 * (997 * event.luck % 1) - 1
 
 

@@ -1,4 +1,4 @@
-"""A source with faults: what it hands out has gone wrong, and through the regulariser of live streams."""
+"""A source with faults: its samples go wrong on purpose, and are put right like those of a live stream."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -8,33 +8,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.chunk import Annotation, Chunk
-from streamer.effective_rate import EffectiveRate
 from streamer.faults.schedule import DRIFT_PPM, RATE_ERROR, Event, FaultLog, FaultSettings, Schedule
 from streamer.faults.signal import SignalFaults
 from streamer.health import StreamHealth
 from streamer.noise import NoiseSettings
-from streamer.regularise import Piece, Regulariser
+from streamer.regularise import Piece
 from streamer.source import Player, Source
-from streamer.watchdog import StreamState, Watchdog
+from streamer.stamped import StampedStream
+from streamer.watchdog import StreamState
 
+# Faults between device and engine; the others change the signal itself.
 _ON_THE_WAY = ("gaps", "bursts", "duplicates", "reordered", "disconnect", "leads")
 _LEADS_CHANGED = "the stream has come back with another number of leads, which is refused"
 
 
 def player_of(source: Source) -> Player | None:
-    """The player that a source is, or that its faults are put on; None for a live source."""
+    """The player that a source is, with or without faults; None for a live source."""
     inner = source.inner if isinstance(source, FaultySource) else source
     return inner if isinstance(inner, Player) else None
 
 
 class FaultySource:
-    """A `Source` between a device that goes wrong and the engine.
+    """A `Source` that stands for a device with faults, between another source and the engine.
 
-    Samples of `inner` are stamped by the clock of an imagined device, lost, held back, sent twice or
-    in the wrong order, and put right by a `Regulariser`, as those of a live stream are. Time is
-    counted in samples, so that a run is the same at any speed. A device that comes back with other
-    leads is refused, as `LslSource` refuses it: LOST until it comes back as it was, then a new
-    segment behind a gap.
+    Samples of `inner` are stamped by the clock of an imagined device. They are lost, held back, sent
+    twice or in the wrong order, and put right by a `StampedStream`, as those of a live stream are. Time
+    is counted in samples, so that a run is the same at any speed. A device that comes back with other
+    leads is refused, as `LslSource` refuses it: the stream is LOST until it comes back as it was, and
+    then goes on in a new segment behind a gap.
 
     Parameters
     ----------
@@ -66,10 +67,7 @@ class FaultySource:
         self._period = 1 / (fs * (1 + RATE_ERROR * ("rate" in settings.kinds)))
         self._clock_rate = 1 + 1e-6 * DRIFT_PPM * ("drift" in settings.kinds)
         self._now_s = 0.0
-        self._watchdog = Watchdog(lambda: self._now_s)
-        self._order = Regulariser(fs)
-        self._rate = EffectiveRate(fs)
-        self._problem = ""
+        self._stream = StampedStream(self.info, fs, self._chunk, lambda: self._now_s)
         self._broken = False
         self._held: list[NDArray[np.float64]] = []
         self._again: list[NDArray[np.float64]] = []
@@ -79,16 +77,13 @@ class FaultySource:
 
     @property
     def health(self) -> StreamHealth:
-        """State and counts of this moment; a state that `inner` itself is in goes first."""
-        dog, inner = self._watchdog, self.inner.health
-        return StreamHealth(
-            dog.state if inner.state is StreamState.LIVE else inner.state,
-            max(dog.sample_age_s, inner.sample_age_s),
-            self._rate.hz,
-            self._rate.ppm,
-            {str(state): count for state, count in dog.counts.items()},
-            self._order.counts,
-            self._problem or inner.problem,
+        """State and counts of this moment; a state of `inner` other than LIVE comes first."""
+        own, inner = self._stream.health, self.inner.health
+        return replace(
+            own,
+            state=own.state if inner.state is StreamState.LIVE else inner.state,
+            sample_age_s=max(own.sample_age_s, inner.sample_age_s),
+            problem=own.problem or inner.problem,
         )
 
     def set_noise(self, settings: NoiseSettings) -> None:
@@ -107,33 +102,34 @@ class FaultySource:
                     silent = False
                 if silent:
                     yield self._empty()
-            yield from self._chunks([*self._let_go(), *self._order.flush()])
+            yield from self._let_go()
+            yield from self._stream.flush()
         finally:
             if isinstance(coming, Generator):
                 coming.close()
 
     def _pass(self, chunk: Chunk) -> Iterator[Chunk]:
         if chunk.data.shape[1]:
-            yield from self._chunks(self._order.release(self._now_ns))
+            yield from self._stream.release(self._now_ns)
             yield from self._through(chunk)
         elif chunk.ends_segment:
             yield from self._break_off()
         else:
-            # The silence of a live source has outlasted anything that could still come.
-            yield from self._chunks(self._order.flush())
+            # A live source has been silent for longer than any sample is held.
+            yield from self._stream.flush()
 
     @property
     def _now_ns(self) -> int:
         return round(1e9 * self._now_s)
 
     def _through(self, chunk: Chunk) -> Iterator[Chunk]:
-        """Cut a chunk where faults of the way begin and end, and send each piece as they let it."""
+        """Cut a chunk where faults on the way begin and end, and send each piece with its faults."""
         leads, count = chunk.data.shape
         self._marks += chunk.annotations
         rows = np.full((count, 2 * leads + 2), np.nan)
         rows[:, :leads] = self._signal.apply(chunk.data, chunk.start).T
-        if chunk.clean is not None:
-            rows[:, leads : 2 * leads] = chunk.clean.T
+        if chunk.reference is not None:
+            rows[:, leads : 2 * leads] = chunk.reference.T
         rows[:, -2] = chunk.source_time
         rows[:, -1] = np.arange(chunk.start, chunk.stop)
         found = [event for each in self._schedules for event in each.within(chunk.start, chunk.stop)]
@@ -143,52 +139,46 @@ class FaultySource:
             active = [event for event in found if event.start < stop and event.stop > first]
             for event in active:
                 self.log.note(event, first, stop)
-            # What was held back goes on its way when the fault ends, the rest when its last sample is there.
+            # What was held back is sent when its fault ends; a piece is sent with its last sample.
             self._now_s = first * self._period
             yield from self._end_faults({event.kind for event in active})
             self._now_s = stop * self._period
             yield from self._send(rows[first - chunk.start : stop - chunk.start], {e.kind for e in active})
 
     def _end_faults(self, active: set[str]) -> Iterator[Chunk]:
-        """Begin a break of the connection; without one, send what only a fault that is over held back."""
+        """Send what faults that are over have held back, or begin a break of the connection."""
         if active & {"disconnect", "leads"}:
-            self._problem = _LEADS_CHANGED if "leads" in active else ""
+            self._stream.problem = _LEADS_CHANGED if "leads" in active else ""
             if not self._broken:
                 yield from self._break_off()
             return
-        self._broken, self._problem = False, ""
+        self._broken, self._stream.problem = False, ""
         if not active & {"bursts", "reordered"}:
-            yield from self._chunks(self._let_go())
+            yield from self._let_go()
         if "duplicates" not in active:
-            yield from self._chunks(self._repeat())
+            yield from self._repeat()
 
-    def _send(self, rows: NDArray[np.float64], active: set[str]) -> Iterator[Chunk]:
+    def _send(self, rows: NDArray[np.float64], active: set[str]) -> list[Chunk]:
         """Send samples that share their faults."""
         if self._broken:
-            return
-        pieces: list[Piece] = []
+            return []
         if "gaps" in active:
-            self._watchdog.looked()
-        elif active & {"bursts", "reordered"}:
-            self._watchdog.looked()
+            self._stream.silent()
+            return []
+        if active & {"bursts", "reordered"}:
+            self._stream.silent()
             self._held.append(rows)
             self._swap |= "reordered" in active
-        else:
-            pieces += self._push(rows)
-            if "duplicates" in active:
-                self._again.append(rows)
-        yield from self._chunks(pieces)
+            return []
+        if "duplicates" in active:
+            self._again.append(rows)
+        return self._push(rows)
 
-    def _push(self, rows: NDArray[np.float64]) -> list[Piece]:
-        self._watchdog.fed()
-        jumps = self._order.counts.clock_jumps
+    def _push(self, rows: NDArray[np.float64]) -> list[Chunk]:
         stamps = rows[:, -1] * (self._period * self._clock_rate)
-        pieces = self._order.push(stamps, rows, self._now_ns)
-        if self._order.counts.clock_jumps != jumps:
-            self._rate.restart()
-        return pieces
+        return self._stream.push(stamps, rows, self._now_ns)
 
-    def _let_go(self) -> list[Piece]:
+    def _let_go(self) -> list[Chunk]:
         """Send what was held back: as it was, or its second half first."""
         held, self._held = self._held, []
         swap, self._swap = self._swap, False
@@ -198,29 +188,25 @@ class FaultySource:
         middle = len(rows) // 2 if swap else 0
         return [*self._push(rows[middle:]), *(self._push(rows[:middle]) if middle else ())]
 
-    def _repeat(self) -> list[Piece]:
+    def _repeat(self) -> list[Chunk]:
+        """Send once more what is to come twice."""
         again, self._again = self._again, []
         return self._push(np.concatenate(again)) if again else []
 
     def _break_off(self) -> Iterator[Chunk]:
         """Lose the connection: what was on its way still arrives, and the segment ends."""
         self._broken = True
-        yield from self._chunks([*self._let_go(), *self._repeat(), *self._order.flush()])
-        self._watchdog.disconnected()
-        self._order.resume()
-        self._rate.restart()
+        yield from [*self._let_go(), *self._repeat(), *self._stream.flush()]
+        self._stream.disconnected()
+        self._stream.resume()
         yield self._empty(ends_segment=True)
 
-    def _chunks(self, pieces: list[Piece]) -> Iterator[Chunk]:
-        for piece in pieces:
-            yield self._chunk(piece)
-
     def _chunk(self, piece: Piece) -> Chunk:
+        """Samples as they leave, with the marks of those that came through."""
         leads = len(self.info.leads)
         signals = np.ascontiguousarray(piece.rows[:, : 2 * leads].T, np.float32)
         own_count = piece.rows[:, -1]
         self.log.misplaced += int((own_count != np.arange(piece.start, piece.stop)).sum())
-        self._rate.add(float(piece.stamps[-1]), piece.stop)
         # The mark of a sample that was lost is lost with it.
         marks = [mark for mark in self._marks if own_count[0] <= mark.sample <= own_count[-1]]
         self._marks = [mark for mark in self._marks if mark.sample > own_count[-1]]
@@ -230,7 +216,7 @@ class FaultySource:
             signals[:leads],
             piece.rows[:, -2],
             self._newest.arrived_ns,
-            None if self._newest.clean is None else signals[leads:],
+            None if self._newest.reference is None else signals[leads:],
             tuple(
                 mark._replace(sample=piece.start + int(np.searchsorted(own_count, mark.sample)))
                 for mark in marks
@@ -238,12 +224,4 @@ class FaultySource:
         )
 
     def _empty(self, *, ends_segment: bool = False) -> Chunk:
-        nothing = np.empty((len(self.info.leads), 0), np.float32)
-        return Chunk(
-            self.info.source_id,
-            self._order.next,
-            nothing,
-            np.empty(0),
-            self._newest.arrived_ns,
-            ends_segment=ends_segment,
-        )
+        return self._stream.empty(self._newest.arrived_ns, ends_segment=ends_segment)

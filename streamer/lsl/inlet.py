@@ -1,4 +1,4 @@
-"""One connection to one LSL outlet: its leads in mV, its stamps, and its clock beside ours."""
+"""One connection to one LSL outlet: its leads in mV, its stamps, and its clock offset to ours."""
 
 import contextlib
 import socket
@@ -17,24 +17,23 @@ from streamer.plain import plain
 
 LOWEST_HZ, HIGHEST_HZ = 100.0, 2000.0
 MOST_CHANNELS = 1024
-"""More than any amplifier has; a stream that claims a million would fill the memory with its buffer."""
+"""More than any amplifier has; the buffer for a stream that claims a million would not fit in memory."""
 BUFFER_S = 5
-"""Seconds that liblsl keeps for us. Its own 360 would hide that we lag by minutes."""
+"""Seconds that liblsl buffers. With its default of 360 s, a lag of minutes would go unnoticed."""
 
 _LARGEST_PULL = 4096
 _CORRECTION_S = 5.0  # between two looks at the sender's clock; liblsl measures it in the background
 _FIRST_CORRECTION_S = 2.0
 _SUBSCRIBE_S = 2.0
-_SAME_CLOCK_S = 0.001  # two clocks of one machine that are this close are one
-_SAME_HOST_S = 0.1  # what a busy machine makes of its own clock when it asks itself over the network
+_SAME_CLOCK_S = 0.001  # clocks of one machine that agree to this are the same clock
+_SAME_HOST_S = 0.1  # largest offset that a busy machine measures to its own clock over the network
 _CLOCK_READINGS = 9
 
 
 class Inlet:
     """An open inlet; samples are asked for by `subscribe`.
 
-    liblsl neither corrects nor smooths stamps here, and does not reconnect by itself: it would do
-    so in silence.
+    liblsl is told neither to correct or smooth stamps nor to reconnect: it would do so without telling.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ class Inlet:
         self._inlet.close_stream()
 
     def _correct(self, timeout_s: float) -> None:
-        """Bring the sender's clock to ours; on one machine they are one, and nothing is added."""
+        """Measure the offset of the sender's clock to ours; on one machine it is zero."""
         pylsl = load_pylsl()
         self._corrected = time.perf_counter()
         with contextlib.suppress(pylsl.util.TimeoutError, pylsl.util.LostError):
@@ -131,10 +130,10 @@ def _check_usable(stream: LslStream) -> None:
 
 @cache
 def lsl_clock_offset_s() -> float:
-    """What must be added to LSL's local clock to have `time.perf_counter`.
+    """Offset that turns LSL's local clock into `time.perf_counter`.
 
-    On Linux both are the system's monotonic clock, and the reading below is all the difference. The
-    closest of several readings counts: a busy machine stops a process between two of them.
+    On Linux both are the system's monotonic clock. Of several readings the closest pair counts, because a
+    busy machine may suspend the process between two of them.
     """
     readings = []
     for _ in range(_CLOCK_READINGS):

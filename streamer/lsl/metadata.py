@@ -1,4 +1,4 @@
-"""From a stream's metadata to its ECG leads in mV. What it says comes from others: believe little."""
+"""Find the ECG leads of a stream and their scale to mV in its metadata, which may be wrong or missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.choose import choose_leads
 from streamer.errors import InputError, some
 from streamer.plain import plain
+from streamer.units import millivolts_of
 
 UNITS = ("V", "mV", "uV", "counts")
 """Units that a user may state; counts need a scale."""
 
-_MILLIVOLTS = {
-    **dict.fromkeys(("v", "volt", "volts"), 1e3),
-    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1.0),
-    **dict.fromkeys(("uv", "µv", "μv", "microvolt", "microvolts"), 1e-3),
-    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-6),
-}
 _ECG_TYPES = {"ecg", "ekg"}
 _MAYBE_ECG_TYPES = {"", "exg", "eeg", "bio", "biosignal"}
 
@@ -35,8 +31,8 @@ class Channel:
 
     @property
     def millivolts(self) -> float | None:
-        """What makes mV of a value; None where the unit is no voltage."""
-        scale = _MILLIVOLTS.get(self.unit.casefold())
+        """Factor from a value to mV; None where the unit is no voltage."""
+        scale = millivolts_of(self.unit)
         return None if scale is None else scale * self.factor
 
 
@@ -83,7 +79,7 @@ def _positive(text: str) -> float:
 
 
 def check_scale(unit: str | None, scale: float | None) -> None:
-    """Refuse what a user stated of units, before any network is asked."""
+    """Check the unit and scale that a user gave, before the network is searched."""
     if unit is not None and unit not in UNITS:
         raise InputError(f"unit {unit!r} is unknown; allowed: {', '.join(UNITS)}")
     if scale is not None and not (np.isfinite(scale) and scale != 0):
@@ -117,15 +113,15 @@ def pick_leads(
     Raises
     ------
     InputError
-        If there is no such lead, no lead at all, or no telling its unit.
+        If there is no such lead, no lead at all, or its unit is unknown.
     """
     check_scale(unit, scale)
     labels = [channel.label for channel in channels]
-    for lead in wanted or ():
-        if lead not in labels:
-            raise InputError(f"the LSL stream has no lead {lead!r}; it has: {some(labels)}")
-    columns = [labels.index(lead) for lead in wanted] if wanted else _ecg_columns(channels)
-    stated = scale if scale is not None else None if unit is None else _MILLIVOLTS[unit.casefold()]
+    chosen, unknown = choose_leads(wanted or (), labels)
+    if unknown:
+        raise InputError(f"the LSL stream has no lead {unknown[0]!r}; it has: {some(labels)}")
+    columns = [labels.index(lead) for lead in chosen] if wanted else _ecg_columns(channels)
+    stated = scale if scale is not None else None if unit is None else millivolts_of(unit)
     if stated is not None:
         factors = dict.fromkeys(columns, stated)
     else:
@@ -137,13 +133,13 @@ def pick_leads(
             f"the LSL stream does not say its voltage ({said or 'no ECG channel'}); state it with "
             f"--unit V, mV or uV, or with --scale, the mV of one count (and the leads with --leads)"
         )
-    chosen = tuple(column for column in columns if column in factors)
+    columns = [column for column in columns if column in factors]
     left = [f"{channels[c].label} ({channels[c].unit or 'no unit'})" for c in lacking]
     notes = (f"left out, being no voltage: {some(left)}",) if left else ()
     return Leads(
-        tuple(labels[column] for column in chosen),
-        chosen,
-        np.array([factors[column] for column in chosen]),
+        tuple(labels[column] for column in columns),
+        tuple(columns),
+        np.array([factors[column] for column in columns]),
         notes,
     )
 

@@ -1,4 +1,4 @@
-"""What is on the Lab Streaming Layer network, and which stream of it is meant.
+"""Find streams on the Lab Streaming Layer network, and the one that is meant.
 
 The only module that imports pylsl; others get it from `load_pylsl`.
 """
@@ -18,14 +18,14 @@ from streamer.plain import plain
 
 PREFERRED_TYPES = ("ECG", "EKG")
 ACCEPTED_TYPES = ("ExG", "EEG")
-"""Types that amplifiers also give to an ECG; taken when there is nothing better, with a word."""
+"""Types that amplifiers also give to an ECG; taken where there is no ECG, with a note."""
 BASE_PORT = 16572
 """Where liblsl itself begins."""
 PORTS = 200
 """An outlet takes two; liblsl's own 32 are soon used up."""
 
 OWN_OUTPUT = "ecg-stream/cleaned/"
-"""Source ids of what an engine publishes begin so: nobody means to clean it again."""
+"""Prefix of the source ids of our own output, which is not to be cleaned again."""
 
 _SETTLE_S = 0.6  # streams of other processes take half a second to answer
 _POLL_S = 0.05
@@ -189,7 +189,7 @@ def find_stream(
         found = best_match(wanted, streams)
         if found and first_seen is None:
             first_seen = now
-        # Another one of that name, or of a better type, may need a moment longer to answer.
+        # Wait a moment: another stream of that name, or of a better type, may answer later.
         if found and first_seen is not None and now - first_seen >= _SETTLE_S:
             if len(found) == 1:
                 return found[0]
@@ -209,7 +209,7 @@ def best_match(wanted: Wanted, streams: Sequence[LslStream]) -> list[LslStream]:
     """Streams that are meant; where only leads can tell, ECG comes before ExG and EEG."""
     accepted = [stream for stream in streams if wanted.accepts(stream)]
     if wanted.type is not None or wanted.name is not None or wanted.source_id is not None:
-        # A device's markers may have its name; a signal is meant unless only text is there.
+        # A device's marker stream may share its name: prefer signals to text.
         return [stream for stream in accepted if not stream.is_text] or accepted
     for types in (PREFERRED_TYPES, ACCEPTED_TYPES):
         known = {kind.casefold() for kind in types}
@@ -228,7 +228,7 @@ def _nothing(wanted: Wanted, streams: list[LslStream], timeout_s: float) -> str:
 
 
 def full_info(inlet: Any, timeout_s: float = 2.0) -> Any:
-    """Description with metadata, which only the stream itself hands out; None if it does not."""
+    """Description with metadata, asked of the outlet itself; None if it does not answer."""
     pylsl = load_pylsl()
     with contextlib.suppress(pylsl.util.TimeoutError, pylsl.util.LostError):
         return inlet.info(timeout_s)

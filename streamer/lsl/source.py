@@ -1,60 +1,32 @@
 """A live ECG from Lab Streaming Layer as a `Source`."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections.abc import Iterator
+from dataclasses import replace
 
 from streamer.chunk import Chunk, StreamInfo
-from streamer.effective_rate import EffectiveRate
+from streamer.console.installed import why_missing
 from streamer.errors import InputError
 from streamer.health import StreamHealth
 from streamer.lsl.inlet import Inlet
-from streamer.lsl.metadata import check_scale
 from streamer.lsl.network import PREFERRED_TYPES, LslStream, Network, Wanted, find_stream
+from streamer.lsl.settings import LslSettings
 from streamer.noise import NoiseSettings
-from streamer.regularise import HOLD_S, Piece, Regulariser
-from streamer.watchdog import StreamState, Watchdog
+from streamer.regularise import HOLD_S, Piece
+from streamer.settings import SourceSettings
+from streamer.source_kind import LiveKind, Stopped
+from streamer.stamped import StampedStream
+from streamer.watchdog import StreamState
 
 TICK_S = 0.2
 """While nothing comes, an empty chunk leaves this often."""
-
-
-@dataclass(frozen=True)
-class LslSettings:
-    """Which stream, and what its values mean. Fields carry the names of the command's options.
-
-    Parameters
-    ----------
-    wait
-        Wait for the stream without end, at the beginning and whenever it is lost; otherwise for
-        `timeout` seconds.
-    unit
-        ``V``, ``mV``, ``uV`` or ``counts``; None believes the metadata.
-    scale
-        mV of one count.
-    """
-
-    stream_name: str | None = None
-    stream_type: str | None = None
-    source_id: str | None = None
-    wait: bool = False
-    timeout: float = 10.0
-    unit: str | None = None
-    scale: float | None = None
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.timeout) and self.timeout > 0):
-            raise InputError(f"timeout must be a positive number of seconds, got {self.timeout}")
-        check_scale(self.unit, self.scale)
 
 
 class LslSource:
     """An LSL inlet that keeps source stamp, arrival and sample index apart.
 
     Opening it finds the stream and reads its metadata; samples are asked for when `chunks` begins.
-    `streamer.regularise` finds the samples' indices, `streamer.watchdog` the states.
+    `StampedStream` finds the samples' indices and the stream's state.
 
     Parameters
     ----------
@@ -80,7 +52,7 @@ class LslSource:
         settings: LslSettings,
         leads: tuple[str, ...] | None = None,
         seconds: float | None = None,
-        stopped: Callable[[], bool] = lambda: False,
+        stopped: Stopped = lambda: False,
     ) -> None:
         self._settings, self._wanted_leads = settings, leads
         wanted = Wanted(settings.stream_name, settings.stream_type, settings.source_id)
@@ -95,10 +67,7 @@ class LslSource:
             notes=self._notes(stream),
         )
         self._stop = None if seconds is None else max(1, round(seconds * stream.fs))
-        self._watchdog = Watchdog(time.perf_counter)
-        self._order = Regulariser(stream.fs)
-        self._rate = EffectiveRate(stream.fs)
-        self._problem = ""
+        self._stream = StampedStream(self.info, stream.fs, self._chunk)
 
     def _open(self, stream: LslStream) -> Inlet:
         return Inlet(stream, self._wanted_leads, self._settings.unit, self._settings.scale)
@@ -116,16 +85,7 @@ class LslSource:
     @property
     def health(self) -> StreamHealth:
         """State and counts of this moment."""
-        dog = self._watchdog
-        return StreamHealth(
-            dog.state,
-            dog.sample_age_s,
-            self._rate.hz,
-            self._rate.ppm,
-            {str(state): count for state, count in dog.counts.items()},
-            self._order.counts,
-            self._problem,
-        )
+        return self._stream.health
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Refuse: nothing is added to a live ECG."""
@@ -144,65 +104,58 @@ class LslSource:
             self._inlet.close()
 
     def _listen(self) -> Iterator[Chunk]:
+        stream = self._stream
         connected = self._subscribe()
         network: Network | None = None  # there while the stream is lost
         lost = 0.0
-        while self._stop is None or self._order.next < self._stop:
-            pieces = self._pull() if connected else None
-            if pieces is None:
+        while self._stop is None or stream.next < self._stop:
+            chunks = self._pull() if connected else None
+            if chunks is None:
                 if connected:
-                    self._watchdog.disconnected()
+                    stream.disconnected()
                 else:
                     time.sleep(TICK_S)
-                connected, pieces = False, self._order.flush()
-            for piece in pieces:
-                yield self._chunk(piece)
-            if self._watchdog.state is not StreamState.LOST:
+                connected, chunks = False, stream.flush()
+            yield from chunks
+            if stream.state is not StreamState.LOST:
                 network = None
-                if not pieces:
+                if not chunks:
                     yield self._empty()
                 continue
             if network is None:
-                for piece in self._order.flush():
-                    yield self._chunk(piece)
+                yield from stream.flush()
                 network, lost = Network(), time.perf_counter()
             elif not self._settings.wait and time.perf_counter() - lost >= self._settings.timeout:
                 return
             yield self._empty(ends_segment=True)
             connected = self._reconnected(network, connected)
-        for piece in self._order.flush():
-            yield self._chunk(piece)
+        yield from stream.flush()
 
     def _subscribe(self) -> bool:
         connected = self._inlet.subscribe()
         if not connected:
-            self._watchdog.disconnected()
+            self._stream.disconnected()
         return connected
 
-    def _pull(self) -> list[Piece] | None:
+    def _pull(self) -> list[Chunk] | None:
         """Wait for samples, at most `TICK_S`; None when the outlet has gone."""
-        pulled = self._inlet.pull(HOLD_S / 3 if self._order.holds else TICK_S)
+        pulled = self._inlet.pull(HOLD_S / 3 if self._stream.holds else TICK_S)
         arrived_ns = time.perf_counter_ns()
         if pulled is None:
             return None
         rows, stamps = pulled
-        if len(stamps) == 0:
-            self._watchdog.looked()
-            return self._order.release(arrived_ns)
-        self._watchdog.fed()
-        jumps = self._order.counts.clock_jumps
-        pieces = self._order.push(stamps, rows, arrived_ns)
-        if self._order.counts.clock_jumps != jumps:
-            self._rate.restart()
-        return pieces
+        if len(stamps):
+            return self._stream.push(stamps, rows, arrived_ns)
+        self._stream.silent()
+        return self._stream.release(arrived_ns)
 
     def _chunk(self, piece: Piece) -> Chunk:
+        """Samples as they leave; none of those after the end of what was asked for."""
         if self._stop is not None and piece.stop > self._stop:
             kept = max(0, self._stop - piece.start)
             piece = replace(piece, rows=piece.rows[:kept], stamps=piece.stamps[:kept])
         if len(piece.rows) == 0:
             return self._empty()
-        self._rate.add(float(piece.stamps[-1]), piece.stop)
         return Chunk(
             self.info.source_id,
             piece.start,
@@ -212,16 +165,12 @@ class LslSource:
         )
 
     def _empty(self, *, ends_segment: bool = False) -> Chunk:
-        nothing = np.empty((len(self.info.leads), 0), np.float32)
-        now = time.perf_counter_ns()
-        return Chunk(
-            self.info.source_id, self._order.next, nothing, np.empty(0), now, ends_segment=ends_segment
-        )
+        return self._stream.empty(time.perf_counter_ns(), ends_segment=ends_segment)
 
     def _reconnected(self, network: Network, connected: bool) -> bool:
         """Look for the lost stream once; whether there is a connection now.
 
-        A connection that is silent but stands is left only for another outlet of the same source.
+        A silent connection is given up only for another outlet of the same source.
         """
         lost = self._inlet.stream
         found = [
@@ -236,15 +185,21 @@ class LslSource:
             if inlet.leads.names != self._inlet.leads.names or found[0].fs != lost.fs:
                 raise InputError(f"{found[0]} has come back with other leads or another rate")
         except InputError as error:
-            self._problem = str(error)
+            self._stream.problem = str(error)
             return connected
         self._inlet.close()
-        self._inlet, self._problem = inlet, ""
-        self._order.resume()
-        self._rate.restart()
+        self._inlet, self._stream.problem = inlet, ""
+        self._stream.resume()
         return self._subscribe()
 
 
 def _simple_rate(fs: float) -> float:
-    """Nearest half hertz: the resampler wants a ratio of small whole numbers, quartz is no truer."""
+    """Nearest half hertz: the resampler needs a ratio of small whole numbers, and clocks are no better."""
     return round(2 * fs) / 2
+
+
+def _open(settings: SourceSettings, stopped: Stopped) -> LslSource:
+    return LslSource(settings.lsl, settings.leads, settings.seconds, stopped)
+
+
+SOURCE = LiveKind("a live Lab Streaming Layer stream", _open, why_not=lambda: why_missing(["pylsl"]))

@@ -1,4 +1,4 @@
-"""What is on the network, described for a person: leads, units, and the rate as it really is."""
+"""Describe the streams on the network: leads, units, and their measured rates."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Surveyed:
-    """One stream; `measured_hz` is by the arrivals, None where too little came to tell."""
+    """One stream; `measured_hz` is None where too few samples came."""
 
     name: str
     type: str
@@ -56,7 +56,7 @@ def _listen(stream: LslStream, seconds: float) -> Surveyed:
 
 
 def _rate(inlet: object, seconds: float) -> float | None:
-    """Samples per second by their stamps: a burst does not count twice, as it would by arrival."""
+    """Samples per second by their stamps, which bursts do not disturb as they do arrival times."""
     pylsl = load_pylsl()
     stamps = [np.empty(0)]
     begun = time.perf_counter()

@@ -71,9 +71,9 @@ def find_record(
 
 def _in_folders(record: str, database: str, folders: list[Path]) -> Path | None:
     # Some databases keep their records in a folder of their own.
-    inner = _KNOWN[database][1] if database in _KNOWN else ""
     for folder in folders:
-        for path in (folder / database / record, folder / database / inner / record, folder / record):
+        inside = folder / database
+        for path in (inside / record, inside / "data" / record, folder / record):
             if path.with_name(path.name + ".hea").is_file():
                 return path
     return None
@@ -146,7 +146,7 @@ def _fetch(record: str, database: str, folder: Path, physionet: str) -> Path:
             f"(no connection: {type(error).__name__}); {by_hand}"
         ) from error
     except (OSError, ValueError) as error:
-        # The cache cannot be written, or what came does not match PhysioNet's own hash.
+        # The cache cannot be written, or a file does not match PhysioNet's SHA-256.
         raise InputError(
             f"record {record!r} of {database!r} is not on disk and could not be fetched "
             f"({one_line(error)}); {by_hand}"

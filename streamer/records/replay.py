@@ -4,12 +4,15 @@ import numpy as np
 
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
-from streamer.records.record import WfdbRecord, clean_reference
+from streamer.records.find import find_record
+from streamer.records.record import WfdbRecord, clean_reference, read_record
+from streamer.settings import SourceSettings
 from streamer.source import Block
+from streamer.source_kind import PlayedKind
 
 
 class RecordSignal:
-    """A `streamer.source.Signal` of a record in memory, with its clean reference.
+    """A `streamer.source.Signal` of a record in memory, with its reference.
 
     Parameters
     ----------
@@ -44,13 +47,15 @@ class RecordSignal:
                 f"start {first / record.fs:g} s lies outside record {name}, which lasts "
                 f"{samples / record.fs:g} s"
             )
-        clean = clean_reference(record.data, record.fs)[:, first:]
-        self._data = record.data[:, first:] if keep_drift else clean
-        self._clean = clean
+        reference = clean_reference(record.data, record.fs)[:, first:]
+        self._data = record.data[:, first:] if keep_drift else reference
+        self._reference = reference
         self._marks = [m._replace(sample=m.sample - first) for m in record.annotations]
         self._mark_samples = np.array([m.sample for m in self._marks], dtype=np.int64)
         self.length = None if loop else samples - first
-        self.info = StreamInfo(record.fs, record.leads, name, f"replay/{name}", has_reference=not noisy)
+        self.info = StreamInfo(
+            record.fs, record.leads, name, f"replay/{name}", has_reference=not noisy, notes=record.notes
+        )
 
     def read(self, start: int, count: int) -> Block:
         """`count` samples from `start` in played time, as views where the record does not wrap."""
@@ -68,7 +73,7 @@ class RecordSignal:
             return pieces[0]
         return Block(
             np.concatenate([piece.data for piece in pieces], axis=1),
-            np.concatenate([piece.clean for piece in pieces], axis=1),
+            np.concatenate([piece.reference for piece in pieces], axis=1),
             tuple(mark for piece in pieces for mark in piece.annotations),
         )
 
@@ -78,4 +83,21 @@ class RecordSignal:
         marks: tuple[Annotation, ...] = tuple(
             mark._replace(sample=mark.sample + played) for mark in self._marks[inside]
         )
-        return Block(self._data[:, at : at + count], self._clean[:, at : at + count], marks)
+        return Block(self._data[:, at : at + count], self._reference[:, at : at + count], marks)
+
+
+def _open(settings: SourceSettings) -> RecordSignal:
+    path = find_record(settings.record, settings.database, settings.data_dir)
+    record = read_record(path, settings.leads)
+    return RecordSignal(
+        record,
+        f"{settings.database}/{settings.record}",
+        first=round(settings.start * record.fs),
+        loop=settings.loop,
+        keep_drift=settings.own_drift == "keep",
+        # The Noise Stress Test records are noise, or contain it, and so have no reference.
+        noisy=settings.database == "nstdb",
+    )
+
+
+SOURCE = PlayedKind("a WFDB record", _open)

@@ -1,10 +1,9 @@
-"""The frontier: what a millisecond of delay buys, for every system, beside what no stream can have.
+"""The frontier: quality against delay for every system, beside offline filters.
 
-Track F at one input SNR, each system at several look-aheads; the figures that a clinician would ask
-for are drawn against look-ahead + hop.
+Track F at one input SNR, each system at several look-aheads; clinical figures are drawn against look-ahead
++ hop.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from engine.config import EngineConfig
 from engine.lab.evaluate.report import summarise
 from engine.lab.evaluate.track_f import OFFLINE, EvaluateSettings, evaluate, evaluated_data
 from engine.lab.parts import Progress, Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.registry import load_card
 from models.spec import ClassicalSpec
 from streamer.errors import InputError
@@ -27,7 +27,7 @@ FIGURES = {
 }
 """What is drawn against the delay, and how the axis is called."""
 UNAIDED = ("identity", "butterworth")
-"""Systems to which a look-ahead gives nothing: they run without."""
+"""Systems that do not use look-ahead: they run without."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FrontierSettings:
     evaluated: EvaluateSettings
 
     def of_each(self) -> Iterator[EvaluateSettings]:
-        """Settings of one system after the other.
+        """Settings of each system.
 
         Raises
         ------
@@ -101,7 +101,7 @@ def frontier(settings: FrontierSettings, out: Path, progress: Progress) -> dict[
         "kinds": {name: kind_of(name) for name in evaluated.models},
         "rows": [row for row in rows if row["lead"] == "first"],
     }
-    (out / "frontier.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(out / "frontier.json", report)
     (out / "frontier.md").write_text(markdown(report), encoding="utf-8")
     draw(report, out / "frontier.png")
     return report
@@ -116,7 +116,7 @@ def kind_of(name: str) -> str:
 
 
 def _once(results: list[Result]) -> list[Result]:
-    """Without the offline filters that every system's run scored again."""
+    """Keep each offline filter once: every system's run has scored it again."""
     seen: set[tuple[Any, ...]] = set()
     kept = []
     for result in results:
@@ -203,6 +203,6 @@ def _style(name: str, kind: str, networks: list[str]) -> dict[str, Any]:
     if kind == "classical":
         return {"color": "0.45", "lw": 1, "ls": "--", "marker": "osv^Dx"[len(name) % 6], "ms": 4}
     index = networks.index(name)
-    # Red is the network that keeps state.
+    # Red is the stateful network.
     colour = [0, 1, 2, 4, 5, 6, 8, 9][index % 8]
     return {"color": f"C{colour}", "lw": 1, "marker": "osv^Dx"[index % 6], "ms": 4}

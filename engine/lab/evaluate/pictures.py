@@ -8,7 +8,7 @@ import numpy as np
 from models.benches.track_f import FS
 
 _MANY = 10
-"""Lines for which a colour map has colours that can be told apart."""
+"""Number of lines that a colour map has distinct colours for."""
 
 
 def plot_snr(rows: list[dict[str, Any]], path: Path) -> None:
@@ -35,7 +35,7 @@ def plot_snr(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def _style(index: int, system: str, delay_ms: float | None) -> dict[str, Any]:
-    """How the line of the system at a place of a list is drawn."""
+    """Line style of a system by its place in the list."""
     delay = "offline" if delay_ms is None else f"{delay_ms:.0f} ms"
     return {
         "color": "black" if system == "identity" else f"C{index % _MANY}",
@@ -48,7 +48,7 @@ def _style(index: int, system: str, delay_ms: float | None) -> dict[str, Any]:
 
 
 def plot_examples(examples: list[dict[str, Any]], folder: Path) -> None:
-    """Draw ``examples.png``: what each system made of the same seconds, over the clean ECG."""
+    """Draw ``examples.png``: the output of each system over the reference, for the same seconds."""
     from matplotlib.figure import Figure
 
     if not examples:
@@ -56,18 +56,19 @@ def plot_examples(examples: list[dict[str, Any]], folder: Path) -> None:
     figure = Figure(figsize=(10, 0.8 + 1.5 * (1 + len(examples))), layout="constrained")
     panels = figure.subplots(1 + len(examples), 1, sharex=True, sharey=True)
     traces = examples[0]["traces"]
-    seconds = np.arange(len(traces["clean"])) / FS
+    seconds = np.arange(len(traces["reference"])) / FS
     panels[0].plot(seconds, traces["raw"], color="0.5", lw=0.8)
-    panels[0].plot(seconds, traces["clean"], color="black", lw=0.8)
-    panels[0].set_title(f"record {examples[0]['record']}, {examples[0]['condition']}: raw, clean", loc="left")
-    clean = np.array(traces["clean"])
-    reach = 1.5 * np.abs(clean - clean.mean()).max()
+    panels[0].plot(seconds, traces["reference"], color="black", lw=0.8)
+    title = f"record {examples[0]['record']}, {examples[0]['condition']}: raw, reference"
+    panels[0].set_title(title, loc="left")
+    reference = np.array(traces["reference"])
+    reach = 1.5 * np.abs(reference - reference.mean()).max()
     panels[0].set_ylim(-reach, reach)
     for axes, example in zip(panels[1:], examples, strict=True):
         cleaned = np.array(example["traces"]["cleaned"])
-        axes.plot(seconds, clean, color="0.7", lw=0.8)
+        axes.plot(seconds, reference, color="0.7", lw=0.8)
         axes.plot(seconds, cleaned, color="tab:green", lw=0.8)
-        axes.plot(seconds, cleaned - clean, color="tab:red", lw=0.5)
+        axes.plot(seconds, cleaned - reference, color="tab:red", lw=0.5)
         delay = "offline" if example["delay_ms"] is None else f"{example['delay_ms']:.0f} ms"
         axes.set_title(f"{example['system']}, {delay}: cleaned, residual", loc="left", fontsize="small")
     panels[-1].set_xlabel("s")

@@ -1,8 +1,8 @@
 """The QTDB bench, streamed: whole records under baseline wander through the engine, scored beat by beat.
 
 The bench of the literature (`models.benches.qtdb`) cleans beats that somebody has cut, levelled and
-centred by their P waves. A stream is no such thing. So the same test records are played here as they are,
-and beats are cut from what leaves the engine, at the places where the bench cuts them; nothing is aligned.
+centred by their P waves. A stream has no such beats. So the same test records are streamed here, and beats
+are cut from the output of the engine at the places where the bench cuts them, without any alignment.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.lab.evaluate.qtdb_beats import beats_part
-from engine.lab.evaluate.track_f import EXAMPLE_S, WARMUP_S, stream
+from engine.lab.evaluate.track_f import EXAMPLE_S, WARMUP_S
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
+from engine.lab.replay import stream
 from models.benches.qtdb import (
     FS,
     NETWORKS,
@@ -43,9 +44,9 @@ from streamer.records.nstdb import load_tape
 from streamer.records.record import clean_reference
 
 BLOCK_S = 30.0
-"""For so long the noise keeps its ratio to the beats."""
+"""Seconds for which the ratio of noise to beats is constant."""
 RAMP_S = 5.0
-"""Then it moves to the next one within so long."""
+"""Seconds of the ramp to the next ratio."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class StreamedSettings:
 def evaluate_qtdb(settings: StreamedSettings, out: Path, progress: Progress) -> list[Result]:
     """Run every system under both versions of the noise; a result for each, kept in ``out/parts``.
 
-    All are streamed; the bench's own networks clean beats cut out as well.
+    All are streamed; the networks of the bench also run on the isolated beats.
 
     Returns
     -------
@@ -108,11 +109,11 @@ def streamed_part(
     backend = open_backend(settings.backend, card)
     outputs = stream({record: one.raw for record, one in played.items()}, config, backend)
     backend.close()
-    clean, cleaned, owners = [], [], []
+    reference, cleaned, owners = [], [], []
     for record, one in played.items():
         level = levels(one.reference, one.spans)
-        clean.append(cut(one.reference, one.spans, level))
-        # The reference's level, not its own: a baseline that is off counts.
+        reference.append(cut(one.reference, one.spans, level))
+        # Level by the reference, not by the output: an error of the baseline counts.
         cleaned.append(cut(outputs[record][0], one.spans, level))
         owners += [record] * len(one.spans)
     result: Result = {
@@ -120,7 +121,7 @@ def streamed_part(
         "system": name,
         "delay_ms": 1000 * config.delay_s,
         "noise_version": version,
-        "records": score_records(np.concatenate(clean), np.concatenate(cleaned), owners),
+        "records": score_records(np.concatenate(reference), np.concatenate(cleaned), owners),
     }
     if version == 1:
         result["example"] = _example(played, outputs)
@@ -129,7 +130,7 @@ def streamed_part(
 
 @dataclass(frozen=True, eq=False)
 class _Played:
-    """A record as a system hears it, `raw` (leads, samples); its first lead's reference; its beats."""
+    """A record as it is streamed: `raw` (leads, samples), the reference of its first lead, its beats."""
 
     raw: Samples
     reference: Samples
@@ -147,7 +148,7 @@ def _play(version: NoiseVersion, leads: int, seconds: float, data_dir: Path | No
     tape = load_tape("bw", "test", FS, data_dir)
     rng = np.random.default_rng([SEED, version, 2])
     blocks = max(1, round(samples / FS / BLOCK_S))
-    # Every level of the bench as often as the others, in any order.
+    # Every ratio of the bench equally often, in random order.
     count = len(records) * blocks
     wanted = RATIOS[0] + (RATIOS[1] - RATIOS[0]) * (rng.permutation(count) + 0.5) / count
     played = {}
@@ -171,7 +172,7 @@ def scaled_wander(reference: Samples, spans: Spans, noise: Samples, ratios: NDAr
     """Noise whose height over a beat's window is, block by block, `ratios` times the beats' height.
 
     Heights are medians of what is between the highest and the lowest sample, over beats and over
-    windows. The noise's mean goes first: with a gain that moves, it would come as steps.
+    windows. The noise's mean is removed first: with a changing gain it would turn into steps.
 
     Parameters
     ----------
@@ -208,7 +209,7 @@ def _example(played: dict[str, _Played], outputs: dict[str, Samples]) -> dict[st
     shown = slice(first, first + round(EXAMPLE_S * FS))
     traces = {
         "raw": played[record].raw[0],
-        "clean": played[record].reference,
+        "reference": played[record].reference,
         "cleaned": outputs[record][0],
     }
     return {

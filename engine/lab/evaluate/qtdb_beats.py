@@ -16,8 +16,8 @@ _ROWS = 128
 
 
 def beats_part(name: str, version: NoiseVersion, runtime: str, data_dir: Path | None) -> Result:
-    """One network of one lead on every test beat; what its window has more, holds the beat's end values."""
-    (noisy, clean), owners = load_test(version, data_dir)
+    """One network of one lead on every test beat; a longer window is filled up with the beat's end values."""
+    (noisy, reference), owners = load_test(version, data_dir)
     card = load_card(name)
     before = (card.spec.window - WINDOW) // 2
     around = ((0, 0), (0, 0), (before, card.spec.window - WINDOW - before))
@@ -25,7 +25,7 @@ def beats_part(name: str, version: NoiseVersion, runtime: str, data_dir: Path | 
     if keeps_state(backend):
         raise TypeError(f"{name} keeps state and answers no beats that were cut out")
     outputs = [
-        # A backend may give the same memory again.
+        # Copy: a backend may return the same memory again.
         backend.infer(np.pad(noisy[first : first + _ROWS, None], around, "edge"))[:, 0].copy()
         for first in range(0, len(noisy), _ROWS)
     ]
@@ -36,5 +36,5 @@ def beats_part(name: str, version: NoiseVersion, runtime: str, data_dir: Path | 
         "system": name,
         "weights": "Track F",
         "noise_version": version,
-        "records": score_records(clean, cleaned, owners),
+        "records": score_records(reference, cleaned, owners),
     }

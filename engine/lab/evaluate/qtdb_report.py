@@ -1,7 +1,6 @@
-"""The report of the QTDB bench: our figures beside the published ones, beats cut out and beats streamed."""
+"""The report of the QTDB bench: our figures on isolated and on streamed beats beside the published ones."""
 
 import csv
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from engine.lab.evaluate.pictures import plot_examples
 from engine.lab.evaluate.qtdb import BLOCK_S, StreamedSettings, manifest, qtdb_data
 from engine.lab.parts import Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.benches.qtdb import PARENTS, TEST_RECORDS, TRAIN_RECORDS
 from models.benches.qtdb_scores import METRICS
 
@@ -41,7 +41,7 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for key, members in groups.items():
         records = [record for member in members for record in member["records"]]
         names = list(dict.fromkeys(record["record"] for record in records))
-        # Both versions of a record are one draw: they are the same heart.
+        # Both noise versions of a record are resampled together, because they have the same beats.
         owner = np.array([names.index(record["record"]) for record in records])
         beats = np.array([record["beats"] for record in records], np.float64)
         weights = np.bincount(owner, beats)
@@ -70,7 +70,7 @@ def write_qtdb(runs: list[Result], results: list[Result], settings: StreamedSett
     Parameters
     ----------
     runs
-        What filters and networks trained for the bench come to (`models.benches.qtdb_results`).
+        Results of filters and of networks trained for the bench (`models.benches.qtdb_results`).
     results
         Of `engine.lab.evaluate.qtdb`.
 
@@ -96,7 +96,7 @@ def write_qtdb(runs: list[Result], results: list[Result], settings: StreamedSett
         "streamed": summarise(streamed),
     }
     text = markdown(report)
-    (folder / "summary.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(folder / "summary.json", report)
     (folder / "report.md").write_text(text, encoding="utf-8")
     _write_scores(cut, streamed, folder / "scores.csv")
     plot_qtdb(report, folder / "qtdb.png")
@@ -117,7 +117,7 @@ def _write_scores(cut: list[Result], streamed: list[Result], path: Path) -> None
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """Both tables of a ``summary.json``, and in what they differ from the published ones."""
+    """Both tables of a ``summary.json``, and how they differ from the published ones."""
     settings = report["manifest"]["settings"]
     lines = [
         "# QTDB bench: beats under baseline wander",

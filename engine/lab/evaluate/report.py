@@ -1,7 +1,6 @@
-"""From scores to tables: means with their intervals, worst records, and what all was made from."""
+"""Tables of scores: means with their intervals, worst records, and a manifest of settings, data and code."""
 
 import csv
-import json
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,18 +13,18 @@ from engine.lab.evaluate.pictures import plot_examples, plot_snr
 from engine.lab.evaluate.scores import Score
 from engine.lab.evaluate.track_f import OFFLINE, WARMUP_S, EvaluateSettings, evaluated_data
 from engine.lab.parts import Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.benches.track_f import LEAD
 from models.macs import macs_per_s
-from models.overview import budget
 from models.registry import load_card
 
 NOISELESS_DB = 100.0
-"""Above this a difference is rounding."""
+"""Above this SNR the error is only rounding."""
 BUDGETS = (
     "Training: optimiser steps × windows per step. Budgets were unequal, so that a network's place says as "
     "much of its budget as of the network."
 )
-"""Stands wherever networks are ranked."""
+"""Printed wherever networks are ranked."""
 _BOOTSTRAPS = 2000
 _MEANS = (
     "snr_in_db",
@@ -108,7 +107,7 @@ def write_report(results: list[Result], settings: EvaluateSettings, out: Path) -
     rows = summarise(results)
     manifest = _manifest(settings)
     report = {"track": "f", "manifest": manifest, "systems": _systems(settings), "rows": rows}
-    (out / "summary.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(out / "summary.json", report)
     (out / "report.md").write_text(markdown(report), encoding="utf-8")
     plot_snr(rows, out / "snr.png")
     plot_examples([result["example"] | _about(result) for result in results if "example" in result], out)
@@ -121,7 +120,7 @@ def _about(result: Result) -> dict[str, Any]:
 
 
 def _manifest(settings: EvaluateSettings) -> dict[str, Any]:
-    """What the figures were made from: settings, data, weights and code."""
+    """Settings, data, weights and code that the figures come from."""
     plain = asdict(replace(settings, data_dir=None, jobs=1))
     del plain["data_dir"], plain["jobs"]
     return {
@@ -134,7 +133,7 @@ def _manifest(settings: EvaluateSettings) -> dict[str, Any]:
 
 
 def _systems(settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
-    """Facts of each system that stand beside its figures."""
+    """Facts of each system that are listed beside its figures."""
     facts: dict[str, dict[str, Any]] = {}
     for name in settings.models:
         card = load_card(name)
@@ -144,7 +143,7 @@ def _systems(settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
             "leads": spec.leads,
             "parameters": spec.parameters,
             "macs_per_s": round(macs_per_s(spec, settings.hop_ms / 1000)),
-            "training": budget(card.trained),
+            "training": card.trained.training.budget if card.trained else "",
         }
     return facts | {name: {"title": "needs the whole record: no stream"} for name in OFFLINE}
 
@@ -220,7 +219,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _gain(row: dict[str, Any]) -> tuple[str, str]:
-    """Mean gain and the worst record's; of an input that is the reference itself there is none."""
+    """Mean gain and the worst record's; there is none where the input is the reference itself."""
     if row["snr_in_db"] > NOISELESS_DB:
         return "–", f"{row['worst_record']}"
     return f"{row['improvement_db']:+.2f}", f"{row['worst_improvement_db']:+.2f} ({row['worst_record']})"

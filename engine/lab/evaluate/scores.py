@@ -15,7 +15,7 @@ from streamer.beats import find_beats
 from streamer.chunk import Samples
 
 TOLERANCE_S = 0.15
-"""A detection this far from an annotated beat is still of it (ANSI/AAMI EC57)."""
+"""Greatest distance between matching detected and annotated beats (ANSI/AAMI EC57)."""
 _FINE_HZ = 2.0
 _DRIFT_HZ = 0.5
 # Seconds around an annotated R: the level before the QRS, and J + 60 ms where J follows R by 40 ms.
@@ -80,7 +80,7 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """One lead of one record as it was played, settled: raw and reference, (samples,) in mV.
+    """One lead of one record as it was streamed, after the warm-up: raw and reference, (samples,) in mV.
 
     Parameters
     ----------

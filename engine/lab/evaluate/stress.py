@@ -1,7 +1,7 @@
-"""Beats that detectors find in the official Noise Stress Test records, as they are and cleaned.
+"""Beat detection in the official Noise Stress Test records, before and after cleaning.
 
-118e24 … 119e_6 from minute 5 on, where two minutes of electrode motion and two without take turns.
-The beats of noisy and of clean blocks are counted apart.
+118e24 … 119e_6 from minute 5 on, where blocks of two minutes with and without electrode motion alternate.
+The beats of noisy and of noiseless blocks are counted separately.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,8 +13,8 @@ import numpy as np
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
-from engine.lab.evaluate.track_f import stream
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
+from engine.lab.replay import stream
 from models.beat_matching import BeatCount, Beats, count_beats
 from models.benches.track_f import FS, LEAD
 from models.registry import load_card
@@ -25,10 +25,10 @@ from streamer.records.record import WfdbRecord, bridge_missing, read_record
 
 PATIENTS = ("118", "119")
 SNRS = ("24", "18", "12", "06", "00", "_6")
-"""As they stand in the records' names; by the Noise Stress Test's definition."""
+"""As spelt in the records' names; by the definition of the Noise Stress Test."""
 TOLERANCES_MS = (150, 50)
 _FIRST_S = 300.0
-"""Noise begins here."""
+"""Second at which the noise begins."""
 _BLOCK_S = 120.0
 _WARMUP_S = 10.0
 _GQRS_EARLY = 12
@@ -140,7 +140,7 @@ def _count(settings: StressSettings, record: str, cleaned: Samples) -> dict[tupl
 
 
 def _inside(beats: Beats, block: str) -> Beats:
-    """Those of the beats that lie in the noisy, or in the clean, two minutes."""
+    """The beats that lie in the noisy, or in the noiseless, blocks."""
     turn = (beats // round(_BLOCK_S * FS)) % 2
     inside: Beats = beats[turn == ("noisy", "clean").index(block)]
     return inside

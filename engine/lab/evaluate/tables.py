@@ -1,4 +1,4 @@
-"""The short tables of the README, made from committed result files and from nothing else."""
+"""The short tables of the documents, made from the committed result files alone."""
 
 import json
 from importlib.metadata import version
@@ -10,6 +10,7 @@ from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
 from engine.lab.evaluate.report import BUDGETS, snr_text
 from engine.lab.evaluate.stress import StressSettings, stress_data
 from engine.lab.parts import Result, code_sha256, fingerprint
+from engine.lab.results import write_results
 from models.benches.track_s_results import RESULTS, read_results
 from models.benches.track_s_results import markdown as track_s_markdown
 from streamer.errors import InputError
@@ -24,7 +25,7 @@ _PUBLISHED_F1 |= {0: (0.617, 0.615), -6: (0.471, 0.482)}
 
 
 def tables(folder: Path) -> str:
-    """Every table that a folder of results holds the figures for, as Markdown.
+    """Every table for which a folder of results holds the figures, as Markdown.
 
     Raises
     ------
@@ -46,8 +47,8 @@ def tables(folder: Path) -> str:
     if not texts:
         raise InputError(
             f"{folder} holds no results; it should have {TRACK_F}/summary.json, {TRACK_S}/{RESULTS}, "
-            f"{STRESS}/stress.json or {QTDB}/summary.json, which `ecg-stream evaluate --out {folder}/…` "
-            "writes"
+            f"{STRESS}/stress.json or {QTDB}/summary.json, as `ecg-stream evaluate track-f --out "
+            f"{folder}/{TRACK_F}` writes it"
         )
     return "\n".join(texts)
 
@@ -105,7 +106,7 @@ def _track_f(report: dict[str, Any]) -> str:
 
 def _gain(row: dict[str, Any]) -> str:
     names = ("improvement_db", "improvement_low_db", "improvement_high_db")
-    # Adding zero takes the sign from a rounded-away minus.
+    # Adding zero turns -0.0 into 0.0.
     mean, low, high = (f"{round(row[name], 1) + 0.0:+.1f}" for name in names)
     return f"{mean} ({low} … {high})"
 
@@ -126,7 +127,7 @@ def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> 
     }
     text = stress_markdown(rows)
     report = {"track": "stress", "manifest": manifest, "rows": rows}
-    (folder / "stress.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_results(folder / "stress.json", report)
     (folder / "report.md").write_text(text, encoding="utf-8")
     plot_f1(rows, folder / "f1.png")
     return text

@@ -1,11 +1,10 @@
-"""Track F: unseen patients, unseen noise, streamed through the engine; tables that can be trusted.
+"""Track F: unseen patients with unseen noise, streamed through the engine.
 
-Every DS2 record is one bed of a ward that the engine cleans as a batch, at the look-ahead and hop
-that are named: networks and classical systems alike. A system under a condition is a part that is
-computed once (`engine.lab.parts`).
+All DS2 records are streamed side by side, as a batch, at the given look-ahead and hop: through networks and
+classical systems alike. The result of one system under one condition is computed once and kept
+(`engine.lab.parts`).
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,26 +17,24 @@ from engine.backends.base import AnyBackend
 from engine.config import EngineConfig
 from engine.lab.evaluate.scores import Heard, Score
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
-from engine.messages import Gap
-from engine.pipeline import clean
+from engine.lab.replay import stream_with_spread
 from models.benches.track_f import FS, LEAD, TEST_RECORDS
 from models.filters import butterworth_zero_phase
 from models.registry import load_card
-from streamer.chunk import Chunk, Samples
+from streamer.chunk import Samples
 from streamer.noise import parse_noise
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.find import find_record
 from streamer.records.record import BEAT_SYMBOLS, read_record
+from streamer.settings import SourceSettings
 from streamer.source import Player, Signal
 
 WARMUP_S = 10.0
 """Seconds at the start of every record that are not scored."""
-_CHUNK = 36
-"""Samples that arrive together: what a stream comes to does not depend on it."""
 EXAMPLE_S = 4.0
 """Seconds of the first record under the first condition that a part keeps to be drawn."""
 OFFLINE = {"butterworth-offline": butterworth_zero_phase}
-"""Filters that need the whole record, by name: what a stream cannot have."""
+"""Filters that need the whole record, by name: for comparison only."""
 OwnDrift = Literal["keep", "remove"]
 
 
@@ -75,7 +72,7 @@ class EvaluateSettings:
 
     @property
     def conditions(self) -> list["Condition"]:
-        """Every noise at every SNR; then clean input with the record's own drift, and without."""
+        """Every noise at every SNR; then no added noise, with the record's own drift and without."""
         noisy = [Condition(noise, snr, "remove") for noise in self.noises for snr in self.snrs]
         if not self.clean:
             return noisy
@@ -92,7 +89,7 @@ class Condition:
 
     @property
     def label(self) -> str:
-        """For people."""
+        """Name in tables and progress bars."""
         return f"clean, own drift {self.own_drift}" if self.snr is None else f"{self.noise} {self.snr:g} dB"
 
 
@@ -100,7 +97,7 @@ def evaluate(settings: EvaluateSettings, out: Path, progress: Progress) -> list[
     """Score every system under every condition; returns a result per part, kept in ``out/parts``.
 
     A result holds ``scores``, fields of `Score`, and in one part of each system an ``example``:
-    ``raw``, ``clean`` and ``cleaned``, in mV.
+    ``raw``, ``reference`` and ``cleaned``, in mV.
     """
     for noise in settings.noises:
         parse_noise(noise)
@@ -136,7 +133,7 @@ def evaluated_data(settings: EvaluateSettings) -> dict[str, str]:
 
 
 def _deciding(settings: EvaluateSettings) -> dict[str, Any]:
-    """Settings that decide the figures of a part, besides its system and its condition."""
+    """Settings on which the figures of a part depend, besides system and condition."""
     names = ("records", "hop_ms", "start", "seconds", "qrs", "backend")
     return {name: getattr(settings, name) for name in names}
 
@@ -173,7 +170,7 @@ def score_part(
         first = settings.records[0]
         mlii = played[first].leads[0]
         shown = slice(0, round(EXAMPLE_S * FS))
-        traces = {"raw": mlii.raw, "clean": mlii.reference, "cleaned": outputs[first][0, settled]}
+        traces = {"raw": mlii.raw, "reference": mlii.reference, "cleaned": outputs[first][0, settled]}
         result["example"] = {
             "record": first,
             "condition": condition.label,
@@ -221,7 +218,7 @@ def _lead_names(record: str, count: int, data_dir: Path | None) -> tuple[str, ..
 
 @dataclass(frozen=True, eq=False)
 class _Played:
-    """A record as every system hears it: raw, (leads, samples) mV, and its leads without warm-up."""
+    """A record as every system gets it: raw, (leads, samples) mV, and its leads after the warm-up."""
 
     raw: Samples
     leads: list[Heard]
@@ -234,43 +231,11 @@ def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[
     for record in settings.records:
         chunks = list(_bed(settings, condition, record, leads).chunks())
         raw = np.concatenate([chunk.data for chunk in chunks], axis=1)
-        reference = np.concatenate([chunk.clean for chunk in chunks if chunk.clean is not None], axis=1)
+        reference = np.concatenate(
+            [chunk.reference for chunk in chunks if chunk.reference is not None], axis=1
+        )
         marks = [mark for chunk in chunks for mark in chunk.annotations if mark.symbol in BEAT_SYMBOLS]
         beats = np.array([mark.sample - skip for mark in marks if mark.sample >= skip], np.int64)
         heard = [Heard(FS, *pair, beats) for pair in zip(raw[:, skip:], reference[:, skip:], strict=True)]
         played[record] = _Played(raw, heard)
     return played
-
-
-def stream(raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend) -> dict[str, Samples]:
-    """Clean signals of equal length, (leads, samples) in mV, in step as beds of a ward."""
-    return stream_with_spread(raw, config, backend)[0]
-
-
-def stream_with_spread(
-    raw: dict[str, Samples], config: EngineConfig, backend: AnyBackend
-) -> tuple[dict[str, Samples], dict[str, Samples]]:
-    """As `stream`; and the spread of every sample."""
-    cleaned: dict[str, list[Samples]] = {name: [] for name in raw}
-    spread: dict[str, list[Samples]] = {name: [] for name in raw}
-
-    def rounds() -> Iterator[Sequence[Chunk]]:
-        samples = min(signal.shape[1] for signal in raw.values())
-        for start in range(0, samples, _CHUNK):
-            yield [_chunk(name, start, signal) for name, signal in raw.items()]
-
-    for message in clean(rounds(), config, backend, guarded=False):
-        if isinstance(message, Gap):
-            raise RuntimeError(f"{message.stream}: a record without gaps came out with one")
-        cleaned[message.stream].append(message.cleaned)
-        spread[message.stream].append(message.spread)
-    joined, spreads = (
-        {name: np.concatenate(pieces, axis=1) for name, pieces in parts.items()}
-        for parts in (cleaned, spread)
-    )
-    return joined, spreads
-
-
-def _chunk(name: str, start: int, signal: Samples) -> Chunk:
-    data = signal[:, start : start + _CHUNK]
-    return Chunk(name, start, data, (start + np.arange(data.shape[1])) / FS, 0)

@@ -1,1 +1,1 @@
-"""What a hop, a stream and the LSL path cost."""
+"""The time that a hop, a stream and the LSL path take."""

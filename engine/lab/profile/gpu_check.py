@@ -1,40 +1,42 @@
-"""The figures of the GPU backends in one unattended run: what a call takes, and how many streams fit.
+"""Measure the GPU backends in one unattended run: the time of a call, and how many streams fit.
 
 The network is the U-Net made narrower, to about the 460 000 parameters that the goals were set for.
 Its weights are random: each backend's output is checked against ONNX Runtime, and its time does not
-depend on them. Beside it stands the network that keeps state, as shipped. All times are from numpy
+depend on them. The stateful network is measured as shipped. All times are from numpy
 array to numpy array. What cannot run is listed with its reason.
 """
 
 import gc
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from engine.backends import why_not
-from engine.backends.base import AnyBackend, keeps_state
-from engine.backends.cuda import CudaBackend, CudaSteps
-from engine.backends.flavours import FLAVOURS
-from engine.backends.gpu import dotted, find_gpu, why_no_gpu
-from engine.backends.heartbeat import INTERVAL_S, Heartbeat, StepHeartbeat
+from engine.backends import entry_of, why_not
+from engine.backends.adapters import adapt
+from engine.backends.base import AnyBackend, Runtime, keeps_state
+from engine.backends.gpu.find import dotted, find_gpu, why_no_gpu
+from engine.backends.gpu.heartbeat import INTERVAL_S, Heartbeat, silence
+from engine.backends.gpu.shapes import fixed_samples
 from engine.backends.parity import probe
-from engine.backends.rows import fixed_samples
-from engine.backends.trt import TrtBackend, TrtSteps
+from engine.backends.tensorrt.flavours import FLAVOURS
 from engine.lab.profile.gpu_check_card import make_card
-from engine.lab.profile.gpu_check_eager import Eager, EagerSteps
+from engine.lab.profile.gpu_check_eager import Eager
 from engine.stateful import initial_state
 from models.registry import ModelCard, load_card
-from models.spec import StepSpec
 from streamer.errors import InputError
 
 KEEPS_STATE = "lowdelay"
+EAGER = "eager"
+SYSTEMS = (EAGER, "cuda", "cuda:fp16", "cuda:inductor", "cuda:fp16:inductor", "tensorrt", "tensorrt:fp16")
+STATEFUL_SYSTEMS = (EAGER, "cuda", "tensorrt")
+"""What is measured; all but the first are backends of ours."""
 HOP_S = 0.04
 BATCHES = (256, 1024, 4096, 8192)
 GOALS = {"p50_us": 200.0, "p99_of_p50": 1.2, "paced_p99_of_p99": 2.0, "streams": 30_000}
@@ -44,9 +46,9 @@ _CALLS, _PACED_CALLS, _BATCH_CALLS, _WARMUP_CALLS = 5000, 250, 50, 50
 _IDLE_S = 2.0
 
 Progress = Callable[[str, int, int], None]
-"""Told what is measured, how many parts are done, and of how many."""
-Opened = Callable[..., AnyBackend]
-"""Opens a card for the row counts ``rows``."""
+"""Called with what is measured, how many parts are done, and of how many."""
+Open = Callable[..., Runtime]
+"""Opens a card with options, for the row counts ``rows``."""
 
 
 def check_gpu(progress: Progress) -> dict[str, Any]:
@@ -66,25 +68,10 @@ def check_gpu(progress: Progress) -> dict[str, Any]:
     import torch
 
     stateful = load_card(KEEPS_STATE)
-    steps = cast(StepSpec, stateful.network.steps)
-    windows: dict[str, Opened] = {
-        "eager": Eager,
-        "cuda": CudaBackend,
-        "cuda:fp16": partial(CudaBackend, precision="fp16"),
-        "cuda:inductor": partial(CudaBackend, inductor=True),
-        "cuda:fp16:inductor": partial(CudaBackend, precision="fp16", inductor=True),
-        "tensorrt": TrtBackend,
-        "tensorrt:fp16": partial(TrtBackend, precision="fp16"),
-    }
-    stepping: dict[str, Opened] = {
-        "eager": partial(EagerSteps, steps=steps),
-        "cuda": partial(CudaSteps, steps=steps),
-        "tensorrt": partial(TrtSteps, steps=steps),
-    }
     with TemporaryDirectory() as folder:
         card = make_card(Path(folder))
-        measured = _measure_each(windows, card, progress)
-        measured_steps = _measure_each(stepping, stateful, progress)
+        measured = _measure_each(SYSTEMS, card, progress)
+        measured_steps = _measure_each(STATEFUL_SYSTEMS, stateful, progress)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "gpu": gpu.name,
@@ -107,54 +94,57 @@ def check_gpu(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _measure_each(systems: dict[str, Opened], card: ModelCard, progress: Progress) -> dict[str, Any]:
+def _measure_each(systems: Sequence[str], card: ModelCard, progress: Progress) -> dict[str, Any]:
     measured: dict[str, Any] = {}
-    for done, (name, opened) in enumerate(systems.items()):
+    for done, name in enumerate(systems):
         progress(f"{card.spec.name} {name}", done, len(systems))
-        reason = None if name == "eager" else why_not(name)
+        reason = None if name == EAGER else why_not(name)
         try:
-            measured[name] = {"refused": reason} if reason else _measure(opened, card)
+            measured[name] = {"refused": reason} if reason else _measure(name, card)
         # A check goes on with what runs, and says what does not.
         except (InputError, RuntimeError, ImportError) as error:
             measured[name] = {"refused": f"{type(error).__name__}: {error}"}
     return measured
 
 
-def _measure(opened: Opened, card: ModelCard) -> dict[str, Any]:
+def _open(name: str, card: ModelCard, rows: int) -> Runtime:
+    """A runtime for one number of rows, without a heartbeat."""
+    name, *options = name.split(":")
+    open_runtime: Open = Eager if name == EAGER else entry_of(name).open
+    return open_runtime(card, options, rows=(rows,))
+
+
+def _measure(name: str, card: ModelCard) -> dict[str, Any]:
     """Calls of one row in every way, then large batches; µs."""
     begun = time.perf_counter()
-    backend = opened(card, rows=(1,))
+    runtime = _open(name, card, 1)
     figures: dict[str, Any] = {"open_s": time.perf_counter() - begun}
-    call = make_call(backend, card, 1)
+    call = make_call(adapt(runtime, card.spec), card, 1)
     time_calls(call, _WARMUP_CALLS)
     figures["back_to_back_us"] = percentiles(time_calls(call, _CALLS))
-    figures["transfers_us"] = [ns / 1000 for ns in backend.transfers_ns]
+    figures["transfers_us"] = [ns / 1000 for ns in runtime.transfers_ns]
     time.sleep(_IDLE_S)
     figures["after_idle_us"] = float(time_calls(call, 1)[0]) / 1000
     figures["paced_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
-    beating: Heartbeat | StepHeartbeat
-    if keeps_state(backend):
-        beating = StepHeartbeat(backend)
-    else:
-        beating = Heartbeat(backend, card.spec.leads, card.spec.window)
-    call = make_call(beating, card, 1)
+    beating = Heartbeat(runtime, silence(card.spec))
+    call = make_call(adapt(beating, card.spec), card, 1)
     figures["paced_heartbeat_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
     figures["beats"] = beating.beats
     beating.close()
-    figures["batches"] = {rows: _measure_batch(opened, card, rows) for rows in BATCHES}
+    figures["batches"] = {rows: _measure_batch(name, card, rows) for rows in BATCHES}
     return figures
 
 
-def _measure_batch(opened: Opened, card: ModelCard, rows: int) -> dict[str, Any]:
+def _measure_batch(name: str, card: ModelCard, rows: int) -> dict[str, Any]:
     """Time of a large batch in ms, and how many streams of one lead it means at `HOP_S`."""
     try:
-        backend = opened(card, rows=(rows,))
+        runtime = _open(name, card, rows)
     except (InputError, RuntimeError) as error:
         return {"refused": f"{type(error).__name__}: {error}"}
-    call = make_call(backend, card, rows)
+    call = make_call(adapt(runtime, card.spec), card, rows)
     time_calls(call, 5)
     p50, p99 = np.percentile(time_calls(call, _BATCH_CALLS) / 1e6, (50, 99))
-    backend.close()
+    runtime.close()
     return {"p50_ms": float(p50), "p99_ms": float(p99), "streams": int(rows * 1000 * HOP_S / p99)}
 
 
@@ -164,7 +154,7 @@ def make_call(backend: AnyBackend, card: ModelCard, rows: int) -> Callable[[], o
     if not keeps_state(backend):
         return partial(backend.infer, windows)
     steps = backend.steps
-    samples = windows[:, :, : fixed_samples(steps)[-1]].copy()
+    samples = windows[:, :, : fixed_samples(card.spec)[-1]].copy()
     lookahead = round(card.spec.lookahead_ms / 1000 * card.spec.fs)
     return partial(backend.step, samples, initial_state(samples, steps), lookahead)
 
@@ -188,15 +178,15 @@ def time_calls(call: Callable[[], object], calls: int, every_s: float = 0.0) -> 
 
 
 def percentiles(taken_ns: np.ndarray) -> dict[str, float]:
-    """Percentiles and the longest, µs; none that no call lies beyond."""
+    """Percentiles and the longest, µs; only percentiles that the number of calls supports."""
     shown = [p for p in (50.0, 95.0, 99.0, 99.9) if round(len(taken_ns) * (100 - p)) >= 100]
     figures = {f"p{p:g}": float(np.percentile(taken_ns, p)) / 1000 for p in shown}
     return figures | {"max": float(taken_ns.max()) / 1000}
 
 
 def judge(measured: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Each goal beside what was reached: by the fastest of our backends, streams by that of the most."""
-    ours = {name: each for name, each in measured.items() if name != "eager" and "refused" not in each}
+    """Each goal beside the best figure of our backends."""
+    ours = {name: each for name, each in measured.items() if name != EAGER and "refused" not in each}
     if not ours:
         return {
             name: {"goal": goal, "reached": None, "by": None, "met": False} for name, goal in GOALS.items()
@@ -224,4 +214,5 @@ def judge(measured: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def most_streams(figures: dict[str, Any]) -> int:
     """Streams on one GPU with the batch size that holds the most; 0 where every size was refused."""
-    return max(batch.get("streams", 0) for batch in figures["batches"].values())
+    streams: int = max(batch.get("streams", 0) for batch in figures["batches"].values())
+    return streams

@@ -1,9 +1,9 @@
-"""The network that the GPU check is made with: its goals were set for one of this size."""
+"""The network of the GPU check, of the size that its goals were set for."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.registry import ModelCard, find_network, sha256
+from models.registry import ModelCard, find_network
 
 CHANNELS = (12, 24, 44, 66, 90)
 
@@ -12,7 +12,7 @@ CHANNELS = (12, 24, 44, 66, 90)
 class MadeCard(ModelCard):
     """A network whose files lie in a folder of its own."""
 
-    folder: Path
+    folder: Path = Path()
 
     @property
     def onnx_path(self) -> Path:
@@ -21,7 +21,7 @@ class MadeCard(ModelCard):
 
     @property
     def weights_path(self) -> Path:
-        """The weights that it was exported from."""
+        """Its weights."""
         return self.folder / f"{self.spec.name}.safetensors"
 
 
@@ -30,15 +30,14 @@ def make_card(folder: Path) -> MadeCard:
     import torch
     from safetensors.torch import save_file
 
-    from models.export import export_onnx
+    from models.export import store
     from models.networks.unet import UNet
 
     torch.manual_seed(0)
     network = UNet(CHANNELS)
     count = sum(parameter.numel() for parameter in network.parameters())
     spec = replace(find_network("unet"), name="gpu-check", parameters=count, build=lambda: UNet(CHANNELS))
-    card = MadeCard(spec, {}, folder)
-    save_file(network.state_dict(), card.weights_path)
-    export_onnx(spec, card.weights_path, card.onnx_path)
-    made = {"weights_sha256": sha256(card.weights_path), "onnx_sha256": sha256(card.onnx_path)}
-    return replace(card, trained=made)
+    card = MadeCard(spec, folder=folder)
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    store(card, folder / "weights.safetensors")
+    return card

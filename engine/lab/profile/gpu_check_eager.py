@@ -1,71 +1,26 @@
-"""Networks in torch on the GPU as anybody would call them: what the GPU check measures against."""
+"""Networks in eager torch on the GPU: the baseline of the GPU check."""
 
-from typing import TYPE_CHECKING
-
-from engine.backends.base import Batch, State, check_batch, check_step
+from engine.backends.base import Inputs, Options, Outputs, Runtime
+from engine.backends.pytorch import load_network
 from models.registry import ModelCard
-from models.spec import StepSpec
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
-class Eager:
-    """A network that answers windows, kernel by kernel."""
+class Eager(Runtime):
+    """A network, run kernel by kernel."""
 
     name = "eager"
-    transfers_ns = (0, 0)
 
-    def __init__(self, card: ModelCard, rows: tuple[int, ...]) -> None:
+    def __init__(
+        self, card: ModelCard, options: Options = (), threads: int = 1, rows: tuple[int, ...] = ()
+    ) -> None:
         import torch
 
-        self._torch = torch
-        self.fixed_rows = rows
-        self.leads, self._window = card.spec.leads, card.spec.window
-        self._network = _load(card)
+        self._torch, self.fixed_rows = torch, rows
+        self._network = load_network(card).cuda()
+        self._gives_one = card.network.steps is None
 
-    def infer(self, batch: Batch) -> Batch:
-        """Clean windows (rows, leads, window); the result is new memory."""
-        check_batch(batch, self.leads, self._window)
+    def run(self, inputs: Inputs) -> Outputs:
+        """Run the network on the arrays, in their order."""
         with self._torch.inference_mode():
-            cleaned: Batch = self._network(self._torch.from_numpy(batch).cuda()).cpu().numpy()
-        return cleaned
-
-    def close(self) -> None:
-        """Free the network."""
-        del self._network
-
-
-class EagerSteps:
-    """The same for a network that keeps state."""
-
-    name = "eager"
-    transfers_ns = (0, 0)
-
-    def __init__(self, card: ModelCard, steps: StepSpec, rows: tuple[int, ...]) -> None:
-        import torch
-
-        self._torch = torch
-        self.fixed_rows, self.leads, self.steps = rows, card.spec.leads, steps
-        self._network = _load(card)
-
-    def step(self, samples: Batch, state: State, lookahead: int) -> tuple[Batch, State]:
-        """Take samples (rows, 1, samples) with their state; answer and state are new memory."""
-        check_step(samples, state, lookahead, self.steps)
-        torch = self._torch
-        fed = torch.from_numpy(samples), torch.from_numpy(state), torch.tensor(lookahead)
-        with torch.inference_mode():
-            answer, after = self._network(*(tensor.cuda() for tensor in fed))
-        return answer.cpu().numpy(), after.cpu().numpy()
-
-    def close(self) -> None:
-        """Free the network."""
-        del self._network
-
-
-def _load(card: ModelCard) -> "nn.Module":
-    from safetensors.torch import load_file
-
-    network = card.network.build().eval()
-    network.load_state_dict(load_file(card.weights_path))
-    return network.cuda()
+            results = self._network(*(self._torch.from_numpy(each).cuda() for each in inputs.values()))
+        return [tensor.cpu().numpy() for tensor in ((results,) if self._gives_one else results)]

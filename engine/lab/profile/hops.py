@@ -1,4 +1,4 @@
-"""What hops cost, backend beside backend and engine beside bare call, on the same windows in one run."""
+"""Time hops of several backends, and the engine beside the bare call, on the same windows in one run."""
 
 import gc
 import sys
@@ -43,13 +43,13 @@ class ProfileSettings:
     hops
         Hops of each stream to time, after a warm-up.
     paced
-        Chunks arrive when they are due, as from a device, instead of as fast as they are taken. Each
-        hop then finds caches, clocks and device as an idle machine has them.
+        Chunks arrive when they are due, as from a device, instead of as fast as they are taken. Each hop
+        then meets caches, clocks and a device that have been idle.
     baseline
         Time the bare call too, at the same pace, on the same windows.
     cpu_time
-        Count the CPU time of this thread, not the time that passes: what others on the machine take
-        away is left out, and so is whatever a device or another thread does.
+        Count the CPU time of this thread instead of wall-clock time: other load on the machine is left out,
+        and so is the work of a device or of another thread.
     """
 
     model: str
@@ -77,7 +77,7 @@ class ProfileSettings:
 
     @property
     def clock(self) -> Clock:
-        """What durations are taken from, ns."""
+        """Clock for durations, ns."""
         return time.thread_time_ns if self.cpu_time else time.perf_counter_ns
 
     def turn_hops(self, config: EngineConfig) -> int:
@@ -89,7 +89,7 @@ class ProfileSettings:
 
 @dataclass(frozen=True)
 class Profile:
-    """What came out.
+    """Results of a profile.
 
     Parameters
     ----------
@@ -114,10 +114,10 @@ class Opened:
 def profile(settings: ProfileSettings, show: Show = lambda what, done, total: None) -> Profile:
     """Time hops of every backend that is asked for.
 
-    They take turns of about a second, so that a busy machine hits all alike and none finds the caches
-    as it left them. ``call`` is the runtime call inside the engine; ``overhead`` everything else of a
-    hop: cutting windows, overlap-add, guard, ledger and scoring, for all chunks that make it up; ``hop``
-    is both. ``bare`` is the same call on the same windows without any engine.
+    They take turns of about a second, so that load on the machine affects all alike and each starts with
+    caches that the others have used. ``call`` is the runtime call inside the engine; ``overhead`` is
+    everything else of a hop: cutting windows, overlap-add, guard, ledger and scoring, for all chunks that
+    make it up; ``hop`` is both. ``bare`` is the same call on the same windows without any engine.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def open_timed(card: ModelCard, settings: ProfileSettings, name: str) -> Opened:
 
 
 def _open(card: ModelCard, settings: ProfileSettings) -> tuple[list[Opened], dict[str, str]]:
-    """Backends that run here, and the reasons of those that do not."""
+    """Open the backends that run here; the others with the reason why not."""
     if settings.backend != ALL:
         return [open_timed(card, settings, settings.backend)], {}
     opened, refused = [], {}
@@ -224,7 +224,7 @@ def _open(card: ModelCard, settings: ProfileSettings) -> tuple[list[Opened], dic
 
 
 def _take_turns(lanes: dict[str, Lane], hops: int, turn_hops: int, show: Show) -> dict[str, float] | None:
-    """Time all hops; returns by how much memory grew once all buffers were there, if it lasted so long."""
+    """Time all hops; returns how much memory grew once all buffers were there, if the run was long enough."""
     settled = None
     for done in range(0, hops, turn_hops):
         if done == _SETTLED_TURNS * turn_hops:
@@ -237,7 +237,7 @@ def _take_turns(lanes: dict[str, Lane], hops: int, turn_hops: int, show: Show) -
 
 
 def _memory() -> dict[str, float]:
-    """What this process holds: resident memory, and the blocks of it that are Python objects."""
+    """Resident memory of this process, and the number of blocks that Python has allocated."""
     return {
         "resident_kib": psutil.Process().memory_info().rss / 1024,
         "python_blocks": sys.getallocatedblocks(),

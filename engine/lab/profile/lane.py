@@ -1,4 +1,4 @@
-"""The instrument of `profile`: one backend under an engine, fed at a known pace, every hop timed."""
+"""One backend in an engine that is fed at a known pace, with every hop timed: the instrument of `profile`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,8 @@ from engine.ready_windows import Clock
 from models.registry import ModelCard
 from models.spec import StepSpec
 from streamer.chunk import Chunk
-from streamer.open_source import SourceSettings, play
+from streamer.open_source import play
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 Nanoseconds = NDArray[np.int64]
@@ -77,7 +78,7 @@ class Lane:
         self._messages = clean(self._feed.rounds(), config, self._tap, clock)
         self._scorers = [Scorer(config.fs, len(chunks[0].data)) for _ in range(streams)]
         rows = ("bare", "call", "overhead") if baseline else ("call", "overhead")
-        # Written to already, so that filling them is no growth of memory.
+        # Written to now, so that filling them later does not look like a growth of memory.
         self._took = {row: np.full(hops, -1, np.int64) for row in rows}
         self._done = 0
         self.ledger = Ledger(0)
@@ -108,7 +109,7 @@ class Lane:
             if isinstance(message, Gap):
                 raise RuntimeError("the synthetic patient has no gaps")
             scorer.push(message)
-            # What was on its way while others had their turn waited for them, not for the engine.
+            # Chunks that were due during the turns of others waited for those, not for this engine.
             if message.source_time[0] >= feed.resumed_s:
                 self.ledger.note(message, clock())
         return tap.call_ns, clock() - begun - tap.call_ns - feed.waited_ns
@@ -132,7 +133,7 @@ class Lane:
 
 
 class _Tap(Generic[B]):
-    """Stands between engine and backend: times the calls and keeps them, to be made again."""
+    """Wraps the backend of an engine: times its calls, and keeps their inputs to repeat them."""
 
     def __init__(self, backend: B, clock: Clock) -> None:
         self._backend, self._clock = backend, clock
@@ -181,7 +182,7 @@ class _StepTap(_Tap[StepBackend]):
 
 
 class _Feed:
-    """Hands out a signal again and again, as many streams, and knows how long it was waited for."""
+    """Hands out a signal in a loop, as several streams, and measures how long the engine waited for it."""
 
     def __init__(
         self, chunks: list[Chunk], fs: float, streams: int, paced: bool, clock: Clock, sleep: Sleep
@@ -193,7 +194,7 @@ class _Feed:
         self.resume()
 
     def resume(self) -> None:
-        """Go on from this moment: no chunk is late because somebody else had a turn."""
+        """Restart the schedule now, so that no chunk is late because of another backend's turn."""
         self.resumed_s = self._clock() / 1e9
         self._began_s = self.resumed_s - self._next / self._fs
 
@@ -209,7 +210,7 @@ class _Feed:
                 source_time = np.full(stop - start, asked / 1e9)
             arrived = self._clock()
             together = [
-                Chunk(name, start, chunk.data, source_time, arrived, chunk.clean) for name in self._names
+                Chunk(name, start, chunk.data, source_time, arrived, chunk.reference) for name in self._names
             ]
             self._next = stop
             self.waited_ns += self._clock() - asked

@@ -1,4 +1,4 @@
-"""What the LSL path costs and whether it loses anything, against real outlets in other processes."""
+"""Measure delay and losses of the LSL path with real outlets in other processes."""
 
 import multiprocessing
 import threading
@@ -12,22 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.run.session import Job, Session
+from engine.run.protocol import CleanSettings, Job
+from engine.run.session import Session
+from engine.run.summary import as_json
 from streamer.broadcast.device_profiles import SMOOTH_PACKET_S
 from streamer.broadcast.outlet import Broadcast, BroadcastSettings
 from streamer.chunk import Chunk, StreamInfo
 from streamer.health import StreamHealth
 from streamer.lsl.network import Wanted, find_stream, load_pylsl
-from streamer.lsl.source import LslSettings, LslSource
+from streamer.lsl.settings import LslSettings
+from streamer.lsl.source import LslSource
 from streamer.noise import NoiseSettings
-from streamer.open_source import SourceSettings
 from streamer.resample import Resampler, ratio
+from streamer.settings import SourceSettings
 from streamer.source import Source
 
 NAME = "profile"
 _COUNTER = "counter"
 _LEAVE_S = 10.0
 _SETTLE_S = 2.0
+_START_S = 60.0  # a device is a process, which starts slowly on a busy machine
 
 
 def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[str, Any]:
@@ -40,34 +44,37 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
         kind="lsl",
         leads=("II", _COUNTER),
         seconds=seconds,
-        lsl=LslSettings(stream_name=NAME, scale=1.0),
+        lsl=LslSettings(stream_name=NAME, scale=1.0, timeout=_START_S),
     )
     with _device(BroadcastSettings(NAME, profile=profile, counter=True), leads=("II",), seed=seed):
-        session = Session(Job(source, model))
-        (bed,) = session.beds
-        tap = bed.source = Tap(bed.source)
-        summary = session.run().summary
-    stream, fs = summary["stream"], tap.info.fs
+        session = Session(Job((source,), CleanSettings(model)))
+        (stream,) = session.streams
+        tap = stream.source = Tap(stream.source)
+        (summary,) = session.run().summary.streams
+    live, fs = summary.stream, tap.info.fs
+    if live is None:
+        raise RuntimeError("a run of a live stream says nothing of the stream")
+    in_gaps = live.counts.gap_samples
     span = tap.last - tap.first + 1
     same_rate = ratio(fs, session.config.fs)[0] == ratio(fs, session.config.fs)[1]
     at_engine_rate = tap.stop if same_rate else Resampler(fs, session.config.fs).outputs_before(tap.stop)
-    engine_total = summary["samples_out"] + summary["gap_samples"]
+    engine_total = summary.samples_out + summary.gap_samples
     return {
         "profile": profile,
         "seconds": seconds,
         "counted_by_device": span,
         "received": tap.samples,
-        "in_gaps": stream["gap_samples"],
+        "in_gaps": in_gaps,
         "misplaced": tap.misplaced,
-        "engine_in": summary["samples_in"],
-        "engine_out": summary["samples_out"],
-        "engine_in_gaps": summary["gap_samples"],
+        "engine_in": summary.samples_in,
+        "engine_out": summary.samples_out,
+        "engine_in_gaps": summary.gap_samples,
         "engine_expected": at_engine_rate,
         "exact": tap.misplaced == 0
-        and span == tap.samples + stream["gap_samples"]
-        and summary["samples_lost"] == 0
+        and span == tap.samples + in_gaps
+        and summary.samples_lost == 0
         and engine_total == at_engine_rate,
-        "stream": stream,
+        "stream": as_json(live),
     }
 
 
@@ -79,13 +86,13 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    source = SourceSettings(kind="lsl", seconds=seconds, lsl=LslSettings(stream_name=NAME))
+    source = SourceSettings(kind="lsl", seconds=seconds, lsl=LslSettings(stream_name=NAME, timeout=_START_S))
     with _device(BroadcastSettings(NAME), leads=("II",)):
         bare = context.Process(target=_bare_loop, args=(seconds, there), daemon=True)
         bare.start()
-        session = Session(Job(source, model))
-        (bed,) = session.beds
-        tap = bed.source = Tap(bed.source)
+        session = Session(Job((source,), CleanSettings(model)))
+        (stream,) = session.streams
+        tap = stream.source = Tap(stream.source)
         here.recv()
         session.run()
         bare_pulls = here.recv()
@@ -149,7 +156,7 @@ def _delays_ms(pulls: list[Pull], fs: float) -> NDArray[np.float64]:
 
 @dataclass
 class Tap:
-    """A `Source` that notes of another one's samples where they lie and when they came.
+    """A `Source` that passes on another one, and notes index and arrival of its samples.
 
     The last lead must be the count that the device gives its samples.
     """

@@ -1,4 +1,4 @@
-"""What a measurement ran on, and how busy others kept it: no figure means anything without."""
+"""Describe the machine of a measurement, and how busy other processes kept it."""
 
 import os
 import platform
@@ -59,9 +59,9 @@ def _version(package: str) -> str | None:
 
 
 class Others:
-    """How many cores everybody but this process uses, from one look to the next.
+    """Cores that all other processes use, between one reading and the next.
 
-    What a virtual machine's host takes away (steal) counts as others.
+    Time that the host of a virtual machine takes away (steal) is included.
     """
 
     def __init__(self) -> None:
@@ -76,10 +76,10 @@ class Others:
         return time.perf_counter(), busy - own.user - own.system
 
     def cores(self) -> float:
-        """Mean since the last look."""
+        """Mean since the last reading."""
         before, self._before = self._before, self._look()
         seconds = self._before[0] - before[0]
-        # The kernel counts in ticks of 10 ms: nobody can use less than nothing.
+        # The kernel counts in ticks of 10 ms, so that the difference may come out below zero.
         return max(0.0, (self._before[1] - before[1]) / seconds) if seconds else 0.0
 
 

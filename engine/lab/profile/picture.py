@@ -1,4 +1,4 @@
-"""Pictures of `profile`: where the time went, how it spreads, and how it grows with streams."""
+"""Pictures of `profile`: time by stage, its distribution, and its growth with the number of streams."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ import numpy as np
 from engine.lab.profile.hops import Profile
 from engine.ledger.stages import STAGES
 
-_BEFORE_READY = 3
-"""The first stages (transport, wait, hold) are the signal's pace and the look-ahead, not work."""
+_WORK = STAGES[STAGES.index("queue") :]
+"""The stages before (transport, wait, hold) are the signal's pace and the look-ahead, not work."""
 _BINS = 100
 
 
@@ -28,7 +28,7 @@ def save_profile(profile: Profile, path: Path) -> None:
     figures = profile.figures
     backends = figures["backends"]
     # Only at the real cadence does a sample wait for its window as long as it really would.
-    stacks = [STAGES, STAGES[_BEFORE_READY:]] if figures["cadence"] == "paced" else [STAGES[_BEFORE_READY:]]
+    stacks = [STAGES, _WORK] if figures["cadence"] == "paced" else [_WORK]
     heights = [0.8 + 0.6 * len(backends)] * len(stacks) + [4]
     figure = Figure(figsize=(12, 1 + sum(heights)), layout="constrained")
     figure.suptitle(

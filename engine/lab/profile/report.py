@@ -1,4 +1,4 @@
-"""Percentiles that the number of samples supports, and bounds on what was not seen."""
+"""Percentiles that the number of samples supports, and bounds on the rate of rare events."""
 
 from typing import Any
 

@@ -101,7 +101,7 @@ def find_most(
         return Lane(backend, config, chunks, hops=count, streams=streams, baseline=False, clock=clock)
 
     def fits(streams: int) -> bool:
-        """Whether its typical round does: enough to find where to look closely."""
+        """Whether its median round does, which is enough to find the region to search."""
         show(f"{streams} streams at a glance", 0, rounds)
         probe = lane(streams, _PROBE_ROUNDS)
         probe.turn(_PROBE_ROUNDS)
@@ -115,7 +115,7 @@ def find_most(
             tried.turn(min(_TURN_ROUNDS, rounds - done))
             late = int((tried.durations()["hop"] > hop_ns).sum())
             show(f"{streams} streams", min(done + _TURN_ROUNDS, rounds), rounds)
-            # No more of them can make good what lies beyond the percentile already.
+            # More rounds cannot help: too many are late already.
             if late > rounds * (1 - PERCENTILE / 100):
                 break
         took = tried.durations()

@@ -59,7 +59,7 @@ def sweep_table(figures: dict[str, Any]) -> Table:
 
 
 def profile_notes(figures: dict[str, Any]) -> Iterator[str]:
-    """What the tables do not say, a sentence each."""
+    """Remarks on the tables, a sentence each."""
     for name, backend in figures["backends"].items():
         cold, late, beside = backend["cold_ms"], backend["lateness"], backend["beside_bare"]
         if beside:

@@ -1,1 +1,1 @@
-"""What networks invent, lose and bend, and where the guard's limits come from."""
+"""Track safety (beats that networks invent, erase or distort), and the tuning of the guard's limits."""

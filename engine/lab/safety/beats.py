@@ -1,4 +1,4 @@
-"""Beats in what a network said: invented where there are none, erased where there are some."""
+"""Invented and erased beats in a network's output."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from models.benches.track_f import FS
 from streamer.beats import find_beats
 
 SETTLED_S = 10.0
-"""What a detector says before is not counted."""
+"""Detections before this second are not counted."""
 VISIBLE_MV = 0.15
-"""A deflection from which it can be taken for a beat: IEC 60601-2-27 wants no count below it."""
+"""Least height of a deflection that may count as a beat; IEC 60601-2-27 forbids counting smaller ones."""
 RUN_GAP_S = 2.0
 """Invented beats no further apart than this make a run …"""
 _RUN_S = 3.0
@@ -73,12 +73,12 @@ def against(
 ) -> dict[str, Any]:
     """Beats that were erased, and those that are neither in the record nor in a silent stretch."""
     tolerance = round(MATCH_S * FS)
-    # What the detector misses in the reference is not the network's loss.
+    # Beats that the detector misses even in the reference are not counted as erased.
     seen = find_beats(reference, FS)
     there = beats[match_beats(beats, seen, tolerance)[0]]
     there = there[there >= SETTLED_S * FS]
     for start, stop in broken:
-        # The input does not show them.
+        # These are not visible in the input.
         there = there[(there < start) | (there >= stop)]
     said = there[whole(there, shown)]
     ours, _ = match_beats(said, found, tolerance)
@@ -95,7 +95,7 @@ def against(
 
 
 def whole(beats: Beats, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which beats lie whole in what was shown."""
+    """Which beats lie completely in samples that were shown."""
     reach = round(_HALF_WIDTH_S * FS)
     return np.array([bool(shown[max(0, b - reach) : b + reach].all()) for b in beats], np.bool_)
 
@@ -115,7 +115,7 @@ def _runs_s(beats: Beats) -> list[float]:
 
 
 def could_run(cleaned: NDArray[np.float32], shown: NDArray[np.bool_]) -> bool:
-    """Whether as much was shown as a run takes: a quick look, where a detector would take long."""
+    """Whether enough was shown for a run: a quick test that spares a slow detector."""
     visible = shown & (np.abs(cleaned) >= VISIBLE_MV / 2)
     # Where a beat is found may lie so far from where it is that high.
     near = binary_dilation(visible, iterations=round(_NEAR_S * FS))

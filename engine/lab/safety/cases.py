@@ -1,4 +1,4 @@
-"""Signals that tempt a network to invent a beat or to lose one, and what is true of each."""
+"""Test signals in which a network may invent or erase beats, with the ground truth of each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,11 @@ from models.beat_matching import Beats
 from models.benches.track_f import FS, LEAD
 from streamer.chunk import Samples
 from streamer.noise import KINDS, join_blocks, take
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.find import find_record
 from streamer.records.nstdb import load_tape
 from streamer.records.record import BEAT_SYMBOLS, clean_reference, read_record
+from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 
 NOISES = (*KINDS, "mains", "white")
@@ -31,16 +32,16 @@ _START_S = 300.0
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One signal and its truth.
+    """One test signal and its ground truth.
 
     Parameters
     ----------
     group
-        What it tempts a network to.
+        The kind of error that it provokes.
     raw
-        What the engine hears, (leads, samples) mV at 360 Hz.
+        Input of the engine, (leads, samples) mV at 360 Hz.
     reference
-        What it should say, in the same shape; None where there is no ECG, or nobody knows.
+        Ideal output, in the same shape; None where there is no ECG, or it is not known.
     beats, ectopic
         Sample index of every beat, and of those that are ventricular.
     silent
@@ -130,7 +131,8 @@ def hiss(count: int, seed: int) -> Samples:
 def hum(count: int, seed: int) -> Samples:
     """Mains hum and a little hiss, (1, count)."""
     mains = MAINS_MV * np.sin(2 * np.pi * 50 * np.arange(count) / FS)
-    return (mains + 0.002 / WHITE_MV * hiss(count, seed)).astype(np.float32)
+    heard: Samples = (mains + 0.002 / WHITE_MV * hiss(count, seed)).astype(np.float32)
+    return heard
 
 
 def _play(
@@ -155,7 +157,7 @@ def _play(
     marks = [mark for chunk in chunks for mark in chunk.annotations if mark.symbol in BEAT_SYMBOLS]
     beats = np.array([mark.sample for mark in marks], np.int64)
     wide = np.array([mark.sample for mark in marks if mark.symbol == "V"], np.int64)
-    reference = np.concatenate([chunk.clean for chunk in chunks if chunk.clean is not None], axis=1)
+    reference = np.concatenate([chunk.reference for chunk in chunks if chunk.reference is not None], axis=1)
     return np.concatenate([chunk.data for chunk in chunks], axis=1), reference, beats, wide
 
 
@@ -208,8 +210,10 @@ def _fibrillation(data_dir: Path | None) -> Case:
         episodes = zip(starts, stops, strict=True)
         moved += [(a - first + offset, b - first + offset) for a, b in episodes if first <= a < last]
         offset += last - first
-    raw, clean = (np.concatenate([x[:, a:b] for a, b in pieces], axis=1) for x in (record.data, reference))
-    return Case("fibrillation", FIBRILLATION, raw, clean, fibrillating=tuple(moved))
+    raw, reference = (
+        np.concatenate([x[:, a:b] for a, b in pieces], axis=1) for x in (record.data, reference)
+    )
+    return Case("fibrillation", FIBRILLATION, raw, reference, fibrillating=tuple(moved))
 
 
 def _synthetic_fibrillation() -> Case:
@@ -249,7 +253,7 @@ def _lead_swap(record: str, data_dir: Path | None) -> Case:
 
 
 def _bad_input(kind: str, data_dir: Path | None) -> Case:
-    """Five seconds of input that cannot be used, in a clean record."""
+    """Five seconds of unusable input in a record without added noise."""
     raw, reference, beats, wide = _play(RECORDS[0], data_dir)
     start, stop = round(_CUT_S * FS), round((_CUT_S + 5.0) * FS)
     raw = raw.copy()

@@ -1,12 +1,12 @@
-"""Read off validation data how unsure a network may be: what stands on its card under ``guard``.
+"""Derive from validation data the uncertainty that a network may have: the entry ``guard`` of its card.
 
-Limits are as high as noise allows that no test hears: by them noise alone, without a heart, shows no
-rhythm. While that can be had above whatever the network comes to on clean validation records, no clean
-ECG is withheld. Where it cannot, the card says what it costs: nothing invented goes before nothing
-withheld.
+The limits are found on validation data, which no test uses. With them, noise alone (no ECG) shows no run of
+beats. Where this can be had above the greatest uncertainty on noiseless validation records, nothing of those
+records is withheld; otherwise the card states how much is: not to invent beats comes before not to withhold
+any.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,38 +17,41 @@ from numpy.typing import NDArray
 from engine.backends.base import AnyBackend, Backend, Batch, keeps_state
 from engine.config import EngineConfig
 from engine.guard.checks import Checks
+from engine.guard.limits import Limits
 from engine.guard.stage import guard
-from engine.guard.uncertainty import Limits
+from engine.lab.replay import play
 from engine.lab.safety.beats import could_run
 from engine.lab.safety.cases import Case
 from engine.lab.safety.scores import Said, score
 from engine.lab.safety.validation_signals import noise_alone, record_with_noise
-from engine.messages import Emitted, Mark
+from engine.marks import Mark
+from engine.messages import Emitted
 from engine.pipeline import unguarded
 from models.benches.track_f import FS, VALIDATION_RECORDS
+from models.card import GuardLimits, GuardRow
 from models.registry import ModelCard
-from streamer.chunk import Chunk, Samples
 
 LOOKAHEADS_MS = (300.0, 100.0, 0.0)
 HOP_MS = 200.0
 RECORD_S, NOISE_S, WARMUP_S = 120.0, 1200.0, 10.0
 MARGIN = 1.1
-"""Times the greatest contradiction on clean records: above it none of them is withheld."""
+"""A limit of so many times the greatest contradiction on noiseless records withholds none of them."""
 STATED = 0.42
-"""The same of a network that states its error, at least: noise raises that before it makes the network
-useless. At 0.35 a tenth of the hops of electrode motion at 0 dB are withheld, at this a twentieth."""
+"""Least value of the same for a network that predicts its own error, which noise raises before the output
+becomes useless. At 0.35 a tenth of the hops of electrode motion at 0 dB are withheld, at this a twentieth."""
 FREE = (
     *((doubted, 0.7 * doubted) for doubted in (2.0, 1.7, 1.4, 1.2, 1.0)),
     *((1.0, believed) for believed in (0.6, 0.5)),
 )
-"""Shares of that above which it is doubted, and below which believed again, in the order of preference:
-these cost nothing on clean records."""
+"""Pairs of factors on that: above the first the output is withheld, below the second it is shown again. In
+order of preference; these withhold nothing of noiseless records."""
 DEAR = (
     *((doubted, 0.5) for doubted in (0.9, 0.8, 0.7, 0.6, 0.5)),
     *((both, both) for both in (0.4, 0.3, 0.2, 0.1)),
 )
-"""And these withhold some of them."""
-_CHUNK = 360
+"""These withhold some of them."""
+ROUND = 360
+"""Samples that arrive together: a second, so that a call has many windows."""
 
 
 def find_limits(
@@ -56,55 +59,57 @@ def find_limits(
     backend: AnyBackend,
     data_dir: Path | None,
     tell: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
-    """The entry ``guard`` of a network's card.
+) -> GuardLimits:
+    """What a network's card says of the guard.
 
     Parameters
     ----------
     tell
-        Told what has been measured.
+        Called with what has been measured.
 
     Returns
     -------
-    dict
-        ``contradiction``: a row for each of `LOOKAHEADS_MS`, with the limits, what they were read
-        off, and what they come to on the same data.
+    GuardLimits
+        A row for each of `LOOKAHEADS_MS`, with the limits, what they were read off, and what they
+        come to on the same data.
     """
     remembering = backend if keeps_state(backend) else _Remembering(backend)
-    clean = [
+    reference = [
         record_with_noise(record, "none", 0.0, RECORD_S + WARMUP_S, data_dir) for record in VALIDATION_RECORDS
     ]
     noises = [signal for _, signal in noise_alone(NOISE_S + WARMUP_S, data_dir)]
     rows = []
     for lookahead_ms in LOOKAHEADS_MS:
         config = EngineConfig.of(card.spec, lookahead_ms, HOP_MS)
-        records = [list(unguarded(in_chunks(raw), config, remembering)) for raw in clean]
-        alone = [list(unguarded(in_chunks(raw), config, remembering)) for raw in noises]
+        records = [
+            list(unguarded(play({"validation": raw}, ROUND), config, remembering)) for raw in reference
+        ]
+        alone = [list(unguarded(play({"validation": raw}, ROUND), config, remembering)) for raw in noises]
         greatest = max(float(np.nanmax(contradictions(messages, config))) for messages in records)
         harmless = max(MARGIN * greatest, STATED if keeps_state(backend) else 0.0)
         doubted, believed, _ = _find(harmless, partial(_runs, alone, config))
         limits = Limits(((lookahead_ms, doubted, believed),))
-        row = {
-            "lookahead_ms": lookahead_ms,
-            "doubted": round(doubted, 4),
-            "believed": round(believed, 4),
-            "greatest_on_clean": round(greatest, 4),
-            "clean_bypassed_percent": round(100 * _bypassed(records, config, limits), 2),
-            "runs_of_noise": _runs(alone, config, limits),
-        }
+        row = GuardRow(
+            lookahead_ms=lookahead_ms,
+            doubted=round(doubted, 4),
+            believed=round(believed, 4),
+            greatest_on_clean=round(greatest, 4),
+            clean_bypassed_percent=round(100 * _bypassed(records, config, limits), 2),
+            runs_of_noise=_runs(alone, config, limits),
+        )
         tell(f"{card.spec.name}, look-ahead {lookahead_ms:g} ms: {row}")
         rows.append(row)
-    return {
-        "measured_on": "validation records, and noise of training and validation, of Track F, hop 200 ms",
-        "contradiction": rows[::-1],
-    }
+    return GuardLimits(
+        measured_on="validation records, and noise of training and validation, of Track F, hop 200 ms",
+        contradiction=tuple(rows[::-1]),
+    )
 
 
 def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, int]:
-    """Where to doubt and to believe again: the first by which noise shows no rhythm.
+    """Withholding and showing limit: the first pair with which noise alone shows no run of beats.
 
-    Of those that are free the one after it, for noise that is worse than what was heard here. Returns
-    the last, and the runs that are left, where none helps.
+    Of `FREE` the pair after it is taken, as a margin for worse noise. Where none suffices: the last one, and
+    the runs that remain.
     """
     tried = [*FREE, *DEAR]
     for number, (doubted, believed) in enumerate(tried):
@@ -116,7 +121,7 @@ def _find(highest: float, runs: Callable[[Limits], int]) -> tuple[float, float, 
 
 
 class _Remembering:
-    """A backend that answers a window it has seen without asking again: look-aheads share windows."""
+    """A backend that caches its answers, because runs at several look-aheads share windows."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -136,27 +141,20 @@ class _Remembering:
         self._backend.close()
 
 
-def in_chunks(raw: Samples) -> Iterator[list[Chunk]]:
-    """A signal (leads, samples) as a device would send it."""
-    for start in range(0, raw.shape[1], _CHUNK):
-        data = raw[:, start : start + _CHUNK]
-        yield [Chunk("validation", start, data, (start + np.arange(data.shape[1])) / FS, 0)]
-
-
 def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.float64]:
-    """`Doubt.contradiction` of the first lead after the warm-up, hop by hop."""
-    stateful = any(isinstance(message, Emitted) and not message.hop.predicted.size for message in messages)
+    """`Uncertainty.contradiction` of the first lead after the warm-up, hop by hop."""
+    stateful = any(isinstance(message, Emitted) and message.answer.stateful for message in messages)
     checks = Checks(config, 1, Limits(None), stateful=stateful)
     found = []
     for message in messages:
         checks.judge(message)
         if message.start >= WARMUP_S * FS:
-            found.append(checks.doubt.contradiction[0])
+            found.append(checks.uncertainty.contradiction[0])
     return np.array(found)
 
 
 def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) -> float:
-    """Share of hops after the warm-up that are not the network's word."""
+    """Share of hops after the warm-up that are not the network's output."""
     guarded = (message for messages in records for message in guard(messages, config, limits))
     return float(
         np.mean(
@@ -170,7 +168,7 @@ def _bypassed(records: list[list[Any]], config: EngineConfig, limits: Limits) ->
 
 
 def _runs(noises: list[list[Any]], config: EngineConfig, limits: Limits) -> int:
-    """Runs of beats over 3 s that leave where there is no heart, of the first noise that shows any."""
+    """Runs of beats longer than 3 s in the output for noise alone, of the first noise that has any."""
     for messages in noises:
         said = Said()
         for message in guard(messages, config, limits):

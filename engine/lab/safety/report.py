@@ -1,12 +1,12 @@
 """Tables of track safety, as CSV, JSON and Markdown."""
 
 import csv
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from engine.lab.parts import code_sha256, fingerprint
+from engine.lab.results import write_results
 from engine.lab.safety.summary import NOISY, summarise
 from engine.lab.safety.track import SafetySettings
 
@@ -31,14 +31,14 @@ _WAVES = ("bypassed_percent", "p_wave_r", "st_bias_uv", "st_low_uv", "st_high_uv
 
 
 def figures_of(group: str) -> tuple[str, ...]:
-    """Names of the figures that a group of cases is read by."""
+    """Names of the figures that are listed for a group of cases."""
     if group in _FIGURES:
         return _FIGURES[group]
     return _SHAPES if group.startswith("ectopic") else _WAVES
 
 
 def write_safety(rows: list[dict[str, Any]], settings: SafetySettings, folder: Path) -> str:
-    """Write ``safety.csv``, ``safety.json`` and ``report.md``; returns the latter."""
+    """Write ``safety.csv``, ``safety.json``, the summary alone, and ``report.md``; returns the last."""
     manifest = {
         "hop_ms": settings.hop_ms,
         "seconds": settings.seconds,
@@ -47,8 +47,8 @@ def write_safety(rows: list[dict[str, Any]], settings: SafetySettings, folder: P
         "version": version("ecg-stream"),
     }
     text = safety_markdown(rows)
-    report = {"track": "safety", "manifest": manifest, "summary": summarise(rows), "rows": rows}
-    (folder / "safety.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    report = {"track": "safety", "manifest": manifest, "summary": summarise(rows)}
+    write_results(folder / "safety.json", report)
     names = list(dict.fromkeys(name for row in rows for name in row))
     with (folder / "safety.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
@@ -63,7 +63,7 @@ def safety_markdown(rows: list[dict[str, Any]]) -> str:
     lines = ["# Track safety", "", *_summary(rows)]
     for group in dict.fromkeys(row["group"] for row in rows):
         members = [row for row in rows if row["group"] == group]
-        # A figure that no case of the group has says nothing.
+        # Leave out figures that no case of the group has.
         names = [name for name in figures_of(group) if any(row.get(name) is not None for row in members)]
         head = ["system", "look-ahead ms", "case", "s", "guard", *(name.replace("_", " ") for name in names)]
         lines += [f"## {group}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]

@@ -1,4 +1,4 @@
-"""What a case of track safety comes to: beats invented and lost, shapes bent, time to recover."""
+"""Figures of a case of track safety: invented and erased beats, distortion, time to recover."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,8 @@ from engine.config import EngineConfig
 from engine.lab.safety.beats import SETTLED_S, against, all_beats, invented, whole
 from engine.lab.safety.cases import Case
 from engine.lab.wave_shapes import P_S, cut, median_r
-from engine.messages import Cleaned, Mark, Reason
+from engine.marks import Mark, Reason
+from engine.messages import Cleaned
 from models.benches.track_f import FS
 
 _BLOCK_S = 0.4
@@ -29,7 +30,7 @@ _ISO_S, _ST_S = (-0.08, -0.06), (0.1, 0.12)
 
 @dataclass
 class Said:
-    """What left the engine in one case, first lead."""
+    """Output of the engine in one case, first lead."""
 
     pieces: list[NDArray[np.float32]] = field(default_factory=list)
     marks: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -49,14 +50,14 @@ class Said:
 
     @property
     def shown(self) -> NDArray[np.bool_]:
-        """Which of them are the network's word."""
+        """Which of them are the network's output."""
         return np.concatenate(self.marks) < Mark.BYPASSED
 
 
 def score(case: Case, said: Said, config: EngineConfig) -> dict[str, Any]:
-    """Figures of a case; None where it has nothing to say of one."""
+    """Figures of a case; None for those that do not apply to it."""
     cleaned, shown = said.cleaned, said.shown
-    # What was passed raw is no word of the network: a detector must not see it.
+    # Samples that were passed raw are not the network's output: hide them from the detector.
     word = np.where(shown, np.nan_to_num(cleaned), np.float32(0))
     found = all_beats(word)
     found = found[shown[np.minimum(found, len(shown) - 1)]]
@@ -118,7 +119,7 @@ def _shapes(
 def _fibrillation(
     case: Case, cleaned: NDArray[np.float32], reference: NDArray[np.float32], shown: NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """How much of the episodes is shown, how alike it is, and how long they were hidden."""
+    """How much of the episodes is shown, its correlation, and how long they were hidden."""
     inside = np.zeros(len(shown), np.bool_)
     for start, stop in case.fibrillating:
         inside[start:stop] = True

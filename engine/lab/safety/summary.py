@@ -1,4 +1,4 @@
-"""Track safety at a glance: one row per system, with the guard off and on."""
+"""Summary of track safety: one row per system, with the guard off and on."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,34 +1,28 @@
-"""Track safety: whether a network invents, loses or bends beats, and whether the guard catches it.
+"""Track safety: whether a network invents, erases or distorts beats, and whether the guard prevents it.
 
-Every case of `engine.lab.safety.cases` is streamed once, and scored twice: as the network says it, and
-as the guard lets it out. What the guard passed raw is not counted as said.
+Every case of `engine.lab.safety.cases` goes through the network once; its output is scored without the guard
+and as the guard releases it. Samples that the guard passed raw are not counted as the network's output.
 """
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.backends import open_backend
 from engine.config import EngineConfig
+from engine.guard.limits import limits_of
 from engine.guard.stage import guard
-from engine.guard.uncertainty import limits_of
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
-from engine.lab.safety.cases import Case, case_names, make_case
+from engine.lab.replay import play
+from engine.lab.safety.cases import case_names, make_case
 from engine.lab.safety.scores import Said, score
 from engine.messages import Emitted
 from engine.pipeline import unguarded
 from models.benches.track_f import FS
 from models.registry import load_card
-from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.records.find import find_record
-
-_CHUNK = 36
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,7 @@ def safety_part(settings: SafetySettings, name: str, lookahead_ms: float, group:
     config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
     made = make_case(group, case, settings.seconds, settings.data_dir)
     backend = open_backend(settings.backend, card)
-    bare, guarded = tee(unguarded(_rounds(made), config, backend))
+    bare, guarded = tee(unguarded(play({"case": made.raw}), config, backend))
     limits = limits_of(card)
     said = {"off": Said(), "on": Said()}
     # In step, so that no more than a hop waits between them.
@@ -97,10 +91,3 @@ def safety_part(settings: SafetySettings, name: str, lookahead_ms: float, group:
     }
     rows = [{**about, "guard": label, **score(made, one, config)} for label, one in said.items()]
     return {"rows": rows}
-
-
-def _rounds(case: Case) -> Iterator[list[Chunk]]:
-    for start in range(0, case.raw.shape[1], _CHUNK):
-        data = case.raw[:, start : start + _CHUNK]
-        stamps = (start + np.arange(data.shape[1])) / FS
-        yield [Chunk("case", start, data, stamps, time.perf_counter_ns())]

@@ -1,7 +1,6 @@
-"""What the thresholds of `engine.guard.checks` were read off: validation records, and noise alone.
+"""Measure what the thresholds of `engine.guard.checks` are chosen from: records, and noise alone.
 
-A threshold has to lie between what it must let pass (records, with noise that the network copes with)
-and what it must catch (noise without a heart).
+A threshold must let pass records with moderate noise, and stop noise without an ECG.
 """
 
 from collections.abc import Iterator
@@ -16,11 +15,13 @@ from engine.backends import open_backend
 from engine.backends.base import keeps_state
 from engine.config import EngineConfig
 from engine.guard.checks import Checks
+from engine.guard.limits import limits_of
 from engine.guard.stage import guard
-from engine.guard.uncertainty import limits_of
-from engine.lab.safety.guard_limits import in_chunks
+from engine.lab.replay import play
+from engine.lab.safety.guard_limits import ROUND
 from engine.lab.safety.validation_signals import noise_alone, record_with_noise
-from engine.messages import Emitted, Mark
+from engine.marks import Mark
+from engine.messages import Emitted
 from engine.pipeline import unguarded
 from models.benches.track_f import FS, VALIDATION_RECORDS
 from models.registry import load_card
@@ -72,12 +73,14 @@ def _look(settings: TuneSettings, signals: list[Samples]) -> dict[str, Any]:
                     level, floor = checks.evidence.level[:, 0], checks.evidence.floor[:, 0]
                     prominence.append(level[0] / max(floor[0], 1e-6))
                     kept.append(level[1] / max(level[0], 1e-6))
-                    unsure.append(checks.doubt.contradiction[0])
+                    unsure.append(checks.uncertainty.contradiction[0])
                 yield message
 
         bypassed += [
             bool((message.marks == Mark.BYPASSED).any())
-            for message in guard(watched(unguarded(in_chunks(raw), config, backend)), config, limits)
+            for message in guard(
+                watched(unguarded(play({"validation": raw}, ROUND), config, backend)), config, limits
+            )
             if isinstance(message, Emitted) and message.start >= _WARMUP_S * FS
         ]
     backend.close()

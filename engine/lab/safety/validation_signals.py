@@ -9,8 +9,9 @@ from engine.lab.safety.cases import both_ways, hiss, hum
 from models.benches.track_f import FS, LEAD
 from streamer.chunk import Samples
 from streamer.noise import KINDS, join_blocks, take
-from streamer.open_source import SourceSettings, open_signal, play
+from streamer.open_source import open_signal, play
 from streamer.records.nstdb import load_tape
+from streamer.settings import SourceSettings
 
 _START_S = 600.0
 _SEED = 5
@@ -36,10 +37,10 @@ def record_with_noise(record: str, kind: str, snr: float, seconds: float, data_d
 
 
 def noise_alone(seconds: float, data_dir: Path | None) -> Iterator[tuple[str, Samples]]:
-    """Each noise without a heart, by name, (1, samples) mV; electrode motion, most like beats, first.
+    """Each noise without an ECG, by name, (1, samples) mV; first electrode motion, which is most like beats.
 
-    Recorded noise is what no test hears: of validation first, then of training, both channels, upright
-    and inverted. What is made is the same throughout, so that `_MADE_S` of it is enough.
+    Recorded noise is from the validation and training parts, never from the test part: both channels,
+    upright and inverted. Synthetic noise is stationary, so that `_MADE_S` of it is enough.
     """
     for kind in sorted(KINDS, key=lambda kind: kind != "em"):
         tapes = [load_tape(kind, part, FS, data_dir) for part in ("validation", "train")]

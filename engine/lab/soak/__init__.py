@@ -1,1 +1,1 @@
-"""A day of patients with every fault."""
+"""The soak test: a day of patients with every fault."""

@@ -1,4 +1,4 @@
-"""A day of several patients with every fault, as fast as the machine allows, and its account."""
+"""Run a day of several patients with every fault, as fast as possible, and account for every sample."""
 
 import gc
 import heapq
@@ -14,9 +14,9 @@ import psutil
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
-from engine.guard.uncertainty import limits_of
+from engine.guard.limits import limits_of
 from engine.lab.soak.patient import ROUND_S, SoakPatient
-from engine.ledger.stages import Histogram
+from engine.ledger.histogram import Histogram
 from engine.pipeline import clean
 from engine.run.ctrl_c import ctrl_c_noted
 from engine.sinks.recording import Recording
@@ -38,7 +38,7 @@ class SoakSettings:
     Parameters
     ----------
     hours, streams
-        How much signal, and of how many patients.
+        Hours of signal, and number of patients.
     minutes
         Real time after which to stop wherever it is; None goes on to the end.
     model
@@ -205,7 +205,7 @@ def _pace(pace: _Pace) -> dict[str, Any]:
             f"{which}_hour": {f"p{p}": hour.percentile_ms(p) for p in (50, 99)}
             for which, hour in (("first", first), ("last", last))
         }
-        # What else the machine did in between shows here.
+        # Wall-clock time includes other load on the machine.
         figures[name]["p99_by_hour"] = [round(hour.percentile_ms(99), 1) for hour in whole]
         figures[name]["p99_change_percent"] = 100 * (last.percentile_ms(99) / first.percentile_ms(99) - 1)
     return figures

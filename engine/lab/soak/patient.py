@@ -1,4 +1,4 @@
-"""One patient of a soak: a device with faults, and what becomes of each of its samples."""
+"""One patient of a soak: a device with faults, and the account of its samples."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,8 @@ import numpy as np
 
 from engine.config import EngineConfig
 from engine.ledger.account import Account
-from engine.messages import Emitted, Gap, Mark
+from engine.marks import Mark
+from engine.messages import Emitted, Gap
 from streamer.chunk import Chunk
 from streamer.faults.schedule import FaultSettings, parse_faults
 from streamer.faults.source import FaultySource
@@ -16,7 +17,8 @@ from streamer.records.record import WfdbRecord
 from streamer.records.replay import RecordSignal
 from streamer.resample import resample, resampled_info
 from streamer.source import Player
-from streamer.synthetic import SyntheticPatient, synthetic_tape
+from streamer.synthetic import SyntheticPatient
+from streamer.synthetic_noise import synthetic_tape
 
 ROUND_S = 1.0
 """Signal that is handed over at once: the devices' packets, and the unit of the timing."""
@@ -26,7 +28,7 @@ FIRST_FAULT_S = 120.0
 """By then the true rates of the devices are known to the sample over the longest break."""
 
 _TAPE_S = 120.0
-_TOLERANCE = np.float32(2e-6)  # of a sample's size: overlap-add adds up single-precision weights
+_TOLERANCE = np.float32(2e-6)  # relative to the sample: overlap-add sums in single precision
 _MISSING = int(Mark.MISSING)
 
 
@@ -52,7 +54,7 @@ class SoakPatient:
         patient = SyntheticPatient(fs=fs, seed=seed + number, leads=("II",))
         block = patient.read(0, round(_TAPE_S * fs))
         tape = WfdbRecord(f"patient-{number}", fs, ("II",), block.data, block.annotations)
-        # Without a reference nothing is scored: a day of figures of merit would prove nothing here.
+        # No reference: a soak counts samples and scores no quality.
         signal = RecordSignal(tape, tape.name, loop=True, noisy=True)
         silent = NoiseMixer(
             NoiseSettings({}), np.ones(1), power_ac, lambda kind: synthetic_tape(kind, fs, 0), 1

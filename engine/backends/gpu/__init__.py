@@ -1,0 +1,1 @@
+"""What every backend on an NVIDIA GPU needs: the driver, captured graphs, fixed shapes, a heartbeat."""

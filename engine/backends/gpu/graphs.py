@@ -1,0 +1,99 @@
+"""A network as captured CUDA graphs: what TensorRT and torch have in common.
+
+A graph has one shape, so there is one for every number of rows that is run, and for a stateful
+network for every number of rows and samples. All are captured on opening: none is left to be made
+while a stream waits.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.base import Inputs, Outputs, Runtime
+from engine.backends.gpu.shapes import Size, pieces, stretches
+from engine.backends.ports import Ports, Spec
+
+
+class CapturedGraph(Protocol):
+    """A graph that copies pinned memory to the GPU, computes, and copies back."""
+
+    @property
+    def inputs(self) -> Mapping[str, NDArray[Any]]:
+        """Pinned memory that it reads, by the names of the ports."""
+
+    @property
+    def outputs(self) -> Mapping[str, NDArray[Any]]:
+        """Pinned memory that it writes, valid until any graph of the network runs again."""
+
+    def run(self) -> tuple[int, int]:
+        """Launch it and wait; returns how long the copies to the device and back took, ns."""
+
+
+class GraphRuntime(Runtime):
+    """Cuts every call to the shapes of the graphs, and joins what they give. Not for two threads at once.
+
+    A stateful network takes samples in as many steps as they need, and answers as if it were one.
+    Its state lives on the host, 41 kB a row, and goes there and back with every step.
+
+    Parameters
+    ----------
+    graphs
+        By rows and samples.
+    release
+        Frees what the graphs use.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: Spec,
+        graphs: Mapping[Size, CapturedGraph],
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name, self._spec = name, spec
+        self.fixed_rows = tuple(sorted({rows for rows, _ in graphs}))
+        self._fixed_samples = tuple(sorted({samples for _, samples in graphs}))
+        self._graphs, self._release = graphs, release
+
+    def run(self, inputs: Inputs) -> Outputs:
+        """Run graphs on all rows and samples; the results are new memory, all else is made before."""
+        noisy = inputs["noisy"]
+        shapes = Ports.of(self._spec, len(noisy), noisy.shape[2]).outputs.values()
+        answer, *states = (np.empty(shape, np.float32) for shape in shapes)
+        for state in states:
+            state[:] = inputs["state"]
+        to_device = to_host = 0
+        for part, count in pieces(len(noisy), self.fixed_rows):
+            rows = part.stop - part.start
+            for stretch, length in stretches(noisy.shape[2], self._fixed_samples):
+                graph = self._graphs[count, length]
+                # Rows that are left over keep what they held: no row depends on another.
+                graph.inputs["noisy"][:rows] = noisy[part, :, stretch]
+                for state in states:
+                    graph.inputs["state"][:rows] = state[part]
+                    graph.inputs["lookahead"][...] = inputs["lookahead"]
+                there, back = graph.run()
+                answered, *after = graph.outputs.values()
+                answer[part, :, stretch] = answered[:rows]
+                for state, new in zip(states, after, strict=True):
+                    state[part] = new[:rows]
+                to_device, to_host = to_device + there, to_host + back
+        self.transfers_ns = to_device, to_host
+        return [answer, *states]
+
+    def close(self) -> None:
+        """Free graphs, network and memory."""
+        self._graphs = {}
+        self._release()
+
+
+def largest_sizes(ports: Iterable[Ports]) -> dict[str, int]:
+    """Numbers that each port holds at most, where all graphs share their memory."""
+    largest: dict[str, int] = {}
+    for each in ports:
+        for name, shape in (each.inputs | each.outputs).items():
+            largest[name] = max(largest.get(name, 0), math.prod(shape))
+    return largest

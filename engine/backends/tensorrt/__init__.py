@@ -1,0 +1,1 @@
+"""TensorRT: which of its two libraries serves this GPU, plans on disk, and running one."""

@@ -1,0 +1,16 @@
+"""`ecg-stream evaluate …`: how well systems clean, each track in a file of its own."""
+
+from engine.commands.evaluate.frontier_command import frontier
+from engine.commands.evaluate.qtdb_command import qtdb
+from engine.commands.evaluate.safety_command import safety
+from engine.commands.evaluate.stress_command import stress
+from engine.commands.evaluate.tables_command import tables
+from engine.commands.evaluate.track_f_command import track_f
+from engine.commands.evaluate.track_s_command import track_s
+from streamer.console.panels import command_group
+
+evaluate = command_group(
+    "evaluate",
+    "Score networks and filters, for quality and for safety.",
+    (track_f, track_s, qtdb, stress, safety, frontier, tables),
+)

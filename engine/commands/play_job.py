@@ -1,0 +1,122 @@
+"""From the options of playing to a job."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from engine.commands.options import lookahead_ms
+from engine.commands.play_options import (
+    LiveOptions,
+    NetworkOptions,
+    NoiseOptions,
+    RecordOptions,
+    SourceOptions,
+)
+from streamer.console.options import literal
+
+if TYPE_CHECKING:
+    from engine.run.protocol import Job
+    from streamer.settings import SourceSettings
+
+
+def job_of(
+    source: SourceOptions,
+    noise: NoiseOptions,
+    network: NetworkOptions,
+    live: LiveOptions,
+    record: RecordOptions,
+    *,
+    seconds: float | None,
+    launched_ns: int,
+) -> "Job":
+    """What the options ask for.
+
+    Parameters
+    ----------
+    seconds
+        How much signal to play; None plays to the end.
+    launched_ns
+        `time.perf_counter_ns` when the command began.
+
+    Raises
+    ------
+    InputError
+        If an option cannot be used.
+    """
+    from engine.run.protocol import CleanSettings, Job
+
+    return Job(
+        sources=_sources(source, noise, live, seconds),
+        clean=CleanSettings(
+            model=network.model,
+            backend=network.backend,
+            lookahead_ms=lookahead_ms(network.lookahead, network.model),
+            hop_ms=network.hop,
+        ),
+        threads=network.threads,
+        ladder=network.ladder,
+        save=record.save,
+        rotate_minutes=record.rotate,
+        lsl_out=live.lsl_out,
+        launched_ns=launched_ns,
+    )
+
+
+def _sources(
+    source: SourceOptions, noise: NoiseOptions, live: LiveOptions, seconds: float | None
+) -> "tuple[SourceSettings, ...]":
+    """The streams that are to play, side by side."""
+    from streamer.lsl.settings import LslSettings
+    from streamer.open_source import kind_of
+    from streamer.settings import SourceSettings
+    from streamer.several import side_by_side
+
+    kind = _kind(source, live)
+    settings = SourceSettings(
+        kind=literal(kind),
+        database=source.database,
+        data_dir=source.data_dir,
+        leads=tuple(name.strip() for name in source.leads.split(",")) if source.leads else None,
+        start=source.start,
+        seconds=seconds,
+        speed=source.speed,
+        loop=source.loop,
+        own_drift=literal(source.own_drift),
+        rhythm=source.rhythm,
+        heart_rate=source.heart_rate,
+        noise=noise.noise if noise.noise is not None else kind_of(kind).usual_noise,
+        snr=noise.snr,
+        snr_definition=literal(noise.snr_definition),
+        noise_part=literal(noise.noise_part),
+        seed=source.seed,
+        lsl=LslSettings(
+            stream_type=live.stream_type,
+            source_id=live.source_id,
+            wait=live.wait,
+            timeout=live.timeout,
+            unit=live.unit,
+            scale=live.scale,
+        ),
+        faults=source.faults,
+    )
+    return side_by_side(
+        settings, source.record, live.stream_name, source.patients, every_stream=live.all_streams
+    )
+
+
+def _kind(source: SourceOptions, live: LiveOptions) -> str:
+    """The kind of source that was named, or that the other options imply."""
+    if source.source is not None:
+        return source.source
+    if source.record is not None:
+        return "replay"
+    if live.stream_name or live.stream_type or live.source_id or live.all_streams:
+        return "lsl"
+    return "synthetic"
+
+
+def prepare(job: "Job", progress: Callable[[str, int, int], None]) -> None:
+    """Build what opening the backend of a job would build, a TensorRT plan, while progress is shown."""
+    from engine.backends import prepare_backend
+    from models.registry import load_card
+
+    prepare_backend(job.clean.backend, load_card(job.clean.model), progress)

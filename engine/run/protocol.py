@@ -1,0 +1,209 @@
+"""What crosses between the engine's process and whoever started it: jobs, commands, states, results."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ledger.delays import NO_DELAYS, Delays
+from engine.messages import Cleaned, Message, Preview
+from engine.run.summary import Summary
+from models.registry import DEFAULT_NETWORK
+from streamer.chunk import StreamInfo
+from streamer.noise import NoiseSettings
+from streamer.settings import SourceSettings
+
+
+@dataclass(frozen=True)
+class CleanSettings:
+    """How samples are cleaned. In a `Job` what is asked for, in a `Setup` what is in force.
+
+    Sent to a running engine, it asks for other settings from the next sample on.
+
+    Parameters
+    ----------
+    model
+        Network or classical system, by name.
+    backend
+        Runtime, by name; ``auto`` takes the fastest that works. Of settings in force the one that runs.
+    lookahead_ms, hop_ms
+        Signal after a sample that is waited for, and new signal between two inferences, ms. Of
+        settings in force rounded to whole samples.
+    """
+
+    model: str = DEFAULT_NETWORK
+    backend: str = "auto"
+    lookahead_ms: float = 100.0
+    hop_ms: float = 40.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run.
+
+    Parameters
+    ----------
+    sources
+        Streams that are played side by side, one or more.
+    clean
+        How they are cleaned, all alike.
+    threads
+        CPU threads of the runtime.
+    save, rotate_minutes
+        Folder to record into; None records nothing. Minutes in a file; None begins no new one.
+    lsl_out
+        Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
+        streams the first is ``NAME-1``, and so on.
+    launched_ns
+        `time.perf_counter_ns` when the user asked for the run, for the cold start.
+    ladder
+        Whether something cheaper may take the network's place while the machine does not keep up.
+    """
+
+    sources: tuple[SourceSettings, ...]
+    clean: CleanSettings = CleanSettings()
+    threads: int = 1
+    save: Path | None = None
+    rotate_minutes: float | None = None
+    lsl_out: str | None = None
+    launched_ns: int = field(default_factory=time.perf_counter_ns)
+    ladder: bool = True
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The settings in force for one stream.
+
+    Parameters
+    ----------
+    algorithmic_delay_ms
+        Look-ahead + hop + the delay of the resampler, ms: what a sample waits on the fastest machine.
+    step
+        What takes the network's place while the machine does not keep up; empty while it does.
+    failure
+        What runtimes failed of; empty where none did.
+    """
+
+    clean: CleanSettings = CleanSettings()
+    algorithmic_delay_ms: float = 0.0
+    step: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class StreamOutcome:
+    """What a stream leaves for a picture: the end of its traces and its delays.
+
+    Parameters
+    ----------
+    delay_edges_ms, delay_counts
+        Histogram of the delays of its samples: one edge more than counts.
+    """
+
+    traces: list[Cleaned]
+    delay_edges_ms: NDArray[np.float64]
+    delay_counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves: its summary, and of each stream what a picture needs, in the same order."""
+
+    summary: Summary
+    streams: tuple[StreamOutcome, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a stream is doing, for a screen; figures as in the summary.
+
+    Parameters
+    ----------
+    setup, delays
+        The settings in force, and the delays since they are.
+    recording, recording_problem
+        Record that is being written, without extension; None where none is, and why it has ended.
+    state, effective_fs_hz, ppm, sample_age_s
+        What a live source says of itself.
+    stream
+        Which one: its `StreamInfo.source_id`.
+    ended
+        Its source has nothing more, while others may go on.
+    reasons
+        Why something else than the network's output leaves at this moment, by lead.
+    """
+
+    seconds: float
+    samples_in: int
+    gaps: int
+    gap_samples: int
+    snr_in_db: float
+    snr_out_db: float
+    delay_p50_ms: float
+    delay_p99_ms: float
+    deadline_misses: int
+    setup: Setup = Setup()
+    delays: Delays = NO_DELAYS
+    recording: str | None = None
+    state: str = "LIVE"
+    effective_fs_hz: float | None = None
+    ppm: float | None = None
+    sample_age_s: float = 0.0
+    problem: str = ""
+    stream: str = ""
+    ended: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
+    recording_problem: str = ""
+
+
+@dataclass(frozen=True)
+class StartedStream:
+    """A stream that is about to play, at the rate of the network, and the settings in force for it."""
+
+    info: StreamInfo
+    setup: Setup
+
+
+@dataclass(frozen=True)
+class Started:
+    """What an engine sends first, once it is ready: what it plays and how."""
+
+    streams: tuple[StartedStream, ...]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Hold a played signal, or let it go on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record into a folder; None ends the recording."""
+
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A command that could not be followed, and why; everything goes on as before."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the run; what was read by then is still cleaned, and the outcome comes."""
+
+
+Command = NoiseSettings | CleanSettings | Pause | Record | Stop
+"""What an engine is told while it plays."""
+
+Answer = Started | Outcome
+"""What an engine sends to whoever started it, or else the `InputError` or `EngineFailure` that ended it."""
+
+Frame = Message | Preview | Status | Refused
+"""What the engine tells a screen."""

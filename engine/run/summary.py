@@ -1,0 +1,148 @@
+"""What a run comes to, as records with types, and as JSON."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+
+from engine.ledger.account import Figures, Tally
+from engine.run.ladder import LadderFigures
+from streamer.faults.schedule import FaultFigures
+from streamer.regularise import Counts
+
+SCHEMA = 2
+"""Number of the layout: it rises when a figure moves, or goes."""
+
+
+@dataclass(frozen=True)
+class LiveFigures:
+    """What a live stream did, counted in its own samples.
+
+    Parameters
+    ----------
+    state, states
+        The state at the end (a `StreamState`), and how often each was entered.
+    effective_rate_hz, ppm
+        Rate of the source by its own clock, and how far it is from nominal; None while unknown.
+    notes
+        What was found out when the stream was opened.
+    problem
+        Why a stream that was there again could not be used; empty without one.
+    """
+
+    state: str
+    states: dict[str, int]
+    effective_rate_hz: float | None
+    ppm: float | None
+    counts: Counts
+    notes: list[str]
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSummary(Figures):
+    """What was played, what became of it, and its figures.
+
+    Parameters
+    ----------
+    source, leads
+        Names.
+    source_fs_hz, fs_hz
+        Rates of the source and of the network.
+    noise, noise_snr_db, snr_definition, noise_part
+        Weights of the kinds of noise that were added last, their SNR (NaN without noise), how that is
+        defined, and which part of the noise records they are from; for a source that brings its own
+        noise what kind of source it is.
+    own_drift
+        Whether a record's own drift was kept.
+    seed, speed
+        Of the source; speed is 0 where there is no pace.
+    stream
+        What a live stream did; None for a played one without faults.
+    faults
+        What went wrong on purpose; None where nothing did.
+    recording, recording_files, recording_problem, recording_clipped
+        First record without extension, None without; how many files; why it ended early; values that
+        were beyond the format.
+    lsl_out
+        Name of the LSL stream that it was published as.
+    unaccounted
+        Sinks whose own count does not close (last index − first index = samples + gaps), and by how many
+        samples; empty where each does, as it must.
+    """
+
+    source: str
+    leads: list[str]
+    source_fs_hz: float
+    fs_hz: float
+    noise: dict[str, float]
+    noise_snr_db: float
+    snr_definition: str
+    noise_part: str
+    own_drift: str
+    seed: int
+    speed: float
+    stream: LiveFigures | None
+    faults: FaultFigures | None
+    recording: str | None
+    recording_files: int
+    recording_problem: str
+    recording_clipped: int | None
+    lsl_out: str | None
+    unaccounted: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the engine's process held, MB.
+
+    Parameters
+    ----------
+    settled
+        After `engine.ledger.account.SETTLED_HOPS` hops of the first stream; NaN where there were fewer.
+    """
+
+    settled: float
+    end: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Tally):
+    """What a run comes to: the settings that all streams share, their sum, and each of them.
+
+    Parameters
+    ----------
+    model, backend, lookahead_ms, hop_ms
+        The settings in force at the end, as in `engine.run.protocol.CleanSettings`.
+    overload
+        Steps that were taken while the machine did not keep up; None for a run without the ladder.
+    backend_failure
+        What runtimes failed of; empty where none did.
+    wall_s
+        From the user's asking for the run to its end.
+    streams
+        One or more, in the order of the job.
+    """
+
+    schema: int = SCHEMA
+    model: str
+    backend: str
+    lookahead_ms: float
+    hop_ms: float
+    overload: LadderFigures | None
+    backend_failure: str
+    wall_s: float
+    memory_mb: Memory
+    streams: list[StreamSummary]
+
+
+def as_json(value: object) -> object:
+    """A record as JSON knows it: objects, lists, texts and numbers; what is no finite number is null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): as_json(each) for name, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [as_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,146 @@
+"""What a person changes about the window and not about the run: theme, view, size, pictures."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from PyQt6.QtGui import QAction
+from PyQt6.QtWidgets import QInputDialog, QMainWindow, QWidget
+
+from gui.actions import Actions
+from gui.calibration import px_per_mm
+from gui.monitor_page import MonitorPage
+from gui.settings import Settings
+from gui.style import style_sheet
+from gui.theme import DARK, THEMES
+from gui.view_options import ViewOptions
+from streamer.errors import InputError
+
+
+def px_per_mm_of(window: QWidget, settings: Settings) -> float:
+    """Pixels per millimetre of the window's screen: as measured by a person, or as the screen says."""
+    screen = window.screen()
+    measured: float = settings.get("px_per_mm", 0.0)
+    return measured or px_per_mm(screen.physicalDotsPerInchX() if screen else 0.0)
+
+
+def save_picture(window: QWidget, path: Path) -> None:
+    """Save a window as it looks; raises `InputError` where the file cannot be written."""
+    # Quality 0 is not worse: a PNG is only packed more tightly.
+    if not window.grab().save(str(path), quality=0):
+        raise InputError(f"cannot write a picture to {path}; its folder must exist, and it end in .png")
+
+
+class Appearance:
+    """Commands that change the window only; none of them reaches the engine.
+
+    Parameters
+    ----------
+    window, page
+        What is changed.
+    settings
+        Where it is remembered.
+    commands
+        To which the commands are added.
+    refresh
+        Brings the labels up to date.
+    """
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        page: MonitorPage,
+        settings: Settings,
+        commands: Actions,
+        refresh: Callable[[], None],
+    ) -> None:
+        self._window, self._page, self._settings, self._refresh = window, page, settings, refresh
+        self._theme = THEMES[settings.theme]
+        window.setStyleSheet(style_sheet(self._theme))
+        self.buttons = self._add_commands(commands)
+        """In their order on the screen."""
+        page.controls.options_asked.connect(self.set_options)
+
+    def _add_commands(self, commands: Actions) -> list[QAction]:
+        options, add = self._settings.options, commands.add
+
+        def option(field: str) -> Callable[[bool], None]:
+            return lambda on: self._page.controls.change(**{field: on})
+
+        buttons = [
+            add("Freeze", "F", self.freeze, on=False),
+            add("Scroll", "S", option("scroll"), on=options.scroll),
+            add("Align", "A", option("align"), on=options.align),
+            add("Residual", "R", option("residual"), on=options.residual),
+            add("Reference", "C", option("reference"), on=options.reference),
+            add("Band", "B", option("band"), on=options.band),
+            add("Marks", "M", option("marks"), on=options.marks),
+            add("Panel", "L", self._page.side.setVisible, on=True),
+            add("Theme", "T", self.next_theme),
+            add("Full", "F11", self.full_screen, on=False),
+        ]
+        add("Calibrate", "Ctrl+D", self.measure_screen)
+        return buttons
+
+    def set_options(self, options: ViewOptions) -> None:
+        """Show the traces in another way."""
+        self._settings.options = options
+        self._page.streams.set_options(options)
+        self._page.controls.show_options(options)
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold the screen; the engine goes on, and so do the figures."""
+        self._page.streams.freeze(frozen)
+        self._refresh()
+
+    def save_snapshot(self) -> Path:
+        """Save a picture of the window in the folder of the settings; returns where.
+
+        Raises
+        ------
+        InputError, OSError
+            If it cannot be written.
+        """
+        folder = self._settings.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"ecg-stream-{datetime.now():%Y%m%dT%H%M%S}.png"
+        save_picture(self._window, path)
+        return path
+
+    def full_screen(self, on: bool) -> None:
+        """Fill the screen, or be a window again."""
+        if on:
+            self._window.showFullScreen()
+        else:
+            self._window.showNormal()
+
+    def next_theme(self) -> None:
+        """Dark for the bedside, light for paper."""
+        names = list(THEMES)
+        self.set_theme(names[(names.index(self._theme.name) + 1) % len(names)])
+
+    def set_theme(self, name: str) -> None:
+        """Use the colours of a theme."""
+        self._theme = THEMES.get(name, DARK)
+        self._settings.theme = self._theme.name
+        self._page.set_theme(self._theme)
+        self._window.setStyleSheet(style_sheet(self._theme))
+        self._refresh()
+
+    def measure_screen(self) -> None:
+        """Ask how long 100 mm on this screen really are, for those that report a wrong size."""
+        columns = self._page.view.calibration.px_per_s
+        millimetres, taken = QInputDialog.getDouble(
+            self._window,
+            "Calibrate the screen",
+            "The distance between two heavy grid lines should be 5 mm.\n"
+            "How many millimetres do twenty of them measure on this screen?",
+            100.0,
+            20.0,
+            500.0,
+            1,
+        )
+        if taken and columns:
+            scale = px_per_mm_of(self._window, self._settings) * 100.0 / millimetres
+            self._settings.set("px_per_mm", scale)
+            self._page.streams.set_px_per_mm(scale)

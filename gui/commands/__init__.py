@@ -1,0 +1,1 @@
+"""The commands of this package, and how a run is shown, one file each."""

@@ -1,0 +1,1 @@
+"""`ecg-stream profile …`: what the window costs."""

@@ -1,0 +1,8 @@
+"""The table of sources: a line for each, and nothing that is slow to import."""
+
+SOURCES = {
+    "synthetic": "streamer.synthetic",
+    "replay": "streamer.records.replay",
+    "lsl": "streamer.lsl.source",
+}
+"""What ``--source`` takes, and the module whose ``SOURCE`` says how it is opened (`streamer.source_kind`)."""
