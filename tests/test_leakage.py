@@ -11,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from training_tools import CLOSED, KEPT_BACK, TRAINING, write_patients
 
 from models.benches.track_f import QTDB_TRAIN_RECORDS, TEST_RECORDS, TRAIN_RECORDS, VALIDATION_RECORDS
-from models.registry import NETWORKS
+from models.training import checks, step_report, train_steps
 from models.training import data as training_data
 from models.training import train as training
 from models.training.data import load_corpus, noisy_batch
 from models.training.pack import PACKED
+from models.training.patients import NOISE_FOLDERS, TARGET_FOLDERS, load_noise, load_rows
+from models.training.step_settings import StepSettings
 from models.training.train import TrainSettings, train
 from streamer.noise import KINDS, noise_blocks
 from streamer.records.nstdb import load_tape
@@ -137,8 +140,7 @@ def test_no_sample_of_the_test_noise_is_on_a_tape_of_training_or_validation(smal
     assert np.abs(load_tape("em", "test", 360.0, small)).max() == pytest.approx(100, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["unet", "lowdelay"])
-def test_a_whole_training_opens_its_own_records_and_no_other(small, watch, monkeypatch, tmp_path, name):
+def test_a_whole_training_opens_its_own_records_and_no_other(small, watch, monkeypatch, tmp_path):
     """From the first step to the weights that early stopping keeps."""
 
     def one_batch(corpus, window, leads):
@@ -148,13 +150,44 @@ def test_a_whole_training_opens_its_own_records_and_no_other(small, watch, monke
     # Four batches of a window, or as few as fit of longer examples.
     settings = TrainSettings(steps=2, batch=10, validate_every=1)
     with watch(small) as opened:
-        run = train(name, tmp_path / "run", settings, data_dir=small, device="cpu", threads=1)
+        run = train("unet", tmp_path / "run", settings, data_dir=small, device="cpu", threads=1)
     assert (run / "weights.safetensors").is_file()
     del opened["run"]
-    expected = {"mitdb": {"101", "114"}, "nstdb": set(KINDS)}
-    if NETWORKS[name].more_patients:
-        expected["qtdb"] = {"sel301"}
-    assert opened == expected
+    assert opened == {"mitdb": {"101", "114"}, "nstdb": set(KINDS)}
+
+
+def test_a_training_with_patients_opens_its_own_records_and_no_other(
+    small, watch, write_record, monkeypatch, tmp_path
+):
+    """Neither those kept back, nor a hospital that tests, nor a database whose band is too narrow."""
+    for module, name, value in (
+        (checks, "ROWS", 2),
+        (step_report, "_ROWS", 2),
+        (train_steps, "GATHERED", 1),
+        (train_steps, "GATHERED_ROWS", (2, 1440)),
+    ):
+        monkeypatch.setattr(module, name, value)
+    patients = write_patients(tmp_path / "patients", write_record)
+    settings = StepSettings(steps=2, batch=2, window=720, context=180, validate_every=1)
+    with watch(tmp_path) as opened:
+        run = train_steps.train_steps(
+            "lowdelay", tmp_path / "run", settings, data_dir=small, patients=patients, device="cpu", threads=1
+        )
+    assert (run / "weights.safetensors").is_file()
+    del opened["run"]
+    patients_opened = opened.pop("patients")
+    assert opened == {"mitdb": {"101", "114"}, "qtdb": {"sel301"}, "nstdb": set(KINDS)}
+    assert patients_opened == {"quality", TRAINING, f"en{TRAINING}_I"}
+    assert KEPT_BACK not in patients_opened
+
+
+def test_a_training_with_patients_reads_no_folder_that_tests(watch, write_record, tmp_path):
+    patients = write_patients(tmp_path / "patients", write_record)
+    with watch(patients) as opened:
+        load_rows(patients, 360.0)
+        load_noise(patients, 360.0)
+    assert set(opened) == {*TARGET_FOLDERS, *NOISE_FOLDERS}
+    assert not set(opened) & set(CLOSED)
 
 
 def test_more_patients_train_and_do_not_validate(small):

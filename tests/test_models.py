@@ -16,8 +16,9 @@ import models
 from models import registry
 from models.benches import track_f
 from models.classical import CLASSICAL
-from models.export import PARITY_MV, export_onnx, install_run
+from models.export import PARITY_MV, export_onnx
 from models.graphs import graph_of, open_session
+from models.install import install_run
 from models.metrics import Moments
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from models.storage import load_weights, read_weights

@@ -57,7 +57,8 @@ def export(
         _export_plan(name, target, run, flavour, compute_capability, precision, rows)
         return
     check_torch()
-    from models.export import export_onnx, install_run
+    from models.export import export_onnx
+    from models.install import install_run
 
     if install:
         if run is None:

@@ -25,7 +25,9 @@ def train(
     out_dir: Annotated[
         Path, typer.Option("--out", help="Holds a folder for each run, train-NAME on Track F.")
     ] = Path("out"),
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 16_000,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps [default: 16000; lowdelay: 40000].")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes per network, in place of --steps.")] = None,
     budget: Annotated[
         float | None,
@@ -34,9 +36,15 @@ def train(
             "time. Networks with a finished run in --out are left out."
         ),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 64,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Windows per step [default: 64; lowdelay: 16].")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Peak learning rate [default: 2e-3; lowdelay: 1e-3].")
+    ] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between validations [default: 500; lowdelay: 100].")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and examples.")] = None,
     noise: Annotated[str, typer.Option(help="Track S: noises, comma-separated: bw, em, ma, emb.")] = "emb",
     snr: Annotated[str, typer.Option(help="Track S: SNRs in dB, comma-separated.")] = "-4",
@@ -51,7 +59,26 @@ def train(
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
     begin: Annotated[
-        Path | None, typer.Option(help="Track f: folder of a finished run to begin with its weights.")
+        Path | None,
+        typer.Option(
+            help="Track f: folder of a finished run to begin with its weights; lowdelay: or a .safetensors."
+        ),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="lowdelay: the whole training, for a GPU, in place of a short one.")
+    ] = False,
+    end: Annotated[
+        bool,
+        typer.Option(
+            "--end", help="lowdelay: take no further step, make weights of what the run has come to."
+        ),
+    ] = False,
+    patients: Annotated[
+        Path | None,
+        typer.Option(
+            help="lowdelay: folder of more patients and noise [default: the one that "
+            "ECG_STREAM_PATIENTS names, or none]."
+        ),
     ] = None,
     pack_file: Annotated[
         Path | None,
@@ -65,7 +92,9 @@ def train(
     - `ecg-stream train unet` the full run on Track F
     - `ecg-stream train --all --budget 600` all of them in ten hours
     - `ecg-stream train acdae --track s --noise emb --snr -4,0,4`
-    - `ecg-stream train lowdelay --pack track-f.pack --device cuda` where no records are
+    - `ecg-stream train lowdelay --full --patients ../patients` on a GPU
+    - `ecg-stream train lowdelay --end` weights of a run that goes on later
+    - `ecg-stream train unet --pack track-f.pack --device cuda` where no records are
     - `ecg-stream train deepfilter --track qtdb --out docs/results/qtdb`
     """
     from models.registry import NETWORKS, find_network
@@ -89,20 +118,56 @@ def train(
         elif track == "qtdb":
             _train_qtdb(chosen, out_dir, noise_version, epochs, seed, where)
         else:
-            lengths = (steps, minutes, budget, batch, rate, validate_every)
-            _train_f(chosen, out_dir, *lengths, seed, begin, where)
+            given = {"steps": steps, "batch": batch, "rate": rate, "seed": seed}
+            given = {key: value for key, value in given.items() if value is not None}
+            if validate_every is not None:
+                given["validate_every"] = validate_every
+            keeping = [name for name in chosen if find_network(name).steps]
+            if keeping and (minutes is not None or (budget is not None and names)):
+                raise InputError(f"{keeping[0]} is trained for --steps, and can be ended at any: --end")
+            if (full or end or patients) and not keeping:
+                raise InputError("--full, --end and --patients are for lowdelay")
+            if budget is None:
+                for name in keeping:
+                    _train_steps(name, out_dir, given, begin, patients, where, full=full, end=end)
+            rest = [name for name in chosen if name not in keeping]
+            if rest:
+                _train_f(rest, out_dir, given, minutes, budget, begin, where)
+
+
+def _train_steps(
+    name: str,
+    out_dir: Path,
+    given: dict[str, Any],
+    begin: Path | None,
+    patients: Path | None,
+    where: dict[str, Any],
+    *,
+    full: bool,
+    end: bool,
+) -> None:
+    from models.training.step_settings import FULL, StepSettings
+    from models.training.train_steps import train_steps
+
+    settings = replace(FULL if full else StepSettings(), **given)
+    folder = train_steps(
+        name, out_dir / f"train-{name}", settings, begin=begin, patients=patients, end=end, **where
+    )
+    _say(name, folder)
+
+
+def _say(name: str, folder: Path) -> None:
+    out.print(
+        f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`", markup=False
+    )
 
 
 def _train_f(
     names: list[str],
     out_dir: Path,
-    steps: int,
+    given: dict[str, Any],
     minutes: float | None,
     budget: float | None,
-    batch: int,
-    rate: float,
-    validate_every: int,
-    seed: int | None,
     begin: Path | None,
     where: dict[str, Any],
 ) -> None:
@@ -112,9 +177,7 @@ def _train_f(
     from models.training.train import train as run
     from models.training.train_all import train_all
 
-    settings = TrainSettings(
-        steps=steps, minutes=minutes, batch=batch, rate=rate, seed=seed or 0, validate_every=validate_every
-    )
+    settings = TrainSettings(minutes=minutes, **given)
     if begin and (budget is not None or len(names) > 1):
         raise InputError("--begin is for one network, and not with --budget")
     if budget is None:
@@ -127,10 +190,7 @@ def _train_f(
 
         folders = train_all(work, out_dir, settings, budget, note, **where)
     for name, folder in zip(names, folders, strict=False):
-        out.print(
-            f"trained: {folder}; ship it with `ecg-stream export {name} --run {folder} --install`",
-            markup=False,
-        )
+        _say(name, folder)
 
 
 def _train_s(

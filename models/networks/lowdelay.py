@@ -17,124 +17,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-FS = 360.0
+from models.networks.step_layers import (
+    BASELINES_HZ,
+    MAX_LOOKAHEAD,
+    AimedNorm,
+    Baselines,
+    Causal,
+    Double,
+    Memory,
+    Residual,
+    shares,
+)
+
 BLOCK = 4
 """Samples that go into the trunk as one; a step takes a multiple of it."""
-MAX_LOOKAHEAD = 108
-"""Samples: 300 ms."""
-BASELINES_HZ = (0.5, 0.05)
-"""Corners of the one-pole low-passes that are taken off the signal."""
-LONGEST_SCAN = 720
-"""Samples over which the low-passes run at once: longer, and single precision would lose them."""
 QUIETEST_MV, LOUDEST_MV = 1e-3, 10.0
 """The spread stays between these."""
-
-
-class Memory:
-    """Newest samples of every layer, taken from a packed state and packed again.
-
-    Layers ask in the same order in every pass.
-
-    Parameters
-    ----------
-    state
-        (rows, numbers).
-    shapes
-        (channels, samples) of each layer's memory, in order.
-    """
-
-    def __init__(self, state: Tensor, shapes: Sequence[tuple[int, int]]) -> None:
-        pieces = state.split([channels * samples for channels, samples in shapes], dim=1)
-        self._old = [piece.unflatten(1, shape) for piece, shape in zip(pieces, shapes, strict=True)]
-        self._new: list[Tensor] = []
-
-    def next(self) -> Tensor:
-        """Memory of the layer whose turn it is, (rows, channels, samples)."""
-        return self._old[len(self._new)]
-
-    def keep(self, new: Tensor) -> None:
-        """What that layer remembers from now on."""
-        self._new.append(new)
-
-    def extend(self, x: Tensor) -> Tensor:
-        """Put what came before in front of x, (rows, channels, time), and remember the newest."""
-        old = self.next()
-        joined = torch.cat([old.to(x.dtype), x], dim=-1)
-        self.keep(joined[..., -old.shape[-1] :])
-        return joined
-
-    def packed(self) -> Tensor:
-        """The state for the next step."""
-        return torch.cat([new.flatten(1) for new in self._new], dim=1)
-
-
-class Causal(nn.Module):
-    """Convolution over what is known → batch norm → ReLU; time is divided by the stride."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, dilation=dilation, bias=False)
-        self.norm = nn.BatchNorm1d(outputs)
-        self.shape = (inputs, dilation * (kernel - 1) - stride + 1)
-
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        return torch.relu(self.norm(self.conv(memory.extend(x))))
-
-
-class Residual(nn.Module):
-    """A causal convolution and a mixing of channels, added to their input."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        self.listen = Causal(channels, channels, 3, dilation=dilation)
-        self.mix = nn.Conv1d(channels, channels, 1)
-
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        return x + self.mix(self.listen(x, memory))
-
-
-class Double(nn.Module):
-    """Twice the rate: every sample makes two; (rows, inputs, time) → (rows, outputs, 2 · time)."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(inputs, 2 * outputs, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x).unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
-
-
-class Baselines(nn.Module):
-    """Signal less its slow parts: (rows, 1, time) mV → (rows, 2, time).
-
-    The low-passes begin at the first sample of a stream, so that its offset does not matter; their
-    values lead the state.
-    """
-
-    powers: Tensor
-    gains: Tensor
-    scales: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        decay = [math.exp(-2 * math.pi * corner / FS) for corner in BASELINES_HZ]
-        powers = torch.tensor(decay, dtype=torch.float64)[:, None] ** torch.arange(LONGEST_SCAN + 1)
-        self.register_buffer("powers", powers.float()[None], persistent=False)
-        self.shape = (len(decay), 1)
-        gains = [1 - each for each in decay]
-        self.register_buffer("gains", torch.tensor(gains)[None, :, None], persistent=False)
-        self.register_buffer("scales", torch.tensor([1.0, 0.2])[None, :, None], persistent=False)
-
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        pieces = [x] if x.shape[-1] <= LONGEST_SCAN else x.split(LONGEST_SCAN, dim=-1)
-        slow, before = [], memory.next()
-        for piece in pieces:
-            # The sum of a low-pass over a piece, written as a cumulative sum.
-            powers = self.powers[..., 1 : piece.shape[-1] + 1]
-            slow.append(before + powers * torch.cumsum(self.gains * (piece - before) / powers, dim=-1))
-            before = slow[-1][..., -1:]
-        memory.keep(before)
-        return self.scales * (x - (torch.cat(slow, dim=-1) if len(slow) > 1 else slow[0]))
 
 
 class LowDelay(nn.Module):
@@ -172,11 +70,16 @@ class LowDelay(nn.Module):
         self.recall = nn.Conv1d(hidden, channels, 1)
         gains = nn.Linear(32, 2 * channels * len(after))
         self.aim = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), gains)
-        self.answer = nn.ModuleList(Residual(channels, dilation) for dilation in after)
-        self.fine = Causal(2, third, 15)
-        self.coarse = Causal(third, quarter, 8, stride=2)
+        self.answer = nn.ModuleList(Residual(channels, dilation, aimed=True) for dilation in after)
+        self.fine = Causal(2, third, 15, aimed=True)
+        self.coarse = Causal(third, quarter, 8, stride=2, aimed=True)
         self.up = nn.ModuleList((Double(channels, 2 * third), Double(2 * third, third)))
-        self.merge = nn.ModuleList((Causal(2 * third + quarter, 2 * third, 5), Causal(2 * third, third, 9)))
+        self.merge = nn.ModuleList(
+            (
+                Causal(2 * third + quarter, 2 * third, 5, aimed=True),
+                Causal(2 * third, third, 9, aimed=True),
+            )
+        )
         self.head = nn.Conv1d(third, 3, 1)
         with torch.no_grad():
             gains.weight.mul_(0.1)
@@ -187,8 +90,21 @@ class LowDelay(nn.Module):
         self.spread_scale = nn.Parameter(torch.zeros(4))
         order = (*self.encoder, *(block.listen for block in self.trunk))
         self._heard = [self.baselines.shape, *(layer.shape for layer in order), (hidden, 1)]
-        answering = (self.fine, self.coarse, *(block.listen for block in self.answer), *self.merge)
-        self._answered = [(2, MAX_LOOKAHEAD), *(layer.shape for layer in answering)]
+        self._frozen = False
+        self._answered = [(2, MAX_LOOKAHEAD), *(layer.shape for layer in self._answering())]
+
+    def freeze(self) -> None:
+        """Keep the statistics of every norm as they are, also while the network learns."""
+        self._frozen = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "LowDelay":
+        """Learn, or run; frozen norms stay as they are."""
+        super().train(mode)
+        for module in self.modules():
+            if self._frozen and isinstance(module, nn.BatchNorm1d | AimedNorm):
+                module.eval()
+        return self
 
     @property
     def heard(self) -> int:
@@ -230,15 +146,22 @@ class LowDelay(nn.Module):
         answer = self.tell(signal, h, answered, lookahead)
         return answer, torch.cat([heard.packed(), answered.packed()], dim=1)
 
-    def answers(self, x: Tensor, lookaheads: Sequence[int]) -> list[tuple[Tensor, int]]:
+    def answers(
+        self, x: Tensor, lookaheads: Sequence[int], first: Tensor | None = None
+    ) -> list[tuple[Tensor, int]]:
         """A whole stretch from its beginning, for several look-aheads: what is heard is shared.
+
+        Parameters
+        ----------
+        first
+            What the low-passes begin with, (rows, 1) mV [default: the first sample].
 
         Returns
         -------
         list
             The answer as of `forward`, and the look-ahead that it is for.
         """
-        state = self.initial_state(x[:, :, 0])
+        state = self.initial_state(x[:, :, 0] if first is None else first)
         signal, h = self.hear(x, Memory(state[:, : self.heard], self._heard))
         return [
             (self.tell(signal, h, Memory(state[:, self.heard :], self._answered), at), lookahead)
@@ -278,18 +201,29 @@ class LowDelay(nn.Module):
         now = torch.arange(signal.shape[-1], device=signal.device) + MAX_LOOKAHEAD
         delayed = line.index_select(-1, now - lookahead)
         told = self._told(lookahead)
-        aim = self.aim(told[None, :3])
-        fine = self.fine(delayed, memory)
-        coarse = self.coarse(fine, memory)
-        for block, part in zip(
-            self.answer, aim.unflatten(1, (len(self.answer), 2, -1)).unbind(1), strict=True
-        ):
+        aims = iter(self._aims(lookahead))
+        fine = self.fine(delayed, memory, next(aims))
+        coarse = self.coarse(fine, memory, next(aims))
+        gains = self.aim(told[None, :3]).unflatten(1, (len(self.answer), 2, -1))
+        for block, part in zip(self.answer, gains.unbind(1), strict=True):
             gain, offset = part.unsqueeze(-1).unbind(1)
-            h = block(h * (1 + gain) + offset, memory)
-        h = self.merge[0](torch.cat([self.up[0](h), coarse], dim=1), memory)
-        h = self.merge[1](torch.cat([self.up[1](h), fine], dim=1), memory)
+            h = block(h * (1 + gain) + offset, memory, next(aims))
+        h = self.merge[0](torch.cat([self.up[0](h), coarse], dim=1), memory, next(aims))
+        h = self.merge[1](torch.cat([self.up[1](h), fine], dim=1), memory, next(aims))
         made, passed, spread = self.head(h).float().unbind(1)
         cleaned = torch.sigmoid(passed) * delayed[:, 0] + made
         spread = spread + (told * self.spread_scale).sum()
         spread = spread.clamp(math.log(QUIETEST_MV), math.log(LOUDEST_MV)).exp()
         return torch.stack([cleaned, spread], dim=1)
+
+    def _answering(self) -> list[Causal]:
+        """The layers that know the look-ahead, in the order of their turns."""
+        return [self.fine, self.coarse, *(block.listen for block in self.answer), *self.merge]
+
+    def _aims(self, lookahead: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What those layers are told of a look-ahead: one look into all of their tables."""
+        share = shares(lookahead)
+        norms = [layer.norm for layer in self._answering()]
+        tables = [norm.table() for norm in norms if isinstance(norm, AimedNorm)]
+        found = (share @ torch.cat(tables, dim=1)).split([table.shape[1] for table in tables])
+        return [(share, each) for each in found]

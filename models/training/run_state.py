@@ -26,7 +26,7 @@ Rates = Callable[[int, int], float]
 
 
 class RunState:
-    """What a checkpoint holds: plan, network, optimiser, schedule, generators, and the best so far.
+    """What a checkpoint holds: plan, network, optimiser, schedule, generators, average, and the best so far.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ class RunState:
         self.best = float("inf")
         self.seconds = 0.0
         self.best_weights: dict[str, Tensor] = {}
+        self.average: dict[str, Tensor] = {}
         self.plan = plan
         if plan is not None:
             self.begin(plan)
@@ -67,11 +68,25 @@ class RunState:
             self.optimiser, lambda step: self._rates(step, plan.steps)
         )
 
-    def judge(self, validation: float) -> None:
-        """Keep the weights if they are the best so far."""
+    @torch.no_grad()
+    def follow(self, decay: float) -> None:
+        """Let the average of the weights follow them: over a third of the run at first, then by the decay.
+
+        It is better than the weights of any step, and needs no falling learning rate to be.
+        """
+        decay = min(decay, (self.step + 1) / (self.step + 4))
+        for name, value in self.network.state_dict().items():
+            if name not in self.average or not value.is_floating_point():
+                self.average[name] = value.clone()
+            else:
+                self.average[name].lerp_(value, 1 - decay)
+
+    def judge(self, validation: float, weights: dict[str, Tensor] | None = None) -> None:
+        """Keep the weights, the network's own unless others are given, if they are the best so far."""
         if validation < self.best:
             self.best, self.stale = validation, 0
-            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+            weights = weights or self.network.state_dict()
+            self.best_weights = {k: v.detach().cpu().clone() for k, v in weights.items()}
         else:
             self.stale += 1
 
@@ -93,6 +108,7 @@ class RunState:
                 "devices": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
                 "progress": [self.step, self.stale, self.best, self.seconds],
                 "best_weights": self.best_weights,
+                "average": self.average,
             },
             temporary,
         )
@@ -119,6 +135,8 @@ class RunState:
             torch.cuda.set_rng_state(state, index)
         self.step, self.stale, self.best, self.seconds = saved["progress"]
         self.best_weights = saved["best_weights"]
+        device = self.generator.device
+        self.average = {name: value.to(device) for name, value in saved.get("average", {}).items()}
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Train a network on Track F: seeded, resumable, stopped early on validation patients.
+"""Train a network of windows on Track F: seeded, resumable, stopped early on validation patients.
 
-The same command runs on a CPU and on a GPU, and every network learns by the same recipe. Ctrl-C and
+The same command runs on a CPU and on a GPU, and every such network learns by the same recipe. Ctrl-C and
 a kill lose nothing but the steps since the last checkpoint.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from models import registry
 from models.training.data import Corpus, load_corpus, noisy_batch
 from models.training.loss_plot import plot_losses
-from models.training.objective import Objective, objective_of
+from models.training.objective import WindowObjective
 from models.training.run_state import Plan, RunState
 from streamer.errors import InputError
 
@@ -109,6 +109,8 @@ def train(
     from safetensors.torch import load_file, save_file
 
     spec = registry.find_network(name)
+    if spec.steps:
+        raise InputError(f"{name} keeps state, and is trained by `train_steps`")
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     if threads:
         torch.set_num_threads(threads)
@@ -129,12 +131,12 @@ def train(
     data = _Data(
         corpus,
         _validation_batches(
-            load_corpus("validation", data_dir, spec.leads).to(where), spec.learns, spec.leads
+            load_corpus("validation", data_dir, spec.leads).to(where), spec.window, spec.leads
         ),
-        objective_of(spec, settings.tail_s, where),
+        WindowObjective(spec.window, round(settings.tail_s * spec.fs), where),
         spec.leads,
-        settings.rows(spec.learns),
-        spec.learns,
+        settings.rows(spec.window),
+        spec.window,
     )
     plan = state.plan
     if plan is None:
@@ -165,7 +167,6 @@ def train(
             bar.update(task, completed=state.step, best=state.best)
 
     state.network.load_state_dict(state.best_weights)
-    data.objective.calibrate(state.network, data.checks)
     weights = out / "weights.safetensors"
     save_file({name: value.cpu() for name, value in state.network.state_dict().items()}, weights)
     plot_losses(out / "log.jsonl", out / "loss.png", name)
@@ -202,7 +203,7 @@ class _Data:
 
     corpus: Corpus
     checks: list[tuple[Tensor, Tensor]]
-    objective: Objective
+    objective: WindowObjective
     leads: int
     rows: int
     window: int
@@ -262,7 +263,7 @@ def _run_steps(state: RunState, count: int, data: _Data) -> float:
     total = torch.zeros((), device=data.corpus.clean.device)
     for _ in range(count):
         noisy, clean = noisy_batch(data.corpus, data.rows, data.window, state.generator, data.leads)
-        loss = data.objective.learn(state.network, noisy, clean, state.generator)
+        loss = data.objective.learn(state.network, noisy, clean)
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)

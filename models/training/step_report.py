@@ -1,0 +1,115 @@
+"""What a training of a network that keeps state leaves: weights, their spread scaled, and a report."""
+
+import copy
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.networks.lowdelay import LowDelay
+from models.networks.step_layers import POINT_EVERY, POINTS
+from models.training.data import Corpus, load_corpus, noisy_batch
+from models.training.loss_plot import plot_db
+from models.training.run_state import RunState
+from models.training.step_objective import answers
+from models.training.step_settings import StepSettings, command
+
+WITHIN = 0.68
+"""Share of errors within the spread, as within the standard deviation of a normal distribution."""
+_EVERY = 16
+"""Of so many samples one is looked at to set the spread: neighbours err alike."""
+_ROWS, _SAMPLES, _CONTEXT = 96, 3600, 720
+TRACK_F_PROTOCOL = (
+    "Track F: 15 DS1 patients (both leads as single leads), 40 records of the QT Database and the training "
+    "part of NSTDB noise; 4 other DS1 patients choose the step that is kept"
+)
+ABOUT_PATIENTS = {
+    "protocol": (
+        "Track F: 15 DS1 patients and the training part of NSTDB noise, 40 records of the QT Database, and "
+        "clean leads of patients of three more databases, 90 % of each; 4 other DS1 patients choose the "
+        "weights that are kept"
+    ),
+    "data": (
+        "MIT-BIH Arrhythmia Database 1.0.0, MIT-BIH Noise Stress Test Database 1.0.0 and QT Database 1.0.0, "
+        "PhysioNet; PhysioNet/CinC Challenge 2011 set A 1.0.0; LUDB 1.0.1; Chapman-Shaoxing and Ningbo, of "
+        "PhysioNet/CinC Challenge 2021; aljazfrancic/myo-readings-dataset"
+    ),
+    "data_licence": (
+        "Open Data Commons Attribution License v1.0; Chapman-Shaoxing and Ningbo: CC BY 4.0; "
+        "myo-readings-dataset: MIT"
+    ),
+    "attribution": (
+        "Moody & Mark, IEEE Eng. in Med. and Biol. 20(3), 2001 (doi 10.13026/C2F305); Moody, Muldrow & Mark, "
+        "Computers in Cardiology 11, 1984 (doi 10.13026/C2HS3T); Laguna, Mark, Goldberger & Moody, Computers "
+        "in Cardiology 24, 1997 (doi 10.13026/C24K53); Silva, Moody & Celi, Computing in Cardiology 38, "
+        "2011; Kalyakulina et al., IEEE Access 8, 2020 (doi 10.13026/eegm-h675); Zheng et al., PhysioNet, "
+        "2022 (doi 10.13026/wgex-er52); Reyna et al., Computing in Cardiology 48, 2021; Goldberger et al., "
+        "Circulation 101(23), 2000; Francic, myo-readings-dataset, 2021"
+    ),
+}
+"""What a card says where the folder of patients was learnt from."""
+
+
+def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, Any]) -> Path:
+    """Write the best average, its spread scaled on validation patients, and the report of the run."""
+    from safetensors.torch import save_file
+
+    settings: StepSettings = state.settings
+    network = copy.deepcopy(state.network)
+    assert isinstance(network, LowDelay)
+    if state.best_weights:
+        network.load_state_dict(state.best_weights)
+    scale_spread(network, load_corpus("validation", data_dir).to(state.generator.device))
+    weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    save_file(weights, out / "weights.safetensors")
+    report = {
+        "command": command(state.name, settings),
+        "settings": asdict(settings),
+        "steps_planned": settings.steps,
+        "steps_run": state.step,
+        "rows_per_step": settings.batch,
+        "signal_s": round(state.step * settings.seconds_a_step),
+        "best_validation_loss": state.best if state.step else None,
+        "minutes": round(state.seconds / 60, 1),
+        "machine": f"{state.generator.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "torch": torch.__version__,
+    }
+    if settings.patients and state.step:
+        report |= ABOUT_PATIENTS
+    if before and state.step:
+        report["begun_with"] = before
+    elif before:
+        # No step taken: what trained these weights is what trained those.
+        again = f"ecg-stream train {state.name} --begin {settings.begun_with[:12]} --end"
+        gathered = f"; afterwards the norms' statistics were gathered for every look-ahead: {again}"
+        report = before | {"protocol": TRACK_F_PROTOCOL + gathered}
+    (out / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if (out / "log.jsonl").is_file():
+        plot_db(out / "log.jsonl", out / "loss.png", state.name)
+    return out
+
+
+@torch.no_grad()
+def scale_spread(network: LowDelay, corpus: Corpus) -> None:
+    """Scale the spread, over the look-aheads, so that `WITHIN` of the errors are no larger.
+
+    Parameters
+    ----------
+    corpus
+        Validation patients and noise.
+    """
+    network.eval()
+    draw = torch.Generator(corpus.clean.device).manual_seed(2718)
+    noisy, clean = noisy_batch(corpus, _ROWS, _SAMPLES, draw)
+    factors = {}
+    for lookahead in range(0, POINT_EVERY * POINTS, POINT_EVERY):
+        answer, _ = answers(network, noisy, (lookahead,))[0]
+        scored = slice(_CONTEXT, None)
+        error = answer[:, 0, scored] - clean.roll(lookahead, dims=-1)[:, 0, scored]
+        error -= error.mean(dim=-1, keepdim=True)
+        ratio = (error.abs() / answer[:, 1, scored])[:, ::_EVERY].flatten()
+        factors[lookahead] = float(ratio.quantile(WITHIN))
+    network.scale_spread(factors)
