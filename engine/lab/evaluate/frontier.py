@@ -4,6 +4,7 @@ Track F at one input SNR, each system at several look-aheads; clinical figures a
 + hop.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -72,7 +73,9 @@ _TICKS_MS = (25, 50, 100, 200, 500, 1000)
 def frontier(settings: FrontierSettings, out: Path, progress: Progress) -> dict[str, Any]:
     """Score every system at every delay; writes ``frontier.json``, ``.md`` and ``.png``, returns the first.
 
-    Parts that are done are kept in ``out/parts``.
+    Parts that are done are kept in ``out/parts``. Where ``out`` holds a frontier of the same records, noise
+    and lengths already, the systems that are asked for take the place of their rows there, and the others
+    stay, each with the code that it was scored by.
     """
     results: list[Result] = []
     each = list(settings.of_each())
@@ -95,16 +98,40 @@ def frontier(settings: FrontierSettings, out: Path, progress: Progress) -> dict[
             "start": evaluated.start,
             "data_sha256": evaluated_data(evaluated),
             "weights_sha256": {name: fingerprint(name) for name in evaluated.models},
-            "code_sha256": code_sha256(),
+            "code_sha256": dict.fromkeys(evaluated.models, code_sha256()),
             "version": version("ecg-stream"),
         },
         "kinds": {name: kind_of(name) for name in evaluated.models},
         "rows": [row for row in rows if row["lead"] == "first"],
     }
+    if (out / "frontier.json").is_file():
+        report = _added_to(json.loads((out / "frontier.json").read_text(encoding="utf-8")), report)
     write_results(out / "frontier.json", report)
     (out / "frontier.md").write_text(markdown(report), encoding="utf-8")
     draw(report, out / "frontier.png")
     return report
+
+
+_OF_SYSTEMS = ("weights_sha256", "code_sha256")
+
+
+def _added_to(before: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    """A report with the rows that an earlier one has of other systems."""
+    was, now = before["manifest"], json.loads(json.dumps(report["manifest"]))
+    differs = [name for name in now if name not in (*_OF_SYSTEMS, "version") and now[name] != was.get(name)]
+    if differs:
+        raise InputError(
+            f"the frontier that is there was made with other {', '.join(differs)}; give another --out"
+        )
+    new = {row["system"] for row in report["rows"]} | set(report["kinds"])
+    for name in _OF_SYSTEMS:
+        now[name] = {**was[name], **now[name]}
+    return {
+        **report,
+        "manifest": now,
+        "kinds": {**before["kinds"], **report["kinds"]},
+        "rows": [row for row in before["rows"] if row["system"] not in new] + report["rows"],
+    }
 
 
 def kind_of(name: str) -> str:
