@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ecg_stream import commands
+from engine.lab.evaluate.frontier import FrontierSettings, frontier
 from engine.lab.evaluate.report import interval, markdown, summarise, write_report
 from engine.lab.evaluate.scores import Heard, Score
 from engine.lab.evaluate.tables import tables
@@ -329,3 +330,24 @@ def test_each_track_gets_what_was_asked_for(monkeypatch, tmp_path, arguments, mo
     assert (settings.models, settings.hop_ms, settings.jobs) == (("unet", "dwt"), 100.0, 3)
     assert settings.lookaheads_ms == ((0.0, 100.0) if module == "frontier" else (300.0,))
     assert settings.seconds == seconds
+
+
+def test_a_frontier_takes_a_system_in_anew_and_keeps_the_others(settings, tmp_path):
+    few = replace(settings, snrs=(0.0,), records=("100",), lookaheads_ms=(50.0,), clean=False)
+
+    def draw(*models, **changed):
+        one = replace(few, models=models, **changed)
+        return frontier(FrontierSettings(one), tmp_path, lambda *progress: None)
+
+    first = draw("identity", "butterworth")
+    second = draw("butterworth")
+    assert list(second["kinds"]) == ["identity", "butterworth"]
+    assert second["manifest"]["code_sha256"].keys() == second["manifest"]["weights_sha256"].keys()
+
+    def key(row):
+        return row["system"], str(row["delay_ms"])
+
+    assert sorted(second["rows"], key=key) == sorted(first["rows"], key=key)
+    assert json.loads((tmp_path / "frontier.json").read_text())["rows"] == second["rows"]
+    with pytest.raises(InputError, match="was made with other snrs_db; give another --out"):
+        draw("identity", snrs=(6.0,))
