@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import typer
 from safetensors.torch import load_file, save_file
 from step_tools import NAME
 from training_tools import write_patients
 from typer.testing import CliRunner
 
-from ecg_stream import app
+from models.commands.train_command import train as train_command
 from models.networks.lowdelay import LowDelay
 from models.training import checks, step_report, train_steps
 from models.training import data as training_data
@@ -20,6 +21,9 @@ from models.training.step_settings import FULL, StepSettings, command, rate_at
 from streamer.errors import InputError
 
 SETTINGS = StepSettings(steps=4, batch=2, window=720, context=180, validate_every=2, frozen_from=0.5)
+
+app = typer.Typer()
+app.command()(train_command)
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 
@@ -184,7 +188,7 @@ def test_the_full_training_takes_ten_steps(world, tmp_path, monkeypatch):
     """The command for a GPU, as far as a processor can try it."""
     data, patients = world
     monkeypatch.setattr("models.training.step_settings.FULL", replace(FULL, window=720, context=180))
-    words = ["train", NAME, "--full", "--steps", "10", "--batch", "2", "--validate-every", "5", "--out"]
+    words = [NAME, "--full", "--steps", "10", "--batch", "2", "--validate-every", "5", "--out"]
     where = ["--data-dir", str(data), "--patients", str(patients), "--device", "cpu", "--threads", "1"]
     result = CliRunner().invoke(app, [*words, str(tmp_path), *where])
     assert result.exit_code == 0, result.output
@@ -202,7 +206,7 @@ def test_the_full_training_takes_ten_steps(world, tmp_path, monkeypatch):
     ],
 )
 def test_what_a_training_does_not_take_is_refused(words, refusal):
-    result = CliRunner().invoke(app, ["train", *words])
+    result = CliRunner().invoke(app, words)
     assert result.exit_code != 0
     assert refusal in (result.output + str(result.exception)).replace("\n", " ")
 
