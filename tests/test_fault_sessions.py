@@ -77,7 +77,8 @@ def test_a_full_disk_ends_the_recording_and_the_run_goes_on(tmp_path):
     assert seen[-1].recording is None
     assert seen[0].recording == summary.streams[0].recording
     kept = wfdb.rdrecord(summary.streams[0].recording).p_signal
-    assert 40_000 / 12 - 200 < len(kept) <= 40_000 / 12
+    # Six signals of three bytes each.
+    assert 40_000 / 18 - 200 < len(kept) <= 40_000 / 18
 
 
 def test_a_recording_rotates_when_asked(tmp_path):

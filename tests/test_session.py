@@ -292,7 +292,7 @@ def test_ctrl_c_while_the_engine_starts_is_heard_when_it_has(hears_ctrl_c, monke
     monkeypatch.setattr(SpawnProcess, "start", pressed)
     with pytest.raises(KeyboardInterrupt):
         EngineProcess(job(seconds=None, speed=1.0))
-    assert [process.exitcode for process in started] == [-signal.SIGTERM]
+    assert [process.exitcode for process in started] == [-signal.SIGKILL]
 
 
 def test_a_killed_engine_is_reported():
