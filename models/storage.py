@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from streamer.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Weights = Mapping[str, NDArray[Any]]
 """Tensors by their name in the network's state dict."""
@@ -56,6 +56,13 @@ def write_weights(path: Path, weights: Weights) -> None:
     os.replace(temporary, path)
 
 
+def read_tensors(path: Path) -> dict[str, "Tensor"]:
+    """`read_weights` for torch."""
+    import torch
+
+    return {name: torch.from_numpy(values) for name, values in read_weights(path).items()}
+
+
 def load_weights(network: "nn.Module", path: Path) -> None:
     """Put the weights of a file into a network in torch.
 
@@ -64,10 +71,8 @@ def load_weights(network: "nn.Module", path: Path) -> None:
     InputError
         If they are another network's.
     """
-    import torch
-
     try:
-        network.load_state_dict({name: torch.from_numpy(v) for name, v in read_weights(path).items()})
+        network.load_state_dict(read_tensors(path))
     except RuntimeError as error:
         raise InputError(f"{path} holds weights of another network: {error}") from error
 

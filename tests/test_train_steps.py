@@ -12,8 +12,10 @@ from step_tools import NAME
 from training_tools import write_patients
 from typer.testing import CliRunner
 
+from models import registry
 from models.commands.train_command import train as train_command
 from models.networks.lowdelay import LowDelay
+from models.storage import read_tensors
 from models.training import checks, step_report, train_steps
 from models.training import data as training_data
 from models.training.run_state import RunState
@@ -246,3 +248,18 @@ def test_weights_without_statistics_for_every_look_ahead_are_taken_from_a_file(w
     save_file(load_file(finished / "weights.safetensors"), tmp_path / "some.safetensors")
     folder = run(world, tmp_path / "run", begin=tmp_path / "some.safetensors", end=True)
     assert json.loads((folder / "training.json").read_text())["steps_run"] == 0
+
+
+def test_a_run_begins_with_shipped_weights_and_says_who_trained_them(world, tmp_path):
+    """They lie in planes of bytes, and a card beside them says how they were made."""
+    shipped = registry.ModelCard(registry.find_network(NAME))
+    folder = run(world, tmp_path / "run", replace(SETTINGS, steps=2), begin=shipped.weights_path)
+    report = json.loads((folder / "training.json").read_text())
+    card = json.loads(shipped.card_path.read_text())
+    assert report["settings"]["begun_with"] == card["weights_sha256"]
+    assert report["begun_with"]["command"] == card["training_command"]
+    assert report["begun_with"]["protocol"] == card["protocol"]
+    saved, first = checkpoint(folder)["network"], read_tensors(shipped.weights_path)
+    for name, value in first.items():
+        if name.startswith(("encoder", "trunk")) and "running" in name:
+            assert torch.equal(saved[name], value), name

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from models import registry
+from models.storage import load_weights
 from models.training.data import Corpus, load_corpus, noisy_batch
 from models.training.loss_plot import plot_losses
 from models.training.objective import WindowObjective
@@ -106,7 +107,7 @@ def train(
     InputError
         If there is no such run, or a checkpoint of another one in `out`.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
     spec = registry.find_network(name)
     if spec.steps:
@@ -120,7 +121,7 @@ def train(
     if begin:
         if not (begin / "training.json").is_file():
             raise InputError(f"{begin} is no finished training run: it has no training.json")
-        network.load_state_dict(load_file(begin / "weights.safetensors"))
+        load_weights(network, begin / "weights.safetensors")
         before = json.loads((begin / "training.json").read_text(encoding="utf-8"))
         settings = replace(settings, begun_with=registry.sha256(begin / "weights.safetensors"))
     state = _new_state(name, network.to(where), settings, where)

@@ -18,6 +18,7 @@ from torch import nn
 from models import registry
 from models.benches.track_f import FS
 from models.networks.lowdelay import LowDelay
+from models.storage import read_tensors
 from models.training.bedside import Pool, bedside_batch, load_pool
 from models.training.checks import judge, load_checks, mean_db
 from models.training.data import load_corpus, noisy_batch
@@ -58,7 +59,8 @@ def train_steps(
     patients
         Folder of more patients and noise [default: the one that ``ECG_STREAM_PATIENTS`` names].
     begin
-        Folder of a finished run, or a file of weights, that this one begins with.
+        Folder of a finished run, or a file of weights, that this one begins with. Beside a file a
+        card may lie, as beside those that the package ships.
     end
         Take no further step: make weights of what the run has come to. It can still go on afterwards.
         Of a run that has not begun these are the weights that it begins with, with statistics for
@@ -100,14 +102,15 @@ def train_steps(
 
 def _begin(network: nn.Module, begin: Path, settings: StepSettings) -> tuple[StepSettings, dict[str, Any]]:
     """Load the weights that a run begins with; returns the settings that say so, and what made them."""
-    from safetensors.torch import load_file
-
     file = begin / "weights.safetensors" if begin.is_dir() else begin
     if not file.is_file():
         raise InputError(f"{begin} holds no weights to begin with; give a finished run, or a .safetensors")
-    network.load_state_dict(spread_out(load_file(file)))
-    report = begin / "training.json"
+    network.load_state_dict(spread_out(read_tensors(file)))
+    report = begin / "training.json" if begin.is_dir() else begin.with_suffix(".json")
     before = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    if "training" in before:  # a card: what it says of scores is no part of how they were trained
+        about = ("protocol", "data", "data_licence", "attribution")
+        before = before["training"] | {name: before[name] for name in about}
     return replace(settings, begun_with=registry.sha256(file)), before
 
 
