@@ -6,6 +6,7 @@ learn, where its band is wide enough for one.
 
 import csv
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -21,8 +22,9 @@ from streamer.resample import ratio
 
 PATIENTS_VARIABLE = "ECG_STREAM_PATIENTS"
 TARGET_FOLDERS = ("cinc2011a", "ludb_rest", "chapman_ningbo")
-"""Whose clean leads are learnt. Of the others, `georgia`, `ptbxl` and `ptb` are for tests of hospitals
-that nobody trained on; `cpsc2018` and `cinc2017v` end at 40 Hz, and would teach to end there."""
+"""Whose clean leads are learnt. `cpsc2018` and `cinc2017v` end at 40 Hz, and would teach to end there."""
+CLOSED_FOLDERS = ("georgia", "ptbxl", "ptb")
+"""Hospitals that nobody trains on: no training opens them."""
 NOISE_FOLDERS = ("myo_emg", "electrode_noise")
 KEPT_BACK_OF_20 = 2
 """Of twenty patients, by their names, so many do not train: for tests of seen houses, unseen patients."""
@@ -55,16 +57,26 @@ def trains(record: str) -> bool:
 
 def load_rows(folder: Path, fs: float) -> list[Samples]:
     """Clean leads of every training record, (leads, ten seconds) mV each, in the order of their names."""
-    rows = []
-    for name in TARGET_FOLDERS:
-        for record, leads in sorted(_clean_leads(folder / name).items()):
-            if not trains(record):
-                continue
-            found = read_record(folder / name / record, tuple(leads))
-            data = _resampled(bridge_missing(found.data), found.fs, fs)
-            if data.shape[1] >= round(ROW_S * fs):
-                rows.append(data[:, : round(ROW_S * fs)])
-    return rows
+    return [data for name in TARGET_FOLDERS for _, _, data in _rows(folder / name, fs, training=True)]
+
+
+def load_unheard(folder: Path, database: str, fs: float) -> list[tuple[str, tuple[str, ...], Samples]]:
+    """Clean leads of records that no training heard: record, leads and (leads, ten seconds) mV.
+
+    Those are the ones kept back, and all of `CLOSED_FOLDERS`.
+    """
+    return list(_rows(folder / database, fs, training=False))
+
+
+def _rows(folder: Path, fs: float, *, training: bool) -> Iterator[tuple[str, tuple[str, ...], Samples]]:
+    closed = folder.name in CLOSED_FOLDERS
+    for record, leads in sorted(_clean_leads(folder).items()):
+        if training != (trains(record) and not closed):
+            continue
+        found = read_record(folder / record, tuple(leads))
+        data = _resampled(bridge_missing(found.data), found.fs, fs)
+        if data.shape[1] >= round(ROW_S * fs):
+            yield record, tuple(leads), data[:, : round(ROW_S * fs)]
 
 
 def _clean_leads(folder: Path) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """`ecg-stream evaluate …`: how well systems clean, each track in a file of its own."""
 
 from engine.commands.evaluate.frontier_command import frontier
+from engine.commands.evaluate.hospitals_command import hospitals
 from engine.commands.evaluate.qtdb_command import qtdb
 from engine.commands.evaluate.safety_command import safety
 from engine.commands.evaluate.stress_command import stress
@@ -12,5 +13,5 @@ from streamer.console.panels import command_group
 evaluate = command_group(
     "evaluate",
     "Score networks and filters, for quality and for safety.",
-    (track_f, track_s, qtdb, stress, safety, frontier, tables),
+    (track_f, track_s, qtdb, stress, hospitals, safety, frontier, tables),
 )

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine.lab.evaluate.hospitals import HospitalSettings, hospitals_markdown
 from engine.lab.evaluate.pictures import plot_f1
 from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
 from engine.lab.evaluate.report import BUDGETS, snr_text
@@ -131,6 +132,18 @@ def write_stress(rows: list[Result], settings: StressSettings, folder: Path) -> 
     (folder / "report.md").write_text(text, encoding="utf-8")
     plot_f1(rows, folder / "f1.png")
     return text
+
+
+def write_hospitals(rows: list[Result], settings: HospitalSettings, folder: Path) -> None:
+    """Write ``hospitals.json`` and ``report.md``."""
+    manifest = {
+        "hop_ms": settings.hop_ms,
+        "weights_sha256": {name: fingerprint(name) for name in settings.models},
+        "code_sha256": code_sha256(),
+        "version": version("ecg-stream"),
+    }
+    write_results(folder / "hospitals.json", {"track": "hospitals", "manifest": manifest, "rows": rows})
+    (folder / "report.md").write_text(hospitals_markdown(rows), encoding="utf-8")
 
 
 def stress_markdown(rows: list[Result]) -> str:
