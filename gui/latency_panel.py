@@ -59,6 +59,10 @@ class LatencyPanel(QWidget):
         width = self.width() - 24
         write(QRect(12, 6, width, 16), "DELAY  patient to screen, median ms", theme.quiet, 11)
         delays = self._monitor.delays if self._monitor else None
+        untimed = self._monitor.status.untimed if self._monitor and self._monitor.status else ""
+        if untimed:
+            write(QRect(12, 26, width, 60), untimed, theme.warn, 12)
+            return
         if delays is None or self._monitor is None or not math.isfinite(delays.p50_ms):
             write(QRect(12, 26, width, 18), "waiting for the first samples …", theme.quiet, 12)
             return

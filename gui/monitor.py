@@ -70,7 +70,7 @@ class Monitor:
                 self.refused = frame.reason
             else:
                 self.buffer.push(frame)
-                if isinstance(frame, Cleaned):
+                if isinstance(frame, Cleaned) and np.isfinite(frame.source_time).all():
                     self._undrawn.append((float(frame.source_time[0]), float(frame.source_time[-1])))
 
     def drawn(self) -> None:

@@ -20,6 +20,8 @@ class StreamHealth:
         How often each state was entered.
     problem
         Why a stream that is there again cannot be used, in a sentence; empty without one.
+    untimed
+        Why the delay of its samples is unknown, in a sentence; empty where it is known.
     """
 
     state: StreamState = StreamState.LIVE
@@ -29,3 +31,4 @@ class StreamHealth:
     states: dict[str, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     problem: str = ""
+    untimed: str = ""

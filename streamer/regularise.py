@@ -121,7 +121,7 @@ class Regulariser:
         known = np.flatnonzero(np.isfinite(stamps))
         if not line.begun:
             line.set(float(stamps[known[0]] - known[0] * line.period) if known.size else 0.0)
-            self._begun_ns = arrived_ns
+            self._begun_ns = self._arrived_ns = arrived_ns
         if known.size < len(stamps):
             # A stamp that is not finite tells nothing: counting takes its place.
             stamps = np.where(np.isfinite(stamps), stamps, line.next(len(stamps)))

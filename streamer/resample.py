@@ -28,7 +28,7 @@ def ratio(fs_in: float, fs_out: float) -> tuple[int, int]:
         If the rates are too far apart.
     """
     exact = Fraction(fs_out).limit_denominator(1000) / Fraction(fs_in).limit_denominator(1000)
-    nearest = exact if exact.numerator <= MOST_PHASES else exact.limit_denominator(2000)
+    nearest = exact if exact.numerator <= MOST_PHASES else exact.limit_denominator(int(MOST_PHASES / exact))
     if abs(nearest / exact - 1) > 1e-6 or not 1 / MOST_APART <= exact <= MOST_APART:
         raise InputError(
             f"cannot resample {fs_in:g} Hz to {fs_out:g} Hz: rates may lie up to {MOST_APART} times apart"

@@ -1,7 +1,7 @@
 """From packets of stamped samples to chunks: what a live stream and a stream with faults have in common."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,16 @@ from numpy.typing import NDArray
 
 from streamer.chunk import Chunk, StreamInfo
 from streamer.effective_rate import EffectiveRate
+from streamer.errors import InputError
 from streamer.health import StreamHealth
 from streamer.regularise import Piece, Regulariser
+from streamer.stated_rate import WRONG, other_rate, plain_rate
 from streamer.watchdog import StreamState, Watchdog
+
+CHECKED_S = 2.0
+"""Signal over which the rate is checked at a time."""
+_MOST = 4
+"""So many times as many samples are the end of it too: stamps may stand still."""
 
 
 class StampedStream:
@@ -27,6 +34,8 @@ class StampedStream:
         Rate that the device states, in Hz.
     to_chunk
         Makes the chunk of samples that have their index.
+    jumped
+        Told when the source's clock was set, before the samples behind the jump become chunks.
     clock
         Monotonic seconds, for the state: `time.perf_counter` or a source's own.
     """
@@ -36,12 +45,18 @@ class StampedStream:
         info: StreamInfo,
         fs: float,
         to_chunk: Callable[[Piece], Chunk],
+        jumped: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._info, self._to_chunk = info, to_chunk
+        self._info, self._to_chunk, self._jumped = info, to_chunk, jumped
+        self._jumps = 0
         self._order = Regulariser(fs)
         self._watchdog = Watchdog(clock)
         self._rate = EffectiveRate(fs)
+        self._heard: list[NDArray[np.float64]] = []
+        self._other: float | None = None
+        self.untimed = ""
+        """Why the delay of its samples is unknown, in a sentence; empty where it is known."""
         self.problem = ""
         """Why a stream that is there again cannot be used, in a sentence; empty without one."""
 
@@ -72,16 +87,34 @@ class StampedStream:
             {str(state): count for state, count in dog.counts.items()},
             self._order.counts,
             self.problem,
+            self.untimed,
         )
 
     def push(self, stamps: NDArray[np.float64], rows: NDArray[Any], arrived_ns: int) -> list[Chunk]:
-        """Take a packet, as `Regulariser.push` does; what leaves because of it."""
+        """Take a packet, as `Regulariser.push` does; what leaves because of it.
+
+        Raises
+        ------
+        InputError
+            If the device has changed its rate.
+        """
         self._watchdog.fed()
-        jumps = self._order.counts.clock_jumps
-        pieces = self._order.push(stamps, rows, arrived_ns)
-        if self._order.counts.clock_jumps != jumps:
-            self._rate.restart()
-        return self._chunks(pieces)
+        self._check_rate(stamps)
+        return self._chunks(self._order.push(stamps, rows, arrived_ns))
+
+    def _check_rate(self, stamps: NDArray[np.float64]) -> None:
+        """Check `CHECKED_S` of stamps at a time: twice another rate is a device that was switched over."""
+        self._heard.append(stamps)
+        heard = np.concatenate(self._heard)
+        enough = len(heard) >= _MOST * CHECKED_S * self._info.fs
+        if enough or heard[-1] - heard[0] >= CHECKED_S:
+            self._heard = []
+            before, self._other = self._other, other_rate(heard, self._info.fs)
+            if before and self._other and abs(before / self._other - 1) <= WRONG:
+                raise InputError(
+                    f"{self._info.name} now sends {plain_rate(self._other):g} Hz, and no longer the "
+                    f"{self._info.fs:g} Hz that it began with; start anew to follow it"
+                )
 
     def silent(self) -> None:
         """Note that nothing came."""
@@ -103,6 +136,7 @@ class StampedStream:
         """Expect the next packet from a new connection, behind a gap."""
         self._order.resume()
         self._rate.restart()
+        self._heard = []
 
     def empty(self, arrived_ns: int, *, ends_segment: bool = False) -> Chunk:
         """A chunk without samples, as it leaves while nothing comes."""
@@ -111,7 +145,12 @@ class StampedStream:
             self._info.source_id, self.next, nothing, np.empty(0), arrived_ns, ends_segment=ends_segment
         )
 
-    def _chunks(self, pieces: Iterable[Piece]) -> list[Chunk]:
+    def _chunks(self, pieces: list[Piece]) -> list[Chunk]:
+        if self._order.counts.clock_jumps != self._jumps:
+            self._jumps = self._order.counts.clock_jumps
+            self._rate.restart()
+            self._heard = []
+            self._jumped()
         chunks = []
         for piece in pieces:
             self._rate.add(float(piece.stamps[-1]), piece.stop)

@@ -42,6 +42,11 @@ class Device:
     format: str = "float32"
     source_id: str = "device"
     stamp_error_s: float = 0.0
+    true_fs: float = 0.0
+    """What it samples at; 0 is what it states."""
+    stamp_from_s: float | None = None
+    """Its stamps count from here; None is LSL's clock."""
+    stamp_scale: float = 1.0
 
 
 def serve(device, ready):
@@ -59,15 +64,18 @@ def serve(device, ready):
     ready.set()
     random = np.random.default_rng(0)
     counting = [i for i, fields in enumerate(device.channels) if fields[0] == "counter"]
-    size, first, began = max(1, round(0.02 * (device.fs or 50))), 0, pylsl.local_clock()
+    true_fs = device.true_fs or device.fs or 50
+    size, first, began = max(1, round(0.02 * true_fs)), 0, pylsl.local_clock()
+    shift = 0.0 if device.stamp_from_s is None else device.stamp_from_s - began
     while True:
-        stamps = began + np.arange(first, first + size) / (device.fs or 50)
+        stamps = began + np.arange(first, first + size) / true_fs
         time.sleep(max(0.0, stamps[-1] - pylsl.local_clock()))
         if device.format == "string":
             outlet.push_sample(["event"])
         else:
             frames = np.tile(np.array(device.frame, np.float64), (size, 1))
             frames[:, counting] = np.arange(first, first + size)[:, None]
+            stamps = device.stamp_scale * (stamps + shift)
             outlet.push_chunk(frames, stamps + random.normal(0, device.stamp_error_s, size))
         first += size
 

@@ -121,8 +121,8 @@ def test_two_of_one_name_must_be_told_apart():
     ("device", "said"),
     [
         (Device("odd", fs=0), "no regular rate"),
-        (Device("odd", fs=50), "50 Hz; allowed: 100 to 2000 Hz"),
-        (Device("odd", fs=4000), "4000 Hz; allowed"),
+        (Device("odd", fs=50), "50 Hz; allowed: 100 to 16384 Hz"),
+        (Device("odd", fs=20000), "20000 Hz; allowed"),
         (Device("odd", fs=0, format="string"), "holds text"),
         (Device("odd", channels=[("II", "", "ECG")]), "state it with --unit"),
         (Device("odd", channels=[("arm", "uV", "EMG")]), "no ECG channel"),
@@ -133,11 +133,48 @@ def test_streams_that_cannot_be_cleaned_are_refused(device, said):
         LslSource(LslSettings("odd"))
 
 
-def test_an_odd_rate_is_taken_as_the_nearest_half_hertz():
-    with running(Device("quartz", fs=499.83)):
+@pytest.mark.parametrize("fs", [499.83, 1000.012, 2048])
+def test_a_stated_rate_that_is_true_is_taken_as_it_is(fs):
+    with running(Device("quartz", fs=fs)):
         source = LslSource(LslSettings("quartz"))
-        assert source.info.fs == 500
-        assert any("499.83 Hz is taken as 500 Hz" in note for note in source.info.notes)
+        # The metadata carry it to nine digits or so.
+        assert source.info.fs == pytest.approx(fs, rel=1e-6)
+        assert not any("time stamps say" in note for note in source.info.notes)
+
+
+@pytest.mark.parametrize(("stated", "true"), [(256, 200), (250, 125), (250, 500)])
+def test_a_stated_rate_that_is_wrong_is_found_before_the_first_sample(stated, true):
+    with running(Device("liar", fs=stated, true_fs=true)):
+        source = LslSource(LslSettings("liar"), seconds=3)
+        assert source.info.fs == true
+        assert any(f"states {stated} Hz, but its time stamps say {true} Hz" in n for n in source.info.notes)
+        chunks = listen(source, lambda chunks: False)
+    assert source.health.counts.gaps == 0
+    assert sum(chunk.data.shape[1] for chunk in chunks) == 3 * true
+
+
+def test_stamps_in_milliseconds_are_refused():
+    with (
+        running(Device("ms", stamp_scale=1000.0)),
+        pytest.raises(InputError, match=r"advance as if it had 0\.25 Hz; stamps must be seconds"),
+    ):
+        LslSource(LslSettings("ms"))
+
+
+@pytest.mark.parametrize(
+    ("begin", "said"),
+    [(time.time(), "Unix time"), (-500.0, "clock of their own"), (12.5, "clock of their own")],
+    ids=["unix", "negative", "boot"],
+)
+def test_stamps_of_another_clock_leave_the_delay_unknown(begin, said):
+    with running(Device("other", stamp_from_s=begin)):
+        source = LslSource(LslSettings("other"), seconds=1)
+        chunks = [chunk for chunk in listen(source, lambda chunks: False) if chunk.data.shape[1]]
+    assert said in source.health.untimed
+    assert "delay is unknown" in source.health.untimed
+    assert all(np.isnan(chunk.source_time).all() for chunk in chunks)
+    assert sum(chunk.data.shape[1] for chunk in chunks) == 250
+    assert source.health.counts.gaps == 0
 
 
 def test_waiting_ends_when_asked():

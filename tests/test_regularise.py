@@ -312,3 +312,15 @@ def test_late_samples_prove_nothing_of_a_jump_that_waits():
     feed.assert_exact()
     assert feed.order.counts.late == 50
     assert feed.order.counts.gap_samples == 200
+
+
+def test_clocks_set_within_the_first_pull_are_no_gap():
+    """By the time since the machine was switched on, as arrivals count."""
+    order = Regulariser(FS)
+    t = np.arange(5) / FS
+    now_s = 86_400.0
+    order.push(np.r_[now_s - 600 + t, now_s - 300 + t, now_s + t], rows(0, 15), int(now_s * 1e9))
+    order.flush()
+    assert order.next == 15
+    assert order.counts.gaps == 0
+    assert order.counts.clock_jumps == 2

@@ -18,7 +18,10 @@ class Histogram:
         self.max_ns = 0.0
 
     def add(self, nanoseconds: NDArray[np.float64]) -> None:
-        """Sort durations in; what is shorter than 1 µs counts as 1 µs."""
+        """Sort durations in; what is shorter than 1 µs counts as 1 µs; NaN is left out."""
+        unknown = np.isnan(nanoseconds)
+        if unknown.any():
+            nanoseconds = nanoseconds[~unknown]
         if nanoseconds.size == 0:
             return
         relative = np.maximum(nanoseconds, self._LOWEST_NS) / self._LOWEST_NS

@@ -125,7 +125,7 @@ class Status:
         The settings in force, and the delays since they are.
     recording, recording_problem
         Record that is being written, without extension; None where none is, and why it has ended.
-    state, effective_fs_hz, ppm, sample_age_s
+    state, effective_fs_hz, ppm, sample_age_s, problem, untimed
         What a live source says of itself.
     stream
         Which one: its `StreamInfo.source_id`.
@@ -152,6 +152,7 @@ class Status:
     ppm: float | None = None
     sample_age_s: float = 0.0
     problem: str = ""
+    untimed: str = ""
     stream: str = ""
     ended: bool = False
     reasons: dict[str, str] = field(default_factory=dict)

@@ -198,7 +198,7 @@ class StreamRun:
             return
         self._kept.append(message)
         # What was on its way when the user paused waited for the user, not for the engine.
-        self.account.take(message, timed=bool(message.source_time[0] >= self._resumed_s))
+        self.account.take(message, timed=not message.source_time[0] < self._resumed_s)
 
     # what became of it
 
@@ -227,6 +227,7 @@ class StreamRun:
             ppm=health.ppm,
             sample_age_s=health.sample_age_s,
             problem=health.problem,
+            untimed=health.untimed,
             stream=self.info.source_id,
             ended=self._ended,
             reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
@@ -274,6 +275,6 @@ class StreamRun:
             effective_rate_hz=health.effective_fs_hz,
             ppm=health.ppm,
             counts=health.counts,
-            notes=list(self.source.info.notes),
+            notes=[*self.source.info.notes, *filter(None, [health.untimed])],
             problem=health.problem,
         )

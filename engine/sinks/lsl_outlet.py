@@ -4,6 +4,7 @@ import json
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config import EngineConfig
 from engine.ledger.position import Position
@@ -25,7 +26,8 @@ class LslOutlet:
     """Two LSL streams: ``name``, type ECG, in mV, and ``name-events``, text of type Markers.
 
     A cleaned sample has the time stamp of its source, so that it lies on the raw one in any
-    recorder, however late it leaves. Samples of a gap are not sent. An event is a JSON object:
+    recorder, however late it leaves; where that time is unknown, the time of leaving, of which an event
+    tells. Samples of a gap are not sent. An event is a JSON object:
     ``{"event": "state", "state": "LOST"}``, ``{"event": "gap", "start": 360, "stop": 433}`` or
     ``{"event": "bypassed", "start": 720, "reasons": {"II": "lead off"}}``, where from a sample on
     something else leaves than before (a `Mark` by name); in samples of the cleaned stream.
@@ -89,6 +91,7 @@ class LslOutlet:
         self._events = pylsl.StreamOutlet(events, max_buffered=_BUFFERED_S)
         self._offset_s = lsl_clock_offset_s()
         self._newest_s = time.perf_counter()
+        self._timed = True
         self._position = Position()
         self._sent = 0
 
@@ -100,16 +103,27 @@ class LslOutlet:
             self._tell(stamp, event="gap", start=message.start, stop=message.stop)
             self._verdict = None
             return
+        stamps = self._stamps(message)
         verdict = message.verdict
         if verdict != self._verdict:
             self._verdict = verdict
             reasons = explain(verdict, self._leads)
-            stamp = float(message.source_time[0])
-            self._tell(stamp, event=verdict[0].name.lower(), start=message.start, reasons=reasons)
-        self._newest_s = float(message.source_time[-1])
+            self._tell(float(stamps[0]), event=verdict[0].name.lower(), start=message.start, reasons=reasons)
+        self._newest_s = float(stamps[-1])
         frames = np.ascontiguousarray(message.cleaned.T)
-        self._signal.push_chunk(frames, message.source_time - self._offset_s)
+        self._signal.push_chunk(frames, stamps - self._offset_s)
         self._sent += len(frames)
+
+    def _stamps(self, message: Cleaned) -> NDArray[np.float64]:
+        """Times of the source, or those of leaving where these are unknown; an event tells which."""
+        timed = bool(np.isfinite(message.source_time).all())
+        count = message.cleaned.shape[1]
+        now = time.perf_counter()
+        stamps = message.source_time if timed else now + np.arange(1 - count, 1) / self._fs
+        if timed != self._timed:
+            self._timed = timed
+            self._tell(now, event="time stamps", of="the source" if timed else "leaving", start=message.start)
+        return stamps
 
     @property
     def unaccounted(self) -> int:

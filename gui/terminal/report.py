@@ -32,8 +32,12 @@ def _of_one(summary: Summary) -> Table:
         delay, compute = one.delay_ms, one.ledger_ms["compute"]
         table.add_row(
             "delay",
-            f"algorithmic {delay.algorithmic:.0f} ms; measured p50 {delay.p50:.1f}, "
-            f"p99 {delay.p99:.1f}, max {delay.max:.1f} ms",
+            f"algorithmic {delay.algorithmic:.0f} ms; measured "
+            + (
+                f"p50 {delay.p50:.1f}, p99 {delay.p99:.1f}, max {delay.max:.1f} ms"
+                if math.isfinite(delay.p50)
+                else "unknown"
+            ),
         )
         table.add_row("compute", f"p50 {compute.p50:.2f}, p99 {compute.p99:.2f} ms a hop")
         table.add_row(

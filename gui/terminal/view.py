@@ -126,8 +126,11 @@ def describe(status: Status) -> str:
         else "no reference"
     )
     ended = f" · {status.recording_problem}" if status.recording_problem else ""
+    delay = f"delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms"
+    if status.untimed:
+        delay = status.untimed
     return (
-        f"{state}{snr} · delay p50 {status.delay_p50_ms:.0f} · p99 {status.delay_p99_ms:.0f} ms · "
+        f"{state}{snr} · {delay} · "
         f"late {status.deadline_misses} · gaps {status.gaps} ({status.gap_samples} samples){ended}"
     )
 

@@ -67,7 +67,7 @@ class FaultySource:
         self._period = 1 / (fs * (1 + RATE_ERROR * ("rate" in settings.kinds)))
         self._clock_rate = 1 + 1e-6 * DRIFT_PPM * ("drift" in settings.kinds)
         self._now_s = 0.0
-        self._stream = StampedStream(self.info, fs, self._chunk, lambda: self._now_s)
+        self._stream = StampedStream(self.info, fs, self._chunk, clock=lambda: self._now_s)
         self._broken = False
         self._held: list[NDArray[np.float64]] = []
         self._again: list[NDArray[np.float64]] = []
@@ -84,6 +84,7 @@ class FaultySource:
             state=own.state if inner.state is StreamState.LIVE else inner.state,
             sample_age_s=max(own.sample_age_s, inner.sample_age_s),
             problem=own.problem or inner.problem,
+            untimed=inner.untimed,
         )
 
     def set_noise(self, settings: NoiseSettings) -> None:

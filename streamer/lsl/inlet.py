@@ -1,6 +1,7 @@
 """One connection to one LSL outlet: its leads in mV, its stamps, and its clock offset to ours."""
 
 import contextlib
+import ctypes
 import socket
 import time
 from functools import cache
@@ -11,15 +12,20 @@ from numpy.typing import NDArray
 
 from streamer.chunk import Samples
 from streamer.errors import InputError
+from streamer.lsl.clock import Measured, SenderClock
 from streamer.lsl.metadata import pick_leads, read_channels
 from streamer.lsl.network import LslStream, full_info, load_pylsl
 from streamer.plain import plain
 
-LOWEST_HZ, HIGHEST_HZ = 100.0, 2000.0
+LOWEST_HZ, HIGHEST_HZ = 100.0, 16_384.0
 MOST_CHANNELS = 1024
 """More than any amplifier has; the buffer for a stream that claims a million would not fit in memory."""
-BUFFER_S = 5
-"""Seconds that liblsl buffers. With its default of 360 s, a lag of minutes would go unnoticed."""
+BUFFER_S = 360
+"""Seconds that liblsl buffers on both sides, as an outlet does by itself: while a link is down the outlet
+keeps what this inlet asked for, so an outage of five minutes loses nothing. What comes late is told by its
+stamps."""
+_MOST_BYTES = 1 << 29
+"""Wide and fast streams are buffered for less: 1024 channels at 16 384 Hz for 5 s."""
 
 _LARGEST_PULL = 4096
 _CORRECTION_S = 5.0  # between two looks at the sender's clock; liblsl measures it in the background
@@ -52,7 +58,7 @@ class Inlet:
         _check_usable(stream)
         self.stream = stream
         self._inlet = load_pylsl().StreamInlet(
-            stream.handle, max_buflen=BUFFER_S, recover=False, as_numpy=True
+            stream.handle, max_buflen=buffer_s(stream), recover=False, as_numpy=True
         )
         info = full_info(self._inlet)
         if info is None:
@@ -61,8 +67,8 @@ class Inlet:
         self._columns = np.array(self.leads.columns)
         self._scale = self.leads.millivolts[:, None]
         self._buffer = np.empty((_LARGEST_PULL, stream.channels), self._inlet.np_dtype)
-        self._correction_s = 0.0
-        self._correct(_FIRST_CORRECTION_S)
+        self.clock = SenderClock(self._measure)
+        self._look(_FIRST_CORRECTION_S)
 
     def subscribe(self) -> bool:
         """Ask for samples; False when the outlet has gone."""
@@ -79,8 +85,8 @@ class Inlet:
         None when the outlet has gone.
         """
         pylsl = load_pylsl()
-        if time.perf_counter() - self._corrected >= _CORRECTION_S:
-            self._correct(0.0)
+        if time.perf_counter() - self._looked >= _CORRECTION_S:
+            self._look(0.0)
         try:
             rows, stamps = self._inlet.pull_chunk(
                 timeout=wait_s, max_samples=_LARGEST_PULL, dest_obj=self._buffer, min_samples=1
@@ -95,21 +101,47 @@ class Inlet:
         return scaled
 
     def our_time(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Stamps of the sender as seconds of `time.perf_counter`."""
-        return stamps + (self._correction_s + lsl_clock_offset_s())
+        """Stamps of the sender as seconds of `time.perf_counter`; NaN where its clock is not known."""
+        return self.clock.times(stamps) + lsl_clock_offset_s()
+
+    def judge(self, stamp: float, arrived_ns: int) -> None:
+        """Decide by a sample that was sampled just now whether the stamps are of LSL's clock."""
+        self.clock.judge(stamp, arrived_ns / 1e9 - lsl_clock_offset_s())
 
     def close(self) -> None:
         """Ask for no more samples."""
         self._inlet.close_stream()
 
-    def _correct(self, timeout_s: float) -> None:
-        """Measure the offset of the sender's clock to ours; on one machine it is zero."""
+    def _look(self, timeout_s: float) -> None:
+        self._looked = time.perf_counter()
+        self.clock.look(timeout_s)
+
+    def _measure(self, timeout_s: float) -> Measured | None:
+        """Offset of the sender's clock to ours and its uncertainty; on one machine both are zero."""
         pylsl = load_pylsl()
-        self._corrected = time.perf_counter()
+        remote, uncertainty, failed = ctypes.c_double(), ctypes.c_double(), ctypes.c_int()
+        # pylsl itself hands out the offset alone.
+        ask = pylsl.lib.lib.lsl_time_correction_ex
+        ask.restype = ctypes.c_double
         with contextlib.suppress(pylsl.util.TimeoutError, pylsl.util.LostError):
-            correction = self._inlet.time_correction(timeout_s)
-            here = self.stream.host == plain(socket.gethostname()) and abs(correction) < _SAME_HOST_S
-            self._correction_s = 0.0 if here else correction
+            offset = ask(
+                self._inlet.obj,
+                ctypes.byref(remote),
+                ctypes.byref(uncertainty),
+                ctypes.c_double(timeout_s),
+                ctypes.byref(failed),
+            )
+            pylsl.util.handle_error(failed)
+            if self.stream.host == plain(socket.gethostname()) and abs(offset) < _SAME_HOST_S:
+                return 0.0, 0.0
+            return float(offset), float(uncertainty.value)
+        return None
+
+
+def buffer_s(stream: LslStream) -> int:
+    """Seconds of a stream that are buffered: `BUFFER_S`, or what fits in memory."""
+    bytes_a_second = 8 * stream.channels * stream.fs
+    return max(5, min(BUFFER_S, int(_MOST_BYTES / bytes_a_second)))
 
 
 def _check_usable(stream: LslStream) -> None:

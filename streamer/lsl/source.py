@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from streamer.chunk import Chunk, StreamInfo
 from streamer.console.installed import why_missing
 from streamer.errors import InputError
 from streamer.health import StreamHealth
-from streamer.lsl.inlet import Inlet
+from streamer.lsl.inlet import HIGHEST_HZ, LOWEST_HZ, Inlet
 from streamer.lsl.network import PREFERRED_TYPES, LslStream, Network, Wanted, find_stream
 from streamer.lsl.settings import LslSettings
 from streamer.noise import NoiseSettings
@@ -16,8 +18,11 @@ from streamer.regularise import HOLD_S, Piece
 from streamer.settings import SourceSettings
 from streamer.source_kind import LiveKind, Stopped
 from streamer.stamped import StampedStream
+from streamer.stated_rate import FEWEST, other_rate, plain_rate
 from streamer.watchdog import StreamState
 
+_LISTEN_S = 1.0
+"""For so long a stream is listened to at most before it is opened, to hear whether its rate is true."""
 TICK_S = 0.2
 """While nothing comes, an empty chunk leaves this often."""
 
@@ -58,28 +63,64 @@ class LslSource:
         wanted = Wanted(settings.stream_name, settings.stream_type, settings.source_id)
         stream = find_stream(wanted, None if settings.wait else settings.timeout, stopped)
         self._inlet = self._open(stream)
+        self._fs = self._true_rate(stream)
         self.info = StreamInfo(
-            _simple_rate(stream.fs),
+            self._fs,
             self._inlet.leads.names,
             f"LSL {stream.name}",
             # Not every maker gives each device an id of its own.
             "/".join(filter(None, (stream.name, stream.source_id))),
             notes=self._notes(stream),
         )
-        self._stop = None if seconds is None else max(1, round(seconds * stream.fs))
-        self._stream = StampedStream(self.info, stream.fs, self._chunk)
+        self._stop = None if seconds is None else max(1, round(seconds * self._fs))
+        self._stream = StampedStream(self.info, self._fs, self._chunk, self._judge)
+        self._newest = (0.0, 0)  # stamp and arrival of the newest sample
 
     def _open(self, stream: LslStream) -> Inlet:
         return Inlet(stream, self._wanted_leads, self._settings.unit, self._settings.scale)
+
+    def _true_rate(self, stream: LslStream) -> float:
+        """The stated rate, or another by which the stamps of the first moments go.
+
+        Raises
+        ------
+        InputError
+            If that rate cannot be taken.
+        """
+        heard = np.empty(0)
+        end = time.perf_counter() + _LISTEN_S
+        if not self._inlet.subscribe():
+            return stream.fs
+        while time.perf_counter() < end:
+            pulled = self._inlet.pull(_LISTEN_S / 10)
+            if pulled is None:
+                break
+            heard = np.concatenate([heard, pulled[1]])
+            if len(heard) >= FEWEST and heard[-1] - heard[0] > _LISTEN_S / 5:
+                if other_rate(heard, stream.fs) is None:
+                    break
+        # What was heard is no part of the run, which asks for samples when it begins.
+        self._inlet.close()
+        other = other_rate(heard, stream.fs)
+        if other is None:
+            return stream.fs
+        if not LOWEST_HZ <= other <= HIGHEST_HZ:
+            raise InputError(
+                f"LSL stream {stream} states {stream.fs:g} Hz, but its time stamps advance as if it had "
+                f"{other:.4g} Hz; stamps must be seconds, and the rate the device's own"
+            )
+        return plain_rate(other)
 
     def _notes(self, stream: LslStream) -> tuple[str, ...]:
         notes = list(self._inlet.leads.notes)
         if self._settings.stream_type is None and stream.type.upper() not in PREFERRED_TYPES:
             notes.append(f"the stream's type is {stream.type or 'not stated'}, not ECG: is it one?")
+        if self._fs != stream.fs:
+            notes.append(
+                f"the stream states {stream.fs:g} Hz, but its time stamps say {self._fs:g} Hz: taken as that"
+            )
         if not stream.source_id:
             notes.append("the stream has no source id: after a loss it is known by its name alone")
-        if _simple_rate(stream.fs) != stream.fs:
-            notes.append(f"the nominal rate of {stream.fs:g} Hz is taken as {_simple_rate(stream.fs):g} Hz")
         return tuple(notes)
 
     @property
@@ -145,9 +186,17 @@ class LslSource:
             return None
         rows, stamps = pulled
         if len(stamps):
+            self._newest = (float(stamps[-1]), arrived_ns)
+            if not self._inlet.clock.believed:
+                self._judge()
             return self._stream.push(stamps, rows, arrived_ns)
         self._stream.silent()
         return self._stream.release(arrived_ns)
+
+    def _judge(self) -> None:
+        """Decide by the newest sample whether the times of samples are known."""
+        self._inlet.judge(*self._newest)
+        self._stream.untimed = self._inlet.clock.why_unknown
 
     def _chunk(self, piece: Piece) -> Chunk:
         """Samples as they leave; none of those after the end of what was asked for."""
@@ -191,11 +240,6 @@ class LslSource:
         self._inlet, self._stream.problem = inlet, ""
         self._stream.resume()
         return self._subscribe()
-
-
-def _simple_rate(fs: float) -> float:
-    """Nearest half hertz: the resampler needs a ratio of small whole numbers, and clocks are no better."""
-    return round(2 * fs) / 2
 
 
 def _open(settings: SourceSettings, stopped: Stopped) -> LslSource:
