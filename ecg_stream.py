@@ -57,6 +57,12 @@ def _tell_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, be it with its default value."""
+    origin = context.get_parameter_source(name)
+    return origin is not None and origin.name == "COMMANDLINE"
+
+
 @app.callback(invoke_without_command=True)
 @grouped
 def play(
@@ -91,18 +97,20 @@ def play(
     if context.invoked_subcommand:
         command = context.invoked_subcommand
         raise InputError(f"options stand before {command!r}; write `ecg-stream {command}`, then its options")
-    from engine.commands.play_job import job_of
+    from engine.commands.play_job import implied_kind, job_of
     from engine.run.summary import as_json
     from gui.commands.play_window import play_in_window, takes_window
     from gui.terminal.report import table_of
 
     # A picture is taken in the middle of a run.
     seconds = None if screen.screenshot else source.seconds
-    job = job_of(source, noise, network, live, record, seconds=seconds, launched_ns=_LAUNCHED_NS)
+    given = {name for name in context.params if _is_given(context, name)}
+    kind = implied_kind(source, given)
+    job = job_of(source, noise, network, live, record, kind=kind, seconds=seconds, launched_ns=_LAUNCHED_NS)
     for file in (record.json_file, record.plot, screen.screenshot):
         check_writable(file)
     if takes_window(screen):
-        chosen = bool(source.source or source.record or len(job.sources) > 1 or screen.screenshot)
+        chosen = kind is not None or screen.screenshot is not None
         shown = play_in_window(job, screen, chosen=chosen, seconds=source.seconds)
         if shown is None:
             return

@@ -136,13 +136,16 @@ def run_window(
 
 
 def _once_started(window: MainWindow, then: Callable[[], None]) -> None:
-    """Wait for the engine; raise what kept it from starting."""
+    """Wait for the first engine; raise what kept it from starting."""
+    bridge = window.run.bridge
 
     def look() -> None:
-        bridge = window.run.bridge
-        if bridge is None or bridge.life is Life.STARTING:
+        if bridge is not None and bridge is window.run.bridge and bridge.life is Life.STARTING:
             return
         waiting.stop()
+        if bridge is None or bridge is not window.run.bridge:
+            # A person has chosen something else meanwhile; what becomes of it is shown in the window.
+            return
         if bridge.failure:
             raise bridge.failure
         then()

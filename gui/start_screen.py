@@ -49,8 +49,8 @@ class StartScreen(QWidget):
     def __init__(self, finders: Sequence[Finder], job: Job) -> None:
         super().__init__()
         self._finders, self._job = tuple(finders), job
-        self._found: list[FoundSource] | None = None
-        self._failure: Exception | None = None
+        self._found: list[FoundSource] = []
+        self._problems: list[str] = []
         self._thread: threading.Thread | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
@@ -84,10 +84,14 @@ class StartScreen(QWidget):
         left.addLayout(below)
 
         self.noise = Choice("", [("default", "as usual for the source"), *NOISES])
+        first = job.sources[0]
+        if first.noise != kind_of(first.kind).usual_noise:
+            # It was asked for on the command line.
+            self.noise.show_value(first.noise)
         self.snr = QSpinBox()
         self.snr.setRange(LOWEST_DB, HIGHEST_DB)
         self.snr.setSuffix(" dB")
-        self.snr.setValue(round(job.sources[0].snr))
+        self.snr.setValue(round(first.snr))
         self.leads = QLineEdit()
         self.leads.setPlaceholderText("all; or names: MLII,V1")
         self.network = choice_of("", networks())
@@ -149,26 +153,22 @@ class StartScreen(QWidget):
         self._timer.start()
 
     def _find(self) -> None:
-        try:
-            self._found = find_sources(self._finders)
-        except Exception as error:  # noqa: BLE001 - handed over to the thread that asked
-            self._failure = error
+        self._found, self._problems = find_sources(self._finders)
 
     def _look(self) -> None:
         if self._thread is None or self._thread.is_alive():
             return
         self._thread = None
         self._timer.stop()
-        if self._failure:
-            failure, self._failure = self._failure, None
-            raise failure
+        if self._problems:
+            self.show_error("\n".join(self._problems))
         self._fill()
 
     def _fill(self) -> None:
         wanted = self.filter.text().lower().split()
         self.list.clear()
         shown = 0
-        for source in self._found or ():
+        for source in self._found:
             columns = [source.title, source.detail, source.group]
             text = " ".join(columns).lower()
             if all(word in text for word in wanted):
@@ -177,7 +177,7 @@ class StartScreen(QWidget):
                 self.list.addTopLevelItem(item)
                 shown += 1
         self.list.setCurrentItem(self.list.topLevelItem(0))
-        self.state.setText(f"{shown} of {len(self._found or ())} sources · Ctrl or Shift and click: several")
+        self.state.setText(f"{shown} of {len(self._found)} sources · Ctrl or Shift and click: several")
 
     def _count_chosen(self) -> None:
         count = len(self.list.selectedItems())

@@ -1,13 +1,16 @@
 """`StreamInfo` and `Chunk`: the only data that sources hand to the engine."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 """Float32 millivolts, always two axes: (leads, samples)."""
+
+Origin = Literal["live", "record", "synthetic"]
+"""Where a stream comes from: of these, only a live one is a patient at this moment."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class StreamInfo:
         Whether its chunks carry the reference: the ECG without the noise.
     notes
         What a person should know before relying on it, a sentence each.
+    origin
+        Where it comes from.
+    start_s, length_s
+        Where in its record it begins, and how long the record is, s; None where that has no end.
     """
 
     fs: float
@@ -37,6 +44,9 @@ class StreamInfo:
     has_reference: bool = False
     unit: str = "mV"
     notes: tuple[str, ...] = ()
+    origin: Origin = "live"
+    start_s: float = 0.0
+    length_s: float | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fs) and self.fs > 0):

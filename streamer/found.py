@@ -13,6 +13,7 @@ from streamer.plain import plain
 from streamer.records.find import DATA_VARIABLE
 from streamer.records.header import read_facts
 from streamer.settings import SourceSettings
+from streamer.source_kind import LiveKind
 
 _NOT_ECG = ("nstdb",)
 
@@ -30,9 +31,19 @@ class FoundSource:
 Finder = Callable[[], Iterable[FoundSource]]
 
 
-def find_sources(finders: Iterable[Finder]) -> list[FoundSource]:
-    """Everything that the finders find, in their order."""
-    return [source for finder in finders for source in finder()]
+def find_sources(finders: Iterable[Finder]) -> tuple[list[FoundSource], list[str]]:
+    """Everything that the finders find, in their order, and what kept some of them from looking.
+
+    One that fails, for whatever reason, takes nothing from the others.
+    """
+    found: list[FoundSource] = []
+    problems: list[str] = []
+    for finder in finders:
+        try:
+            found += finder()
+        except Exception as error:  # noqa: BLE001 - told to a person, who can go on with what was found
+            problems.append(str(error) or type(error).__name__)
+    return found, problems
 
 
 def synthetic_patients(base: SourceSettings) -> list[FoundSource]:
@@ -66,6 +77,11 @@ def find_streams(base: SourceSettings) -> list[FoundSource]:
                 base,
                 kind="lsl",
                 leads=None,
+                # What only a signal that is played can do, and a live one refuses.
+                noise=LiveKind.usual_noise,
+                speed=1.0,
+                loop=False,
+                start=0.0,
                 lsl=replace(
                     base.lsl,
                     # A screen shows that a stream is lost, and goes on when it returns.

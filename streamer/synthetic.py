@@ -149,6 +149,7 @@ class SyntheticPatient:
             f"synthetic {rhythm} {heart_rate:g} bpm" + (f", seed {seed}" if seed else ""),
             f"synthetic/{rhythm}-{heart_rate:g}-{seed}",
             has_reference=True,
+            origin="synthetic",
         )
         self._rr = 60.0 / heart_rate
         self._displacement = _displacement(rhythm, self._rr, rng)

@@ -453,7 +453,8 @@ def test_sources_are_listed_in_order_and_say_what_they_are(tmp_path, monkeypatch
     data.mkdir(parents=True)
     (data / "1.hea").write_text("1 1 500 5000\n1.dat 16 1000 16 0 0 0 0 i\n")
     base = SourceSettings(data_dir=tmp_path)
-    found = find_sources([lambda: synthetic_patients(base), lambda: find_records(base)])
+    found, problems = find_sources([lambda: synthetic_patients(base), lambda: find_records(base)])
+    assert not problems
     assert [source.title for source in found[3:]] == ["ludb/1", "mitdb/9", "mitdb/100"]
     assert found[4].detail == "MLII, V5 · 360 Hz · 30 min"
     assert found[4].settings.record == "9"

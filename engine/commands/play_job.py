@@ -1,6 +1,6 @@
 """From the options of playing to a job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from engine.commands.options import lookahead_ms
@@ -12,10 +12,52 @@ from engine.commands.play_options import (
     SourceOptions,
 )
 from streamer.console.options import literal
+from streamer.errors import InputError
 
 if TYPE_CHECKING:
     from engine.run.protocol import Job
     from streamer.settings import SourceSettings
+
+_IMPLIES = {
+    "record": "replay",
+    "stream_name": "lsl",
+    "stream_type": "lsl",
+    "source_id": "lsl",
+    "all_streams": "lsl",
+    "wait": "lsl",
+    "timeout": "lsl",
+    "unit": "lsl",
+    "scale": "lsl",
+    "patients": "synthetic",
+    "rhythm": "synthetic",
+    "heart_rate": "synthetic",
+}
+"""Options that only one kind of source has, and that kind."""
+
+
+def implied_kind(source: SourceOptions, given: Collection[str]) -> str | None:
+    """The kind of source that was named, or that other options imply; None where nothing was chosen.
+
+    Parameters
+    ----------
+    given
+        Names of the options that stand on the command line, as those of the fields.
+
+    Raises
+    ------
+    InputError
+        If options imply several kinds.
+    """
+    if source.source is not None:
+        return source.source
+    implied = {_IMPLIES[name]: name for name in _IMPLIES if name in given}
+    if len(implied) > 1:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in implied.values())
+        raise InputError(
+            f"{options} belong to sources of different kinds ({', '.join(implied)}); "
+            "leave one of them out, or say with --source which you mean"
+        )
+    return next(iter(implied), None)
 
 
 def job_of(
@@ -25,6 +67,7 @@ def job_of(
     live: LiveOptions,
     record: RecordOptions,
     *,
+    kind: str | None,
     seconds: float | None,
     launched_ns: int,
 ) -> "Job":
@@ -32,6 +75,8 @@ def job_of(
 
     Parameters
     ----------
+    kind
+        See `implied_kind`; the synthetic patient where there is none.
     seconds
         How much signal to play; None plays to the end.
     launched_ns
@@ -45,7 +90,7 @@ def job_of(
     from engine.run.protocol import CleanSettings, Job
 
     return Job(
-        sources=_sources(source, noise, live, seconds),
+        sources=_sources(kind or "synthetic", source, noise, live, seconds),
         clean=CleanSettings(
             model=network.model,
             backend=network.backend,
@@ -62,7 +107,7 @@ def job_of(
 
 
 def _sources(
-    source: SourceOptions, noise: NoiseOptions, live: LiveOptions, seconds: float | None
+    kind: str, source: SourceOptions, noise: NoiseOptions, live: LiveOptions, seconds: float | None
 ) -> "tuple[SourceSettings, ...]":
     """The streams that are to play, side by side."""
     from streamer.lsl.settings import LslSettings
@@ -70,7 +115,6 @@ def _sources(
     from streamer.settings import SourceSettings
     from streamer.several import side_by_side
 
-    kind = _kind(source, live)
     settings = SourceSettings(
         kind=literal(kind),
         database=source.database,
@@ -101,17 +145,6 @@ def _sources(
     return side_by_side(
         settings, source.record, live.stream_name, source.patients, every_stream=live.all_streams
     )
-
-
-def _kind(source: SourceOptions, live: LiveOptions) -> str:
-    """The kind of source that was named, or that the other options imply."""
-    if source.source is not None:
-        return source.source
-    if source.record is not None:
-        return "replay"
-    if live.stream_name or live.stream_type or live.source_id or live.all_streams:
-        return "lsl"
-    return "synthetic"
 
 
 def prepare(job: "Job", progress: Callable[[str, int, int], None]) -> None:

@@ -69,6 +69,18 @@ def find_record(
     return found or _fetch(record, database, cache / database, physionet)
 
 
+def database_of(path: Path, record: str) -> str:
+    """Name of the folder in which a record was found: its database, or whatever a person calls it.
+
+    Parameters
+    ----------
+    path, record
+        As `find_record` returned, and as it was asked.
+    """
+    folder = path.absolute().parents[len(Path(record).parts) - 1]
+    return folder.parent.name if folder.name == "data" else folder.name
+
+
 def _in_folders(record: str, database: str, folders: list[Path]) -> Path | None:
     # Some databases keep their records in a folder of their own.
     for folder in folders:

@@ -19,7 +19,7 @@ from streamer.units import millivolts_of
 REFERENCE_CUTOFF_HZ = 0.5
 OWN_RECORDING = "cleaned by ecg-stream"
 """In the comment of a record that this program wrote: its leads are there as raw and as cleaned."""
-_RAW = " raw"
+_RAW, _REFERENCE = " raw", " reference"
 # "µV" as a unit, in Latin-1 and both of its spellings in UTF-8. wfdb drops what is not ASCII and reads volts.
 _MICRO = re.compile(rb"^[^#\n]*/(\xc2\xb5|\xce\xbc|\xb5)[Vv]", re.MULTILINE)
 # What bedside archives call waves that are none of an ECG. Their headers often state no unit, which means mV.
@@ -44,6 +44,10 @@ class WfdbRecord:
         float32 (leads, samples) in mV, NaN where samples are missing.
     notes
         What a user should know of how it was read.
+    own
+        This program wrote it.
+    reference
+        The ECG without the noise, of the shape of `data`, where the record itself holds it.
     """
 
     name: str
@@ -52,6 +56,8 @@ class WfdbRecord:
     data: Samples
     annotations: tuple[Annotation, ...]
     notes: tuple[str, ...] = ()
+    own: bool = False
+    reference: Samples | None = None
 
     @property
     def beats(self) -> NDArray[np.int64]:
@@ -110,7 +116,8 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
         if (millivolts := millivolts_of(unit or "")) is not None
     }
     ours = {}
-    if any(OWN_RECORDING in comment for comment in record.comments):
+    own = any(OWN_RECORDING in comment for comment in record.comments)
+    if own:
         ours = {n.removesuffix(_RAW): found for n, found in scale.items() if n.endswith(_RAW)}
     if not scale:
         raise InputError(f"record {path} has no voltage signal, only: {some(every)}")
@@ -122,8 +129,21 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
     names = tuple(chosen) or usual
     left = [] if leads or ours else [name for name in scale if name not in usual]
     notes = (f"left out, being no ECG by their names: {some(left)}; --leads takes them",) if left else ()
-    fs, data = _at_one_rate(record, {name: scale[name] for name in names}, path)
-    return WfdbRecord(path.name, fs, names, data, read_annotations(path, fs=fs), notes)
+    wanted = [*names]
+    if own and all(f"{name}{_REFERENCE}" in scale for name in names):
+        wanted += [f"{name}{_REFERENCE}" for name in names]
+    fs, rows = _at_one_rate(record, {name: scale[name] for name in wanted}, path)
+    data, reference = rows[: len(names)], rows[len(names) :]
+    return WfdbRecord(
+        path.name,
+        fs,
+        names,
+        data,
+        read_annotations(path, fs=fs),
+        notes,
+        own,
+        reference if len(reference) else None,
+    )
 
 
 def _at_one_rate(

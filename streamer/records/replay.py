@@ -4,11 +4,14 @@ import numpy as np
 
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
-from streamer.records.find import find_record
+from streamer.records.find import database_of, find_record
 from streamer.records.record import WfdbRecord, clean_reference, read_record
 from streamer.settings import SourceSettings
 from streamer.source import Block
 from streamer.source_kind import PlayedKind
+
+_CLEAN = ("mitdb", "qtdb", "ludb", "nsrdb", "edb", "afdb", "svdb", "aami-ec13")
+"""Databases of ECGs that were chosen to be read: of these, a record without its own drift is the reference."""
 
 
 class RecordSignal:
@@ -27,8 +30,8 @@ class RecordSignal:
     keep_drift
         Play the record as it is. Otherwise play the reference itself, so that the added noise is
         the only difference between data and reference, as tables of figures need it.
-    noisy
-        The record itself holds noise, so that nothing of it can serve as a reference.
+    has_reference
+        A reference is known; see `_open`.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class RecordSignal:
         first: int = 0,
         loop: bool = False,
         keep_drift: bool = True,
-        noisy: bool = False,
+        has_reference: bool = True,
     ) -> None:
         samples = record.data.shape[1]
         if not 0 <= first < samples:
@@ -47,14 +50,23 @@ class RecordSignal:
                 f"start {first / record.fs:g} s lies outside record {name}, which lasts "
                 f"{samples / record.fs:g} s"
             )
-        reference = clean_reference(record.data, record.fs)[:, first:]
+        whole = clean_reference(record.data, record.fs) if record.reference is None else record.reference
+        reference = whole[:, first:]
         self._data = record.data[:, first:] if keep_drift else reference
         self._reference = reference
         self._marks = [m._replace(sample=m.sample - first) for m in record.annotations]
         self._mark_samples = np.array([m.sample for m in self._marks], dtype=np.int64)
         self.length = None if loop else samples - first
         self.info = StreamInfo(
-            record.fs, record.leads, name, f"replay/{name}", has_reference=not noisy, notes=record.notes
+            record.fs,
+            record.leads,
+            name,
+            f"replay/{name}",
+            has_reference=has_reference,
+            notes=record.notes,
+            origin="record",
+            start_s=first / record.fs,
+            length_s=samples / record.fs,
         )
 
     def read(self, start: int, count: int) -> Block:
@@ -87,16 +99,23 @@ class RecordSignal:
 
 
 def _open(settings: SourceSettings) -> RecordSignal:
+    """Read a record, and say whether a reference is known: never where the record may be its own noise.
+
+    It is where the record holds one, where its database is one of clean ECGs, and where this program adds
+    the noise. The Noise Stress Test records are noise, or contain it.
+    """
     path = find_record(settings.record, settings.database, settings.data_dir)
     record = read_record(path, settings.leads)
+    database = database_of(path, settings.record)
+    clean = database in _CLEAN and not record.own
+    added = settings.noise != "none" and database != "nstdb"
     return RecordSignal(
         record,
-        f"{settings.database}/{settings.record}",
+        f"{database}/{settings.record}",
         first=round(settings.start * record.fs),
         loop=settings.loop,
         keep_drift=settings.own_drift == "keep",
-        # The Noise Stress Test records are noise, or contain it, and so have no reference.
-        noisy=settings.database == "nstdb",
+        has_reference=record.reference is not None or clean or added,
     )
 
 
