@@ -5,6 +5,7 @@ at run time as well take twice as long to fill right after a network has emptied
 and these messages are made once a hop.
 """
 
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -145,6 +146,8 @@ class Cleaned:
         Marks on these samples.
     reasons
         A `Reason` for each sample, shape (leads, samples); None where the guard has nothing to say.
+    released_ns
+        When they were copied for a screen, after every other sink had them; engine's clock, 0 before.
     """
 
     stream: Final[str]
@@ -157,6 +160,7 @@ class Cleaned:
     source_time: Final[NDArray[np.float64]]
     annotations: Final[tuple[Annotation, ...]]
     reasons: Final[NDArray[np.uint8] | None] = field(default=None, kw_only=True)
+    released_ns: Final[int] = field(default=0, kw_only=True)
 
     @property
     def stop(self) -> int:
@@ -210,6 +214,7 @@ class Emitted(Cleaned):
             self.source_time.copy(),
             self.annotations,
             reasons=self.reasons,
+            released_ns=time.perf_counter_ns(),
         )
 
     def preview(self) -> "Preview":

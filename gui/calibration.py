@@ -63,9 +63,10 @@ def px_per_mm(dots_per_inch: float) -> float:
 
 
 def fitting_gain(px_per_mm: float, lane_px: float, height_mv: float) -> float:
-    """The standard gain, or half of it where lanes of `lane_px` could not hold `height_mv`.
+    """The highest gain at which lanes of `lane_px` hold `height_mv`.
 
-    Never less than half: one saturated lead must not flatten all the others.
+    Never less than half of the standard one: one saturated lead must not flatten all the others.
     """
-    fits = STANDARD_GAIN * height_mv * px_per_mm <= lane_px
-    return STANDARD_GAIN if fits else STANDARD_GAIN / 2
+    allowed = [gain for gain in GAINS if gain >= STANDARD_GAIN / 2]
+    fits = [gain for gain in allowed if gain * height_mv * px_per_mm <= lane_px]
+    return max(fits, default=allowed[0])

@@ -1,4 +1,4 @@
-"""The line above the traces: state, source, network and settings, delay, lost samples."""
+"""The line above the traces: state, source, network and settings, delay, gaps."""
 
 import math
 
@@ -27,16 +27,19 @@ class Header(QWidget):
         self.network = QLabel()
         self.badge = QLabel()
         self.badge.setObjectName("badge")
-        self.badge.setToolTip("measured delay of a cleaned sample: median, and what 99 % stay below")
+        self.badge.setToolTip(
+            "measured delay of a cleaned sample, from its source's stamp until it is painted: median, and "
+            "what 99 % stay below"
+        )
         self.rate = QLabel()
-        self.lost = QLabel()
+        self.gaps = QLabel()
         self.recording = QLabel()
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 4, 12, 4)
         row.setSpacing(10)
         row.addWidget(self.state)
         row.addWidget(self.source, 1)
-        for label in (self.recording, self.network, self.badge, self.rate, self.lost):
+        for label in (self.recording, self.network, self.badge, self.rate, self.gaps):
             row.addWidget(_line())
             row.addWidget(label)
         # A stream chooses its own name: show it as plain text, so that Qt reads no markup in it.
@@ -59,22 +62,21 @@ class Header(QWidget):
         self.source.setToolTip(tip(name))
         status = monitor.status if monitor else None
         if monitor is None or status is None:
-            for label in (self.network, self.badge, self.rate, self.lost):
+            for label in (self.network, self.badge, self.rate, self.gaps):
                 label.setText("--")
             self.recording.setText("not recording")
             return
-        clean, delays = status.setup.clean, status.delays
+        clean, delay = status.setup.clean, monitor.painting.delay
         self.network.setText(
             f"{clean.model} · look-ahead {clean.lookahead_ms:.0f} + hop {clean.hop_ms:.0f} ms · "
             f"{clean.backend}"
         )
-        self.badge.setText(
-            f"Δ {delays.p50_ms:.0f} ms · p99 {delays.p99_ms:.0f}" if math.isfinite(delays.p50_ms) else "Δ --"
-        )
-        fs = status.effective_fs_hz
+        known = monitor.has_figures and math.isfinite(delay.p50)
+        self.badge.setText(f"Δ {delay.p50:.0f} ms · p99 {delay.p99:.0f}" if known else "Δ --")
+        fs = status.effective_fs_hz if monitor.has_figures else None
         self.rate.setText(f"{monitor.info.fs:g} Hz" if fs is None else f"{fs:.2f} Hz {_ppm(status.ppm)}")
-        self.lost.setText(f"lost {status.gap_samples}")
-        self.lost.setStyleSheet(f"color: {self._theme.bad};" if status.gap_samples else "")
+        self.gaps.setText(monitor.gaps)
+        self.gaps.setStyleSheet(f"color: {self._theme.bad};" if status.gaps else "")
         ended = status.recording_problem
         self.recording.setText("● REC" if status.recording else "REC ENDED" if ended else "not recording")
         self.recording.setStyleSheet(
@@ -90,7 +92,7 @@ def _ppm(ppm: float | None) -> str:
 
 
 def _level(life: Life) -> Level:
-    return Level.BAD if life is Life.DEAD else Level.WARN
+    return Level.BAD if life is Life.DEAD else Level.HELD
 
 
 def _line() -> QFrame:

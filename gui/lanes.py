@@ -7,10 +7,11 @@ Layout = Literal["auto", "stacked", "overlay"]
 LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "overlay")
 _SHORTEST_PX = 90
 """Below this height, raw and cleaned share one lane instead of having two low ones."""
-
-
+LETTERS_PX = 21
+"""Rows for the letters of annotations, in lanes that are high enough."""
+_ROOM_FOR_LETTERS_PX = 64
 ZERO = 0.58
-"""Where in a lane 0 mV is, from its top."""
+"""Where in the room of the traces 0 mV is, from its top."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,19 @@ class Lane:
     bottom: int
 
     @property
+    def ceiling(self) -> int:
+        """The first row of the traces: the letters of annotations stand above it."""
+        return self.top + (LETTERS_PX if self.bottom - self.top >= _ROOM_FOR_LETTERS_PX else 1)
+
+    @property
+    def height(self) -> int:
+        """Rows that the traces have."""
+        return self.bottom - self.ceiling
+
+    @property
     def zero(self) -> int:
         """Row of 0 mV, below the centre because most QRS complexes point up."""
-        return self.top + round(ZERO * (self.bottom - self.top))
+        return self.ceiling + round(ZERO * self.height)
 
     @property
     def main(self) -> str:

@@ -20,12 +20,13 @@ PARTS = {
     "hand-over": ("hand_over",),
 }
 """Parts of the bar and the ledger's stages in each; what the screen adds comes behind them."""
-# Okabe & Ito's hues, in an order in which neighbours differ in lightness too.
-_HUES = ("#999999", "#56b4e9", "#0072b2", "#e69f00", "#cc79a7", "#009e73", "#f0e442")
 
 
 class LatencyPanel(QWidget):
-    """Stacked bar of medians, percentiles, histogram, and a sparkline of the last minute."""
+    """Stacked bar of medians, percentiles, histogram, and a sparkline of the last minute.
+
+    It is drawn in greys: colours tell the traces apart, and mean nothing else.
+    """
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class LatencyPanel(QWidget):
             return {}
         stages = delays.stages_ms
         parts = {name: sum(stages[stage] for stage in inside) for name, inside in PARTS.items()}
-        return parts | {"painted": self._monitor.painted_ms}
+        return parts | {"painted": self._monitor.painting.painted_ms}
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter, theme = QPainter(self), self._theme
@@ -66,19 +67,25 @@ class LatencyPanel(QWidget):
         if delays is None or self._monitor is None or not math.isfinite(delays.p50_ms):
             write(QRect(12, 26, width, 18), "waiting for the first samples …", theme.quiet, 12)
             return
+        if not self._monitor.has_figures:
+            write(QRect(12, 26, width, 18), "nothing comes, and nothing is delayed", theme.quiet, 12)
+            return
         y = self._draw_parts(painter, write, 26, width)
-        status = self._monitor.status
+        status, shown = self._monitor.status, self._monitor.painting.delay
         for row in (
-            (("p50", delays.p50_ms), ("p95", delays.p95_ms)),
-            (("p99", delays.p99_ms), ("max", delays.max_ms)),
+            (("p50", shown.p50), ("p95", shown.p95)),
+            (("p99", shown.p99), ("max", shown.highest)),
         ):
             for column, (name, value) in enumerate(row):
                 x = 12 + column * (width // 2 + 4)
                 write(QRect(x, y, 30, 16), name, theme.quiet, 11)
-                write(QRect(x + 30, y, width // 2 - 40, 16), f"{value:.1f}", theme.text, 13, bold=True)
+                write(QRect(x + 30, y, width // 2 - 40, 16), _ms(value), theme.text, 13, bold=True)
             y += 17
         missed = status.deadline_misses if status else 0
         late = f"{missed} deadline{'' if missed == 1 else 's'} missed"
+        engine = f"without painting: p50 {delays.p50_ms:.1f} · p99 {delays.p99_ms:.1f}"
+        write(QRect(12, y, width, 16), engine, theme.quiet, 10)
+        y += 14
         write(
             QRect(12, y, width, 16),
             f"{late} · real-time factor {f'{delays.realtime_factor:.3f}'[:5]}",
@@ -96,22 +103,38 @@ class LatencyPanel(QWidget):
         known = {name: value for name, value in parts.items() if math.isfinite(value)}
         total = sum(known.values()) or 1.0
         x = 12.0
-        for (name, value), hue in zip(parts.items(), _HUES, strict=True):
+        greys = self._greys(len(parts))
+        for (name, value), hue in zip(parts.items(), greys, strict=True):
             if name in known:
                 share = width * value / total
                 painter.fillRect(QRectF(x, y, share, 14), QColor(hue))
                 x += share
         y += 18
-        for index, ((name, value), hue) in enumerate(zip(parts.items(), _HUES, strict=True)):
+        for index, ((name, value), hue) in enumerate(zip(parts.items(), greys, strict=True)):
             left = 12 + (index % 2) * (width // 2 + 4)
             row = y + index // 2 * 15
             painter.fillRect(left, row + 4, 8, 8, QColor(hue))
-            text = f"{name} {value:.1f}" if math.isfinite(value) else f"{name} --"
+            text = f"{name} {_ms(value)}"
             write(QRect(left + 12, row, width // 2 - 8, 15), text, self._theme.text, 11)
         return y + 15 * ((len(parts) + 1) // 2) + 4
 
+    def _greys(self, count: int) -> list[QColor]:
+        """From the panel's colour to that of the text, in the order of the bar."""
+        dark, light = QColor(self._theme.panel), QColor(self._theme.text)
+        shares = [0.25 + 0.75 * index / (count - 1) for index in range(count)]
+        mixed = [
+            [round(a + share * (b - a)) for a, b in zip(dark.getRgb()[:3], light.getRgb()[:3], strict=True)]
+            for share in shares
+        ]
+        return [QColor(*rgb) for rgb in mixed]
+
     def _draw_histogram(self, painter: QPainter, write: Writer, box: QRect, delays: Delays) -> None:
-        write(QRect(box.x(), box.y(), box.width(), 13), "samples by delay, ms", self._theme.quiet, 10)
+        write(
+            QRect(box.x(), box.y(), box.width(), 13),
+            "samples by delay without painting, ms",
+            self._theme.quiet,
+            10,
+        )
         if not delays.counts:
             return
         low, high, highest = delays.edges_ms[0], delays.edges_ms[-1], max(delays.counts)
@@ -121,7 +144,7 @@ class LatencyPanel(QWidget):
             # The square root keeps the tail visible: its few samples would be less than a pixel high.
             height = (bottom - top) * math.sqrt(count / highest) if highest else 0.0
             bar = QRectF(box.x() + (left - low) * scale, bottom - height, (right - left) * scale, height)
-            painter.fillRect(bar, QColor(self._theme.cleaned))
+            painter.fillRect(bar, QColor(self._theme.quiet))
         painter.fillRect(box.x(), bottom, box.width(), 1, QColor(self._theme.line))
         write(QRect(box.x(), bottom + 1, 60, 12), f"{low:.0f}", self._theme.quiet, 10)
         write(QRect(box.right() - 60, bottom + 1, 60, 12), f"{high:.0f}", self._theme.quiet, 10, right=True)
@@ -131,7 +154,7 @@ class LatencyPanel(QWidget):
         if self._monitor is None:
             return
         latest = list(self._monitor.latest_ms)
-        label = f"last minute: median, maximum {latest[-1][1]:.0f} ms" if latest else "last minute"
+        label = f"last minute, without painting: maximum {latest[-1][1]:.0f} ms" if latest else "last minute"
         write(QRect(box.x(), box.y(), box.width(), 13), label, self._theme.quiet, 10)
         if len(latest) < 2:
             return
@@ -140,10 +163,14 @@ class LatencyPanel(QWidget):
         scale = (bottom - top) / max(high - low, 1.0)
         step = box.width() / (self._monitor.latest_ms.maxlen or 1)
         left = box.right() - step * (len(latest) - 1)
-        for series, colour in ((1, self._theme.warn), (0, self._theme.cleaned)):
+        for series, colour in ((1, self._theme.quiet), (0, self._theme.text)):
             painter.setPen(QPen(QColor(colour), 1))
             line = [
                 QPointF(left + index * step, bottom - (each[series] - low) * scale)
                 for index, each in enumerate(latest)
             ]
             painter.drawPolyline(QPolygonF(line))
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else "--"

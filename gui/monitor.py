@@ -10,8 +10,10 @@ import numpy as np
 from engine.ledger.delays import Delays
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned
-from engine.run.protocol import Frame, Refused, Setup, StartedStream, Status
+from engine.run.protocol import CleanSettings, Frame, Refused, Setup, StartedStream, Status
 from gui.bridge import Life
+from gui.lead_names import written
+from gui.screen_delay import PaintClock
 from gui.trace_buffer import TraceBuffer
 from gui.vitals import Ticks, Vitals, alarm, disagree
 
@@ -23,12 +25,14 @@ RANGE_MV = 5.0
 _MINUTE = 120  # statuses
 _SCORED_S = 10.0
 _RECENT_S = 0.5
+_SWITCH_S = 3.0  # a status says within half a second that settings have changed
 
 
 class Level(Enum):
-    """Severity of a state."""
+    """Severity of a state; what a person chose, a pause or a replay, is neither good nor bad."""
 
     GOOD = "good"
+    HELD = "held"
     WARN = "warn"
     BAD = "bad"
 
@@ -50,19 +54,22 @@ class Monitor:
         self.status: Status | None = None
         self.vitals: Vitals | None = None
         self.ticks = {"raw": Ticks(), "cleaned": Ticks()}
+        self.switches: deque[tuple[int, str]] = deque(maxlen=_MINUTE)
         self.refused = ""
         self.range_mv = range_mv
         self.latest_ms: deque[tuple[float, float]] = deque(maxlen=_MINUTE)
         self.paused = False
         self._seen = time.perf_counter()
-        self._undrawn: list[tuple[float, float]] = []
-        self._drawn_ms: deque[float] = deque(maxlen=500)
+        self.painting = PaintClock()
 
     def take(self, frames: Iterable[Frame]) -> None:
         """Take what the bridge polled."""
         for frame in frames:
             self._seen = time.perf_counter()
             if isinstance(frame, Status):
+                if self.status and self.status.setup != frame.setup:
+                    self.painting.restart()
+                    self._note_switch(self.status.setup.clean, frame.setup.clean)
                 self.status = frame
                 if np.isfinite(frame.delays.latest_p50_ms):
                     self.latest_ms.append((frame.delays.latest_p50_ms, frame.delays.latest_max_ms))
@@ -70,14 +77,19 @@ class Monitor:
                 self.refused = frame.reason
             else:
                 self.buffer.push(frame)
-                if isinstance(frame, Cleaned) and np.isfinite(frame.source_time).all():
-                    self._undrawn.append((float(frame.source_time[0]), float(frame.source_time[-1])))
+                if isinstance(frame, Cleaned):
+                    self.painting.take(frame)
 
-    def drawn(self) -> None:
-        """Note that everything taken so far is on the screen."""
-        now = time.perf_counter()
-        self._drawn_ms.extend(1000 * (now - (first + last) / 2) for first, last in self._undrawn)
-        self._undrawn.clear()
+    def _note_switch(self, before: CleanSettings, after: CleanSettings) -> None:
+        """Note from which sample on other settings clean: their first ones are marked as warming up."""
+        if (before.model, before.lookahead_ms) == (after.model, after.lookahead_ms) or self.buffer.empty:
+            return
+        start = max(self.buffer.oldest, self.buffer.final - round(_SWITCH_S * self.buffer.fs))
+        warming = self.buffer.marks(0, start, self.buffer.final) == Mark.WARMUP
+        begins = np.flatnonzero(np.diff(warming, prepend=False) & warming)
+        sample = start + int(begins[-1]) if begins.size else self.buffer.final
+        self.switches.append((sample, f"{after.model} {after.lookahead_ms:.0f} ms"))
+        self.buffer.touch(sample)
 
     def take_vitals(self, found: Vitals) -> None:
         """Take what the beat finder found; the ticks of new beats are drawn next time."""
@@ -92,14 +104,6 @@ class Monitor:
                 self.buffer.touch(first)
 
     @property
-    def painted_ms(self) -> float:
-        """Median time from the engine's last sink to the screen; NaN before it is known."""
-        delays = self.delays
-        if delays is None or not self._drawn_ms:
-            return float("nan")
-        return max(0.0, float(np.median(self._drawn_ms)) - delays.latest_p50_ms)
-
-    @property
     def delays(self) -> Delays | None:
         """The engine's delays, once it has sent them."""
         return self.status.delays if self.status else None
@@ -112,16 +116,14 @@ class Monitor:
     def state(self, life: Life, frozen: bool) -> tuple[str, Level]:
         """Text of the state chip, and its severity."""
         if life is Life.DEAD:
-            return life.value, Level.BAD
-        if life is Life.ENDED:
-            return "ENDED", Level.WARN
-        if self.status and self.status.ended:
-            return "ENDED", Level.WARN
+            return str(life.value), Level.BAD
+        if life is Life.ENDED or (self.status and self.status.ended):
+            return "ENDED", Level.HELD
         if frozen:
-            return "FROZEN", Level.WARN
+            return "FROZEN", Level.HELD
         if self.paused:
-            return "PAUSED", Level.WARN
-        silent = time.perf_counter() - self._seen
+            return "PAUSED", Level.HELD
+        silent = self._silent_s
         if self.status and self.status.state != "LIVE":
             age = max(self.status.sample_age_s, silent)
             level = Level.GOOD if self.status.state == "RECOVERED" else Level.WARN
@@ -142,10 +144,59 @@ class Monitor:
         if self._recent(Mark.FILTERED):
             return f"FILTER ({Reason.OVERLOAD.text})", Level.BAD
         if self.status and self.status.setup.step:
-            return f"LIVE · {self.status.setup.step} ({Reason.OVERLOAD.text})", Level.WARN
+            return f"{self._kind()} · {self.status.setup.step} ({Reason.OVERLOAD.text})", Level.WARN
+        level = Level.GOOD if self.info.origin == "live" else Level.HELD
         if self._recent(Mark.WARMUP):
-            return "LIVE · warming up", Level.GOOD
-        return "LIVE", Level.GOOD
+            return f"{self._kind()} · warming up", level
+        return self._kind(), level
+
+    def _kind(self) -> str:
+        """What plays: only a live stream is a patient at this moment."""
+        info = self.info
+        if info.origin == "live":
+            return "LIVE"
+        if info.origin == "synthetic":
+            return "DEMO"
+        played, length = self.buffer.newest / info.fs, info.length_s
+        if length is None:
+            return f"REPLAY {clock(info.start_s + played)}"
+        lap = length - info.start_s
+        # One that loops begins again where it began.
+        at = info.start_s + (played if played <= lap else played % lap)
+        return f"REPLAY {clock(at)}/{clock(length)}"
+
+    @property
+    def _silent_s(self) -> float:
+        """How long nothing has come from the engine."""
+        return time.perf_counter() - self._seen
+
+    @property
+    def lost_s(self) -> float | None:
+        """How long the stream has been lost; None while it is not, and once it has ended or is held."""
+        status = self.status
+        if self.paused or (status and status.ended):
+            return None
+        silent = self._silent_s
+        if status and status.state == "LOST":
+            return max(status.sample_age_s, silent)
+        return silent if silent > LOST_S else None
+
+    def notice(self, life: Life, *, frozen: bool) -> str:
+        """What is written across the traces because they are not those of now; empty where they are."""
+        if life is Life.DEAD:
+            return str(life.value)
+        lost_s = self.lost_s if life is Life.PLAYING and not frozen else None
+        return "" if lost_s is None else f"LOST {lost_s:.0f} s"
+
+    @property
+    def gaps(self) -> str:
+        """How many stretches of samples never came, and how long they are together."""
+        status = self.status
+        if status is None or not status.gaps:
+            return "no gaps"
+        return (
+            f"{status.gaps} gap{'' if status.gaps == 1 else 's'}, {status.gap_samples / self.info.fs:.1f} s"
+        )
 
     def _recent(self, mark: Mark) -> bool:
         """Whether any lead's last half second carries a mark."""
@@ -161,7 +212,7 @@ class Monitor:
         if len(leads) == 1:
             return reasons[0].text
         return ", ".join(
-            f"{lead}: {reason.text}" for lead, reason in zip(leads, reasons, strict=True) if reason
+            f"{written(lead)}: {reason.text}" for lead, reason in zip(leads, reasons, strict=True) if reason
         )
 
     def reasons(self) -> list[Reason]:
@@ -186,10 +237,14 @@ class Monitor:
         return float(np.mean(np.nanstd(error[known], axis=1))) if known.any() else float("nan")
 
     @property
+    def has_figures(self) -> bool:
+        """Whether figures tell of now: not once the stream is lost or over."""
+        return self.lost_s is None and not (self.status and self.status.ended)
+
+    @property
     def bpm(self) -> tuple[float | None, float | None]:
         """Heart rates of raw and of cleaned; None while unknown, and once the stream is lost or over."""
-        status = self.status
-        if self.vitals is None or (status and (status.state == "LOST" or status.ended)):
+        if self.vitals is None or not self.has_figures:
             return None, None
         return self.vitals.raw_bpm, self.vitals.cleaned_bpm
 
@@ -206,6 +261,13 @@ def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:
         (first if isinstance(frame, Refused) else own[frame.stream]).append(frame)
     for monitor in monitors:
         monitor.take(own[monitor.info.source_id])
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any: ``12:05``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def _late_ms(setup: Setup) -> float:

@@ -72,7 +72,7 @@ class MonitorPage(QWidget):
         row.addWidget(self.source_button)
         self.banner.hide()
 
-        warning = QLabel(WARNING)
+        warning = QLabel(f"ST and P waves not validated · {WARNING}")
         self.scale = QLabel()
         self.note = QLabel()
         self.note.setTextFormat(Qt.TextFormat.PlainText)

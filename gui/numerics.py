@@ -6,6 +6,7 @@ from PyQt6.QtCore import QRect
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
+from gui.lead_names import written
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.writer import Writer
@@ -40,14 +41,16 @@ class Numerics(QWidget):
         raw, cleaned = monitor.bpm if monitor else (None, None)
         status = monitor.status if monitor else None
         texts = {
-            "title": f"HEART RATE  bpm · {monitor.info.leads[0]}" if monitor else "HEART RATE  bpm",
+            "title": f"HEART RATE  bpm · {written(monitor.info.leads[0])}" if monitor else "HEART RATE  bpm",
             "raw": _bpm(raw),
             "cleaned": _bpm(cleaned),
             "flag": "raw and cleaned disagree" if monitor and monitor.rates_disagree() else "",
             "snr": "no reference",
             "rmse": "",
         }
-        if status and math.isfinite(status.snr_in_db):
+        if monitor and not monitor.has_figures:
+            texts["snr"] = "--"
+        elif status and math.isfinite(status.snr_in_db):
             texts["snr"] = f"{status.snr_in_db:+.1f} → {status.snr_out_db:+.1f} dB"
             texts["rmse"] = f"RMSE {self._rmse_mv:.3f} mV" if math.isfinite(self._rmse_mv) else ""
         return texts

@@ -1,14 +1,17 @@
 """The label of one stream among several: its name, state and heart rate."""
 
+import re
+
 from PyQt6.QtCore import QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
 from gui.monitor import Level, Monitor
+from gui.style import tip
 from gui.theme import Theme
 from gui.writer import Writer
 
-WIDTH = 136
+WIDTH = 168
 _LEFT = 10
 _NAME, _STATE, _LINE = 17, 16, 14
 _TALL = 84
@@ -23,7 +26,7 @@ class StreamHead(QWidget):
         self.setFixedWidth(WIDTH)
         self._theme = theme
         self._monitor: Monitor | None = None
-        self._state, self._level = "", Level.WARN
+        self._state, self._level = "", Level.HELD
         self._number, self._selected = 0, False
         self._hidden_leads = 0
 
@@ -35,13 +38,15 @@ class StreamHead(QWidget):
     def show_monitor(self, monitor: Monitor, number: int) -> None:
         """Tell of a stream, the `number`-th."""
         self._monitor, self._number = monitor, number
-        self.setToolTip(monitor.info.name)
+        self.setToolTip(tip(monitor.info.name))
         self.update()
 
     def refresh(self, state: tuple[str, Level], *, selected: bool, hidden_leads: int) -> None:
         """Show the figures of this moment."""
         (self._state, self._level), self._selected = state, selected
         self._hidden_leads = hidden_leads
+        if self._monitor:
+            self.setToolTip(tip(f"{self._monitor.info.name}: {self._state}"))
         self.update()
 
     def texts(self) -> dict[str, str]:
@@ -50,18 +55,16 @@ class StreamHead(QWidget):
         if monitor is None:
             return {}
         rate = monitor.bpm[1]
-        status = monitor.status
-        lost = ""
-        if status and status.gaps:
-            lost = f"{status.gaps} gap{'' if status.gaps == 1 else 's'}, {status.gap_samples} lost"
         leads = ""
         if self._hidden_leads:
             leads = f"+{self._hidden_leads} lead{'' if self._hidden_leads == 1 else 's'}"
         return {
             "name": f"{self._number} {monitor.info.name}",
             "state": self._state,
+            # Why, and the length of a record, have no room here.
+            "chip": re.split(r" \(|/", self._state)[0],
             "rate": "--" if rate is None else f"{rate:.0f}",
-            "lost": lost or "no gaps",
+            "gaps": monitor.gaps,
             "leads": leads,
         }
 
@@ -79,16 +82,16 @@ class StreamHead(QWidget):
         inside = self.width() - _LEFT - 6
         write(QRect(_LEFT, 1, inside, _NAME), self._cut(texts["name"], inside, 12), theme.text, 12, bold=True)
         self._draw_state(painter, write, 1 + _NAME, texts)
-        rest = [texts["lost"], texts["leads"]]
+        rest = [texts["gaps"], texts["leads"]]
         top = 1 + _NAME + _STATE
         if self.height() >= _TALL:
             write(QRect(_LEFT, top + 1, inside - 42, 30), texts["rate"], theme.cleaned, 28, bold=True)
             write(QRect(_LEFT, top + 1, inside, 28), "bpm", theme.quiet, 11, right=True)
             top += 31
-        lost = bool(self._monitor and self._monitor.status and self._monitor.status.gaps)
-        colours = (theme.bad if lost else theme.quiet, theme.quiet)
+        gaps = bool(self._monitor and self._monitor.status and self._monitor.status.gaps)
+        colours = (theme.bad if gaps else theme.quiet, theme.quiet)
         if top + 2 * _LINE > self.height():
-            rest = [" · ".join(filter(None, rest))] if not lost else rest[:1]
+            rest = [" · ".join(filter(None, rest))] if not gaps else rest[:1]
         for text, colour in zip(rest, colours, strict=False):
             if text and top + _LINE <= self.height():
                 write(QRect(_LEFT, top, inside, _LINE), self._cut(text, inside, 11), colour, 11)
@@ -101,12 +104,15 @@ class StreamHead(QWidget):
         tall = self.height() >= _TALL
         room = self.width() - _LEFT - 6 - (0 if tall else 32)
         metrics = self._metrics(10, bold=True)
-        text = metrics.elidedText(texts["state"], Qt.TextElideMode.ElideRight, room - 10)
+        text = metrics.elidedText(texts["chip"], Qt.TextElideMode.ElideRight, room - 10)
         width = metrics.horizontalAdvance(text) + 10
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(getattr(self._theme, self._level.value)))
-        painter.drawRoundedRect(QRectF(_LEFT, top + 1, width, _STATE - 3), 3, 3)
-        write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, self._theme.background, 10, bold=True)
+        hollow = self._level is Level.WARN
+        colour = QColor(self._theme.bad if hollow else getattr(self._theme, self._level.value))
+        painter.setPen(colour)
+        painter.setBrush(Qt.BrushStyle.NoBrush if hollow else colour)
+        painter.drawRoundedRect(QRectF(_LEFT + 0.5, top + 1.5, width, _STATE - 4), 3, 3)
+        ink = self._theme.bad if hollow else self._theme.background
+        write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, ink, 10, bold=True)
         if not tall:
             box = QRect(_LEFT, top, self.width() - _LEFT - 6, _STATE)
             write(box, texts["rate"], self._theme.cleaned, 15, bold=True, right=True)

@@ -51,6 +51,8 @@ class StreamRow(QWidget):
         """Draw what is new, if the row is visible; otherwise it is drawn when it becomes visible."""
         if not self.view.visibleRegion().isEmpty():
             self.view.update(self.view.advance())
+        elif self.monitor:
+            self.monitor.painting.drawn(seen=False)
 
     def refresh(self, life: Life, *, selected: bool) -> None:
         """Bring labels and head up to date."""
@@ -58,13 +60,15 @@ class StreamRow(QWidget):
             return
         self.labels.set_alarms(self.monitor.alarms())
         self.labels.set_reasons(self.monitor.reasons())
+        self.labels.set_off_scale(self.view.off_scale())
         state = self.monitor.state(life, self.view.frozen)
+        self.view.set_notice(self.monitor.notice(life, frozen=self.view.frozen))
         hidden = len(self.monitor.info.leads) - len({lane.lead for lane in self.view.lanes})
         self.head.refresh(state, selected=selected, hidden_leads=hidden)
 
     def _painted(self) -> None:
         if self.monitor:
-            self.monitor.drawn()
+            self.monitor.painting.drawn(seen=not self.view.frozen)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: D102
         self.clicked.emit()

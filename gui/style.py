@@ -39,12 +39,12 @@ QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {
 
 
 def chip(theme: Theme, level: str) -> str:
-    """Style sheet of the state chip in the colour of a level: good, warn, bad."""
+    """Style sheet of the state chip of a level: filled with its colour; ``warn`` has an outline."""
+    shape = "border-radius: 4px; padding: 2px 8px; font-weight: bold;"
+    if level == "warn":
+        return f"border: 1px solid {theme.bad}; color: {theme.bad}; {shape}"
     colour = getattr(theme, level)
-    return (
-        f"background: {colour}; color: {theme.background}; border-radius: 4px; padding: 3px 9px; "
-        "font-weight: bold;"
-    )
+    return f"border: 1px solid {colour}; background: {colour}; color: {theme.background}; {shape}"
 
 
 def tip(text: str) -> str:

@@ -1,5 +1,9 @@
 """Colours: dark for the bedside, light for paper. The hues are Okabe & Ito's, safe for the colour-blind.
 
+Each has one meaning: a kind of trace, ``good`` (live, and cleaned as it should be), ``bad`` (look here:
+filled where what is shown cannot be relied on, an outline where it can), ``held`` (as a person chose:
+paused, a replay).
+
 Their purple is made lighter in the dark theme and darker in the light one: people without blue cones could
 not tell it from the orange (a test measures this).
 
@@ -27,7 +31,7 @@ class Theme:
     reference: str
     residual: str
     good: str
-    warn: str
+    held: str
     bad: str
 
 
@@ -46,7 +50,7 @@ DARK = Theme(
     reference="#f0c8e4",
     residual="#f0e442",
     good="#00b386",
-    warn="#e69f00",
+    held="#93a3b0",
     bad="#ff6a13",
 )
 LIGHT = Theme(
@@ -64,7 +68,7 @@ LIGHT = Theme(
     reference="#6a1b60",
     residual="#6b6b00",
     good="#007a5a",
-    warn="#a85b00",
+    held="#56616b",
     bad="#c44400",
 )
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}

@@ -15,7 +15,7 @@ class ViewOptions:
     speed
         Paper speed in mm/s.
     gain
-        mm/mV; 0 takes the standard 10, or 5 where the signal would not fit its lanes.
+        mm/mV; 0 takes the highest that the lanes have room for, from 5 to 40.
     scroll
         Move the paper, rather than an erase bar over it.
     layout

@@ -37,6 +37,7 @@ def message(start, raw, *, cleaned=None, spread=None, marks=None, annotations=()
         np.zeros(raw.shape, np.uint8) if marks is None else np.atleast_2d(np.asarray(marks, np.uint8)),
         time.perf_counter() - 0.34 + np.arange(-count, 0) / fs,
         tuple(Annotation(*mark) for mark in annotations),
+        released_ns=time.perf_counter_ns(),
     )
 
 

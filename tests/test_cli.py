@@ -80,7 +80,7 @@ def test_a_headless_run_leaves_summary_and_picture(tmp_path):
 def test_a_record_plays_by_its_name_alone(records):
     ran = ecg_stream("--record", "good", "--data-dir", ".", "--speed", 0, "--json", "out.json", cwd=records)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads((records / "out.json").read_text())["streams"][0]["source"] == "mitdb/good"
+    assert json.loads((records / "out.json").read_text())["streams"][0]["source"] == f"{records.name}/good"
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from gui_tools import FS, info, message, preview, started, status
+from gui_tools import FS, SETUP, info, message, preview, started, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,8 +66,10 @@ def test_speeds_and_gains_that_no_monitor_has_are_refused():
         ViewOptions(speed=30.0)
 
 
-def test_the_automatic_gain_is_the_standard_one_or_half_of_it():
-    assert fitting_gain(4.0, 400, 2.0) == 10.0
+def test_the_automatic_gain_uses_the_room_and_is_never_less_than_half_the_standard_one():
+    assert fitting_gain(4.0, 400, 2.0) == 40.0
+    assert fitting_gain(4.0, 170, 2.0) == 20.0
+    assert fitting_gain(4.0, 100, 2.0) == 10.0
     assert fitting_gain(4.0, 60, 2.0) == 5.0
     assert fitting_gain(4.0, 10, 50.0) == 5.0
 
@@ -343,11 +346,11 @@ def test_states_of_the_chip():
     monitor = Monitor(started())
     monitor.take([message(0, np.ones(360)), status()])
     assert monitor.state(Life.PLAYING, False) == ("LIVE", Level.GOOD)
-    assert monitor.state(Life.PLAYING, True) == ("FROZEN", Level.WARN)
+    assert monitor.state(Life.PLAYING, True) == ("FROZEN", Level.HELD)
     assert monitor.state(Life.DEAD, True) == ("ENGINE STOPPED", Level.BAD)
-    assert monitor.state(Life.ENDED, False) == ("ENDED", Level.WARN)
+    assert monitor.state(Life.ENDED, False) == ("ENDED", Level.HELD)
     monitor.paused = True
-    assert monitor.state(Life.PLAYING, False) == ("PAUSED", Level.WARN)
+    assert monitor.state(Life.PLAYING, False) == ("PAUSED", Level.HELD)
     monitor.paused = False
     monitor.take([message(360, np.ones(360), marks=np.full(360, Mark.BYPASSED))])
     assert monitor.state(Life.PLAYING, False)[0].startswith("BYPASS (")
@@ -371,8 +374,6 @@ def test_a_live_source_speaks_for_itself_and_silence_for_nobody():
 
 
 def test_an_engine_that_does_not_keep_up_is_late():
-    from dataclasses import replace
-
     monitor = Monitor(started())
     slow = replace(status().delays, latest_p50_ms=2800.0)
     monitor.take([message(0, np.ones(360)), status(delays=slow)])
@@ -392,14 +393,45 @@ def test_rmse_is_that_of_cleaned_against_the_reference():
     assert monitor.rmse_mv() == pytest.approx(0.1, rel=0.05)
 
 
-def test_painted_is_how_much_older_samples_are_on_the_screen_than_in_the_engine():
+def test_the_delay_to_the_screen_includes_painting_and_is_measured_there():
     monitor = Monitor(started())
-    assert np.isnan(monitor.painted_ms)
+    painting = monitor.painting
+    assert np.isnan(painting.painted_ms)
+    assert np.isnan(painting.delay).all()
+    for at in range(0, 140, 14):
+        monitor.take([status(), message(at, np.ones(14))])
+        time.sleep(0.03)
+        painting.drawn(seen=True)
+    # A sample was 340 to 340 + 39 ms old when it was made, and was painted 30 ms later.
+    assert 30 <= painting.painted_ms < 300
+    assert 370 + 39 / 2 - 2 <= painting.delay.p50 < 900
+    assert painting.delay.p50 <= painting.delay.p99 <= painting.delay.highest
+    # The engine's own figure leaves the painting out.
+    assert painting.delay.p50 > monitor.delays.p50_ms
+
+
+def test_painting_is_measured_after_a_loss_and_after_other_settings_too():
+    monitor = Monitor(started())
     monitor.take([status(), message(0, np.ones(14))])
+    monitor.painting.drawn(seen=True)
+    # What came back after a loss is old already when it comes.
+    old = message(14, np.ones(14))
+    monitor.take([replace(old, source_time=old.source_time - 30.0)])
     time.sleep(0.05)
-    monitor.drawn()
-    # The message's middle sample was 340 + 19 ms old when it was made; the engine says 330.
-    assert 75 < monitor.painted_ms < 500
+    monitor.painting.drawn(seen=True)
+    assert 20 < monitor.painting.painted_ms < 500
+    assert monitor.painting.delay.highest > 30_000
+    other = replace(SETUP, clean=replace(SETUP.clean, lookahead_ms=100.0))
+    monitor.take([status(setup=other), message(28, np.ones(14))])
+    time.sleep(0.01)
+    monitor.painting.drawn(seen=True)
+    assert monitor.painting.delay.highest < 5_000
+    # A screen that is frozen shows nothing: it is no measure of the painting.
+    monitor.take([message(42, np.ones(14))])
+    time.sleep(0.2)
+    before = monitor.painting.delay.highest
+    monitor.painting.drawn(seen=False)
+    assert monitor.painting.delay.highest == before
 
 
 # Colours

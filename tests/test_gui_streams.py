@@ -97,7 +97,7 @@ def test_a_gap_or_an_end_of_one_stream_is_said_beside_it_alone(qtbot, window):
     )
     window.page.refresh_labels(window.run.monitor, window.run.job, Life.PLAYING)
     heads = [row.head.texts() for row in window.page.streams.rows]
-    assert [head["lost"] for head in heads] == ["no gaps", "1 gap, 406 lost", "no gaps"]
+    assert [head["gaps"] for head in heads] == ["no gaps", "1 gap, 1.1 s", "no gaps"]
     assert heads[0]["state"].startswith("LIVE")
     assert heads[1]["state"] == "LOST 7 s"
     assert heads[2]["state"] == "ENDED"
@@ -188,7 +188,7 @@ def test_options_and_freezing_are_for_every_row(qtbot, window):
     for row in window.page.streams.rows:
         assert picture(row.view).mean() > 200
     states = {row.monitor.state(Life.ENDED, frozen=True) for row in window.page.streams.rows}
-    assert states == {("ENDED", Level.WARN)}
+    assert states == {("ENDED", Level.HELD)}
 
 
 def test_a_run_of_two_patients_is_shown_and_ended(qtbot, stored):
@@ -219,7 +219,7 @@ def test_a_run_of_two_patients_is_shown_and_ended(qtbot, stored):
 
 
 def test_several_sources_are_chosen_on_the_start_screen(qtbot, stored, monkeypatch):
-    base = job_of()
+    base = job_of(noise="em")
     window = MainWindow(None, base, [lambda: synthetic_patients(base.sources[0])], stored)
     qtbot.addWidget(window)
     window.show()

@@ -299,9 +299,9 @@ def test_a_run_is_shown_and_its_end_leaves_no_process(qtbot, window):
     for lane, colour in zip(window.page.view.lanes, (DARK.raw, DARK.cleaned, DARK.reference), strict=True):
         assert like(pixels[lane.top : lane.bottom], colour, 120).sum() > 100
     page = window.page
-    qtbot.waitUntil(lambda: page.header.state.text().startswith("LIVE"), timeout=10_000)
+    qtbot.waitUntil(lambda: page.header.state.text().startswith("DEMO"), timeout=10_000)
     assert "ms" in page.header.badge.text()
-    assert page.header.lost.text() == "lost 0"
+    assert page.header.gaps.text() == "no gaps"
     assert page.latency.parts_ms()["hold"] > 80
     pid = window.run.bridge.pid
     assert psutil.pid_exists(pid)
@@ -439,7 +439,7 @@ def test_a_source_that_ends_says_so_and_keeps_its_outcome(qtbot, stored):
 
 
 def test_a_clinician_starts_without_the_command_line(qtbot, stored):
-    base = job_of(speed=1.0)
+    base = job_of(noise="em", speed=1.0)
     window = MainWindow(None, base, [lambda: synthetic_patients(base.sources[0])], stored)
     qtbot.addWidget(window)
     window.show()
@@ -495,7 +495,7 @@ def test_nothing_asks_for_more_room_than_the_smallest_screen(qtbot, window):
     assert window.minimumSizeHint().width() <= 1280
     assert window.minimumSizeHint().height() <= 720
     header = window.page.header
-    for label in (header.network, header.badge, header.rate, header.lost, header.recording):
+    for label in (header.network, header.badge, header.rate, header.gaps, header.recording):
         assert label.sizeHint().width() <= label.width()
     for control in window.page.controls.findChildren(type(window.page.restart_button).__mro__[1]):
         assert control.sizeHint().width() <= control.width() or not control.isVisible()

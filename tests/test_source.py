@@ -266,7 +266,9 @@ def test_a_record_with_noise(made_physionet):
     chunks = list(played.chunks())
     read = read_record(made_physionet / "mitdb" / "100")
     reference = clean_reference(read.data, read.fs)[:, : 20 * FS]
-    assert played.info == StreamInfo(360.0, ("MLII", "V5"), "mitdb/100", "replay/mitdb/100", True)
+    assert played.info == StreamInfo(
+        360.0, ("MLII", "V5"), "mitdb/100", "replay/mitdb/100", True, origin="record", length_s=60.0
+    )
     np.testing.assert_array_equal(joined(chunks, "reference"), reference)
     added = (joined(chunks) - read.data[:, : 20 * FS]).astype(float)
     np.testing.assert_allclose(

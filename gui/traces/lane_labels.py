@@ -6,6 +6,7 @@ from PyQt6.QtWidgets import QWidget
 
 from engine.marks import Reason
 from gui.lanes import Lane
+from gui.lead_names import written
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.traces.trace_view import TraceView
@@ -26,6 +27,7 @@ class LaneLabels(QWidget):
         self._monitor: Monitor | None = None
         self._alarms: list[str] = []
         self._reasons: list[Reason] = []
+        self._off_scale: list[bool] = []
         view.arranged.connect(self.update)
 
     def set_theme(self, theme: Theme) -> None:
@@ -36,13 +38,19 @@ class LaneLabels(QWidget):
     def show_monitor(self, monitor: Monitor) -> None:
         """Name the lanes of a run."""
         self._monitor = monitor
-        self._alarms, self._reasons = [], []
+        self._alarms, self._reasons, self._off_scale = [], [], []
         self.update()
 
     def set_alarms(self, alarms: list[str]) -> None:
         """Show what is wrong with each lead."""
         if alarms != self._alarms:
             self._alarms = alarms
+            self.update()
+
+    def set_off_scale(self, off_scale: list[bool]) -> None:
+        """Show which lanes a trace runs out of."""
+        if off_scale != self._off_scale:
+            self._off_scale = off_scale
             self.update()
 
     def set_reasons(self, reasons: list[Reason]) -> None:
@@ -56,7 +64,7 @@ class LaneLabels(QWidget):
         monitor, theme, options = self._monitor, self._theme, self._view.options
         if monitor is None:
             return []
-        lead = monitor.info.leads[lane.lead]
+        lead = written(monitor.info.leads[lane.lead])
         status = monitor.status
         lines = [(lead, theme.text)]
         for kind in reversed(lane.kinds):
@@ -81,11 +89,27 @@ class LaneLabels(QWidget):
         return lines
 
     def alarm(self, lane: Lane) -> tuple[str, str] | None:
-        """Text and colour of what is wrong with a lane's lead; it stands beside the name."""
+        """Text and colour of what is wrong with a lane; it stands beside the name."""
         text = self._alarms[lane.lead] if lane.lead < len(self._alarms) else ""
-        if not text or "raw" not in lane.kinds:
-            return None
-        return text, self._theme.warn if text.startswith("near") else self._theme.bad
+        if text and "raw" in lane.kinds:
+            return text, self._theme.bad
+        lanes = self._view.lanes
+        index = lanes.index(lane) if lane in lanes else len(self._off_scale)
+        if index < len(self._off_scale) and self._off_scale[index]:
+            return "off scale", self._theme.bad
+        return None
+
+    def beside(self, lane: Lane) -> tuple[str, str] | None:
+        """Text and colour of what stands beside the name: what is wrong, or in a low lane what it shows."""
+        alarm = self.alarm(lane)
+        if alarm or lane.bottom - lane.top >= 1 + _NAME_LINE + _LINE:
+            return alarm
+        reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
+        if reason and "cleaned" in lane.kinds:
+            return f"! {reason.text}", self._theme.bad
+        names = {"residual": "raw − cleaned"}
+        shown = [names.get(kind, kind) for kind in reversed(lane.kinds) if kind != "reference"]
+        return " + ".join(shown) or "reference", getattr(self._theme, lane.main)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter = QPainter(self)
@@ -105,12 +129,12 @@ class LaneLabels(QWidget):
                 painter.setFont(small if index else name)
                 painter.setPen(QColor(colour))
                 painter.drawText(QRect(8, top, WIDTH - 28, row), left, text)
-                alarm = None if index else self.alarm(lane)
-                if alarm:
-                    beside = 16 + painter.fontMetrics().horizontalAdvance(text)
+                more = None if index else self.beside(lane)
+                if more:
+                    beside = 14 + painter.fontMetrics().horizontalAdvance(text)
                     painter.setFont(small)
-                    painter.setPen(QColor(alarm[1]))
-                    painter.drawText(QRect(beside, top, WIDTH - beside, row), left, alarm[0])
+                    painter.setPen(QColor(more[1]))
+                    painter.drawText(QRect(beside, top, WIDTH - beside, row), left, more[0])
                 top += row
             self._draw_millivolt(painter, lane)
         painter.setClipping(False)

@@ -1,5 +1,6 @@
 """Draw a few columns of one lane: traces, band, gaps, marks."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ from gui.traces.sweep import Piece, Sweep, points, runs
 from gui.view_options import ViewOptions
 from gui.vitals import Ticks
 
+_EDGE_PX = 3
+SWITCH_COLUMNS = 160
+"""Columns that the name of a network reaches to the right."""
 MARGIN = 10
 """Columns that a letter reaches to either side of its sample."""
 
@@ -29,6 +33,8 @@ class LanePainter:
     ----------
     ticks
         Beats that were found, by kind of trace.
+    switches
+        Samples from which on another network cleans, and what it is called.
     offsets_mv
         What is taken off each lead's raw trace.
     rhythm_lead
@@ -37,6 +43,7 @@ class LanePainter:
 
     buffer: TraceBuffer
     ticks: dict[str, Ticks]
+    switches: deque[tuple[int, str]]
     theme: Theme
     options: ViewOptions
     calibration: Calibration
@@ -50,6 +57,9 @@ class LanePainter:
         start, stop = self.sweep.samples(piece.start - 2, piece.stop + 2)
         start = max(start, buffer.oldest)
         self._hatch_gaps(painter, piece, lane)
+        rows = QRect(piece.x, lane.ceiling, piece.stop - piece.start, lane.height)
+        painter.save()
+        painter.setClipRect(rows, Qt.ClipOperation.IntersectClip)
         for kind in lane.kinds:
             end = buffer.newest if kind in ("raw", "cleaned") else buffer.final
             if options.align and kind == "raw":
@@ -62,7 +72,7 @@ class LanePainter:
             if kind == "cleaned":
                 if options.band:
                     self._draw_band(painter, piece, lane, start, min(stop, buffer.final))
-                self._draw_trace(painter, piece, lane, kind, start, min(stop, buffer.final), colour)
+                self._draw_released(painter, piece, lane, start, min(stop, buffer.final), colour)
                 if not options.align:
                     dim = QColor(colour)
                     dim.setAlpha(105)
@@ -71,6 +81,9 @@ class LanePainter:
                 self._mark_bypass(painter, piece, lane, start, min(stop, buffer.final))
             else:
                 self._draw_trace(painter, piece, lane, kind, start, min(stop, end), colour)
+        painter.restore()
+        if "cleaned" in lane.kinds:
+            self._draw_switches(painter, piece, lane)
         if options.marks and lane.main in ("raw", "cleaned"):
             self._draw_marks(painter, piece, lane)
 
@@ -80,12 +93,41 @@ class LanePainter:
         rows: NDArray[np.float64] = lane.zero + 0.5 - (values - offset) * self.calibration.px_per_mv
         return rows
 
-    def _draw_trace(
-        self, painter: QPainter, piece: Piece, lane: Lane, kind: str, start: int, stop: int, colour: QColor
+    def _draw_released(
+        self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int, colour: QColor
     ) -> None:
+        """Draw what the engine released: what is not the network's output does not look like it."""
         if stop <= start:
             return
-        values = self.buffer.read(kind, lane.lead, start, stop)
+        marks = self.buffer.marks(lane.lead, start, stop)
+        passed, filtered = marks == Mark.BYPASSED, marks == Mark.FILTERED
+        if not (passed.any() or filtered.any()):
+            self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour)
+            return
+        self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour, ~(passed | filtered))
+        for where, name in ((passed, "raw"), (filtered, "text")):
+            # One sample more to either side joins the lines.
+            joined = where | np.append(where[1:], False) | np.append(False, where[:-1])
+            own = QColor(getattr(self.theme, name))
+            self._draw_trace(painter, piece, lane, "cleaned", start, stop, own, joined)
+
+    def _draw_trace(
+        self,
+        painter: QPainter,
+        piece: Piece,
+        lane: Lane,
+        kind: str,
+        start: int,
+        stop: int,
+        colour: QColor,
+        where: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Draw samples start … stop-1 of a kind, or only those of them that `where` names."""
+        if stop <= start:
+            return
+        values = whole = self.buffer.read(kind, lane.lead, start, stop)
+        if where is not None:
+            values = np.where(where, values, np.float32(np.nan))
         x, y = points(values, start, self.sweep.columns_per_sample)
         x = x + (piece.x - piece.start)
         rows = self._rows(lane, kind, y)
@@ -97,8 +139,25 @@ class LanePainter:
             else:
                 painter.drawPolyline(arrayToQPolygonF(x[run], rows[run]))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        self._mark_off_scale(painter, lane, x, rows, colour)
         if kind in ("raw", "cleaned"):
-            self._dash_missing(painter, piece, lane, start, values)
+            self._dash_missing(painter, piece, lane, start, whole)
+
+    def _mark_off_scale(
+        self,
+        painter: QPainter,
+        lane: Lane,
+        x: NDArray[np.float64],
+        rows: NDArray[np.float64],
+        colour: QColor,
+    ) -> None:
+        """A bar at the edge of the lane beyond which a trace runs."""
+        for beyond, edge in (
+            (rows < lane.ceiling, lane.ceiling),
+            (rows > lane.bottom, lane.bottom - _EDGE_PX),
+        ):
+            for column in np.unique(np.floor(x[beyond])):
+                painter.fillRect(round(column), edge, 1, _EDGE_PX, colour)
 
     def _draw_band(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
         """Fill the cleaned trace ± its spread."""
@@ -158,6 +217,18 @@ class LanePainter:
             left = self.sweep.column(start + run.start) - piece.start + piece.x
             right = self.sweep.column(start + run.stop) - piece.start + piece.x
             painter.fillRect(left, lane.bottom - 4, right - left, 3, QColor(self.theme.bad))
+
+    def _draw_switches(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
+        """Where another network or look-ahead began, and which: what is left of the line is not its work."""
+        for sample, name in reversed(self.switches):
+            column = self.sweep.column(sample)
+            if column < piece.start - SWITCH_COLUMNS:
+                break
+            if column < piece.stop:
+                x = column + piece.x - piece.start
+                painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DashLine))
+                painter.drawLine(x, lane.top + 1, x, lane.bottom - 1)
+                painter.drawText(x + 4, lane.bottom - 7, name)
 
     def _draw_marks(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
         """Annotations at the sample that they belong to, and the beats that were found."""

@@ -12,13 +12,14 @@ from PyQt6.QtCore import QRect, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPixmap, QRegion, QResizeEvent
 from PyQt6.QtWidgets import QWidget
 
-from gui.calibration import Calibration, fitting_gain
-from gui.lanes import ZERO, Lane, arrange
+from gui.calibration import Calibration
+from gui.lanes import Lane, arrange
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
 from gui.traces.lane_painter import MARGIN, LanePainter
 from gui.traces.paper import draw_paper
+from gui.traces.room import gain_for, off_scale
 from gui.traces.sweep import Piece, Sweep
 from gui.view_options import ViewOptions
 
@@ -26,9 +27,9 @@ BAR_MM = 8.0
 """Width of the erase bar."""
 _OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
 _SETTLED_S = 2.0
-_LOOKED_BACK_S = 10.0
 _ROOM = 1.25
 _LOWEST_LEAD_PX = 48
+_VEIL = 170  # of 255
 
 
 class TraceView(QWidget):
@@ -64,6 +65,7 @@ class TraceView(QWidget):
         self.frozen = False
         self._font = QFont(self.font())
         self._font.setPixelSize(11)
+        self.notice = ""
 
     # what is shown, and how
 
@@ -80,6 +82,7 @@ class TraceView(QWidget):
         self._leads = tuple(range(count))
         self.offsets_mv = np.zeros(count)
         self.frozen = False
+        self.notice = ""
         self.rebuild()
 
     def set_options(self, options: ViewOptions) -> None:
@@ -91,6 +94,12 @@ class TraceView(QWidget):
         """Use other colours."""
         self._theme = theme
         self.rebuild()
+
+    def set_notice(self, notice: str) -> None:
+        """Dim the traces and write across them why they are not those of now; empty shows them again."""
+        if notice != self.notice:
+            self.notice = notice
+            self.update()
 
     def set_px_per_mm(self, px_per_mm: float) -> None:
         """Another screen, or one that was measured."""
@@ -141,6 +150,7 @@ class TraceView(QWidget):
             self._lane_painter = LanePainter(
                 buffer,
                 monitor.ticks,
+                monitor.switches,
                 self._theme,
                 options,
                 self.calibration,
@@ -154,15 +164,7 @@ class TraceView(QWidget):
 
     def _fitting_gain(self, margin: float = 1.0) -> float:
         """Automatic gain: what the last seconds of the cleaned leads need."""
-        height_mv = 1.0
-        if self._buffer is not None and not self._buffer.empty:
-            last = self._buffer.last("cleaned", _LOOKED_BACK_S)[sorted({lane.lead for lane in self.lanes})]
-            known = last[np.isfinite(last)]
-            if known.size:
-                low, high = np.percentile(known, [0.05, 99.95])
-                height_mv = max(height_mv, high / ZERO, -low / (1 - ZERO))
-        lane_px = min(lane.bottom - lane.top for lane in self.lanes)
-        return fitting_gain(self._px_per_mm, lane_px, margin * height_mv)
+        return gain_for(self._buffer, self.lanes, self._px_per_mm, margin)
 
     # drawing into the page
 
@@ -197,7 +199,7 @@ class TraceView(QWidget):
         """
         if self._buffer is None or self._buffer.empty or self.frozen:
             return
-        reach_mv = min(lane.bottom - lane.top for lane in self.lanes) / 2 / self.calibration.px_per_mv
+        reach_mv = min(lane.height for lane in self.lanes) / 2 / self.calibration.px_per_mv
         before = self.offsets_mv.copy()
         for lead, trace in enumerate(self._buffer.last("raw", _SETTLED_S)):
             known = trace[np.isfinite(trace)]
@@ -209,6 +211,10 @@ class TraceView(QWidget):
         stays = self._options.gain or self._fitting_gain() >= gain >= self._fitting_gain(_ROOM)
         if (before != self.offsets_mv).any() or not stays:
             self.rebuild()
+
+    def off_scale(self) -> list[bool]:
+        """For each lane, whether a trace ran beyond it in the last second."""
+        return off_scale(self._buffer, self.lanes, self.calibration, self.offsets_mv)
 
     def _draw(self, start: int, stop: int) -> None:
         painter = QPainter(self._page)
@@ -249,6 +255,8 @@ class TraceView(QWidget):
             self._blit(painter, self._page, dirty.x(), dirty.x(), dirty.width())
         else:
             self._turn(painter, width)
+        if self.notice:
+            self._draw_notice(painter)
         painter.end()
         self.painted.emit()
 
@@ -258,6 +266,17 @@ class TraceView(QWidget):
         self._blit(painter, self._page, 0, turn, width - turn)
         self._blit(painter, self._page, width - turn, 0, turn)
         painter.fillRect(width, 0, self.width() - width, self.height(), QColor(self._theme.background))
+
+    def _draw_notice(self, painter: QPainter) -> None:
+        veil = QColor(self._theme.background)
+        veil.setAlpha(_VEIL)
+        painter.fillRect(self.rect(), veil)
+        font = QFont(self._font)
+        font.setBold(True)
+        font.setPixelSize(max(16, min(self.height() // 4, self.width() // 12)))
+        painter.setFont(font)
+        painter.setPen(QColor(self._theme.bad))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.notice)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: D102
         self.rebuild()

@@ -11,7 +11,7 @@ from streamer.source import Block
 from streamer.source_kind import PlayedKind
 
 _CLEAN = ("mitdb", "qtdb", "ludb", "nsrdb", "edb", "afdb", "svdb", "aami-ec13")
-"""Databases of ECGs that were chosen to be read: of these, a record without its own drift is the reference."""
+"""Databases of ECGs chosen to be read: of these, a record without its own drift is the reference."""
 
 
 class RecordSignal:

@@ -55,7 +55,7 @@ class SoakPatient:
         block = patient.read(0, round(_TAPE_S * fs))
         tape = WfdbRecord(f"patient-{number}", fs, ("II",), block.data, block.annotations)
         # No reference: a soak counts samples and scores no quality.
-        signal = RecordSignal(tape, tape.name, loop=True, noisy=True)
+        signal = RecordSignal(tape, tape.name, loop=True, has_reference=False)
         silent = NoiseMixer(
             NoiseSettings({}), np.ones(1), power_ac, lambda kind: synthetic_tape(kind, fs, 0), 1
         )
