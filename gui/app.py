@@ -19,6 +19,7 @@ from gui.display import has_display
 from gui.main_window import MainWindow
 from gui.settings import Settings
 from gui.theme import THEMES
+from gui.zoom import SMALLEST
 from streamer.errors import InputError
 from streamer.found import Finder
 
@@ -58,9 +59,14 @@ class Screen:
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height from ``1280x720``."""
     width, cross, height = text.partition("x")
-    if not (cross and width.isdigit() and height.isdigit() and int(width) >= 640 and int(height) >= 480):
-        raise InputError(f"size {text!r} is no size such as 1280x720; 640x480 is the smallest")
-    return int(width), int(height)
+    if not (cross and width.isdigit() and height.isdigit()):
+        raise InputError(f"size {text!r} is no size such as 1280x720")
+    size = int(width), int(height)
+    if size[0] < SMALLEST[0] or size[1] < SMALLEST[1]:
+        raise InputError(
+            f"size {text} is too small for the window; {SMALLEST[0]}x{SMALLEST[1]} is the smallest"
+        )
+    return size
 
 
 def run_window(

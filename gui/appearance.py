@@ -14,6 +14,7 @@ from gui.settings import Settings
 from gui.style import style_sheet
 from gui.theme import DARK, THEMES
 from gui.view_options import ViewOptions
+from gui.zoom import zoom_of
 from streamer.errors import InputError
 
 
@@ -29,6 +30,17 @@ def save_picture(window: QWidget, path: Path) -> None:
     # Quality 0 is not worse: a PNG is only packed more tightly.
     if not window.grab().save(str(path), quality=0):
         raise InputError(f"cannot write a picture to {path}; its folder must exist, and it end in .png")
+
+
+_TOGGLES = {
+    "Scroll": "scroll",
+    "Align": "align",
+    "Residual": "residual",
+    "Reference": "reference",
+    "Band": "band",
+    "Marks": "marks",
+}
+"""Commands that are on or off, and the option of the view that each is."""
 
 
 class Appearance:
@@ -56,6 +68,7 @@ class Appearance:
     ) -> None:
         self._window, self._page, self._settings, self._refresh = window, page, settings, refresh
         self._theme = THEMES[settings.theme]
+        self._zoom = 1.0
         window.setStyleSheet(style_sheet(self._theme))
         self.buttons = self._add_commands(commands)
         """In their order on the screen."""
@@ -63,23 +76,27 @@ class Appearance:
 
     def _add_commands(self, commands: Actions) -> list[QAction]:
         options, add = self._settings.options, commands.add
+        self._commands = commands
 
         def option(field: str) -> Callable[[bool], None]:
             return lambda on: self._page.controls.change(**{field: on})
 
         buttons = [
             add("Freeze", "F", self.freeze, on=False),
-            add("Scroll", "S", option("scroll"), on=options.scroll),
-            add("Align", "A", option("align"), on=options.align),
-            add("Residual", "R", option("residual"), on=options.residual),
-            add("Reference", "C", option("reference"), on=options.reference),
-            add("Band", "B", option("band"), on=options.band),
-            add("Marks", "M", option("marks"), on=options.marks),
+            *(
+                add(name, key, option(field), on=getattr(options, field))
+                for (name, field), key in zip(_TOGGLES.items(), "SARCBM", strict=True)
+            ),
             add("Panel", "L", self._page.side.setVisible, on=True),
             add("Theme", "T", self.next_theme),
             add("Full", "F11", self.full_screen, on=False),
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)
+        reset = add("Reset view", "Ctrl+0", self.reset_view)
+        reset.setToolTip(
+            "Speed, gain, lanes and colours are remembered; this takes them back to the first start"
+        )
+        self._page.reset_button.setDefaultAction(reset)
         return buttons
 
     def set_options(self, options: ViewOptions) -> None:
@@ -124,8 +141,24 @@ class Appearance:
         self._theme = THEMES.get(name, DARK)
         self._settings.theme = self._theme.name
         self._page.set_theme(self._theme)
-        self._window.setStyleSheet(style_sheet(self._theme))
+        self._window.setStyleSheet(style_sheet(self._theme, self._zoom))
         self._refresh()
+
+    def fit(self, width: int, height: int) -> None:
+        """Enlarge letters and panels with the window."""
+        zoom = zoom_of(width, height)
+        if zoom != self._zoom:
+            self._zoom = zoom
+            self._window.setStyleSheet(style_sheet(self._theme, zoom))
+            self._page.set_zoom(zoom)
+
+    def reset_view(self) -> None:
+        """Go back to how the window looks at its first start; what plays goes on."""
+        self.set_theme(DARK.name)
+        self.set_options(ViewOptions())
+        for name, field in _TOGGLES.items():
+            self._commands.show(name, getattr(ViewOptions(), field))
+        self._commands["Panel"].setChecked(True)
 
     def measure_screen(self) -> None:
         """Ask how long 100 mm on this screen really are, for those that report a wrong size."""

@@ -59,7 +59,6 @@ class Controls(QWidget):
         self.snr.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.snr.setMinimumWidth(90)
         self._snr_text = QLabel()
-        self._snr_text.setFixedWidth(46)
         self.network = choice_of("Network W", networks())
         self.lookahead = Choice("Look-ahead [ ]", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
         self.backend = choice_of("Backend K", backends())
@@ -100,6 +99,11 @@ class Controls(QWidget):
         self.lanes.chosen.connect(lambda value: self.change(layout=value))
         self.show_options(options)
         self._show_snr(self.snr.value())
+        self.set_zoom(1.0)
+
+    def set_zoom(self, zoom: float) -> None:
+        """Have room for larger letters."""
+        self._snr_text.setFixedWidth(round(46 * zoom))
 
     def add_buttons(self, engine: list[QAction], screen: list[QAction]) -> None:
         """Put buttons of commands at the end of the two rows."""

@@ -17,7 +17,7 @@ class Header(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.setFixedHeight(42)
+        self.set_zoom(1.0)
         self._theme = theme
         self.state = QLabel("STARTING")
         self.source = QLabel()
@@ -46,6 +46,10 @@ class Header(QWidget):
         for label in (self.source, self.network, self.recording):
             label.setTextFormat(Qt.TextFormat.PlainText)
 
+    def set_zoom(self, zoom: float) -> None:
+        """Have room for larger letters."""
+        self.setFixedHeight(round(42 * zoom))
+
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
         self._theme = theme
@@ -58,7 +62,8 @@ class Header(QWidget):
         name = monitor.info.name if monitor else f"{job.sources[0].kind} …"
         if len(job.sources) > 1:
             name += f" · one of {len(job.sources)}" if monitor else f" {len(job.sources)} streams"
-        self.source.setText(name)
+        width = self.source.width()
+        self.source.setText(self.source.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, width))
         self.source.setToolTip(tip(name))
         status = monitor.status if monitor else None
         if monitor is None or status is None:

@@ -20,6 +20,7 @@ PARTS = {
     "hand-over": ("hand_over",),
 }
 """Parts of the bar and the ledger's stages in each; what the screen adds comes behind them."""
+_LOWEST = 300
 
 
 class LatencyPanel(QWidget):
@@ -30,9 +31,16 @@ class LatencyPanel(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.setMinimumHeight(300)
+        self.setMinimumHeight(_LOWEST)
         self._theme = theme
+        self._zoom = 1.0
         self._monitor: Monitor | None = None
+
+    def set_zoom(self, zoom: float) -> None:
+        """Draw everything larger."""
+        self._zoom = zoom
+        self.setMinimumHeight(round(_LOWEST * zoom))
+        self.update()
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -56,8 +64,9 @@ class LatencyPanel(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter, theme = QPainter(self), self._theme
         painter.fillRect(self.rect(), QColor(theme.panel))
+        painter.scale(self._zoom, self._zoom)
         write = Writer(painter, self.font())
-        width = self.width() - 24
+        width = round(self.width() / self._zoom) - 24
         write(QRect(12, 6, width, 16), "DELAY  patient to screen, median ms", theme.quiet, 11)
         delays = self._monitor.delays if self._monitor else None
         untimed = self._monitor.status.untimed if self._monitor and self._monitor.status else ""
@@ -93,7 +102,7 @@ class LatencyPanel(QWidget):
             10,
         )
         y += 20
-        rest = max(0, self.height() - y - 8)
+        rest = max(0, round(self.height() / self._zoom) - y - 8)
         if rest >= 90:
             self._draw_histogram(painter, write, QRect(12, y, width, rest // 2 - 4), delays)
             self._draw_minute(painter, write, QRect(12, y + rest // 2, width, rest // 2))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QAction, QCloseEvent
+from PyQt6.QtGui import QAction, QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import QMainWindow, QStackedWidget
 
 from engine.run.protocol import Job, Started
@@ -18,6 +18,7 @@ from gui.shown_run import ShownRun
 from gui.start_screen import StartScreen
 from gui.style import tip
 from gui.theme import THEMES
+from gui.zoom import SMALLEST
 from streamer.errors import InputError
 from streamer.found import Finder
 from streamer.noise import NoiseSettings
@@ -73,7 +74,9 @@ class MainWindow(QMainWindow):
         self._pages.addWidget(self.start_screen)
         self._pages.addWidget(self.page)
         self.setCentralWidget(self._pages)
-        self.resize(1280, 720)
+        # Given, it does not follow the letters: a window that enlarged them could not shrink again.
+        self.setMinimumSize(*SMALLEST)
+        self.resize(*SMALLEST)
         if not settings.geometry.isEmpty():
             self.restoreGeometry(settings.geometry)
         add_stepping_keys(self, self.page.controls, lambda: self._monitoring)
@@ -252,6 +255,10 @@ class MainWindow(QMainWindow):
             self.say(f"picture: {path}")
 
     # Qt
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        self.appearance.fit(self.width(), self.height())
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: D102
         self._settings.geometry = self.saveGeometry()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from engine.run.protocol import Job
 from gui.bridge import Life
@@ -81,7 +81,11 @@ class MonitorPage(QWidget):
         footer = QHBoxLayout()
         footer.setContentsMargins(10, 2, 12, 4)
         footer.setSpacing(16)
+        self.reset_button = QToolButton()
+        self.reset_button.setObjectName("quiet")
+        self.reset_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         footer.addWidget(self.scale)
+        footer.addWidget(self.reset_button)
         footer.addWidget(self.note, 1)
         footer.addWidget(warning)
 
@@ -98,6 +102,12 @@ class MonitorPage(QWidget):
     def view(self) -> TraceView:
         """Traces of the selected stream."""
         return self.streams.current.view
+
+    def set_zoom(self, zoom: float) -> None:
+        """Draw everything but the millimetres larger."""
+        self.side.setFixedWidth(round(_SIDE_PX * zoom))
+        for part in (self.streams, self.header, self.numerics, self.latency, self.controls):
+            part.set_zoom(zoom)
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""

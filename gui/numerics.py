@@ -21,8 +21,15 @@ class Numerics(QWidget):
         super().__init__()
         self.setFixedHeight(HEIGHT)
         self._theme = theme
+        self._zoom = 1.0
         self._monitor: Monitor | None = None
         self._rmse_mv = float("nan")
+
+    def set_zoom(self, zoom: float) -> None:
+        """Draw everything larger."""
+        self._zoom = zoom
+        self.setFixedHeight(round(HEIGHT * zoom))
+        self.update()
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -58,7 +65,9 @@ class Numerics(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter, theme, texts = QPainter(self), self._theme, self.texts()
         painter.fillRect(self.rect(), QColor(theme.panel))
-        width, half = self.width(), self.width() // 2
+        painter.scale(self._zoom, self._zoom)
+        width = round(self.width() / self._zoom)
+        half = width // 2
         write = Writer(painter, self.font())
         write(QRect(12, 8, width - 24, 16), texts["title"], theme.quiet, 11)
         for x, kind in ((12, "raw"), (half + 4, "cleaned")):

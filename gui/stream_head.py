@@ -11,7 +11,7 @@ from gui.style import tip
 from gui.theme import Theme
 from gui.writer import Writer
 
-WIDTH = 168
+WIDTH = 192
 _LEFT = 10
 _NAME, _STATE, _LINE = 17, 16, 14
 _TALL = 84
@@ -25,10 +25,17 @@ class StreamHead(QWidget):
         super().__init__()
         self.setFixedWidth(WIDTH)
         self._theme = theme
+        self._zoom = 1.0
         self._monitor: Monitor | None = None
         self._state, self._level = "", Level.HELD
         self._number, self._selected = 0, False
         self._hidden_leads = 0
+
+    def set_zoom(self, zoom: float) -> None:
+        """Draw everything larger."""
+        self._zoom = zoom
+        self.setFixedWidth(round(WIDTH * zoom))
+        self.update()
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -59,7 +66,8 @@ class StreamHead(QWidget):
         if self._hidden_leads:
             leads = f"+{self._hidden_leads} lead{'' if self._hidden_leads == 1 else 's'}"
         return {
-            "name": f"{self._number} {monitor.info.name}",
+            # The chip says DEMO where it is synthetic.
+            "name": f"{self._number} {monitor.info.name.removeprefix('synthetic ')}",
             "state": self._state,
             # Why, and the length of a record, have no room here.
             "chip": re.split(r" \(|/", self._state)[0],
@@ -68,32 +76,39 @@ class StreamHead(QWidget):
             "leads": leads,
         }
 
+    @property
+    def _height(self) -> int:
+        """Rows as they were without zoom."""
+        return round(self.height() / self._zoom)
+
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter, theme = QPainter(self), self._theme
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.fillRect(self.rect(), QColor(theme.raised if self._selected else theme.panel))
-        painter.fillRect(0, self.height() - 1, self.width(), 1, QColor(theme.line))
+        painter.scale(self._zoom, self._zoom)
+        height = self._height
+        painter.fillRect(0, 0, WIDTH, height + 1, QColor(theme.raised if self._selected else theme.panel))
+        painter.fillRect(0, height - 1, WIDTH, 1, QColor(theme.line))
         if self._selected:
-            painter.fillRect(0, 0, 4, self.height() - 1, QColor(theme.cleaned))
+            painter.fillRect(0, 0, 4, height - 1, QColor(theme.text))
         texts = self.texts()
         if not texts:
             return
         write = Writer(painter, self.font())
-        inside = self.width() - _LEFT - 6
+        inside = WIDTH - _LEFT - 6
         write(QRect(_LEFT, 1, inside, _NAME), self._cut(texts["name"], inside, 12), theme.text, 12, bold=True)
         self._draw_state(painter, write, 1 + _NAME, texts)
         rest = [texts["gaps"], texts["leads"]]
         top = 1 + _NAME + _STATE
-        if self.height() >= _TALL:
+        if self._height >= _TALL:
             write(QRect(_LEFT, top + 1, inside - 42, 30), texts["rate"], theme.cleaned, 28, bold=True)
             write(QRect(_LEFT, top + 1, inside, 28), "bpm", theme.quiet, 11, right=True)
             top += 31
         gaps = bool(self._monitor and self._monitor.status and self._monitor.status.gaps)
         colours = (theme.bad if gaps else theme.quiet, theme.quiet)
-        if top + 2 * _LINE > self.height():
+        if top + 2 * _LINE > self._height:
             rest = [" · ".join(filter(None, rest))] if not gaps else rest[:1]
         for text, colour in zip(rest, colours, strict=False):
-            if text and top + _LINE <= self.height():
+            if text and top + _LINE <= self._height:
                 write(QRect(_LEFT, top, inside, _LINE), self._cut(text, inside, 11), colour, 11)
                 top += _LINE
 
@@ -101,8 +116,8 @@ class StreamHead(QWidget):
         """The chip, and beside it the heart rate where it is not large."""
         if not self._state:
             return
-        tall = self.height() >= _TALL
-        room = self.width() - _LEFT - 6 - (0 if tall else 32)
+        tall = self._height >= _TALL
+        room = WIDTH - _LEFT - 6 - (0 if tall else 32)
         metrics = self._metrics(10, bold=True)
         text = metrics.elidedText(texts["chip"], Qt.TextElideMode.ElideRight, room - 10)
         width = metrics.horizontalAdvance(text) + 10
@@ -114,7 +129,7 @@ class StreamHead(QWidget):
         ink = self._theme.bad if hollow else self._theme.background
         write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, ink, 10, bold=True)
         if not tall:
-            box = QRect(_LEFT, top, self.width() - _LEFT - 6, _STATE)
+            box = QRect(_LEFT, top, WIDTH - _LEFT - 6, _STATE)
             write(box, texts["rate"], self._theme.cleaned, 15, bold=True, right=True)
 
     def _metrics(self, pixels: int, *, bold: bool = False) -> QFontMetrics:

@@ -38,6 +38,11 @@ class StreamRow(QWidget):
         row.addWidget(self.labels)
         row.addWidget(self.view, 1)
 
+    def set_zoom(self, zoom: float) -> None:
+        """Draw everything but the millimetres larger."""
+        for part in (self.head, self.labels, self.view):
+            part.set_zoom(zoom)
+
     def show_monitor(self, monitor: Monitor, number: int, *, alone: bool) -> None:
         """Show a run of one stream from its first sample on."""
         self.monitor = monitor
@@ -82,6 +87,7 @@ class StreamRows(QScrollArea):
     def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
         super().__init__()
         self._theme, self._options, self._px_per_mm = theme, options, px_per_mm
+        self._zoom = 1.0
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -111,6 +117,7 @@ class StreamRows(QScrollArea):
             row.deleteLater()
         while len(self.rows) < count:
             row = StreamRow(self._theme, self._options, self._px_per_mm)
+            row.set_zoom(self._zoom)
             number = len(self.rows)
             row.clicked.connect(lambda number=number: self.selected.emit(number))
             self._column.addWidget(row, 1)
@@ -154,6 +161,12 @@ class StreamRows(QScrollArea):
         for row in self.rows:
             for part in (row.view, row.labels, row.head):
                 part.set_theme(theme)
+
+    def set_zoom(self, zoom: float) -> None:
+        """Draw everything but the millimetres larger."""
+        self._zoom = zoom
+        for row in self.rows:
+            row.set_zoom(zoom)
 
     def set_px_per_mm(self, px_per_mm: float) -> None:
         """Another screen, or one that was measured."""

@@ -1,19 +1,20 @@
 """How Qt's own widgets look in a theme."""
 
+import re
 from html import escape
 
 from gui.theme import Theme
 
 
-def style_sheet(theme: Theme) -> str:
-    """Qt style sheet of the whole window."""
-    return f"""
+def style_sheet(theme: Theme, zoom: float = 1.0) -> str:
+    """Qt style sheet of the whole window, with letters `zoom` times as large as usual."""
+    sheet = f"""
 QWidget {{ background: {theme.panel}; color: {theme.text}; font-size: 12px; }}
 QLabel {{ background: transparent; }}
 QLabel#quiet {{ color: {theme.quiet}; font-size: 11px; }}
 QLabel#title {{ font-size: 16px; font-weight: bold; }}
 QLabel#headline {{ font-size: 22px; font-weight: bold; }}
-QLabel#badge {{ color: {theme.cleaned}; font-size: 15px; font-weight: bold; }}
+QLabel#badge {{ font-size: 15px; font-weight: bold; }}
 QLabel#error {{ color: {theme.bad}; font-size: 12px; }}
 QFrame#line {{ background: {theme.line}; border: none; }}
 QFrame#banner {{ background: {theme.raised}; border: 1px solid {theme.bad}; border-radius: 4px; }}
@@ -27,6 +28,8 @@ QTreeWidget::item:selected {{ background: {theme.line}; color: {theme.text}; }}
 QToolButton, QPushButton {{
     background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 3px 5px;
 }}
+QToolButton#quiet {{ border: none; background: transparent; font-size: 11px; padding: 0px 4px;
+    color: {theme.quiet}; }}
 QToolButton:checked {{ border-color: {theme.cleaned}; color: {theme.cleaned}; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {theme.quiet}; }}
 QPushButton:default {{ border-color: {theme.good}; }}
@@ -36,6 +39,7 @@ QSlider::handle:horizontal {{
 }}
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; }}
 """
+    return re.sub(r"font-size: (\d+)px", lambda size: f"font-size: {round(int(size[1]) * zoom)}px", sheet)
 
 
 def chip(theme: Theme, level: str) -> str:

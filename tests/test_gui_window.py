@@ -31,6 +31,7 @@ from gui.theme import DARK
 from gui.traces.lane_labels import LaneLabels
 from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
+from gui.zoom import SMALLEST
 from streamer.errors import InputError
 from streamer.found import FoundSource, synthetic_patients
 from streamer.settings import SourceSettings
@@ -492,8 +493,8 @@ def test_what_was_chosen_is_remembered_and_nonsense_is_not(tmp_path):
 
 
 def test_nothing_asks_for_more_room_than_the_smallest_screen(qtbot, window):
-    assert window.minimumSizeHint().width() <= 1280
-    assert window.minimumSizeHint().height() <= 720
+    assert window.minimumSizeHint().width() <= SMALLEST[0]
+    assert window.minimumSizeHint().height() <= SMALLEST[1]
     header = window.page.header
     for label in (header.network, header.badge, header.rate, header.gaps, header.recording):
         assert label.sizeHint().width() <= label.width()
@@ -658,6 +659,10 @@ def test_what_ends_the_window_ends_it_at_any_time(qapp, monkeypatch, kind, when)
 
 def test_sizes():
     assert parse_size("1920x1080") == (1920, 1080)
-    for text in ("1920", "10x10", "axb", "1280x-720"):
+    for text in ("1920", "axb", "1280x-720"):
         with pytest.raises(InputError, match="is no size such as"):
+            parse_size(text)
+    # A smaller one would be taken and not kept.
+    for text in ("10x10", "800x480", "1279x720"):
+        with pytest.raises(InputError, match="is too small for the window; 1280x720 is the smallest"):
             parse_size(text)

@@ -24,11 +24,18 @@ class LaneLabels(QWidget):
         super().__init__()
         self.setFixedWidth(WIDTH)
         self._view, self._theme = view, theme
+        self._zoom = 1.0
         self._monitor: Monitor | None = None
         self._alarms: list[str] = []
         self._reasons: list[Reason] = []
         self._off_scale: list[bool] = []
         view.arranged.connect(self.update)
+
+    def set_zoom(self, zoom: float) -> None:
+        """Draw everything larger."""
+        self._zoom = zoom
+        self.setFixedWidth(round(WIDTH * zoom))
+        self.update()
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -66,7 +73,7 @@ class LaneLabels(QWidget):
             return []
         lead = written(monitor.info.leads[lane.lead])
         status = monitor.status
-        lines = [(lead, theme.text)]
+        lines, quiet = [(lead, theme.text)], []
         for kind in reversed(lane.kinds):
             if kind == "raw":
                 late = f"raw, {status.setup.algorithmic_delay_ms:.0f} ms late" if status else "raw, late"
@@ -80,13 +87,13 @@ class LaneLabels(QWidget):
                 reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
                 # The trace is then not the network's output.
                 lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
-                lines.append(("ST not validated", theme.quiet))
-                lines.append((f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet))
+                quiet = [("ST not validated", theme.quiet), (f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet)]
             elif kind == "reference":
                 lines.append(("reference", theme.reference))
             else:
                 lines.append(("raw − cleaned", theme.residual))
-        return lines
+        # What each trace is comes first: a low lane has no room for the rest.
+        return lines + quiet
 
     def alarm(self, lane: Lane) -> tuple[str, str] | None:
         """Text and colour of what is wrong with a lane; it stands beside the name."""
@@ -102,14 +109,14 @@ class LaneLabels(QWidget):
     def beside(self, lane: Lane) -> tuple[str, str] | None:
         """Text and colour of what stands beside the name: what is wrong, or in a low lane what it shows."""
         alarm = self.alarm(lane)
-        if alarm or lane.bottom - lane.top >= 1 + _NAME_LINE + _LINE:
+        if alarm or (lane.bottom - lane.top) / self._zoom >= 1 + _NAME_LINE + _LINE:
             return alarm
         reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
         if reason and "cleaned" in lane.kinds:
             return f"! {reason.text}", self._theme.bad
-        names = {"residual": "raw − cleaned"}
+        names = {"residual": "raw−cleaned"}
         shown = [names.get(kind, kind) for kind in reversed(lane.kinds) if kind != "reference"]
-        return " + ".join(shown) or "reference", getattr(self._theme, lane.main)
+        return "+".join(shown) or "reference", getattr(self._theme, lane.main)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter = QPainter(self)
@@ -118,13 +125,15 @@ class LaneLabels(QWidget):
         name.setPixelSize(15)
         name.setBold(True)
         small.setPixelSize(11)
+        painter.scale(self._zoom, self._zoom)
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         for lane in self._view.lanes:
-            top = lane.top + 1
-            painter.setClipRect(0, lane.top, WIDTH, lane.bottom - lane.top)
+            above, below = round(lane.top / self._zoom), round(lane.bottom / self._zoom)
+            top = above + 1
+            painter.setClipRect(0, above, WIDTH, below - above)
             for index, (text, colour) in enumerate(self.lines(lane)):
                 row = _LINE if index else _NAME_LINE
-                if index and top + row > lane.bottom:
+                if index and top + row > below:
                     break
                 painter.setFont(small if index else name)
                 painter.setPen(QColor(colour))
@@ -140,12 +149,14 @@ class LaneLabels(QWidget):
         painter.setClipping(False)
         painter.setPen(QPen(QColor(self._theme.line), 1))
         for lane in self._view.lanes[1:]:
-            painter.drawLine(0, lane.top, WIDTH, lane.top)
+            edge = round(lane.top / self._zoom)
+            painter.drawLine(0, edge, WIDTH, edge)
 
     def _draw_millivolt(self, painter: QPainter, lane: Lane) -> None:
         """1 mV as a step beside the trace; half of it below 0 mV where the lane is low."""
-        height = self._view.calibration.px_per_mv
-        foot = lane.zero if height <= lane.zero - lane.top else lane.zero + height / 2
+        height = self._view.calibration.px_per_mv / self._zoom
+        zero = lane.zero / self._zoom
+        foot = zero if height <= zero - lane.top / self._zoom else zero + height / 2
         foot, top = round(foot), round(foot - height)
         painter.setPen(QPen(QColor(self._theme.text), 1))
         xs = (WIDTH - 16, WIDTH - 12, WIDTH - 12, WIDTH - 5, WIDTH - 5, WIDTH - 1)

@@ -39,6 +39,8 @@ class LanePainter:
         What is taken off each lead's raw trace.
     rhythm_lead
         The lead in which beats are looked for.
+    zoom
+        How much larger than usual letters, and how much thicker lines are drawn.
     """
 
     buffer: TraceBuffer
@@ -50,6 +52,7 @@ class LanePainter:
     sweep: Sweep
     offsets_mv: NDArray[np.float64]
     rhythm_lead: int
+    zoom: float = 1.0
 
     def draw(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
         """Draw what a lane holds in the columns of a piece; the painter is clipped to both."""
@@ -131,7 +134,7 @@ class LanePainter:
         x, y = points(values, start, self.sweep.columns_per_sample)
         x = x + (piece.x - piece.start)
         rows = self._rows(lane, kind, y)
-        painter.setPen(QPen(colour, 1))
+        painter.setPen(QPen(colour, max(1, int(self.zoom))))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
         for run in runs(y):
             if run.stop - run.start == 1:
@@ -234,14 +237,15 @@ class LanePainter:
         """Annotations at the sample that they belong to, and the beats that were found."""
         painter.setPen(QPen(QColor(self.theme.quiet), 1))
         shift = piece.x - piece.start
+        line, reach = round(lane.letters * 0.71), round(MARGIN * self.zoom)
         for mark in reversed(self.buffer.annotations):
             column = self.sweep.column(mark.sample)
-            if column < piece.start - MARGIN:
+            if column < piece.start - reach:
                 break
-            if column < piece.stop + MARGIN:
+            if column < piece.stop + reach:
                 x = column + shift
-                painter.drawLine(x, lane.top + 15, x, lane.top + 20)
-                box = QRect(x - MARGIN, lane.top + 1, 2 * MARGIN, 14)
+                painter.drawLine(x, lane.top + line, x, lane.top + lane.letters - 1)
+                box = QRect(x - reach, lane.top + 1, 2 * reach, line - 1)
                 # Letters stand at the top: over a trace they could not be read.
                 painter.fillRect(box.adjusted(4, 0, -4, 0), QColor(self.theme.background))
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, mark.symbol)
@@ -251,10 +255,11 @@ class LanePainter:
             painter.setPen(QPen(QColor(getattr(self.theme, kind)), 1))
             for beat in reversed(self.ticks[kind].found):
                 column = self.sweep.column(beat)
-                if column < piece.start - MARGIN:
+                if column < piece.start - reach:
                     break
-                if column < piece.stop + MARGIN:
-                    bottom = lane.bottom - 3 - 7 * height
+                if column < piece.stop + reach:
+                    tall = round(5 * self.zoom)
+                    bottom = lane.bottom + 2 - tall - (tall + 2) * height
                     x = column + shift
-                    for row in range(5):
+                    for row in range(tall):
                         painter.drawLine(x - row // 2, bottom - 5 + row, x + row // 2, bottom - 5 + row)

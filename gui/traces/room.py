@@ -11,6 +11,8 @@ from gui.trace_buffer import TraceBuffer
 
 _LOOKED_BACK_S, _NEEDED_S = 10.0, 2.0
 _LEAST_MV = 0.5  # a flat lead is not blown up to its noise
+_ZEROS = (0.3, ZERO, 0.76)
+_MUCH = 0.14
 
 
 def gain_for(
@@ -24,16 +26,47 @@ def gain_for(
         How many times as high as it is the signal is taken to be.
     """
     lane_px = min(lane.height for lane in lanes)
-    known = np.empty(0, np.float32)
-    if buffer is not None and not buffer.empty:
-        last = buffer.last("cleaned", _LOOKED_BACK_S)[sorted({lane.lead for lane in lanes})]
-        known = last[np.isfinite(last)]
-    if buffer is None or known.size < _NEEDED_S * buffer.fs:
+    shares = {lane.lead: lane.zero_share for lane in lanes}
+    reached = _reach(buffer, list(shares))
+    if not reached:
         # Of a signal that is not known yet a millivolt is expected.
         return min(STANDARD_GAIN, fitting_gain(px_per_mm, lane_px, 1.0))
-    low, high = np.percentile(known, [0.05, 99.95])
-    height_mv = max(_LEAST_MV, high / ZERO, -low / (1 - ZERO))
-    return fitting_gain(px_per_mm, lane_px, margin * height_mv)
+    heights = [
+        height
+        for lead, (low, high) in reached.items()
+        for height in (high / shares[lead], -low / (1 - shares[lead]))
+    ]
+    return fitting_gain(px_per_mm, lane_px, margin * max(_LEAST_MV, *heights))
+
+
+def zeros_for(buffer: TraceBuffer | None, leads: Sequence[int], now: dict[int, float]) -> dict[int, float]:
+    """Where in its lanes 0 mV of each lead stands, so that what it reaches up and down has its room.
+
+    Parameters
+    ----------
+    now
+        Where it stands now; it moves only where another place is much better.
+    """
+    wanted = dict(now)
+    for lead, (low, high) in _reach(buffer, leads).items():
+        low, high = min(low, 0.0), max(high, 0.0)
+        best = high / max(high - low, _LEAST_MV)
+        if abs(best - now.get(lead, ZERO)) > _MUCH:
+            wanted[lead] = min(_ZEROS, key=lambda zero, best=best: abs(zero - best))
+    return wanted
+
+
+def _reach(buffer: TraceBuffer | None, leads: Sequence[int]) -> dict[int, tuple[float, float]]:
+    """Lowest and highest mV of cleaned in the last seconds, of each lead of which enough is known."""
+    if buffer is None or buffer.empty:
+        return {}
+    last = buffer.last("cleaned", _LOOKED_BACK_S)
+    known = {lead: last[lead][np.isfinite(last[lead])] for lead in leads}
+    return {
+        lead: (float(np.percentile(values, 0.05)), float(np.percentile(values, 99.95)))
+        for lead, values in known.items()
+        if values.size >= _NEEDED_S * buffer.fs
+    }
 
 
 def off_scale(

@@ -19,7 +19,7 @@ from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
 from gui.traces.lane_painter import MARGIN, LanePainter
 from gui.traces.paper import draw_paper
-from gui.traces.room import gain_for, off_scale
+from gui.traces.room import gain_for, off_scale, zeros_for
 from gui.traces.sweep import Piece, Sweep
 from gui.view_options import ViewOptions
 
@@ -27,9 +27,10 @@ BAR_MM = 8.0
 """Width of the erase bar."""
 _OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
 _SETTLED_S = 2.0
-_ROOM = 1.25
+_ROOM = 1.1
 _LOWEST_LEAD_PX = 48
 _VEIL = 170  # of 255
+_LETTER_PX = 11
 
 
 class TraceView(QWidget):
@@ -64,8 +65,10 @@ class TraceView(QWidget):
         self._end = 0
         self.frozen = False
         self._font = QFont(self.font())
-        self._font.setPixelSize(11)
+        self._font.setPixelSize(_LETTER_PX)
         self.notice = ""
+        self._zoom = 1.0
+        self._zeros: dict[int, float] = {}
 
     # what is shown, and how
 
@@ -81,6 +84,7 @@ class TraceView(QWidget):
         count = len(monitor.info.leads)
         self._leads = tuple(range(count))
         self.offsets_mv = np.zeros(count)
+        self._zeros = {}
         self.frozen = False
         self.notice = ""
         self.rebuild()
@@ -100,6 +104,12 @@ class TraceView(QWidget):
         if notice != self.notice:
             self.notice = notice
             self.update()
+
+    def set_zoom(self, zoom: float) -> None:
+        """Draw letters larger and lines thicker."""
+        self._zoom = zoom
+        self._font.setPixelSize(round(_LETTER_PX * zoom))
+        self.rebuild()
 
     def set_px_per_mm(self, px_per_mm: float) -> None:
         """Another screen, or one that was measured."""
@@ -126,6 +136,8 @@ class TraceView(QWidget):
             layout=options.layout,
             reference=options.reference and buffer is not None and buffer.info.has_reference,
             residual=options.residual,
+            zoom=self._zoom,
+            zeros=self._zeros,
         )
         gain = options.gain or self._fitting_gain()
         self.calibration = Calibration(self._px_per_mm, options.speed, gain)
@@ -157,6 +169,7 @@ class TraceView(QWidget):
                 self.sweep,
                 self.offsets_mv,
                 self._leads[0],
+                self._zoom,
             )
             self._draw(self.sweep.column(buffer.oldest), self._end)
         self.arranged.emit()
@@ -182,7 +195,7 @@ class TraceView(QWidget):
         changed = buffer.take_changed()
         if changed is None:
             return region
-        start = self.sweep.column(changed) - MARGIN
+        start = self.sweep.column(changed) - round(MARGIN * self._zoom)
         self._end = self.sweep.column(buffer.newest)
         self._draw(start, self._end)
         if self._options.scroll:
@@ -194,7 +207,8 @@ class TraceView(QWidget):
     def settle(self) -> None:
         """Bring back what ran off the screen, in whole steps; once a second or so.
 
-        A raw trace with an offset is moved, and an automatic gain falls where the signal needs it.
+        A raw trace with an offset is moved, 0 mV gives room to the side on which a lead has its QRS
+        complexes, and an automatic gain falls where the signal needs it.
         It rises again only where there is room to spare, so that it does not flap.
         """
         if self._buffer is None or self._buffer.empty or self.frozen:
@@ -207,9 +221,12 @@ class TraceView(QWidget):
                 middle = float(np.median(known))
                 if abs(middle - self.offsets_mv[lead]) > 0.9 * reach_mv:
                     self.offsets_mv[lead] = _OFFSET_MV * round(middle / _OFFSET_MV)
+        zeros = zeros_for(self._buffer, self._leads, self._zeros)
+        moved = zeros != self._zeros or (before != self.offsets_mv).any()
+        self._zeros = zeros
         gain = self.calibration.gain
         stays = self._options.gain or self._fitting_gain() >= gain >= self._fitting_gain(_ROOM)
-        if (before != self.offsets_mv).any() or not stays:
+        if moved or not stays:
             self.rebuild()
 
     def off_scale(self) -> list[bool]:
