@@ -71,7 +71,7 @@ class LatencyPanel(QWidget):
         delays = self._monitor.delays if self._monitor else None
         untimed = self._monitor.status.untimed if self._monitor and self._monitor.status else ""
         if untimed:
-            write(QRect(12, 26, width, 60), untimed, theme.warn, 12)
+            write(QRect(12, 26, width, 60), untimed, theme.bad, 12)
             return
         if delays is None or self._monitor is None or not math.isfinite(delays.p50_ms):
             write(QRect(12, 26, width, 18), "waiting for the first samples …", theme.quiet, 12)

@@ -52,7 +52,7 @@ def zeros_for(buffer: TraceBuffer | None, leads: Sequence[int], now: dict[int, f
         low, high = min(low, 0.0), max(high, 0.0)
         best = high / max(high - low, _LEAST_MV)
         if abs(best - now.get(lead, ZERO)) > _MUCH:
-            wanted[lead] = min(_ZEROS, key=lambda zero, best=best: abs(zero - best))
+            wanted[lead] = min((abs(zero - best), zero) for zero in _ZEROS)[1]
     return wanted
 
 
