@@ -1,0 +1,44 @@
+"""Time that passes only where a simulation says so. To be installed before anything that looks at a clock."""
+
+import concurrent.futures
+import math
+import queue
+import subprocess
+import threading
+import time
+
+KEEP_REAL = (concurrent.futures, queue, subprocess, threading)
+"""They take their clock when they are first imported, and wait for real threads and processes."""
+
+
+class SimulatedClock:
+    """What `time.perf_counter` and its like say; `sleep` returns at once, later.
+
+    Attributes
+    ----------
+    ns
+        Now, in nanoseconds.
+    """
+
+    def __init__(self) -> None:
+        self.ns = 1_000_000_000_000
+
+    @property
+    def now(self) -> float:
+        """Now, in seconds."""
+        return self.ns / 1e9
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.ns += max(0, round(1e9 * seconds))
+
+    def until(self, moment: float) -> None:
+        """Let time pass until a moment, if it is not over."""
+        # Not a nanosecond earlier, or what is due then would not be there yet.
+        self.ns = max(self.ns, math.ceil(1e9 * moment))
+
+    def install(self) -> None:
+        """Be the clock of this process from now on."""
+        time.perf_counter = time.monotonic = lambda: self.now
+        time.perf_counter_ns = time.monotonic_ns = lambda: self.ns
+        time.sleep = self.advance
