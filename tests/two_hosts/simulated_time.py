@@ -34,8 +34,9 @@ class SimulatedClock:
 
     def until(self, moment: float) -> None:
         """Let time pass until a moment, if it is not over."""
-        # Not a nanosecond earlier, or what is due then would not be there yet.
-        self.ns = max(self.ns, math.ceil(1e9 * moment))
+        if self.now < moment:
+            # A nanosecond later rather than earlier: what is due then must be there.
+            self.ns = math.ceil(1e9 * moment) + 1
 
     def install(self) -> None:
         """Be the clock of this process from now on."""
