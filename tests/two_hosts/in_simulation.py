@@ -14,7 +14,8 @@ from simulated_time import SimulatedClock
 CLOCK = SimulatedClock()
 CLOCK.install()
 
-from judge import Judge  # noqa: E402 - they take their clock when they are imported
+import numpy as np  # noqa: E402 - they take their clock when they are imported
+from judge import Judge  # noqa: E402
 from scenario import Scenario, scenario  # noqa: E402
 from simulated_lsl import World, install  # noqa: E402
 
@@ -28,6 +29,11 @@ from streamer.settings import SourceSettings  # noqa: E402
 FS = 360.0
 LOOKAHEAD_MS, HOP_MS = 100.0, 44.0
 _RUN = FilterRuntime.run
+
+
+def within(numbers: np.ndarray, first: int, stop: int) -> int:
+    """How many numbers are first … stop-1."""
+    return int(((numbers >= first) & (numbers < stop)).sum())
 
 
 def play(plan: Scenario, folder: Path) -> dict[str, object]:
@@ -65,11 +71,11 @@ def play(plan: Scenario, folder: Path) -> dict[str, object]:
     summary = as_json(outcome.summary)
     (stream,) = summary["streams"]
     row = judge.verdict(stream)
-    received = sum(len(numbers) for numbers in world.received)
     last = judge.first + judge.next
-    # What the network had not handed over when the run was ended is not the engine's.
-    row["dropped"] = int(sum((numbers < last).sum() for numbers in world.received)) - judge.out
-    never_sent = row["sent"] - int(((world.number >= judge.first) & (world.number < last)).sum())
+    # Before the run the source listens to the rate; what is still on the way at its end is not the engine's.
+    received = sum(within(numbers, judge.first, last) for numbers in world.received)
+    row["dropped"] = received - judge.out
+    never_sent = row["sent"] - within(world.number, judge.first, last)
     row["lost_on_the_way"] = row["gap_samples"] - never_sent
     row["exact"] &= row["dropped"] == 0
     steps = summary["overload"]["steps_taken"] if summary["overload"] else {}

@@ -10,8 +10,6 @@ OUTAGES = {"none": (0.0, 0.0), "short": (1.5, 4.0), "lost": (6.0, 30.0), "long":
 ENGINES = ("plain", "retuned", "retuned in the outage", "ladder")
 LOADS = ("idle", "starved")
 DEVICES = ("steady", "bursts", "stalls", "losses", "jitter")
-QUIET_S, AFTER_S = 20.0, 40.0
-"""Before the first fault, while the rate is learnt, and after the outage."""
 KINDS = tuple(product(OUTAGES, ENGINES, LOADS, DEVICES))
 """Every combination, 200 of them."""
 
@@ -59,38 +57,42 @@ class Scenario:
         return {name: text for name, text in asdict(self).items() if isinstance(text, str)}
 
 
-def scenario(number: int, fs: float, seed: int = 0, longest_s: float = 300.0) -> Scenario:
+def scenario(
+    number: int, fs: float, seed: int = 0, longest_s: float = 300.0, quiet_s: float = 20.0, after_s: float = 40.0
+) -> Scenario:
     """The scenario of a number; after `KINDS` are through they come again with other times.
 
     Parameters
     ----------
     longest_s
         Outages are cut down to this.
+    quiet_s, after_s
+        Before the first fault, while the rate is learnt, and after the outage.
     """
     outage, engine, load, device = KINDS[number % len(KINDS)]
     random = np.random.default_rng([seed, number])
-    begin = QUIET_S + random.uniform(0, 5)
+    begin = quiet_s + random.uniform(0, 5)
     lasts = min(random.uniform(*OUTAGES[outage]), longest_s)
     end = begin + lasts
-    seconds = end + AFTER_S
+    seconds = end + after_s
     retunes = []
     if engine == "retuned":
-        retunes = [(random.uniform(QUIET_S, begin), 50.0), (random.uniform(end, end + 10), 200.0)]
+        retunes = [(random.uniform(quiet_s, begin), 50.0), (random.uniform(end, end + 10), 200.0)]
     elif engine == "retuned in the outage":
         retunes = [(begin + share * lasts, ms) for share, ms in ((0.6, 50.0), (0.8, 200.0))]
     starved = None
     if load == "starved":
         # Sometimes before the outage, sometimes in it, sometimes while the backlog drains.
-        first = random.uniform(QUIET_S - 5, end + 2)
+        first = random.uniform(quiet_s - 5, end + 2)
         starved = first, first + random.uniform(3, 10), float(random.choice([0.08, 0.16, 0.4]))
     held = lost = ()
     if device in ("bursts", "stalls"):
         least, most = (0.2, 0.9) if device == "bursts" else (1.2, 4.0)
-        starts = np.sort(random.uniform(QUIET_S, seconds - 10, 6))
+        starts = np.sort(random.uniform(quiet_s, seconds - 0.25 * after_s, 6))
         spans = [(start, start + random.uniform(least, most)) for start in starts]
         held = tuple(span for span, later in zip(spans, [*starts[1:], seconds], strict=True) if span[1] < later)
     if device == "losses":
-        starts = np.sort(random.integers(round(QUIET_S * fs), round((seconds - 10) * fs), 6))
+        starts = np.sort(random.integers(round(quiet_s * fs), round((seconds - 0.25 * after_s) * fs), 6))
         lost = tuple((int(start), int(start + random.integers(1, 400))) for start in starts)
     cut = None if outage == "none" else (begin, end)
     return Scenario(

@@ -149,8 +149,13 @@ class SimulatedInlet:
         """Ask for no more."""
         self._open = False
 
+    @property
+    def obj(self):
+        """What liblsl's own functions are given."""
+        return self
+
     def time_correction(self, timeout=32000000.0):
-        """Offset of the device's clock; while the link is down the last one stands."""
+        """Offset of the device's clock to ours."""
         self._reached(timeout)
         return self.world.correction()
 
@@ -199,8 +204,21 @@ class SimulatedResolver:
         return [FarInfo(world.fs, world.start)]
 
 
+def _time_correction_ex(inlet, remote, uncertainty, timeout, failed):
+    """The function of liblsl: results and errors go where its arguments point."""
+    try:
+        offset = inlet.time_correction(timeout.value)
+    except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
+        failed._obj.value = -1 if isinstance(error, pylsl.util.TimeoutError) else -2
+        return 0.0
+    remote._obj.value = inlet.world.clock.now - offset
+    uncertainty._obj.value = LATENCY_S
+    return offset
+
+
 def install(world: World) -> None:
     """Have every program part that asks pylsl meet this world."""
     SimulatedInlet.world = SimulatedResolver.world = world
     pylsl.StreamInlet, pylsl.ContinuousResolver = SimulatedInlet, SimulatedResolver
+    pylsl.lib.lib.lsl_time_correction_ex = _time_correction_ex
     pylsl.local_clock = lambda: world.clock.now
