@@ -19,6 +19,7 @@ OUTRUN_S = 1.0
 """Indices may run ahead of the arrivals by this much; a jump beyond it is the clock's own."""
 
 _REMEMBERED_HOLES = 16
+_COMPARED_S = 0.1  # clocks are compared over the network to better than this; a clock that is set moves by more
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,7 @@ class Regulariser:
         self._duplicates = Duplicates(max(512, round(fs)))
         self._begun_ns = self._arrived_ns = 0
         self._resumed = False
+        self._moved_s: float | None = None
         self._holes: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_HOLES)
         self._held: list[Piece] = []
 
@@ -148,9 +150,16 @@ class Regulariser:
         """Held samples at once: nothing more is expected."""
         return self._settle() if self._held else []
 
-    def resume(self) -> None:
-        """Expect the next samples from a new connection: a gap of at least one lies before them."""
-        self._resumed = self._line.begun
+    def resume(self, moved_s: float | None = None) -> None:
+        """Expect the next samples from a new connection: a gap of at least one lies before them.
+
+        Parameters
+        ----------
+        moved_s
+            By how much the source's clock is now further behind ours than on the old connection, in
+            seconds; None where that is not known.
+        """
+        self._resumed, self._moved_s = self._line.begun, moved_s
 
     def _run_length(self, stamps: NDArray[np.float64]) -> int:
         """How many samples belong together: their stamps go on from the first."""
@@ -246,11 +255,18 @@ class Regulariser:
         return self._let_go(follow=True)
 
     def _resume(self, stamp: float, arrived_ns: int) -> None:
-        """Go on behind a break of the connection, by stamps where they agree with the arrivals."""
+        """Go on behind a break of the connection, by stamps where they agree with the arrivals.
+
+        Where the two clocks have been compared anew the first samples may also come late.
+        """
         self._resumed = False
         by_stamps = self._line.off(stamp)
         by_arrival = (arrived_ns - self._arrived_ns) / 1e9
         trusted = abs(by_stamps - by_arrival) <= OUTRUN_S
+        if self._moved_s is not None:
+            if abs(self._moved_s) > _COMPARED_S:
+                by_stamps += self._moved_s
+            trusted = 0 < by_stamps <= by_arrival + OUTRUN_S
         self._leave_gap(max(1, round((by_stamps if trusted else by_arrival) / self._line.period)))
         self._line.set(stamp)
         self._holes.clear()

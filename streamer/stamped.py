@@ -132,9 +132,9 @@ class StampedStream:
         """Note that the device has gone: the stream is lost."""
         self._watchdog.disconnected()
 
-    def resume(self) -> None:
-        """Expect the next packet from a new connection, behind a gap."""
-        self._order.resume()
+    def resume(self, moved_s: float | None = None) -> None:
+        """Expect the next packet from a new connection, behind a gap; as `Regulariser.resume`."""
+        self._order.resume(moved_s)
         self._rate.restart()
         self._heard = []
 

@@ -232,6 +232,19 @@ def test_a_new_connection_with_another_clock_is_behind_a_gap_by_arrival():
     assert len(feed.indices) == 1500
 
 
+@pytest.mark.parametrize("moved_s", [0.0, -900.0, 0.02])
+def test_a_new_connection_that_begins_late_has_its_place_where_the_clocks_are_compared(moved_s):
+    """The device had held back what it sent first; its clock was set meanwhile, or only measured anew."""
+    feed = Feed()
+    feed.steady(0, 1000)
+    feed.order.resume(moved_s)
+    set_s = -moved_s if abs(moved_s) > 1 else 0.0
+    feed.send(2000, 10, late_s=set_s, arrived_s=2010 / FS + 3)
+    feed.send(2010, 10, late_s=set_s, arrived_s=2020 / FS + 3)
+    feed.end()
+    assert feed.pieces[-1].stop == 2020
+
+
 def test_the_first_sample_of_a_new_connection_that_comes_twice_is_dropped():
     """A soak of a day met it: one sample says nothing of how coarse the clock is, the day before does."""
     feed = Feed()

@@ -55,6 +55,12 @@ class SenderClock:
             return "the delay is unknown: the sender's clock could not be compared with this machine's"
         return ""
 
+    def moved_since(self, before: "SenderClock") -> float | None:
+        """By how much it is further behind ours than an earlier one, in s; None where that is not known."""
+        if self._target is None or before._target is None or not before.believed:
+            return None
+        return self._target - before._target
+
     def look(self, timeout_s: float) -> None:
         """Measure the sender's clock, if there is an answer within so many seconds."""
         measured = self._measure(timeout_s)

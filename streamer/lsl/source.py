@@ -237,8 +237,9 @@ class LslSource:
             self._stream.problem = str(error)
             return connected
         self._inlet.close()
+        moved_s = inlet.clock.moved_since(self._inlet.clock)
         self._inlet, self._stream.problem = inlet, ""
-        self._stream.resume()
+        self._stream.resume(moved_s)
         return self._subscribe()
 
 
