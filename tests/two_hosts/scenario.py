@@ -82,8 +82,8 @@ def scenario(
         retunes = [(begin + share * lasts, ms) for share, ms in ((0.6, 50.0), (0.8, 200.0))]
     starved = None
     if load == "starved":
-        # Sometimes before the outage, sometimes in it, sometimes while the backlog drains.
-        first = random.uniform(quiet_s - 5, end + 2)
+        # From before the outage on, or while the backlog drains.
+        first = random.uniform(quiet_s - 5, begin) if random.integers(2) else random.uniform(end - 2, end + 2)
         starved = first, first + random.uniform(3, 10), float(random.choice([0.08, 0.16, 0.4]))
     held = lost = ()
     if device in ("bursts", "stalls"):
