@@ -19,7 +19,9 @@ OUTRUN_S = 1.0
 """Indices may run ahead of the arrivals by this much; a jump beyond it is the clock's own."""
 
 _REMEMBERED_HOLES = 16
-_COMPARED_S = 0.1  # clocks are compared over the network to better than this; a clock that is set moves by more
+_COMPARED_S = (
+    0.1  # two comparisons of clocks over a network differ by less; a clock that is set moves by more
+)
 
 
 @dataclass(frozen=True, eq=False)

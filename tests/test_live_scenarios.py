@@ -57,7 +57,9 @@ def test_simulated_scenarios_lose_move_and_change_nothing():
 
 @pytest.mark.skipif(why_not() is not None, reason=f"two hosts cannot be made here: {why_not()}")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", [("lost", "retuned in the outage", "starved", "losses"), ("gone", "ladder", "idle", "bursts")])
+@pytest.mark.parametrize(
+    "kind", [("lost", "retuned in the outage", "starved", "losses"), ("gone", "ladder", "idle", "bursts")]
+)
 def test_a_scenario_between_two_hosts_loses_nothing_that_was_sent(kind):
     row = over_link.play(scenario(KINDS.index(kind), over_link.FS, longest_s=8.0, quiet_s=4.0, after_s=12.0))
     assert row["exact"], row
@@ -77,7 +79,7 @@ def test_an_hour_at_real_speed_closes_its_account():
 
 
 def messages(*spans):
-    """Messages of the device's own samples, by first and last number; a span of three is moved by the third."""
+    """Messages of the device's samples, by first index and last; a span of three is moved by the third."""
     import counting
 
     for begin, end, *moved in spans:

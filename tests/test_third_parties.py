@@ -1,4 +1,4 @@
-"""Programs of other houses as our clients and as our devices: every sample that they send or read, by its number."""
+"""Programs of other houses as our clients and as our devices: each sample that they send or read."""
 
 import os
 import subprocess

@@ -1,25 +1,27 @@
 """BrainFlow's synthetic board on LSL, as people's own scripts do it: ``python brainflow_board.py STREAM``.
 
-It asks the board every few milliseconds for what it has and pushes that without stamps, until its input ends. Lead
-``board`` is a channel of the board; ``counter`` counts samples, after the board's own numbers have shown that
-BrainFlow has lost none.
+It asks the board every few milliseconds for what it has and pushes that without stamps, until its input
+ends. Lead ``board`` is a channel of the board; ``counter`` counts samples, after the board's own numbers have
+shown that BrainFlow has lost none.
 """
 
 import sys
 import threading
 import types
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pylsl
 
 try:
-    import pkg_resources  # noqa: F401
+    import pkg_resources
 except ModuleNotFoundError:
     # BrainFlow 5.23 finds its libraries on Python 3.11 by what setuptools 82 has dropped.
-    stand_in = types.ModuleType("pkg_resources")
-    stand_in.resource_filename = lambda module, name: str(Path(sys.modules[module].__file__).parent / name)
-    sys.modules["pkg_resources"] = stand_in
+    pkg_resources = types.ModuleType("pkg_resources")
+    folder = Path(find_spec("brainflow").origin).parent
+    pkg_resources.resource_filename = lambda module, name: str(folder / name)
+    sys.modules["pkg_resources"] = pkg_resources
 
 from brainflow.board_shim import BoardIds, BoardShim, BrainFlowInputParams
 

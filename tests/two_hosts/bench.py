@@ -1,8 +1,9 @@
-"""The bench of live scenarios: ``python bench.py --out FOLDER``; writes ``table.json`` and ``report.md`` there.
+"""The bench of live scenarios: ``python bench.py --out FOLDER`` writes ``table.json`` and ``report.md``.
 
-Scenarios run in simulated time, some of them between two hosts over the real liblsl as well; then one long run at
-real speed, a day in simulated time for the memory, and the delay beside a bare pylsl loop. What is not asked for
-keeps the figures that stand in ``table.json``. Status 1 says that a sample was lost, moved or changed.
+Scenarios run in simulated time, some of them between two hosts over the real liblsl as well; then one long
+run at real speed, a day in simulated time for the memory, and the delay beside a bare pylsl loop. What is not
+asked for keeps the figures that stand in ``table.json``. Status 1 says that a sample was lost, moved or
+changed.
 """
 
 import argparse
@@ -14,9 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1])]
-
 import over_link
 from hosts import why_not
 from report import report
@@ -24,6 +22,7 @@ from scenario import KINDS, OUTAGES, scenario
 
 from engine.lab.results import write_results
 
+HERE = Path(__file__).parent
 REAL = {"longest_s": 30.0, "quiet_s": 6.0, "after_s": 14.0}
 """Real time is dear: shorter, and the outages are cut down to this."""
 
@@ -62,7 +61,7 @@ def main() -> int:
     ask.add_argument("--seed", type=int, default=0)
     ask.add_argument("--scenarios", type=int, default=0, help="in simulated time; 200 are every combination")
     ask.add_argument("--real", type=int, default=0, help="scenarios between two hosts")
-    ask.add_argument("--outage", action="store_true", help="a link that is cut for five minutes, between two hosts")
+    ask.add_argument("--outage", action="store_true", help="five minutes of a link that is cut")
     ask.add_argument("--soak", type=float, default=0.0, help="minutes at real speed, between two hosts")
     ask.add_argument("--day", type=float, default=0.0, help="hours in simulated time, for the memory")
     ask.add_argument("--delay", type=float, default=0.0, help="seconds beside a bare loop")

@@ -1,19 +1,20 @@
 """A device whose every sample says which it is: ``python far_device.py FS HABITS``, until its input ends.
 
 HABITS is JSON: ``held`` (spans of seconds in which it sends nothing, and then everything), ``lost`` (spans of
-samples that it never sends), ``jitter_s`` (of its stamps). A line ``gone`` on its input takes its outlet from the
-network, a line ``back`` makes another one; the samples meanwhile are counted and nowhere sent.
+samples that it never sends), ``jitter_s`` (of its stamps). A line ``gone`` on its input takes its outlet from
+the network, a line ``back`` makes another one; the samples meanwhile are counted and nowhere sent.
 """
 
 import json
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 from counting import LEADS, frames_of
 
 
-def outlet_of(fs: float) -> object:
+def outlet_of(fs: float) -> Any:
     """The outlet, which keeps six minutes for a client that is cut off."""
     import pylsl
 

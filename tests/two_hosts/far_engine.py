@@ -1,8 +1,9 @@
 """The engine of the second host, told what to do over its input: ``python far_engine.py FOLDER OPTIONS``.
 
-Lines of JSON: ``{"retune": 50}`` goes on with that look-ahead, ``{"starve": 0.2}`` lets every call of the network
-take so long, ``{"back": true}`` says that the link is up again, ``{"stop": true}`` ends the run. Every state of the
-source and every message's place is written to its output, and at last the summary with the judge's verdict.
+Lines of JSON: ``{"retune": 50}`` goes on with that look-ahead, ``{"starve": 0.2}`` lets every call of the
+network take so long, ``{"back": true}`` says that the link is up again, ``{"stop": true}`` ends the run. Each
+state of the source and every message's place is written to its output, and at last the summary with the
+judge's verdict.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Scenarios through the whole engine in simulated time: ``python in_simulation.py SEED LONGEST_S NUMBER…``.
 
-The real LSL source, session, pipeline, ladder, ledger and recorder run; the clock and liblsl are simulated, so that
-five minutes of outage take a second. A row of JSON for each scenario is written to the output.
+The real LSL source, session, pipeline, ladder, ledger and recorder run; clock and liblsl are simulated, so
+that five minutes of outage take a second. A row of JSON for each scenario is written to the output.
 """
 
 import json
@@ -79,14 +79,18 @@ def play(plan: Scenario, folder: Path) -> dict[str, object]:
     row["lost_on_the_way"] = row["gap_samples"] - never_sent
     row["exact"] &= row["dropped"] == 0
     steps = summary["overload"]["steps_taken"] if summary["overload"] else {}
-    return plan.kind | {
-        "number": plan.number,
-        "outage_s": plan.cut[1] - plan.cut[0] if plan.cut else 0.0,
-        "received": received,
-        "never_sent": never_sent,
-        "steps_down": sum(count for step, count in steps.items() if step != "network"),
-        "states": stream["stream"]["states"],
-    } | row
+    return (
+        plan.kind
+        | {
+            "number": plan.number,
+            "outage_s": plan.cut[1] - plan.cut[0] if plan.cut else 0.0,
+            "received": received,
+            "never_sent": never_sent,
+            "steps_down": sum(count for step, count in steps.items() if step != "network"),
+            "states": stream["stream"]["states"],
+        }
+        | row
+    )
 
 
 def main() -> None:

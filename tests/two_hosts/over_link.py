@@ -95,10 +95,14 @@ def play(plan: Scenario) -> dict[str, Any]:
         far_apart(Path(folder), ladder=plan.engine == "ladder", **habits) as (device, engine, link),
     ):
         said = follow(timeline(plan), plan.seconds, device, engine, link)
-    return plan.kind | {
-        "number": plan.number,
-        "outage_s": plan.cut[1] - plan.cut[0] if plan.cut else 0.0,
-    } | row_of(said, plan.lost)
+    return (
+        plan.kind
+        | {
+            "number": plan.number,
+            "outage_s": plan.cut[1] - plan.cut[0] if plan.cut else 0.0,
+        }
+        | row_of(said, plan.lost)
+    )
 
 
 def row_of(said: dict[str, Any], lost: Any) -> dict[str, Any]:
@@ -107,11 +111,15 @@ def row_of(said: dict[str, Any], lost: Any) -> dict[str, Any]:
     (stream,) = summary["streams"]
     steps = summary["overload"]["steps_taken"] if summary["overload"] else {}
     never_sent = lost_by_device(lost, said["first"], said["first"] + row["sent"])
-    return {
-        "never_sent": never_sent,
-        "steps_down": sum(count for step, count in steps.items() if step != "network"),
-        "states": stream["stream"]["states"],
-    } | row | {"lost_on_the_way": row["gap_samples"] - never_sent}
+    return (
+        {
+            "never_sent": never_sent,
+            "steps_down": sum(count for step, count in steps.items() if step != "network"),
+            "states": stream["stream"]["states"],
+        }
+        | row
+        | {"lost_on_the_way": row["gap_samples"] - never_sent}
+    )
 
 
 def soak(seconds: float, seed: int) -> dict[str, Any]:

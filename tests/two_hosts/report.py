@@ -8,8 +8,10 @@ from scenario import DEVICES, ENGINES, LOADS, OUTAGES
 
 Row = dict[str, Any]
 HEAD = (
-    "| | scenarios | sent | out | gaps | samples in gaps | of them never sent by the device | misplaced | unaccounted "
-    "| recovery, s: median (longest) | delay p50, ms (median) | delay p99, ms (longest) |\n|" + "---|" * 12
+    "| | scenarios | sent | out | gaps | samples in gaps | of them never sent by the device | misplaced "
+    "| unaccounted | recovery, s: median (longest) | delay p50, ms (median) | delay p99, ms (longest) |\n|"
+    + "---|"
+    * 12
 )
 
 
@@ -17,14 +19,15 @@ def report(table: dict[str, Any]) -> str:
     """Markdown of everything that the table holds."""
     parts = [
         "# Live scenarios\n\n"
-        "Made by `make bench`; every scenario stands in [table.json](table.json). What the words mean stands in "
-        "[Nothing lost](../../nothing-lost.md).\n"
+        "Made by `make bench`; every scenario stands in [table.json](table.json). What the words mean stands "
+        "in [Nothing lost](../../nothing-lost.md).\n"
     ]
-    for name, title in (("simulated", "In simulated time"), ("real", "Between two hosts, over liblsl, in real time")):
+    for name, title in (("simulated", "In simulated time"), ("real", "Between two hosts, in real time")):
         if name in table:
             parts.append(_scenarios(f"{title} ({table[name + '_when'][:10]})", table[name]))
     if "five_minutes" in table:
-        parts.append("## A link that is cut for five minutes\n\n" + _table([("two hosts", [table["five_minutes"]])]))
+        row = table["five_minutes"]
+        parts.append("## A link that is cut for five minutes\n\n" + _table([("two hosts", [row])]))
     if "soak" in table:
         parts.append(_soak(table["soak"]))
     if "day" in table:
@@ -38,8 +41,8 @@ def report(table: dict[str, Any]) -> str:
         delay = table["delay"]
         ours, bare, ratio = delay["ms"]["ours"], delay["ms"]["bare"], delay["ratio"]
         parts.append(
-            "## Delay beside a bare loop\n\nStamp to arrival of a packet's newest sample, both listening to one "
-            f"outlet at the same time for {delay['seconds']:g} s, ms:\n\n| | p50 | p99 |\n|---|---|---|\n"
+            "## Delay beside a bare loop\n\nStamp to arrival of a packet's newest sample, both listening to "
+            f"one outlet at the same time for {delay['seconds']:g} s, ms:\n\n| | p50 | p99 |\n|---|---|---|\n"
             f"| the engine's path | {ours['p50']:.3f} | {ours['p99']:.3f} |\n"
             f"| pull_chunk alone | {bare['p50']:.3f} | {bare['p99']:.3f} |\n"
             f"| ratio | {ratio['p50']:.2f} | {ratio['p99']:.2f} |\n"
@@ -71,9 +74,10 @@ def _line(name: str, rows: Sequence[Row]) -> str:
         known = [row[field] for row in rows if row[field] is not None]
         return f"{of(known):.2f}" if known else "–"
 
+    moved = sum(row["misplaced"] + row["misplaced_recorded"] for row in rows)
     cells = [
-        name, str(len(rows)), total("sent"), total("out"), total("gaps"), total("gap_samples"), total("never_sent"),
-        str(sum(row["misplaced"] + row["misplaced_recorded"] for row in rows)), total("unaccounted"),
+        name, str(len(rows)), total("sent"), total("out"), total("gaps"), total("gap_samples"),
+        total("never_sent"), str(moved), total("unaccounted"),
         f"{over('recovery_s', np.median)} ({over('recovery_s', max)})",
         over("delay_p50_ms", np.median), over("delay_p99_ms", max),
     ]  # fmt: skip
@@ -85,5 +89,6 @@ def _soak(row: Row) -> str:
     grew = row["memory_mb"][-1] - row["memory_mb"][0] if row["memory_mb"] else float("nan")
     return (
         f"## {row['seconds'] / 60:g} minutes at real speed\n\n{_table([('two hosts', [row])])}\n"
-        f"Seed {row['seed']}; done: {done}; steps down the ladder: {row['steps_down']}. Memory grew by {grew:.1f} MB.\n"
+        f"Seed {row['seed']}; done: {done}; steps down the ladder: {row['steps_down']}. "
+        f"Memory grew by {grew:.1f} MB.\n"
     )

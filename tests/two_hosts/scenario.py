@@ -5,8 +5,14 @@ from itertools import product
 
 import numpy as np
 
-OUTAGES = {"none": (0.0, 0.0), "short": (1.5, 4.0), "lost": (6.0, 30.0), "long": (60.0, 300.0), "gone": (2.0, 12.0)}
-"""Seconds that the link is cut for (shortest, longest); ``gone``: the outlet's program ends and is started again."""
+OUTAGES = {
+    "none": (0.0, 0.0),
+    "short": (1.5, 4.0),
+    "lost": (6.0, 30.0),
+    "long": (60.0, 300.0),
+    "gone": (2.0, 12.0),
+}
+"""Seconds that the link is cut for (shortest, longest); ``gone``: the outlet ends and is made anew."""
 ENGINES = ("plain", "retuned", "retuned in the outage", "ladder")
 LOADS = ("idle", "starved")
 DEVICES = ("steady", "bursts", "stalls", "losses", "jitter")
@@ -58,7 +64,12 @@ class Scenario:
 
 
 def scenario(
-    number: int, fs: float, seed: int = 0, longest_s: float = 300.0, quiet_s: float = 20.0, after_s: float = 40.0
+    number: int,
+    fs: float,
+    seed: int = 0,
+    longest_s: float = 300.0,
+    quiet_s: float = 20.0,
+    after_s: float = 40.0,
 ) -> Scenario:
     """The scenario of a number; after `KINDS` are through they come again with other times.
 
@@ -90,7 +101,8 @@ def scenario(
         least, most = (0.2, 0.9) if device == "bursts" else (1.2, 4.0)
         starts = np.sort(random.uniform(quiet_s, seconds - 0.25 * after_s, 6))
         spans = [(start, start + random.uniform(least, most)) for start in starts]
-        held = tuple(span for span, later in zip(spans, [*starts[1:], seconds], strict=True) if span[1] < later)
+        next_ones = [*starts[1:], seconds]
+        held = tuple(span for span, later in zip(spans, next_ones, strict=True) if span[1] < later)
     if device == "losses":
         starts = np.sort(random.integers(round(quiet_s * fs), round((seconds - 0.25 * after_s) * fs), 6))
         lost = tuple((int(start), int(start + random.integers(1, 400))) for start in starts)

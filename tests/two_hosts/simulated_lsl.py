@@ -1,8 +1,8 @@
-"""The Lab Streaming Layer of a simulation: pylsl's inlet and resolver, on a link and a clock that do not exist.
+"""The Lab Streaming Layer of a simulation: pylsl's inlet and resolver, on a link that does not exist.
 
 What liblsl does to samples stands here as far as it decides which of them arrive, and when: the outlet keeps
-`OUTLET_S` for a client whose link is down, the inlet `max_buflen`, each drops its oldest; TCP keeps the order;
-an outlet that ends takes with it what it had not sent.
+`OUTLET_S` for a client whose link is down, the inlet `max_buflen`, each drops its oldest; TCP keeps order; an
+outlet that ends takes with it what it had not sent.
 """
 
 import numpy as np
