@@ -15,7 +15,7 @@ from gui.bridge import Life
 from gui.lead_names import written
 from gui.screen_delay import PaintClock
 from gui.trace_buffer import TraceBuffer
-from gui.vitals import Ticks, Vitals, alarm, disagree
+from gui.vitals import ALARM_S, Ticks, Vitals, alarm, disagree
 
 STALE_S = 1.0
 """Without a frame for longer, the trace on the screen is old."""
@@ -222,9 +222,9 @@ class Monitor:
     def alarms(self) -> list[str]:
         """Technical alarm of each lead, empty where there is none."""
         buffer = self.buffer
-        start = max(buffer.oldest, buffer.newest - round(buffer.fs))
+        start = max(buffer.oldest, buffer.newest - round(ALARM_S * buffer.fs))
         return [
-            alarm(buffer.read("raw", lead, start, buffer.newest), self.range_mv)
+            alarm(buffer.read("raw", lead, start, buffer.newest), self.range_mv, buffer.fs)
             for lead in range(len(self.info.leads))
         ]
 

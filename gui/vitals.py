@@ -21,6 +21,10 @@ _SILENT_S = 4.0
 _EDGE_S = 0.3
 _REFRACTORY_S = 0.2
 _FLAT_MV = 1e-3
+ALARM_S = 4.0
+"""Seconds of raw that an alarm is judged by: no beat is further from the next one."""
+_HELD_S = 0.1
+_RAILED_S, _RAILED_MV = 0.05, 1.0
 _KEPT = 8  # results that were not taken yet
 
 
@@ -54,25 +58,56 @@ def disagree(first: float | None, second: float | None) -> bool:
     return abs(first - second) > max(5.0, 0.1 * max(first, second))
 
 
-def alarm(raw: NDArray[np.float32], range_mv: float) -> str:
-    """What is technically wrong with a lead in its last second of raw; empty where nothing is.
+def alarm(raw: NDArray[np.float32], range_mv: float, fs: float) -> str:
+    """What is technically wrong with a lead; empty where nothing is.
+
+    What moves freely on a stable electrode offset is not saturated, however large the offset: an
+    amplifier takes it away. A lead with a coarse ADC stands on its steps between two beats; it is flat
+    where it does not move in all of `raw`.
 
     Parameters
     ----------
+    raw
+        Its last `ALARM_S` seconds or less, mV; the last second is judged.
     range_mv
         The amplifier takes −range_mv … +range_mv.
     """
-    if raw.size == 0:
+    last = raw[-round(fs) :]
+    if last.size == 0:
         return ""
-    known = raw[np.isfinite(raw)]
-    if known.size < raw.size / 2:
+    known = last[np.isfinite(last)]
+    if known.size < last.size / 2:
         return "LEAD OFF"
-    highest = float(np.abs(known).max())
-    if highest >= ERROR * range_mv:
-        return "SATURATED"
     if float(np.ptp(known)) < _FLAT_MV:
-        return "FLAT: electrode?"
+        if float(np.abs(known).max()) >= ERROR * range_mv:
+            return "SATURATED"
+        return "" if _is_coarse(raw, fs) else "FLAT: electrode?"
+    middle = float(np.median(raw[np.isfinite(raw)]))
+    highest = float(np.abs(known - middle).max())
+    if highest >= ERROR * range_mv or _is_clipped(known, middle, range_mv, fs):
+        return "SATURATED"
     return "near its limit" if highest >= WARN * range_mv else ""
+
+
+def _is_coarse(raw: NDArray[np.float32], fs: float) -> bool:
+    """Whether a lead stood still, moved, and stood still again."""
+    held = max(2, round(_HELD_S * fs))
+    if raw.size < held:
+        return False
+    views = np.lib.stride_tricks.sliding_window_view(raw, held)
+    still = np.ptp(views, axis=1) < _FLAT_MV
+    return int((still[1:] & ~still[:-1]).sum()) + int(still[0]) > 1
+
+
+def _is_clipped(known: NDArray[np.float32], middle: float, range_mv: float, fs: float) -> bool:
+    """Whether a lead beyond the range stands still at its outer extreme, far from its middle."""
+    outward = known if middle > 0 else -known
+    top = float(outward.max())
+    if top < ERROR * range_mv or top - abs(middle) < _RAILED_MV:
+        return False
+    at_top = np.concatenate([[False], outward > top - _FLAT_MV, [False]])
+    edges = np.flatnonzero(np.diff(at_top))
+    return int((edges[1::2] - edges[::2]).max()) >= _RAILED_S * fs
 
 
 @dataclass(frozen=True)

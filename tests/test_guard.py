@@ -7,6 +7,8 @@ import pytest
 from engine_tools import FS, Identity, cut, indices, joined
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import resample_poly
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
@@ -206,6 +208,20 @@ def test_a_lead_that_is_off(patient):
     # The flat half second that it takes is mostly inside the look-ahead.
     assert AT <= found[0] <= AT + 0.3 * 360
     assert found[-1] >= AT + 1080 - CONFIG.tail
+
+
+def test_a_coarse_adc_is_no_lead_off_and_an_electrode_that_falls_off_it_is():
+    beats = np.exp(-0.5 * ((np.arange(SAMPLES) % 415 - 200) / 5) ** 2) * 1.1
+    coarse = (0.091 * np.round((beats + 0.03 * np.sin(np.arange(SAMPLES) / 300)) / 0.091)).astype(np.float32)
+    still = np.ptp(sliding_window_view(coarse, 200), axis=1) == 0
+    assert still.any(), "the test needs a lead that stands still for longer than half a second"
+    assert Reason.FLAT not in named(run(coarse))
+    # Through the front end of another rate a step rings before it stands still.
+    slow = resample_poly(coarse, 125, 360)
+    again = resample_poly(0.091 * np.round(slow / 0.091), 360, 125).astype(np.float32)
+    assert Reason.FLAT not in named(run(again))
+    coarse[AT:] = coarse[AT]
+    assert Reason.FLAT in named(run(coarse))
 
 
 def test_a_short_pause_is_no_lead_off(patient):

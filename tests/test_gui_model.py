@@ -336,7 +336,32 @@ def test_each_beat_is_ticked_once():
     ],
 )
 def test_technical_alarms(raw, expected):
-    assert alarm(raw.astype(np.float32), 5.0) == expected
+    assert alarm(raw.astype(np.float32), 5.0, 360) == expected
+
+
+@pytest.mark.parametrize("offset", [200.0, -300.0])
+def test_a_stable_offset_is_no_saturation_but_a_stop_beyond_it_is(offset):
+    block = SyntheticPatient(heart_rate=60).read(0, 1440)
+    lead = 2 * block.data[0] + np.float32(offset)
+    assert alarm(lead, 5.0, FS) == ""
+    outward = 2 * np.sign(offset) * np.abs(block.data[0]) + offset
+    stopped = np.where(np.arange(1440) % 360 < 40, offset + np.sign(offset) * 2.5, outward)
+    assert alarm(stopped.astype(np.float32), 5.0, FS) == "SATURATED"
+
+
+def test_a_coarse_lead_stands_still_between_beats_and_is_not_flat():
+    beats = 1.1 * np.exp(-0.5 * ((np.arange(1800) % 540 - 270) / 5) ** 2)
+    coarse = (0.091 * np.round(beats / 0.091)).astype("f4")
+    assert any(np.ptp(coarse[at : at + 360]) == 0 for at in range(0, 1440, 10)), (
+        "the test needs a still second"
+    )
+    monitor = Monitor(started())
+    for start in range(0, 1800, 60):
+        monitor.take([message(start, coarse[start : start + 60])])
+        if start >= 720:
+            assert monitor.alarms() == [""]
+    monitor.take([message(1800, np.full(1440, coarse[-1]))])
+    assert monitor.alarms() == ["FLAT: electrode?"]
 
 
 # States

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
+from engine.guard.lead_off import FLAT_MV, FLAT_S, LeadOff
 from engine.guard.limits import Limits
 from engine.guard.qrs_evidence import QrsEvidence
 from engine.guard.uncertainty import Uncertainty
@@ -20,8 +21,6 @@ from streamer.chunk import Samples
 
 LOOK_S = 0.2
 """Checks of what changes slowly run this often; one such run is a look."""
-FLAT_MV, FLAT_S = 0.001, 0.5
-"""A lead that moves less than this for this long is flat. MIT-BIH records stand still for 28 ms at most."""
 RAILED_S, RAILED_MV = 0.05, 1.0
 """A lead is saturated that stands still for this long at an extreme this far from the window's median."""
 CONSTANT_INPUT_MV = 0.05
@@ -99,7 +98,7 @@ class Checks:
         """Newest samples of the output that differ from those at the look before."""
         self.uncertainty = Uncertainty(config, leads, self._every * config.hop, limits, stateful=stateful)
         self._flat = min(config.window, round(FLAT_S * fs))
-        self._flat_looks = max(1, round((FLAT_S - self._flat / fs) / (self._every * hop_s)) + 1)
+        self._lead_off = LeadOff(config, leads, self._every * hop_s)
         self._rate_looks = max(1, round(RATE_S / (self._every * hop_s)))
         self._railed = min(config.window, round(RAILED_S * fs))
         self.forget()
@@ -110,9 +109,8 @@ class Checks:
         self.evidence.forget()
         self.uncertainty.forget()
         self._invented, self._erased = [0] * leads, [0] * leads
-        self._still = np.zeros(leads, np.int64)
+        self._lead_off.forget()
         self._apart = np.zeros(leads, np.int64)
-        self._newest: Samples = np.zeros(leads, np.float32)
         self._since_look = 0
         self._slow = [0] * leads
         self._believed = [float("inf")] * leads
@@ -175,7 +173,7 @@ class Checks:
         self._believed = np.where(trusted, believed, np.inf).tolist()
 
         span = np.ptp(window, axis=1)
-        railed, flat = self._railed_leads(window), self._flat_leads(window)
+        railed, flat = self._railed_leads(window), self._lead_off.look(window)
         reasons = np.zeros(self._leads, np.uint8)
         broken = ~np.isfinite(predicted).all(axis=1) | (span > NO_ECG_MV)
         reasons[self.uncertainty.look(predicted, level[1], railed | flat | broken)] = Reason.UNCERTAIN
@@ -194,15 +192,6 @@ class Checks:
         reasons[railed] = Reason.RAILED
         reasons[flat] = Reason.FLAT
         self._slow = reasons.tolist()
-
-    def _flat_leads(self, window: Samples) -> NDArray[np.bool_]:
-        """Which leads have stood still for `FLAT_S`."""
-        newest, self._newest = self._newest, window[:, -1]
-        still = np.ptp(window[:, -self._flat :], axis=1) <= FLAT_MV
-        # A short window does not reach back to the look before, so its newest sample is compared too.
-        still &= np.abs(window[:, -1] - newest) <= FLAT_MV
-        self._still = np.where(still, self._still + 1, 0)
-        return self._still >= self._flat_looks
 
     def _railed_leads(self, window: Samples) -> NDArray[np.bool_]:
         """Which leads are saturated."""
