@@ -15,7 +15,7 @@ from gui.bridge import Life
 from gui.lead_names import written
 from gui.screen_delay import PaintClock
 from gui.trace_buffer import TraceBuffer
-from gui.vitals import ALARM_S, Ticks, Vitals, alarm, disagree
+from gui.vitals import ALARM_S, SILENT_S, Ticks, Vitals, alarm, disagree
 
 STALE_S = 1.0
 """Without a frame for longer, the trace on the screen is old."""
@@ -243,14 +243,24 @@ class Monitor:
 
     @property
     def bpm(self) -> tuple[float | None, float | None]:
-        """Heart rates of raw and of cleaned; None while unknown, and once the stream is lost or over."""
+        """Heart rates of raw and of cleaned; None while unknown, and once the stream is lost or over.
+
+        Where raw is shown in place of cleaned, the guard doubts, and cleaned has no rate of its own.
+        """
         if self.vitals is None or not self.has_figures:
             return None, None
-        return self.vitals.raw_bpm, self.vitals.cleaned_bpm
+        doubted = self._recent(Mark.BYPASSED)
+        return self.vitals.raw_bpm, None if doubted else self.vitals.cleaned_bpm
 
-    def rates_disagree(self) -> bool:
-        """Whether raw and cleaned tell different heart rates."""
-        return self.vitals is not None and disagree(*self.bpm)
+    def rate_warning(self) -> str:
+        """What is to be said of the heart rates; empty where nothing is."""
+        if self.vitals is None or not self.has_figures:
+            return ""
+        if self.vitals.silence_s > SILENT_S:
+            return f"NO BEAT FOUND for {self.vitals.silence_s:.0f} s"
+        if self._recent(Mark.BYPASSED):
+            return ""
+        return "raw and cleaned disagree" if disagree(*self.bpm) else ""
 
 
 def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:

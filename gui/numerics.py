@@ -51,7 +51,7 @@ class Numerics(QWidget):
             "title": f"HEART RATE  bpm · {written(monitor.info.leads[0])}" if monitor else "HEART RATE  bpm",
             "raw": _bpm(raw),
             "cleaned": _bpm(cleaned),
-            "flag": "raw and cleaned disagree" if monitor and monitor.rates_disagree() else "",
+            "flag": monitor.rate_warning() if monitor else "",
             "snr": "no reference",
             "rmse": "",
         }

@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.trace_buffer import TraceBuffer
-from streamer.beats import find_beats
+from streamer.qrs import find_qrs, holes
 
 AVERAGED = 12
 """RR intervals in a heart rate."""
-LOWEST_BPM, HIGHEST_BPM = 30.0, 300.0
+LOWEST_BPM, HIGHEST_BPM = 20.0, 303.0
+"""A rate is said from 20 to 300; beats found to a sample are some per cent apart."""
 LISTENED_S = 10.0
 WARN, ERROR = 0.75, 0.9
 """Shares of the input range at which a lead is called near its limit, and saturated."""
-_SILENT_S = 4.0
+SILENT_S = 3.2
+"""After so long without a beat there is no rate, and it is said that none is found: 20 bpm are 3 s apart."""
+_LOST_S = 0.1
 _EDGE_S = 0.3
 _REFRACTORY_S = 0.2
 _FLAT_MV = 1e-3
@@ -31,8 +34,8 @@ _KEPT = 8  # results that were not taken yet
 def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float | None:
     """Beats per minute from the mean of the last `AVERAGED` intervals.
 
-    Intervals in which samples are missing are left out. None where there is no
-    interval, where no beat came for 4 s, and outside 30 to 300.
+    Intervals in which samples are missing in a row are left out. None where there is no interval,
+    where no beat came for `SILENT_S`, and outside 20 to 300.
 
     Parameters
     ----------
@@ -41,14 +44,20 @@ def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) 
     trace
         What was searched, (samples,) mV.
     """
-    if beats.size < 2 or trace.size - beats[-1] > _SILENT_S * fs:
+    if beats.size < 2 or silence_s(beats, trace, fs) > SILENT_S:
         return None
-    lost = np.cumsum(np.isnan(trace))[beats]
+    lost = np.cumsum(holes(np.isnan(trace), _LOST_S * fs))[beats]
     intervals = np.diff(beats)[np.diff(lost) == 0][-AVERAGED:]
     if intervals.size == 0:
         return None
     rate = 60 * fs / float(intervals.mean())
     return rate if LOWEST_BPM <= rate <= HIGHEST_BPM else None
+
+
+def silence_s(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float:
+    """Seconds since the last beat, or all that was searched where there is none."""
+    last = int(beats[-1]) if beats.size else 0
+    return (trace.size - last) / fs
 
 
 def disagree(first: float | None, second: float | None) -> bool:
@@ -112,13 +121,20 @@ def _is_clipped(known: NDArray[np.float32], middle: float, range_mv: float, fs: 
 
 @dataclass(frozen=True)
 class Vitals:
-    """Beats (sample indices) in raw and in cleaned of a buffer, and the heart rates, bpm."""
+    """Beats (sample indices) in raw and in cleaned of a buffer, and the heart rates, bpm.
+
+    Parameters
+    ----------
+    silence_s
+        Since the last beat that was found in either.
+    """
 
     buffer: TraceBuffer
     raw_beats: NDArray[np.int64]
     cleaned_beats: NDArray[np.int64]
     raw_bpm: float | None
     cleaned_bpm: float | None
+    silence_s: float
 
 
 @dataclass(frozen=True)
@@ -183,12 +199,13 @@ class BeatFinder:
 
 
 def _vitals(stretch: _Stretch) -> Vitals:
-    beats, rates, fs = [], [], stretch.buffer.fs
+    beats, rates, silent, fs = [], [], [], stretch.buffer.fs
     for trace, start in ((stretch.raw, stretch.raw_start), (stretch.cleaned, stretch.start)):
-        found = find_beats(trace, fs)
+        found = find_qrs(trace, fs)
         beats.append(found + start)
         rates.append(heart_rate(found, trace, fs))
-    return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1])
+        silent.append(silence_s(found, trace, fs))
+    return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1], min(silent))
 
 
 @dataclass

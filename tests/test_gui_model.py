@@ -289,7 +289,7 @@ def test_an_error_of_the_beat_finder_is_not_swallowed(monkeypatch):
     def broken(lead, fs):
         raise RuntimeError("the detector broke")
 
-    monkeypatch.setattr("gui.vitals.find_beats", broken)
+    monkeypatch.setattr("gui.vitals.find_qrs", broken)
     buffer = TraceBuffer(info())
     buffer.push(message(0, np.ones(10)))
     finder = BeatFinder()

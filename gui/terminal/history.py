@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from engine.messages import Cleaned, Message
 from gui.vitals import heart_rate
-from streamer.beats import find_beats
 from streamer.chunk import StreamInfo
+from streamer.qrs import find_qrs
 
 
 class History:
@@ -52,5 +52,5 @@ class History:
 
     def heart_rates(self) -> tuple[float | None, float | None]:
         """Beats per minute found in raw and in cleaned."""
-        raw, cleaned = (heart_rate(find_beats(trace, self.fs), trace, self.fs) for trace in self._rows)
+        raw, cleaned = (heart_rate(find_qrs(trace, self.fs), trace, self.fs) for trace in self._rows)
         return raw, cleaned

@@ -1,0 +1,158 @@
+"""Find QRS complexes in the newest seconds of a lead, for a heart rate on a screen: beats need evidence.
+
+A detector that learns its threshold from whatever it hears finds beats in noise. This one asks for
+millivolts, for both a rise and a fall that last longer than a pacemaker's pulse, and for complexes that
+stand out from what lies between them; otherwise there are no beats, and no heart rate.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, signal
+
+from streamer.chunk import Samples
+
+BEAT_MV = 0.13
+"""The lesser of the steepest rise and the steepest fall of a beat, over `SLOPE_S`: weaker is none. A P wave
+of 0.2 mV reaches 0.11; a QRS of 0.15 mV from peak to peak, which no monitor is required to count, less."""
+SLOPE_S = 0.022
+"""A rise or fall is measured over this: half of a narrow QRS."""
+PULSE_S = 0.006
+"""What is shorter is a pacemaker's pulse, or a spark."""
+STANDS_OUT = 2.6
+"""Beats are so many times as steep as the quiet quarter of the stretch. Gaussian noise reaches 2.3."""
+HOLE_S = 0.02
+"""Fewer samples that are missing are bridged; over more no beat is looked for."""
+ALIKE = 0.8
+"""Median over beats of the correlation with the third most similar one: muscle noise reaches 0.6, the least
+similar beats of MIT-BIH 0.88."""
+_LOWPASS_HZ = 30.0
+_ENERGY_S, _HUMPS_S = 0.09, 0.05
+_REACH_S = 0.1
+_APART_S = 0.18
+_LEVEL_S = 2.0
+_OF_LEVEL = 0.35
+_T_WAVE_S, _OF_QRS = 0.36, 0.5
+_SHAPE_S, _SHIFT_S = 0.15, 0.04
+_SHORTEST_S = 1.0
+
+
+def find_qrs(lead: Samples, fs: float) -> NDArray[np.int64]:
+    """Sample index of each QRS complex, in order; none where nothing proves that there is a heart.
+
+    Energy of the slope over 90 ms, as Pan and Tompkins (IEEE Trans. Biomed. Eng. 32, 1985) have it, with
+    thresholds from the stretch itself, and evidence in mV as the guard's.
+
+    Parameters
+    ----------
+    lead
+        (samples,) mV; NaN is missing, and no beat lies there.
+    fs
+        Hz, 100 and more.
+    """
+    none = np.empty(0, np.int64)
+    missing = ~np.isfinite(lead)
+    if len(lead) < _SHORTEST_S * fs or missing.mean() > 0.5:
+        return none
+    trace = _without_pulses(_bridged(lead.astype(np.float64), missing), fs)
+    sos = signal.butter(2, _LOWPASS_HZ, "lowpass", fs=fs, output="sos")
+    trace = signal.sosfiltfilt(sos, trace)
+    lag = max(1, round(SLOPE_S * fs))
+    slope = np.zeros_like(trace)
+    slope[lag // 2 : len(trace) - lag + lag // 2] = trace[lag:] - trace[:-lag]
+    slope[ndimage.binary_dilation(holes(missing, HOLE_S * fs), iterations=lag)] = 0.0
+    energy = np.sqrt(ndimage.uniform_filter1d(slope**2, max(3, round(_ENERGY_S * fs)), mode="constant"))
+    strength = _strength(slope, fs)
+
+    # A broad complex has a hump for its rise and one for its fall.
+    one_hump = ndimage.uniform_filter1d(energy, max(1, round(_HUMPS_S * fs)), mode="constant")
+    peaks = signal.find_peaks(one_hump, distance=max(1, round(_APART_S * fs)))[0]
+    peaks = peaks[strength[peaks] >= BEAT_MV]
+    if peaks.size == 0:
+        return none
+    level = _level(energy, fs)
+    peaks = peaks[energy[peaks] >= _OF_LEVEL * level[peaks]]
+    beats = _without_t_waves(peaks, energy, fs)
+    if beats.size == 0 or np.median(energy[beats]) < STANDS_OUT * np.percentile(energy[~missing], 25):
+        return none
+    return beats if _alike(trace, beats, fs) >= ALIKE else none
+
+
+def holes(missing: NDArray[np.bool_], longest: float) -> NDArray[np.bool_]:
+    """Those of the missing samples that stand in a row of more than `longest`."""
+    rows: NDArray[np.bool_] = ndimage.binary_opening(missing, np.ones(int(longest) + 1, np.bool_))
+    return rows
+
+
+def _bridged(lead: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+    if not missing.any():
+        return lead
+    known = np.flatnonzero(~missing)
+    return np.interp(np.arange(len(lead)), known, lead[known])
+
+
+def _without_pulses(trace: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
+    """Peaks and troughs shorter than `PULSE_S` cut off."""
+    size = round(PULSE_S * fs) + 1
+    if size < 2:
+        return trace
+    opened = ndimage.grey_opening(trace, (size,))
+    closed: NDArray[np.float64] = ndimage.grey_closing(opened, (size,))
+    return closed
+
+
+def _strength(slope: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
+    """The lesser of the steepest rise and the steepest fall around each sample, mV."""
+    size = 2 * round(_REACH_S * fs) + 1
+    rise = ndimage.maximum_filter1d(slope, size, mode="constant")
+    fall = ndimage.maximum_filter1d(-slope, size, mode="constant")
+    lesser: NDArray[np.float64] = np.minimum(rise, fall)
+    return lesser
+
+
+def _level(energy: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
+    """What a beat's energy is like around each sample: the median of the greatest of some seconds."""
+    size = max(1, round(_LEVEL_S * fs))
+    count = max(1, len(energy) // size)
+    greatest = np.array([part.max() for part in np.array_split(energy, count)])
+    typical = ndimage.median_filter(greatest, size=min(5, count), mode="nearest")
+    return np.repeat(typical, [len(part) for part in np.array_split(energy, count)])
+
+
+def _alike(trace: NDArray[np.float64], beats: NDArray[np.int64], fs: float) -> float:
+    """How similar the complexes are to their likes; 1 of fewer than three, which prove nothing.
+
+    The third most similar counts, so that two kinds of beats in turn are as good as one.
+    """
+    half, shift = round(_SHAPE_S * fs), max(1, round(_SHIFT_S * fs))
+    inside = beats[(beats >= half + shift) & (beats < len(trace) - half - shift)]
+    if inside.size < 3:
+        return 1.0
+    pieces = trace[inside[:, None] + np.arange(-half - shift, half + shift)]
+    fixed = _normed(pieces[:, shift:-shift])
+    found = np.full((inside.size, inside.size), -1.0)
+    for at in range(0, 2 * shift + 1, max(1, shift // 7)):
+        np.maximum(found, fixed @ _normed(pieces[:, at : at + 2 * half]).T, out=found)
+    np.fill_diagonal(found, -1.0)
+    third = np.sort(found, axis=1)[:, -min(3, inside.size - 1)]
+    return float(np.median(third))
+
+
+def _normed(pieces: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = pieces - pieces.mean(axis=1, keepdims=True)
+    normed: NDArray[np.float64] = centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-12)
+    return normed
+
+
+def _without_t_waves(peaks: NDArray[np.int64], energy: NDArray[np.float64], fs: float) -> NDArray[np.int64]:
+    """Without those that follow a beat closely and are much less steep."""
+    beats: list[int] = []
+    for peak in peaks.tolist():
+        if beats and peak - beats[-1] < _T_WAVE_S * fs:
+            if energy[peak] < _OF_QRS * energy[beats[-1]]:
+                continue
+            if energy[beats[-1]] < _OF_QRS * energy[peak]:
+                # What came before was a P wave, or noise.
+                beats[-1] = peak
+                continue
+        beats.append(peak)
+    return np.array(beats, np.int64)
