@@ -60,7 +60,9 @@ def find_qrs(lead: Samples, fs: float) -> NDArray[np.int64]:
     slope = np.zeros_like(trace)
     slope[lag // 2 : len(trace) - lag + lag // 2] = trace[lag:] - trace[:-lag]
     slope[ndimage.binary_dilation(holes(missing, HOLE_S * fs), iterations=lag)] = 0.0
-    energy = np.sqrt(ndimage.uniform_filter1d(slope**2, max(3, round(_ENERGY_S * fs)), mode="constant"))
+    power = ndimage.uniform_filter1d(slope**2, max(3, round(_ENERGY_S * fs)), mode="constant")
+    # A running sum may end a little below zero.
+    energy = np.sqrt(np.maximum(power, 0.0))
     strength = _strength(slope, fs)
 
     # A broad complex has a hump for its rise and one for its fall.

@@ -23,7 +23,7 @@ from gui.theme import DARK, LIGHT
 from gui.trace_buffer import TraceBuffer
 from gui.traces.sweep import Sweep, points, runs
 from gui.view_options import ViewOptions
-from gui.vitals import BeatFinder, Ticks, alarm, disagree, heart_rate
+from gui.vitals import BeatFinder, Ticks, Vitals, alarm, disagree, heart_rate
 from streamer.errors import InputError
 from streamer.found import find_records, find_sources, synthetic_patients
 from streamer.settings import SourceSettings
@@ -381,6 +381,29 @@ def test_states_of_the_chip():
     assert monitor.state(Life.PLAYING, False)[0].startswith("BYPASS (")
     monitor.take([message(720, np.ones(360), marks=np.full(360, Mark.WARMUP))])
     assert monitor.state(Life.PLAYING, False) == ("LIVE · warming up", Level.GOOD)
+
+
+def found(raw_bpm, cleaned_bpm, silence_s=0.5):
+    nothing = np.empty(0, np.int64)
+    return Vitals(TraceBuffer(info()), nothing, nothing, raw_bpm, cleaned_bpm, silence_s)
+
+
+def test_heart_rates_are_withheld_where_there_is_no_evidence_for_them():
+    monitor = Monitor(started())
+    monitor.take([message(0, np.ones(360)), status()])
+    monitor.take_vitals(found(70.0, 71.0))
+    assert monitor.bpm == (70.0, 71.0)
+    assert monitor.rate_warning() == ""
+    monitor.take_vitals(found(70.0, 90.0))
+    assert monitor.rate_warning() == "raw and cleaned disagree"
+    monitor.take([message(360, np.ones(360), marks=np.full(360, Mark.BYPASSED))])
+    assert monitor.bpm == (70.0, None), "raw is shown in place of cleaned"
+    assert monitor.rate_warning() == ""
+    monitor.take_vitals(found(None, None, silence_s=4.2))
+    assert monitor.rate_warning() == "NO BEAT FOUND for 4 s"
+    monitor.take([status(state="LOST", sample_age_s=8.0)])
+    assert monitor.bpm == (None, None)
+    assert monitor.rate_warning() == ""
 
 
 def test_a_live_source_speaks_for_itself_and_silence_for_nobody():
