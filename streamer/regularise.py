@@ -4,6 +4,7 @@ Numpy only: no clock is read and no network is known here.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,8 @@ HOLD_S = 0.15
 """How long samples after a jump of the stamps wait for what may prove the jump wrong."""
 OUTRUN_S = 1.0
 """Indices may run ahead of the arrivals by this much; a jump beyond it is the clock's own."""
+
+Moved = Callable[[], float | None]
 
 _REMEMBERED_HOLES = 16
 _COMPARED_S = (
@@ -95,7 +98,7 @@ class Regulariser:
         self._duplicates = Duplicates(max(512, round(fs)))
         self._begun_ns = self._arrived_ns = 0
         self._resumed = False
-        self._moved_s: float | None = None
+        self._moved: Moved = lambda: None
         self._holes: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_HOLES)
         self._held: list[Piece] = []
 
@@ -152,16 +155,16 @@ class Regulariser:
         """Held samples at once: nothing more is expected."""
         return self._settle() if self._held else []
 
-    def resume(self, moved_s: float | None = None) -> None:
+    def resume(self, moved: Moved = lambda: None) -> None:
         """Expect the next samples from a new connection: a gap of at least one lies before them.
 
         Parameters
         ----------
-        moved_s
-            By how much the source's clock is now further behind ours than on the old connection, in
-            seconds; None where that is not known.
+        moved
+            Asked when they come: by how much the source's clock is now further behind ours than on the
+            old connection, in seconds; None where that is not known.
         """
-        self._resumed, self._moved_s = self._line.begun, moved_s
+        self._resumed, self._moved = self._line.begun, moved
 
     def _run_length(self, stamps: NDArray[np.float64]) -> int:
         """How many samples belong together: their stamps go on from the first."""
@@ -259,16 +262,18 @@ class Regulariser:
     def _resume(self, stamp: float, arrived_ns: int) -> None:
         """Go on behind a break of the connection, by stamps where they agree with the arrivals.
 
-        Where the two clocks have been compared anew the first samples may also come late.
+        Where the clocks have been compared on both connections, stamps hold whatever the arrivals say: what
+        came last, or comes first, may have been late.
         """
         self._resumed = False
         by_stamps = self._line.off(stamp)
         by_arrival = (arrived_ns - self._arrived_ns) / 1e9
         trusted = abs(by_stamps - by_arrival) <= OUTRUN_S
-        if self._moved_s is not None:
-            if abs(self._moved_s) > _COMPARED_S:
-                by_stamps += self._moved_s
-            trusted = 0 < by_stamps <= by_arrival + OUTRUN_S
+        moved_s = self._moved()
+        if moved_s is not None:
+            if abs(moved_s) > _COMPARED_S:
+                by_stamps += moved_s
+            trusted = by_stamps > 0
         self._leave_gap(max(1, round((by_stamps if trusted else by_arrival) / self._line.period)))
         self._line.set(stamp)
         self._holes.clear()

@@ -11,7 +11,7 @@ from streamer.chunk import Chunk, StreamInfo
 from streamer.effective_rate import EffectiveRate
 from streamer.errors import InputError
 from streamer.health import StreamHealth
-from streamer.regularise import Piece, Regulariser
+from streamer.regularise import Moved, Piece, Regulariser
 from streamer.stated_rate import WRONG, other_rate, plain_rate
 from streamer.watchdog import StreamState, Watchdog
 
@@ -132,9 +132,9 @@ class StampedStream:
         """Note that the device has gone: the stream is lost."""
         self._watchdog.disconnected()
 
-    def resume(self, moved_s: float | None = None) -> None:
+    def resume(self, moved: Moved = lambda: None) -> None:
         """Expect the next packet from a new connection, behind a gap; as `Regulariser.resume`."""
-        self._order.resume(moved_s)
+        self._order.resume(moved)
         self._rate.restart()
         self._heard = []
 

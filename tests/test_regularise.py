@@ -233,16 +233,20 @@ def test_a_new_connection_with_another_clock_is_behind_a_gap_by_arrival():
 
 
 @pytest.mark.parametrize("moved_s", [0.0, -900.0, 0.02])
-def test_a_new_connection_that_begins_late_has_its_place_where_the_clocks_are_compared(moved_s):
-    """The device had held back what it sent first; its clock was set meanwhile, or only measured anew."""
+@pytest.mark.parametrize(("last_late_s", "first_late_s"), [(0.0, 3.0), (3.0, 0.0)])
+def test_what_is_late_around_a_break_has_its_place_where_the_clocks_are_compared(
+    moved_s, last_late_s, first_late_s
+):
+    """The device held samples back, or a slow machine took them late; its clock was set, or measured anew."""
     feed = Feed()
-    feed.steady(0, 1000)
-    feed.order.resume(moved_s)
+    feed.steady(0, 990)
+    feed.send(990, 10, arrived_s=1000 / FS + last_late_s)
+    feed.order.resume(lambda: moved_s)
     set_s = -moved_s if abs(moved_s) > 1 else 0.0
-    feed.send(2000, 10, late_s=set_s, arrived_s=2010 / FS + 3)
-    feed.send(2010, 10, late_s=set_s, arrived_s=2020 / FS + 3)
+    feed.send(3000, 10, late_s=set_s, arrived_s=3010 / FS + first_late_s)
+    feed.send(3010, 10, late_s=set_s, arrived_s=3020 / FS + first_late_s)
     feed.end()
-    assert feed.pieces[-1].stop == 2020
+    assert feed.pieces[-1].stop == 3020
 
 
 def test_the_first_sample_of_a_new_connection_that_comes_twice_is_dropped():

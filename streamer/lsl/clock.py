@@ -57,7 +57,7 @@ class SenderClock:
 
     def moved_since(self, before: "SenderClock") -> float | None:
         """By how much it is further behind ours than an earlier one, in s; None where that is not known."""
-        if self._target is None or before._target is None or not before.believed:
+        if self._target is None or before._target is None or not (self.believed and before.believed):
             return None
         return self._target - before._target
 

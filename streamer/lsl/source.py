@@ -237,9 +237,10 @@ class LslSource:
             self._stream.problem = str(error)
             return connected
         self._inlet.close()
-        moved_s = inlet.clock.moved_since(self._inlet.clock)
+        before, now = self._inlet.clock, inlet.clock
         self._inlet, self._stream.problem = inlet, ""
-        self._stream.resume(moved_s)
+        # Asked once the first sample has shown whether its stamps are of that clock.
+        self._stream.resume(lambda: now.moved_since(before))
         return self._subscribe()
 
 
