@@ -1,8 +1,8 @@
-"""A day of one stream with outages, in simulated time, for the memory: ``python day_in_simulation.py SEED HOURS``.
+"""A day with outages in simulated time, for the memory: ``python day_in_simulation.py SEED HOURS``.
 
 The whole day of the device stands in memory before it begins, so that what grows is the engine's. The device
-sends twice a second, as small ones do; the link is cut every ten minutes or so, for up to a minute. A row of JSON
-is written to the output.
+sends twice a second, as small ones do; the link is cut every ten minutes or so, for up to a minute. A row of
+JSON is written to the output.
 """
 
 import json
