@@ -22,9 +22,7 @@ OUTRUN_S = 1.0
 Moved = Callable[[], float | None]
 
 _REMEMBERED_HOLES = 16
-_COMPARED_S = (
-    0.1  # two comparisons of clocks over a network differ by less; a clock that is set moves by more
-)
+_COMPARED_S = 0.1  # two comparisons of a clock differ by less; one that was set, by more
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,6 +55,13 @@ def test_simulated_scenarios_lose_move_and_change_nothing():
     assert f"| {sum(row['sent'] for row in rows)} |" in page
 
 
+def test_a_part_of_the_day_of_outages_loses_nothing():
+    (row,) = bench.in_simulation(0, 0.3, worker="day_in_simulation.py")
+    assert row["exact"], row
+    assert row["outages"] > 0
+    assert row["out"] == row["sent"] > 0.29 * 3600 * 360
+
+
 @pytest.mark.skipif(why_not() is not None, reason=f"two hosts cannot be made here: {why_not()}")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
