@@ -108,13 +108,15 @@ $(BIN)/python: | system
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # locked.txt says which versions; pyproject.toml, which are allowed.
-INSTALL = $(BIN)/python -m pip install --quiet --constraint locked.txt
+INSTALL = $(BIN)/python -m pip install --constraint locked.txt
 
 $(VENV)/.run: pyproject.toml locked.txt | $(BIN)/python
+	@echo "installing what ecg-stream needs into $(VENV), once: a few minutes"
 	$(INSTALL) --editable ".[gui]"
 	@touch $@
 
 $(VENV)/.test: pyproject.toml locked.txt | $(BIN)/python
+	@echo "installing what the tests need into $(VENV), once: some minutes"
 	$(INSTALL) $(TORCH)
 	$(INSTALL) --editable ".[train,gui,dev,docs,thirdparty]"
 	@touch $@ $(VENV)/.run

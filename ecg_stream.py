@@ -21,6 +21,8 @@ from engine.commands.evaluate import evaluate
 from engine.commands.export_command import export
 from engine.commands.old_spellings import new_spelling
 from engine.commands.play_options import (
+    PLOT_FORMATS,
+    SCREENSHOT_FORMATS,
     LiveOptions,
     NetworkOptions,
     NoiseOptions,
@@ -107,8 +109,9 @@ def play(
     given = {name for name in context.params if _is_given(context, name)}
     kind = implied_kind(source, given)
     job = job_of(source, noise, network, live, record, kind=kind, seconds=seconds, launched_ns=_LAUNCHED_NS)
-    for file in (record.json_file, record.plot, screen.screenshot):
-        check_writable(file)
+    check_writable(record.json_file)
+    check_writable(record.plot, PLOT_FORMATS)
+    check_writable(screen.screenshot, SCREENSHOT_FORMATS)
     if takes_window(screen):
         chosen = kind is not None or screen.screenshot is not None
         shown = play_in_window(job, screen, chosen=chosen, seconds=source.seconds)

@@ -29,6 +29,7 @@ from engine.lab.profile.gpu_check import GOALS, check_gpu, judge, make_card, per
 from engine.stateful import initial_state
 from models.networks.unet import UNet
 from models.registry import find_network, load_card
+from streamer.console.installed import how_to_install
 from streamer.errors import InputError
 
 torch.set_num_threads(1)
@@ -243,7 +244,7 @@ def test_a_plan_needs_onnx_and_half_precision_its_optimiser(card_here, monkeypat
     monkeypatch.setattr("engine.backends.tensorrt.runtime.choose_flavour", lambda gpu: RTX)
     assert why_not("tensorrt") is why_not("tensorrt:fp16") is None
     monkeypatch.setattr("streamer.console.installed.find_spec", lambda module: None)
-    asked = "not installed; run `pip install 'ecg-stream[rtx]'`"
+    asked = f"not installed; run `{how_to_install('rtx')}`"
     assert why_not("tensorrt") == f"onnx {asked}"
     assert why_not("tensorrt:fp16") == f"onnx and onnxscript {asked}"
 

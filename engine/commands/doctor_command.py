@@ -14,6 +14,7 @@ def doctor() -> None:
     """Say what is installed, and which backends work here."""
     from importlib.metadata import PackageNotFoundError, version
 
+    from rich.markup import escape
     from rich.table import Table
 
     from engine.backends import BACKENDS, choose_backend, explain_auto
@@ -22,7 +23,12 @@ def doctor() -> None:
     from engine.choices import networks
 
     table = Table("part", "state", title=f"ecg-stream {version_here()}")
-    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
+
+    def tell(part: str, state: str) -> None:
+        # What is missing is named as pip wants it, in brackets, where rich would read markup.
+        table.add_row(escape(part), escape(state))
+
+    tell("Python", f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} CPUs")
     for package in (
         "numpy",
         "scipy",
@@ -35,19 +41,19 @@ def doctor() -> None:
         "tensorrt-rtx",
     ):
         try:
-            table.add_row(package, version(package))
+            tell(package, version(package))
         except PackageNotFoundError:
-            table.add_row(package, "not installed")
-    table.add_row("GPU", str(find_gpu() or why_no_gpu()))
+            tell(package, "not installed")
+    tell("GPU", str(find_gpu() or why_no_gpu()))
     for name in BACKENDS[1:]:
-        table.add_row(f"backend {name}", _try_backend(name))
-    table.add_row("backend auto", explain_auto(choose_backend("auto")))
-    table.add_row("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
+        tell(f"backend {name}", _try_backend(name))
+    tell("backend auto", explain_auto(choose_backend("auto")))
+    tell("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
     for name, reason in networks().items():
-        table.add_row(f"model {name}", f"no: {reason}" if reason else "works")
+        tell(f"model {name}", f"no: {reason}" if reason else "works")
     data = os.environ.get(DATA_VARIABLE)
     folder = f"{data}{'' if Path(data).is_dir() else ' (does not exist)'}" if data else "not set"
-    table.add_row(DATA_VARIABLE, folder)
+    tell(DATA_VARIABLE, folder)
     out.print(table)
 
 

@@ -23,6 +23,8 @@ FAULTS_HELP = (
     "gaps, bursts, duplicates, reordered, drift, rate, saturation, lead-off, nan, disconnect, mains, "
     "steps, leads"
 )
+PLOT_FORMATS = (".png", ".pdf", ".svg", ".jpg")
+SCREENSHOT_FORMATS = (".png", ".jpg")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,13 @@ def goes_on(folder: Path) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def check_writable(file: Path | None) -> None:
+def check_writable(file: Path | None, formats: Sequence[str] = ()) -> None:
     """Refuse, before the run rather than after it, a file that cannot be written.
+
+    Parameters
+    ----------
+    formats
+        What its name may end in, such as ``.png``; none allows any.
 
     Raises
     ------
@@ -91,6 +96,8 @@ def check_writable(file: Path | None) -> None:
     """
     if file is None:
         return
+    if formats and file.suffix.lower() not in formats:
+        raise InputError(f"cannot write {file}: its name must end in {' or '.join(formats)}")
     folder = file.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK) or file.is_dir():
         raise InputError(f"cannot write {file}: name a file in a folder that exists and is writable")

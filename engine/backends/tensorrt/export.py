@@ -10,6 +10,7 @@ from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, Capability
 from engine.backends.tensorrt.plans import write_plan
 from engine.backends.tensorrt.runtime import plan_key
 from models.registry import find_network
+from streamer.console.installed import how_to_install
 from streamer.errors import InputError
 
 
@@ -53,7 +54,7 @@ def export_plan(
         raise InputError(f"--flavour {flavour!r} is unknown; allowed: {', '.join(FLAVOURS)}")
     library = FLAVOURS[flavour]
     if library.version is None:
-        raise InputError(f"{library.package} is not installed: pip install 'ecg-stream[{library.extra}]'")
+        raise InputError(f"{library.package} is not installed; run `{how_to_install(library.extra)}`")
     gpu = _gpu(library, capability)
     key = plan_key(spec, graph, library, gpu, precision, rows)
     target = None if isinstance(gpu, Gpu) else gpu

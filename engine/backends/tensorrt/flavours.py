@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from engine.backends.gpu.find import Gpu, dotted
+from streamer.console.installed import how_to_install
 
 Capability = tuple[int, int]
 _CUDAS = (12, 13, 14)
@@ -55,7 +56,7 @@ class Flavour:
     def why_not(self, gpu: Gpu) -> str | None:
         """Why it cannot run on this GPU; None where it can."""
         if self.version is None:
-            return f"{self.package} is not installed: pip install 'ecg-stream[{self.extra}]'"
+            return f"{self.package} is not installed; run `{how_to_install(self.extra)}`"
         if not self.serves(gpu.capability):
             return f"{self.package} {self.version} serves compute capability {self.served}"
         needed = next((cuda for cuda, wheel in zip(_CUDAS, self._wheels, strict=True) if _version(wheel)), 0)
