@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from PyQt6.QtGui import QAction
+from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QInputDialog, QMainWindow, QWidget
 
 from gui.actions import Actions
 from gui.calibration import px_per_mm
+from gui.help import Help
 from gui.monitor_page import MonitorPage
 from gui.settings import Settings
 from gui.style import style_sheet
@@ -92,6 +93,10 @@ class Appearance:
             add("Full", "F11", self.full_screen, on=False),
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)
+        self.help = Help(self._window)
+        shown = add("Help", "F1", self.help.toggle)
+        shown.setShortcuts([QKeySequence("F1"), QKeySequence("?")])
+        self._page.help_button.setDefaultAction(shown)
         reset = add("Reset view", "Ctrl+0", self.reset_view)
         reset.setToolTip(
             "Speed, gain, lanes and colours are remembered; this takes them back to the first start"

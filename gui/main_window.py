@@ -262,6 +262,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: D102
         self._settings.geometry = self.saveGeometry()
+        self.appearance.help.close()
         # The window may outlive its closing, in the traceback of an error: its timers must not go on.
         for timer in self.findChildren(QTimer):
             timer.stop()

@@ -81,11 +81,12 @@ class MonitorPage(QWidget):
         footer = QHBoxLayout()
         footer.setContentsMargins(10, 2, 12, 4)
         footer.setSpacing(16)
-        self.reset_button = QToolButton()
-        self.reset_button.setObjectName("quiet")
-        self.reset_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.reset_button, self.help_button = QToolButton(), QToolButton()
         footer.addWidget(self.scale)
-        footer.addWidget(self.reset_button)
+        for button in (self.reset_button, self.help_button):
+            button.setObjectName("quiet")
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            footer.addWidget(button)
         footer.addWidget(self.note, 1)
         footer.addWidget(warning)
 

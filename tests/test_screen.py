@@ -363,3 +363,33 @@ def test_reset_view_goes_back_to_the_first_start(qtbot, window, stored):
     qtbot.keyClick(window, keys.Key_S)
     qtbot.keyClick(window, keys.Key_0, Qt.KeyboardModifier.ControlModifier)
     assert stored.options == ViewOptions()
+
+
+# Help
+
+
+def test_help_knows_every_key_and_no_other(qtbot, window):
+    from PyQt6.QtGui import QAction, QShortcut
+
+    from gui.help import KEYS
+
+    heard = {each.key().toString() for each in window.findChildren(QShortcut)}
+    heard |= {key.toString() for action in window.findChildren(QAction) for key in action.shortcuts()}
+    told = {key for keys, _ in KEYS for key in keys}
+    assert told == heard - {""}
+
+
+def test_help_opens_by_key_and_by_button_and_the_monitor_goes_on(qtbot, window):
+    monitor = shown(window, status(), message(0, np.ones(720)))
+    help_ = window.appearance.help
+    qtbot.keyClick(window, Qt.Key.Key_F1)
+    assert help_.isVisible()
+    monitor.take([message(720, np.ones(360))])
+    window.page.streams.advance()
+    assert monitor.buffer.newest == 1080
+    qtbot.keyClick(help_, Qt.Key.Key_Escape)
+    assert not help_.isVisible()
+    qtbot.mouseClick(window.page.help_button, Qt.MouseButton.LeftButton)
+    assert help_.isVisible()
+    window.close()
+    assert not help_.isVisible()

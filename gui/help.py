@@ -1,0 +1,99 @@
+"""What the keys do and what the words mean, as the window itself says it."""
+
+from html import escape
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QDialog, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+KEYS = (
+    (("Space",), "pause a replay; of a live source only the screen"),
+    (("F",), "freeze the screen; the engine goes on"),
+    (("N",), "next noise"),
+    (("Up", "Down"), "SNR of the noise, ± 1 dB"),
+    (("W",), "next network"),
+    (("K",), "next backend"),
+    (("[", "]"), "look-ahead, shorter and longer"),
+    ((",", "."), "paper speed"),
+    (("-", "+", "="), "gain"),
+    (("V",), "lanes: auto, stacked, overlay"),
+    (("S",), "scroll the paper, or an erase bar"),
+    (("A",), "align: draw raw as late as cleaned"),
+    (("R",), "residual: raw less cleaned"),
+    (("C",), "clean reference, where one is known"),
+    (("B",), "band of uncertainty round cleaned"),
+    (("M",), "annotations and beats"),
+    (("L",), "panel of heart rate and delay"),
+    (("Ctrl+R",), "record (WFDB)"),
+    (("P",), "picture of the window (PNG)"),
+    (("O",), "choose another source"),
+    (("F5",), "play again; on the start screen look again"),
+    (("PgUp", "PgDown"), "stream above, stream below"),
+    (tuple("123456789"), "select stream 1 to 9"),
+    (("T",), "dark, or light for print"),
+    (("F11",), "full screen"),
+    (("Ctrl+D",), "calibrate the millimetres of this screen"),
+    (("Ctrl+0",), "reset the view to the first start"),
+    (("F1", "?"), "this help"),
+)
+"""Every key of the window, and what it does."""
+WORDS = (
+    ("LIVE, REPLAY, DEMO", "a patient at this moment; a record; a synthetic patient"),
+    ("STALE, LOST", "nothing has come for a second; for so long that the stream is taken to be gone"),
+    ("gap", "samples that the source never delivered: hatched, and never bridged"),
+    ("BYPASS", "raw is passed on, in its own colour, because the network's output is not to be trusted"),
+    ("FILTER", "a classical filter stands in, drawn in white or black: the machine does not keep up"),
+    ("off scale", "the trace runs beyond its lane; a bar at the edge shows where"),
+    ("Δ", "how old a cleaned sample is when it is painted: median, and what 99 % stay below"),
+    ("look-ahead", "signal after a sample that the network waits for: more is cleaner, and later"),
+    ("SNR", "power of the ECG over that of its error, raw → cleaned; only where the clean ECG is known"),
+    ("ST not validated", "amplitudes of ST segment and P wave after cleaning are not to be measured"),
+)
+"""Words on the screen, and what they mean."""
+
+
+class Help(QDialog):
+    """A window beside the monitor, which goes on."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Keys and words")
+        text = QLabel(_page())
+        text.setTextFormat(Qt.TextFormat.RichText)
+        text.setWordWrap(True)
+        text.setMargin(14)
+        scrolled = QScrollArea()
+        scrolled.setWidgetResizable(True)
+        scrolled.setWidget(text)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(scrolled)
+
+    def toggle(self) -> None:
+        """Open it in front, over nearly all of the monitor; or close it."""
+        if self.isVisible():
+            self.hide()
+            return
+        parent = self.parentWidget()
+        if parent:
+            self.resize(parent.width() * 3 // 4, parent.height() * 9 // 10)
+        self.show()
+
+
+def _page() -> str:
+    half = (len(KEYS) + 1) // 2
+    rows = "".join(
+        f"<tr>{''.join(_key(*KEYS[at]) for at in (row, row + half) if at < len(KEYS))}</tr>"
+        for row in range(half)
+    )
+    words = "".join(
+        f"<tr><td><b>{escape(word)}</b>&nbsp;&nbsp;</td><td>{escape(meaning)}</td></tr>"
+        for word, meaning in WORDS
+    )
+    return (
+        f"<h3>Keys</h3><table cellspacing=4>{rows}</table><h3>Words</h3><table cellspacing=4>{words}</table>"
+    )
+
+
+def _key(keys: tuple[str, ...], does: str) -> str:
+    shown = "1 … 9" if len(keys) > 3 else " ".join(keys)
+    return f"<td><b>{escape(shown)}</b>&nbsp;&nbsp;</td><td>{escape(does)}&nbsp;&nbsp;&nbsp;&nbsp;</td>"
