@@ -14,11 +14,12 @@ _LEAST_MV = 0.5  # a flat lead is not blown up to its noise
 _ZEROS = (0.3, ZERO, 0.76)
 _MUCH = 0.14
 
+Reach = dict[int, tuple[float, float]]
+"""Lowest and highest mV of leads; those of which too little is known are left out."""
 
-def gain_for(
-    buffer: TraceBuffer | None, lanes: Sequence[Lane], px_per_mm: float, margin: float = 1.0
-) -> float:
-    """The gain at which the last seconds of the cleaned leads fill their lanes, mm/mV.
+
+def gain_for(reached: Reach, lanes: Sequence[Lane], px_per_mm: float, margin: float = 1.0) -> float:
+    """The gain at which leads that reach so far fill their lanes, mm/mV.
 
     Parameters
     ----------
@@ -26,20 +27,20 @@ def gain_for(
         How many times as high as it is the signal is taken to be.
     """
     lane_px = min(lane.height for lane in lanes)
-    shares = {lane.lead: lane.zero_share for lane in lanes}
-    reached = _reach(buffer, list(shares))
-    if not reached:
+    shares = {lane.lead: lane.zero_share for lane in lanes if lane.main == "cleaned"}
+    if not any(lead in shares for lead in reached):
         # Of a signal that is not known yet a millivolt is expected.
         return min(STANDARD_GAIN, fitting_gain(px_per_mm, lane_px, 1.0))
     heights = [
         height
         for lead, (low, high) in reached.items()
+        if lead in shares
         for height in (high / shares[lead], -low / (1 - shares[lead]))
     ]
     return fitting_gain(px_per_mm, lane_px, margin * max(_LEAST_MV, *heights))
 
 
-def zeros_for(buffer: TraceBuffer | None, leads: Sequence[int], now: dict[int, float]) -> dict[int, float]:
+def zeros_for(reached: Reach, now: dict[int, float]) -> dict[int, float]:
     """Where in its lanes 0 mV of each lead stands, so that what it reaches up and down has its room.
 
     Parameters
@@ -48,16 +49,18 @@ def zeros_for(buffer: TraceBuffer | None, leads: Sequence[int], now: dict[int, f
         Where it stands now; it moves only where another place is much better.
     """
     wanted = dict(now)
-    for lead, (low, high) in _reach(buffer, leads).items():
+    for lead, (low, high) in reached.items():
         low, high = min(low, 0.0), max(high, 0.0)
-        best = high / max(high - low, _LEAST_MV)
+        if high - low < _LEAST_MV:
+            continue
+        best = high / (high - low)
         if abs(best - now.get(lead, ZERO)) > _MUCH:
             wanted[lead] = min((abs(zero - best), zero) for zero in _ZEROS)[1]
     return wanted
 
 
-def _reach(buffer: TraceBuffer | None, leads: Sequence[int]) -> dict[int, tuple[float, float]]:
-    """Lowest and highest mV of cleaned in the last seconds, of each lead of which enough is known."""
+def reach_of(buffer: TraceBuffer | None, leads: Sequence[int]) -> Reach:
+    """How far cleaned reached in the last seconds, but for single spikes."""
     if buffer is None or buffer.empty:
         return {}
     last = buffer.last("cleaned", _LOOKED_BACK_S)

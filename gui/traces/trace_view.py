@@ -19,7 +19,7 @@ from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
 from gui.traces.lane_painter import MARGIN, LanePainter
 from gui.traces.paper import draw_paper
-from gui.traces.room import gain_for, off_scale, zeros_for
+from gui.traces.room import gain_for, off_scale, reach_of, zeros_for
 from gui.traces.sweep import Piece, Sweep
 from gui.view_options import ViewOptions
 
@@ -139,7 +139,7 @@ class TraceView(QWidget):
             zoom=self._zoom,
             zeros=self._zeros,
         )
-        gain = options.gain or self._fitting_gain()
+        gain = options.gain or gain_for(reach_of(buffer, leads), self.lanes, self._px_per_mm)
         self.calibration = Calibration(self._px_per_mm, options.speed, gain)
         width = min(self.calibration.page_columns(self.width()), self.width())
         if buffer:
@@ -174,10 +174,6 @@ class TraceView(QWidget):
             self._draw(self.sweep.column(buffer.oldest), self._end)
         self.arranged.emit()
         self.update()
-
-    def _fitting_gain(self, margin: float = 1.0) -> float:
-        """Automatic gain: what the last seconds of the cleaned leads need."""
-        return gain_for(self._buffer, self.lanes, self._px_per_mm, margin)
 
     # drawing into the page
 
@@ -221,11 +217,13 @@ class TraceView(QWidget):
                 middle = float(np.median(known))
                 if abs(middle - self.offsets_mv[lead]) > 0.9 * reach_mv:
                     self.offsets_mv[lead] = _OFFSET_MV * round(middle / _OFFSET_MV)
-        zeros = zeros_for(self._buffer, self._leads, self._zeros)
+        reached = reach_of(self._buffer, sorted({lane.lead for lane in self.lanes}))
+        zeros = zeros_for(reached, self._zeros)
         moved = zeros != self._zeros or (before != self.offsets_mv).any()
         self._zeros = zeros
         gain = self.calibration.gain
-        stays = self._options.gain or self._fitting_gain() >= gain >= self._fitting_gain(_ROOM)
+        fitting, roomy = (gain_for(reached, self.lanes, self._px_per_mm, each) for each in (1.0, _ROOM))
+        stays = self._options.gain or fitting >= gain >= roomy
         if moved or not stays:
             self.rebuild()
 
