@@ -11,6 +11,8 @@ FLAT_MV, FLAT_S = 0.001, 0.5
 COARSE_FLAT_S = 4.0
 """A lead whose ADC has larger steps stands still between two beats: it is flat after longer than any two are
 apart."""
+START_FLAT_S = 1.0
+"""A lead that has not moved at all yet is flat after this long."""
 _HELD_S = 0.1
 """What stands still for this long stands on a step of the ADC."""
 _REMEMBERED_S = 10.0
@@ -20,7 +22,8 @@ class LeadOff:
     """Finds leads that are flat, look by look.
 
     A lead that was seen to stand still, move and stand still again within `_REMEMBERED_S` has a coarse
-    ADC: it has `COARSE_FLAT_S` instead of `FLAT_S`, and so has every lead until that much was seen of it.
+    ADC: it has `COARSE_FLAT_S` instead of `FLAT_S`, and so has every lead in the first seconds, once it
+    has moved.
 
     Parameters
     ----------
@@ -36,6 +39,7 @@ class LeadOff:
         self._held = min(config.window, round(_HELD_S * config.fs))
         seen_s = self._flat / config.fs  # by one look
         self._fine_looks = max(1, round((FLAT_S - seen_s) / look_s) + 1)
+        self._start_looks = max(1, round((START_FLAT_S - seen_s) / look_s) + 1)
         self._coarse_looks = max(1, round((COARSE_FLAT_S - seen_s) / look_s) + 1)
         self._since = min(config.window, self._held + round(look_s * config.fs))
         self._remembered = round(_REMEMBERED_S / look_s)
@@ -45,6 +49,7 @@ class LeadOff:
         """Start afresh, as after a gap."""
         self._still = np.zeros(self._leads, np.int64)
         self._newest: Samples = np.zeros(self._leads, np.float32)
+        self._moved = np.zeros(self._leads, np.bool_)
         self._stood = np.zeros(self._leads, np.bool_)
         # Looks for which a lead still counts as coarse.
         self._coarse = np.full(self._leads, self._coarse_looks)
@@ -57,10 +62,12 @@ class LeadOff:
         still &= np.abs(window[:, -1] - newest) <= FLAT_MV
         self._still = np.where(still, self._still + 1, 0)
         held = np.ptp(window[:, -self._held :], axis=1) <= FLAT_MV
-        again = held & self._stood & (np.ptp(window[:, -self._since :], axis=1) > FLAT_MV)
+        moved = np.ptp(window[:, -self._since :], axis=1) > FLAT_MV
+        again = held & self._stood & moved
+        self._moved |= moved
         self._stood |= held
         self._coarse = np.where(again, self._remembered, np.maximum(self._coarse - 1, 0))
-        flat: NDArray[np.bool_] = self._still >= np.where(
-            self._coarse > 0, self._coarse_looks, self._fine_looks
-        )
+        needed = np.where(self._coarse > 0, self._coarse_looks, self._fine_looks)
+        needed = np.where(self._moved, needed, self._start_looks)
+        flat: NDArray[np.bool_] = self._still >= needed
         return flat
