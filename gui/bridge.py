@@ -19,7 +19,13 @@ class Life(Enum):
     STARTING = "STARTING"
     PLAYING = "PLAYING"
     ENDED = "ENDED"
+    HANGS = "ENGINE DOES NOT ANSWER"
     DEAD = "ENGINE STOPPED"
+
+    @property
+    def failed(self) -> bool:
+        """Whether what is shown is no longer true."""
+        return self in (Life.HANGS, Life.DEAD)
 
 
 class Bridge:
@@ -61,7 +67,7 @@ class Bridge:
     def poll(self) -> list[Frame]:
         """Everything that came since the last call; `life` is up to date afterwards."""
         frames = list(self._engine.frames())
-        if self.life in (Life.STARTING, Life.PLAYING):
+        if self.life not in (Life.ENDED, Life.DEAD):
             try:
                 word = self._engine.heard()
             except (InputError, EngineFailure) as error:
@@ -72,6 +78,8 @@ class Bridge:
             elif isinstance(word, Outcome):
                 self.outcome, self.life = word, Life.ENDED
                 frames += self._engine.frames()
+            elif self.life in (Life.PLAYING, Life.HANGS):
+                self.life = Life.HANGS if self._engine.hangs else Life.PLAYING
         return frames
 
     def set_noise(self, settings: NoiseSettings) -> None:
@@ -93,7 +101,7 @@ class Bridge:
     def close(self, wait_s: float = 10.0) -> None:
         """End the engine and wait for it; its outcome is kept where it still comes."""
         self._engine.stop()
-        if self.life in (Life.STARTING, Life.PLAYING):
+        if self.life not in (Life.ENDED, Life.DEAD):
             try:
                 while self.outcome is None:
                     word = self._engine.heard(wait_s)

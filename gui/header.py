@@ -97,7 +97,7 @@ def _ppm(ppm: float | None) -> str:
 
 
 def _level(life: Life) -> Level:
-    return Level.BAD if life is Life.DEAD else Level.HELD
+    return Level.BAD if life.failed else Level.HELD
 
 
 def _line() -> QFrame:

@@ -115,7 +115,7 @@ class Monitor:
 
     def state(self, life: Life, frozen: bool) -> tuple[str, Level]:
         """Text of the state chip, and its severity."""
-        if life is Life.DEAD:
+        if life.failed:
             return str(life.value), Level.BAD
         if life is Life.ENDED or (self.status and self.status.ended):
             return "ENDED", Level.HELD
@@ -183,7 +183,7 @@ class Monitor:
 
     def notice(self, life: Life, *, frozen: bool) -> str:
         """What is written across the traces because they are not those of now; empty where they are."""
-        if life is Life.DEAD:
+        if life.failed:
             return str(life.value)
         lost_s = self.lost_s if life is Life.PLAYING and not frozen else None
         return "" if lost_s is None else f"LOST {lost_s:.0f} s"

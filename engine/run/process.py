@@ -17,6 +17,7 @@ Concurrent activities, what each may block on, and what happens then:
   which asks the engine to stop; what was read by then is still cleaned and recorded.
 
 An error in the engine ends the run and is raised in the parent, where it asks for the next answer.
+An engine that hangs raises nothing: `EngineProcess.hangs` tells, and its last status is no longer true.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,8 @@ from streamer.noise import NoiseSettings
 FRAME_S = 0.02
 """Frames leave for the screen at most this often."""
 STATUS_S = 0.5
+HANGS_S = 2.0
+"""An engine that plays and tells a screen nothing for so long hangs."""
 _QUEUED = 64
 
 
@@ -71,7 +75,10 @@ class EngineProcess:
         self._control, control = context.Pipe()
         # Python's own helper process, which this starts, would die of a lost terminal and complain.
         with hangup_ignored():
-            self._frames: Any = context.Queue(_QUEUED)
+            self._frames: Any = _queue(context)
+        # When it was last heard of, by the monotonic clock; None while it need not tell anything.
+        self._heard_s: float | None = None
+        self._plays = False
         # A daemon is ended with its parent even where the parent dies in a hurry.
         self._process = context.Process(
             target=_engine_main,
@@ -137,18 +144,32 @@ class EngineProcess:
         if isinstance(answer, BaseException):
             raise answer
         known: Answer = answer
+        self._plays = isinstance(known, Started)
+        self._heard_s = time.monotonic() if self._plays else None
         return known
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it plays and has told nothing for `HANGS_S`; read `frames` to the end before asking.
+
+        While it is paused, or has been told to stop, it need not tell anything.
+        """
+        return self._heard_s is not None and time.monotonic() - self._heard_s > HANGS_S
 
     def frames(self) -> Iterator[Frame]:
         """Everything that waits for the screen; returns when nothing does."""
         while True:
             try:
-                yield from self._frames.get_nowait()
+                bundle = self._frames.get_nowait()
             except queue.Empty:
                 return
+            if self._heard_s is not None:
+                self._heard_s = time.monotonic()
+            yield from bundle
 
     def stop(self) -> None:
         """Ask the engine to end its run; its outcome still comes."""
+        self._plays, self._heard_s = False, None
         self._send(Stop())
 
     def set_noise(self, settings: NoiseSettings) -> None:
@@ -161,6 +182,8 @@ class EngineProcess:
 
     def pause(self, paused: bool) -> None:
         """Hold a played signal, or let it go on; a live one goes on."""
+        if self._plays:
+            self._heard_s = None if paused else time.monotonic()
         self._send(Pause(paused))
 
     def record(self, folder: Path | None) -> None:
@@ -171,6 +194,17 @@ class EngineProcess:
         # A pipe that is closed means that the engine has ended; `finished` says how.
         with contextlib.suppress(OSError):
             self._control.send(command)
+
+
+def _queue(context: SpawnContext) -> Any:
+    """The way to the screen; its locks are files in shared memory."""
+    try:
+        return context.Queue(_QUEUED)
+    except OSError as error:
+        raise EngineFailure(
+            f"the engine cannot be started: this system gives no shared memory ({error}); make /dev/shm "
+            "there and writable (in a container: --shm-size, or --tmpfs /dev/shm)"
+        ) from error
 
 
 def _engine_main(job: Job, control: Connection, frames: Any) -> None:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 from engine.backends import explain_auto
 from engine.commands.play_job import prepare
-from engine.run.process import EngineProcess
+from engine.run.process import HANGS_S, EngineProcess
 from engine.run.protocol import Job, Outcome, Started, Status
 from gui.terminal.view import TerminalView, describe
 from streamer.console.output import err, out, progress, say
@@ -59,6 +59,7 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
     view = TerminalView(started, model, out) if live else None
     reported = time.monotonic()
     statuses: dict[str, Status] = {}
+    hung = False
     with view or nullcontext():
         while True:
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
@@ -70,9 +71,13 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
                     statuses[item.stream] = item
             if outcome:
                 return outcome
+            changed, hung = engine.hangs != hung, engine.hangs
+            problem = f"the engine has not answered for {HANGS_S:g} s" if hung else ""
             if view:
-                view.draw()
-            elif statuses and time.monotonic() - reported >= _REPORT_S:
+                view.draw(problem)
+            elif changed:
+                say(problem or "the engine answers again")
+            elif not hung and statuses and time.monotonic() - reported >= _REPORT_S:
                 reported = time.monotonic()
                 for line in _reports(started, statuses):
                     say(line)

@@ -61,8 +61,17 @@ class TerminalView:
     ) -> None:
         self._live.stop()
 
-    def draw(self) -> None:
-        """Bring the screen up to date; heart rates once a second."""
+    def draw(self, problem: str = "") -> None:
+        """Bring the screen up to date; heart rates once a second.
+
+        Parameters
+        ----------
+        problem
+            Why what came last is no longer true; stands there alone.
+        """
+        if problem:
+            self._live.update(Text(problem, style="bold red"))
+            return
         if time.perf_counter() - self._rated >= 1:
             self._rates = self.history.heart_rates()
             self._rated = time.perf_counter()
