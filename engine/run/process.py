@@ -21,7 +21,6 @@ An engine that hangs raises nothing: `EngineProcess.hangs` tells, and its last s
 """
 
 import contextlib
-import itertools
 import multiprocessing
 import queue
 import signal
@@ -35,7 +34,6 @@ from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
 
-from engine.messages import Emitted, Gap
 from engine.run.ctrl_c import ctrl_c_waits, hangup_ignored
 from engine.run.failure import EngineFailure
 from engine.run.protocol import (
@@ -53,12 +51,10 @@ from engine.run.protocol import (
     Stop,
 )
 from engine.run.session import Session
+from engine.run.to_screen import ToScreen
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
-FRAME_S = 0.02
-"""Frames leave for the screen at most this often."""
-STATUS_S = 0.5
 HANGS_S = 2.0
 """An engine that plays and tells a screen nothing for so long hangs."""
 _QUEUED = 64
@@ -219,7 +215,7 @@ def _engine_main(job: Job, control: Connection, frames: Any) -> None:
     threading.Thread(target=_obey, args=(control, playing, stopped), daemon=True).start()
     try:
         session = Session(job, stopped.is_set)
-        screen = _Screen(session, frames)
+        screen = ToScreen(session, frames)
         playing.session, playing.screen = session, screen
         control.send(_started(session))
         control.send(session.run(stopped.is_set, screen, screen.idle))
@@ -240,7 +236,7 @@ class _Playing:
     """The session and its screen, once they are there: it can be told to stop before."""
 
     session: Session | None = None
-    screen: "_Screen | None" = None
+    screen: ToScreen | None = None
 
 
 def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> None:
@@ -269,49 +265,3 @@ def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> N
                 session.set_noise(command)
         except (InputError, OSError) as error:
             screen.put([Refused(str(error))])
-
-
-class _Screen:
-    """Latest-only way to the screen: bundles messages, and drops the oldest when nobody reads."""
-
-    def __init__(self, session: Session, frames: Any) -> None:
-        self._session, self._frames = session, frames
-        self._bundle: list[Frame] = []
-        self._newest: dict[str, Emitted] = {}
-        self._sent = self._status_sent = 0.0
-        # One stream's status at a time: those of many streams together would hold the engine up.
-        self._next = itertools.cycle(range(len(session.streams)))
-        self._status_s = STATUS_S / len(session.streams)
-
-    def __call__(self, message: Emitted | Gap) -> None:
-        if isinstance(message, Gap):
-            self._bundle.append(message)
-        else:
-            self._bundle.append(message.released())
-            self._newest[message.stream] = message
-        self.idle()
-
-    def idle(self) -> None:
-        """Send what is due: a silent stream has a state too."""
-        now = time.perf_counter()
-        if now - self._sent < FRAME_S:
-            return
-        self._sent = now
-        if now - self._status_sent >= self._status_s:
-            self._status_sent = now
-            self._bundle.append(self._session.status(next(self._next)))
-        self._bundle += [message.preview() for message in self._newest.values()]
-        self._newest.clear()
-        if self._bundle:
-            self.put(self._bundle)
-            self._bundle = []
-
-    def put(self, bundle: list[Frame]) -> None:
-        """Send, from any thread; a screen that does not read loses its oldest bundle."""
-        for _ in range(2):
-            try:
-                self._frames.put_nowait(bundle)
-                return
-            except queue.Full:
-                with contextlib.suppress(queue.Empty):
-                    self._frames.get_nowait()
