@@ -85,6 +85,15 @@ def test_an_hour_at_real_speed_closes_its_account():
     assert row["exact"], row
 
 
+def test_samples_say_which_they_are_however_many_came_before():
+    import counting
+
+    for number in (0, 1_256_000, 1_257_000, counting.WRAP - 1, counting.WRAP, 31_000_000):
+        for kind in (np.int32, np.int64):
+            (said,) = counting.numbers_of(counting.frames_of(np.array([number], kind)).T)
+            assert said == number % counting.WRAP
+
+
 def messages(*spans):
     """Messages of the device's samples, by first index and last; a span of three is moved by the third."""
     import counting

@@ -16,6 +16,7 @@ def value_of(sample: np.ndarray) -> np.ndarray:
 
 def frames_of(sample: np.ndarray) -> np.ndarray:
     """Both leads of samples, (samples, 2) mV; the counter goes on by 1 µV."""
+    sample = sample.astype(np.int64)  # the products below do not fit in 32 bits
     return np.stack([value_of(sample), sample % WRAP / 1000.0], axis=1).astype(np.float32)
 
 
