@@ -160,8 +160,11 @@ def test_a_recording_holds_the_run(tmp_path):
 def test_missing_samples_of_a_record_are_neither_shown_nor_scored(tmp_path):
     data = np.sin(np.arange(7200) / 50)[:, None]
     data[3000:3100] = np.nan
+    # A database of clean ECGs: of other records no reference is known.
+    folder = tmp_path / "mitdb"
+    folder.mkdir()
     wfdb.wrsamp(
-        "holes", 360, ["mV"], ["II"], data, fmt=["16"], adc_gain=[1000], baseline=[0], write_dir=str(tmp_path)
+        "holes", 360, ["mV"], ["II"], data, fmt=["16"], adc_gain=[1000], baseline=[0], write_dir=str(folder)
     )
     outcome, messages = run(kind="replay", record="holes", data_dir=tmp_path, noise="none", seconds=None)
     assert outcome.summary.streams[0].marks["missing"] == 100
