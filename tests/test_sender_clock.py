@@ -55,7 +55,9 @@ def test_a_clock_that_was_set_is_followed_at_once():
 
 
 @pytest.mark.parametrize(
-    ("stamp", "said"), [(time.time(), "Unix time"), (3.5, "the newest says 3.500 s"), (-500, "-500.000 s")]
+    ("stamp", "said"),
+    [(time.time(), "Unix time"), (3.5, "the newest says 3.500 s"), (-500, "-500.000 s")],
+    ids=["unix", "boot", "negative"],
 )
 def test_another_clock_is_named_and_its_samples_have_no_time(stamp, said):
     clock = clock_of((0.0, 0.001))
