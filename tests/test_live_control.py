@@ -135,8 +135,9 @@ def test_a_change_restarts_the_delays_of_the_screen_but_not_the_summary():
         },
     )
     before, after = statuses
-    assert before.delays.p50_ms > 300
-    assert after.delays.p50_ms < 150
+    # The look-ahead's part: the whole grows while the machine is busy.
+    assert before.delays.stages_ms["hold"] > 250
+    assert after.delays.stages_ms["hold"] < 50
     assert after.setup.clean.lookahead_ms == 0.0
     assert after.setup.algorithmic_delay_ms == pytest.approx(1000 * 14 / 360)
     assert sum(after.delays.counts) < 1500

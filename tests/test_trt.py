@@ -566,9 +566,9 @@ def test_a_hopper_is_refused_by_rtx_with_what_it_serves(monkeypatch):
     fake_driver(monkeypatch, FakeLibrary(capability=(9, 0)))
     reason = why_not("tensorrt") or ""
     assert re.fullmatch(
-        r"Fake 4090 \(compute capability 9\.0\); tensorrt is not installed: pip install "
-        r"'ecg-stream\[tensorrt\]'; tensorrt-rtx \S+ serves compute capability 8\.0 8\.6 8\.9 12\.0 12\.1 "
-        r"and newer; use cuda, onnx or torch",
+        r"Fake 4090 \(compute capability 9\.0\); tensorrt is not installed; run "
+        r"`pip install -e '.*\[tensorrt\]'`; tensorrt-rtx \S+ serves compute capability 8\.0 8\.6 8\.9 12\.0 "
+        r"12\.1 and newer; use cuda, onnx or torch",
         reason,
     )
 
@@ -633,7 +633,7 @@ def test_an_exported_plan_is_what_a_run_looks_for(unet, tmp_path, library, monke
     [
         ({"flavour": "fast"}, "allowed: classic, rtx"),
         ({"capability": (9, 0)}, "builds for compute capability 8.0 8.6 8.9 12.0 12.1, and not for 9.0"),
-        ({"flavour": "classic"}, r"tensorrt is not installed: pip install 'ecg-stream\[tensorrt\]'"),
+        ({"flavour": "classic"}, r"tensorrt is not installed; run `pip install -e '.*\[tensorrt\]'`"),
         ({"rows": ()}, "give one or more"),
         ({"rows": (0, 4)}, "give one or more"),
         ({"name": "lowdelay", "precision": "fp16"}, "keeps state and is exported in fp32 alone"),
