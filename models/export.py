@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +47,9 @@ def export_onnx(spec: NetworkSpec, weights: Path, output: Path, precision: str =
 
     if spec.steps and precision == "fp16":
         raise InputError(f"{spec.name} keeps state and is exported in fp32 alone; leave out --precision fp16")
-    network = _network(spec, weights)
+    network = _network(spec, spec.build, weights)
     signature = _signature(spec, network)
-    graph = _trace(network, signature).SerializeToString()
+    graph = _trace(_exported(spec, weights), signature).SerializeToString()
     temporary = output.with_suffix(".tmp")
     temporary.write_bytes(to_half(graph) if precision == "fp16" else graph)
     session = ort.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
@@ -70,9 +70,10 @@ def store(card: ModelCard, weights: Path) -> float:
     InputError, RuntimeError
         As `export_onnx`, or if the network has weights that it does not use. Nothing is kept then.
     """
-    network = _network(card.network, weights)
-    signature = _signature(card.network, network)
-    model = _trace(network, signature, named=True)
+    spec = card.network
+    network = _network(spec, spec.build, weights)
+    signature = _signature(spec, network)
+    model = _trace(_exported(spec, weights), signature, named=True)
     known = read_weights(weights)
     take_out(model, known, card.weights_path.name)
     card.onnx_path.parent.mkdir(exist_ok=True)
@@ -82,10 +83,15 @@ def store(card: ModelCard, weights: Path) -> float:
         return _parity(open_session(card), network, signature)
 
 
-def _network(spec: NetworkSpec, weights: Path) -> "nn.Module":
+def _exported(spec: NetworkSpec, weights: Path) -> "nn.Module":
+    """The network in the form that becomes the graph."""
+    return _network(spec, spec.exported or spec.build, weights)
+
+
+def _network(spec: NetworkSpec, build: "Callable[[], nn.Module]", weights: Path) -> "nn.Module":
     if not weights.is_file():
         raise InputError(f"no weights at {weights}; give --run, or train with `ecg-stream train {spec.name}`")
-    network = spec.build().eval()
+    network = build().eval()
     try:
         load_weights(network, weights)
     except InputError as error:

@@ -29,6 +29,12 @@ def _build_low_delay(**options: Any) -> "nn.Module":
     return LowDelay(**options)
 
 
+def _build_low_delay_products() -> "nn.Module":
+    from models.networks.lowdelay_products import LowDelayProducts
+
+    return LowDelayProducts()
+
+
 def _build_unet() -> "nn.Module":
     from models.networks.unet import UNet
 
@@ -48,6 +54,7 @@ NETWORKS = {
             parameters=530_759,
             normalisation="none; gains of 1/3 to 3 were trained",
             build=_build_low_delay,
+            exported=_build_low_delay_products,
             steps=StepSpec(
                 multiple=4, longest=720, state=10_242, led_by=2, lookahead=108, context=720, learns=3600
             ),

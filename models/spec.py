@@ -72,6 +72,9 @@ class NetworkSpec:
         What happens to the scale of the input, always inside the exported graph.
     build
         Makes the untrained ``torch.nn.Module``: (batch, leads, window) mV → the same shape.
+    exported
+        Makes what is exported in its place: the same weights, inputs and outputs, computed in the way
+        that runtimes are fastest with. None where that is what `build` makes.
     deviations
         Where `build` departs from the publication, for a stream's sake; empty where it does not.
     replica
@@ -98,6 +101,7 @@ class NetworkSpec:
     parameters: int
     normalisation: str
     build: "Callable[[], nn.Module]"
+    exported: "Callable[[], nn.Module] | None" = None
     deviations: str = ""
     replica: "Callable[[], nn.Module] | None" = None
     replica_parameters: int = 0

@@ -212,9 +212,12 @@ class LowDelay(nn.Module):
         h = self.merge[1](torch.cat([self.up[1](h), fine], dim=1), memory, next(aims))
         made, passed, spread = self.head(h).float().unbind(1)
         cleaned = torch.sigmoid(passed) * delayed[:, 0] + made
-        spread = spread + (told * self.spread_scale).sum()
-        spread = spread.clamp(math.log(QUIETEST_MV), math.log(LOUDEST_MV)).exp()
-        return torch.stack([cleaned, spread], dim=1)
+        return torch.stack([cleaned, self._spread(spread, told)], dim=1)
+
+    def _spread(self, logarithm: Tensor, told: Tensor) -> Tensor:
+        """Standard deviation of the error, mV, from what the head says of it."""
+        scaled = logarithm + (told * self.spread_scale).sum()
+        return scaled.clamp(math.log(QUIETEST_MV), math.log(LOUDEST_MV)).exp()
 
     def _answering(self) -> list[Causal]:
         """The layers that know the look-ahead, in the order of their turns."""

@@ -21,7 +21,8 @@ LONGEST_SCAN = 720
 class Memory:
     """Newest samples of every layer, taken from a packed state and packed again.
 
-    Layers ask in the same order in every pass.
+    Layers ask in the same order in every pass. A state holds one sample of all channels after another,
+    as `MemoryByTime` wants it; layers here take channels first.
 
     Parameters
     ----------
@@ -33,7 +34,10 @@ class Memory:
 
     def __init__(self, state: Tensor, shapes: Sequence[tuple[int, int]]) -> None:
         pieces = state.split([channels * samples for channels, samples in shapes], dim=1)
-        self._old = [piece.unflatten(1, shape) for piece, shape in zip(pieces, shapes, strict=True)]
+        self._old = [
+            self._turned(piece.unflatten(1, (samples, channels)))
+            for piece, (channels, samples) in zip(pieces, shapes, strict=True)
+        ]
         self._new: list[Tensor] = []
 
     def next(self) -> Tensor:
@@ -53,7 +57,27 @@ class Memory:
 
     def packed(self) -> Tensor:
         """The state for the next step."""
-        return torch.cat([new.flatten(1) for new in self._new], dim=1)
+        return torch.cat([self._turned(new).flatten(1) for new in self._new], dim=1)
+
+    @staticmethod
+    def _turned(piece: Tensor) -> Tensor:
+        """From the axes of the state to those of the layers, or back."""
+        return piece.transpose(1, 2)
+
+
+class MemoryByTime(Memory):
+    """The same for layers that take (rows, samples, channels)."""
+
+    def extend(self, x: Tensor) -> Tensor:
+        """Put what came before in front of x, (rows, time, channels), and remember the newest."""
+        old = self.next()
+        joined = torch.cat([old, x], dim=1)
+        self.keep(joined[:, -old.shape[1] :])
+        return joined
+
+    @staticmethod
+    def _turned(piece: Tensor) -> Tensor:
+        return piece
 
 
 def shares(lookahead: Tensor) -> Tensor:
@@ -133,7 +157,7 @@ class Causal(nn.Module):
         x = memory.extend(x)
         norm = self.norm
         if self.training and not norm.training:
-            scale, offset = self._scale_and_offset(aim)
+            scale, offset = self.scale_and_offset(aim)
             weight = self.conv.weight * scale[:, None, None]
             folded = nn.functional.conv1d(
                 x, weight, offset, stride=self.conv.stride, dilation=self.conv.dilation
@@ -149,7 +173,8 @@ class Causal(nn.Module):
         scale, offset = aim[1][:, None].chunk(2)
         return torch.relu(x * scale + offset)
 
-    def _scale_and_offset(self, aim: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    def scale_and_offset(self, aim: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """What the norm multiplies with and then adds, (outputs,) each."""
         norm = self.norm
         if isinstance(norm, nn.BatchNorm1d):
             assert norm.running_mean is not None
@@ -206,12 +231,17 @@ class Baselines(nn.Module):
         self.register_buffer("scales", torch.tensor([1.0, 0.2])[None, :, None], persistent=False)
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
+        slow, last = self.follow(x, memory.next())
+        memory.keep(last)
+        return self.scales * (x - slow)
+
+    def follow(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """What the low-passes let through of (rows, 1, time), (rows, 2, time), and their last values."""
         pieces = [x] if x.shape[-1] <= LONGEST_SCAN else x.split(LONGEST_SCAN, dim=-1)
-        slow, before = [], memory.next()
+        slow = []
         for piece in pieces:
             # The sum of a low-pass over a piece, written as a cumulative sum.
             powers = self.powers[..., 1 : piece.shape[-1] + 1]
             slow.append(before + powers * torch.cumsum(self.gains * (piece - before) / powers, dim=-1))
             before = slow[-1][..., -1:]
-        memory.keep(before)
-        return self.scales * (x - (torch.cat(slow, dim=-1) if len(slow) > 1 else slow[0]))
+        return (torch.cat(slow, dim=-1) if len(slow) > 1 else slow[0]), before
