@@ -29,6 +29,12 @@ def test_nothing_happens_while_it_keeps_up():
     assert run.steps == []
 
 
+def test_hops_that_are_found_late_together_all_count():
+    run = Run()
+    run.play(3, lambda number: 13 if number % 13 == 0 else 0)
+    assert run.steps[0][1] is Rung.LARGER_HOP
+
+
 def test_it_goes_down_step_by_step_and_no_further_than_raw():
     run = Run()
     run.play(20, True)

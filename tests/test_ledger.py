@@ -7,6 +7,7 @@ from engine_tools import FS, Identity, cut
 from engine.config import EngineConfig
 from engine.ledger.histogram import Histogram
 from engine.ledger.stages import BLOCK, Ledger, parts_ns
+from engine.messages import Emitted
 from engine.pipeline import clean
 from engine.run.ladder import FEWEST
 from streamer.chunk import Chunk
@@ -82,9 +83,10 @@ def test_a_hop_that_takes_longer_than_a_hop_is_late():
     late = {}
     for hop_ns in (1e9, 1e6):
         clock = FakeClock()
-        ledger = Ledger(hop_ns)
+        ledger = Ledger(hop_ns, hop_ns / 8)
         for message in clean(played(clock, 80), EngineConfig(FS, 64, 8, 20), Slow(clock), clock):
             ledger.note(message, clock())
+        ledger.end_burst()
         late[hop_ns] = (ledger.deadline_misses, ledger.hops)
     assert late[1e9][0] == 0
     # Ten windows of which the first two emit nothing, then three of the flush.
@@ -96,7 +98,7 @@ def test_a_backlog_that_is_caught_up_with_moves_no_ladder(takes_ms, keeps_up):
     """Thirty seconds arrive at once, as after an outage: the source was late, and not the machine."""
     config = EngineConfig(FS, 40, 10, 10)
     hop_ns = 1e9 * config.hop / FS
-    clock, ledger = FakeClock(), Ledger(hop_ns)
+    clock, ledger = FakeClock(), Ledger(hop_ns, 1e9 / FS)
 
     class Takes(Identity):
         def infer(self, batch):
@@ -110,14 +112,59 @@ def test_a_backlog_that_is_caught_up_with_moves_no_ladder(takes_ms, keeps_up):
 
     for message in clean(rounds(), config, Takes(), clock):
         ledger.note(message, clock.now)
+    ledger.end_burst()
     # The very first hop that leaves has waited for those before it that emit nothing.
     assert (ledger.deadline_misses < FEWEST) == keeps_up
     assert ledger.hops > 1000
 
 
+def misses_of(rounds, hop, lookahead, window_ns, clock):
+    """Missed deadlines and hops of rounds of (arrival, first sample, samples); each window takes its time."""
+    ledger = Ledger(1e9 * hop / FS, 1e9 / FS)
+
+    class Takes(Identity):
+        def infer(self, batch):
+            clock.now += round(len(batch) * window_ns)
+            return batch.copy()
+
+    def arriving():
+        for arrived, first, count in rounds:
+            clock.now = max(clock.now, round(arrived))
+            data = np.zeros((1, count), np.float32)
+            yield [Chunk("a", first, data, np.full(count, arrived / 1e9), round(arrived))]
+
+    for message in clean(arriving(), EngineConfig(FS, 4 * hop, hop, lookahead), Takes(), clock):
+        if isinstance(message, Emitted):
+            ledger.note(message, clock.now)
+    ledger.end_burst()
+    return ledger.deadline_misses, ledger.hops
+
+
+@pytest.mark.parametrize(("share", "late"), [(0.2, False), (0.8, False), (1.2, True)])
+def test_a_long_packet_is_one_piece_of_work_with_one_deadline(share, late):
+    """Thirteen hops in a packet, cleaned all at once; each takes a share of the time between two."""
+    hop, packet = 10, 130
+    hop_ns = 1e9 * hop / FS
+    rounds = [(1e12 + (first + packet) * 1e9 / FS, first, packet) for first in range(0, 40 * packet, packet)]
+    misses, hops = misses_of(rounds, hop, 10, share * hop_ns, FakeClock())
+    assert hops > 500
+    assert (misses > hops / 2) if late else (misses == 0)
+
+
+def test_hops_that_gaps_force_out_buy_no_time():
+    """A lost sample behind every eleven, which take five windows: more work than time, and it grows."""
+    hop = 10
+    hop_ns = 1e9 * hop / FS
+    rounds = [(1e12 + (first + 11) * 1e9 / FS, first, 11) for first in range(0, 4800, 12)]
+    clock = FakeClock()
+    misses, hops = misses_of(rounds, hop, 30, 0.3 * hop_ns, clock)
+    assert clock.now - rounds[-1][0] > 20 * hop_ns
+    assert misses > hops / 2
+
+
 def test_more_samples_than_a_block_are_all_counted():
     clock = FakeClock()
-    ledger = Ledger(0)
+    ledger = Ledger(0, 0)
     samples = 4 * (2 * BLOCK + 100)
     config = EngineConfig(FS, 16, 4, 2)
     for message in clean(played(clock, samples), config, Identity(), clock):

@@ -31,7 +31,7 @@ class Tally:
     gaps, gap_samples
         Gaps that left the engine, and the samples that they are long.
     hops, deadline_misses
-        Inferences, and how many of them were done later than the next one was due.
+        Inferences, and how many of them were late, by `engine.ledger.stages.Ledger`.
     """
 
     source_samples: int
@@ -126,8 +126,8 @@ class Account:
     ----------
     info
         Stream as the engine sees it (after resampling).
-    hop_ns
-        Real time between two hops, for the ledger; 0 where there is no pace.
+    hop_ns, sample_ns
+        Real time between two hops, and of a sample, for the ledger; 0 where there is no pace.
 
     Attributes
     ----------
@@ -135,10 +135,10 @@ class Account:
         What the process held after `SETTLED_HOPS` hops; NaN before.
     """
 
-    def __init__(self, info: StreamInfo, hop_ns: float) -> None:
+    def __init__(self, info: StreamInfo, hop_ns: float, sample_ns: float) -> None:
         self._info = info
         self.scorer = Scorer(info.fs, len(info.leads))
-        self.ledger = Ledger(hop_ns)
+        self.ledger = Ledger(hop_ns, sample_ns)
         self.source_samples = self.samples_in = self.samples_out = 0
         self.gaps = self.gap_samples = 0
         self.marks = np.zeros(len(Mark), np.int64)
@@ -174,6 +174,7 @@ class Account:
             `time.perf_counter_ns` when the user asked for the run, for the cold start.
         """
         ledger, total = self.ledger, self.ledger.total
+        ledger.end_burst()
         ledger.settle()
         before, after = self.scorer.result()
         scored = self._info.has_reference and after.count.max() > 0

@@ -63,24 +63,31 @@ class Ledger:
 
     Parameters
     ----------
-    hop_ns
-        Real time between two hops; 0 where no pace is asked for. A hop that is handed over later
-        than this after it could have been begun is a missed deadline.
+    hop_ns, sample_ns
+        Real time between two hops, and of a sample; 0 where no pace is asked for.
 
-    Of hops whose samples arrived together, as after an outage, each could be begun a hop after the one
-    before: what the source held back is not the machine's delay, and one that keeps up with the pace of
-    the signal catches up without missing any.
+    Attributes
+    ----------
+    deadline_misses
+        Hops of bursts that were late. A burst is all that arrived together: a hop of a smooth source, many
+        hops of one that sends long packets or was held up. It is one piece of work, due within the time of
+        the signal that it brings, or of a hop; late, all its hops are.
+
+    A burst that arrives while the one before is worked at begins when that is due: what the source held back
+    is not the machine's delay. Only samples buy time: hops that a gap or the end of a segment forces out,
+    with little in them, buy as little.
     """
 
-    def __init__(self, hop_ns: float) -> None:
-        self.hop_ns = hop_ns
+    def __init__(self, hop_ns: float, sample_ns: float) -> None:
+        self.hop_ns, self.sample_ns = hop_ns, sample_ns
         self._noted: list[tuple[Emitted, int]] = []
         self.stages = {stage: Histogram() for stage in STAGES}
         self.total = Histogram()
         self.hops = 0
         self.deadline_misses = 0
         self.busy_ns = 0
-        self._begun_ns = self._handed_ns = 0.0
+        self._burst_hops = 0
+        self._arrived_ns = self._begun_ns = self._signal_ns = self._handed_ns = 0.0
 
     def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
@@ -89,13 +96,22 @@ class Ledger:
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
         arrived = float(hop.newest_arrived_ns)
-        backlog = arrived < self._handed_ns
-        self._begun_ns = max(arrived, self._begun_ns + self.hop_ns) if backlog else arrived
+        if arrived != self._arrived_ns:
+            self.end_burst()
+            due = self._begun_ns + self._signal_ns
+            self._begun_ns = max(arrived, due) if arrived < self._handed_ns else arrived
+            self._arrived_ns, self._signal_ns = arrived, 0.0
+        self._burst_hops += 1
+        self._signal_ns += message.raw.shape[1] * self.sample_ns
         self._handed_ns = handed_ns
-        if self.hop_ns and handed_ns - self._begun_ns > self.hop_ns:
-            self.deadline_misses += 1
         if len(self._noted) >= BLOCK:
             self.settle()
+
+    def end_burst(self) -> None:
+        """Judge the newest burst, of which nothing more is expected."""
+        if self.hop_ns and self._handed_ns - self._begun_ns > max(self.hop_ns, self._signal_ns):
+            self.deadline_misses += self._burst_hops
+        self._burst_hops = 0
 
     def settle(self) -> None:
         """Sort everything noted so far into the histograms, before they are read."""

@@ -71,7 +71,7 @@ class Changeover:
                 return None
             self._next = raw_to_the_end(asked.config)
             return Takeover("raw", self.failure)
-        missed, self._misses = misses > self._misses, misses
+        missed, self._misses = misses - self._misses, misses
         step = self._ladder.note(missed) if self._ladder else None
         if step is None:
             return None

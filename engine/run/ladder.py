@@ -63,7 +63,7 @@ class Ladder:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._hops: deque[tuple[float, bool]] = deque()
+        self._hops: deque[tuple[float, int]] = deque()
         self._misses = 0
         self._calm_s = CALM_S
         self._since = self._missed = clock()
@@ -71,8 +71,14 @@ class Ladder:
         self.step = Rung.NETWORK
         self.taken = dict.fromkeys(Rung, 0)
 
-    def note(self, missed: bool) -> Rung | None:
-        """Take note of a hop; returns the step to take now, None to stay."""
+    def note(self, missed: int) -> Rung | None:
+        """Take note of a hop; returns the step to take now, None to stay.
+
+        Parameters
+        ----------
+        missed
+            Hops that were found late with it: those of a burst all at once.
+        """
         now = self._clock()
         if missed:
             self._missed = now

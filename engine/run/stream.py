@@ -48,7 +48,7 @@ class StreamRun:
         self.info = resampled_info(source.info, config.fs)
         up, down = ratio(source.info.fs, config.fs)
         self._resampling_s = 0.0 if up == down else Resampler(source.info.fs, config.fs).delay_s
-        self.account = Account(self.info, self.hop_ns)
+        self.account = Account(self.info, self.hop_ns, self.hop_ns / config.hop)
         self.delays = DelayWatch(self.account.ledger, config.fs)
         self.player = player_of(source)
         """What can be held, and given noise; None for a live source."""

@@ -81,10 +81,10 @@ class Lane:
         # Written to now, so that filling them later does not look like a growth of memory.
         self._took = {row: np.full(hops, -1, np.int64) for row in rows}
         self._done = 0
-        self.ledger = Ledger(0)
+        self.ledger = Ledger(0, 0)
         for _ in range(_WARMUP_HOPS):
             self._hop()
-        self.ledger = Ledger(1e9 * self._hop_s)
+        self.ledger = Ledger(1e9 * self._hop_s, 1e9 / config.fs)
 
     def turn(self, hops: int) -> None:
         """Time some hops, then the bare call on their windows."""

@@ -64,7 +64,7 @@ class SoakPatient:
         self.source = FaultySource(player, FaultSettings(kinds, seed + number, FIRST_FAULT_S))
         self.name = self.source.info.source_id
         self.info = resampled_info(self.source.info, config.fs)
-        self.account = Account(self.info, 0.0)
+        self.account = Account(self.info, 0.0, 0.0)
         self.next = 0
         self.problems: list[str] = []
         self._fs = config.fs
