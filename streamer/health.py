@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from streamer.regularise import Counts
+from streamer.pieces import Counts
 from streamer.watchdog import StreamState
 
 
@@ -22,6 +22,8 @@ class StreamHealth:
         Why a stream that is there again cannot be used, in a sentence; empty without one.
     untimed
         Why the delay of its samples is unknown, in a sentence; empty where it is known.
+    counted
+        Why samples are counted whatever their stamps are, in a sentence; empty where stamps are believed.
     """
 
     state: StreamState = StreamState.LIVE
@@ -32,3 +34,4 @@ class StreamHealth:
     counts: Counts = field(default_factory=Counts)
     problem: str = ""
     untimed: str = ""
+    counted: str = ""

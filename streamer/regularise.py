@@ -5,67 +5,28 @@ Numpy only: no clock is read and no network is known here.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.duplicates import Duplicates
+from streamer.pieces import Counts, Piece
 from streamer.stamp_line import StampLine
 
 HOLD_S = 0.15
 """How long samples after a jump of the stamps wait for what may prove the jump wrong."""
+YOUNG_S = 10.0
+"""In so much of a stream long packets wait for the next one instead, which tells how evenly they come."""
 OUTRUN_S = 1.0
 """Indices may run ahead of the arrivals by this much; a jump beyond it is the clock's own."""
 
 Moved = Callable[[], float | None]
 
+_PACKETS = 1.5
 _REMEMBERED_HOLES = 16
 _COMPARED_S = 0.1  # two comparisons of a clock differ by less; one that was set, by more
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """Consecutive samples of a stream.
-
-    Parameters
-    ----------
-    start
-        Index of the first.
-    rows
-        Values as they came, shape (samples, channels).
-    stamps
-        Of the source's clock, in seconds, shape (samples,).
-    arrived_ns
-        When they came.
-    """
-
-    start: int
-    rows: NDArray[Any]
-    stamps: NDArray[np.float64]
-    arrived_ns: int
-
-    @property
-    def stop(self) -> int:
-        """Index of the first sample after these."""
-        return self.start + len(self.rows)
-
-
-@dataclass
-class Counts:
-    """What was not as it should be, in samples (jumps and gaps: in events)."""
-
-    gaps: int = 0
-    gap_samples: int = 0
-    duplicates: int = 0
-    """Came again, with the same stamp and the same values: dropped."""
-    reordered: int = 0
-    """Came after younger ones, and were put back in their place."""
-    late: int = 0
-    """Came when their place had been reported as a gap: dropped, the gap stands."""
-    clock_jumps: int = 0
-    """The source's clock was set; the count of samples goes on."""
 
 
 class Regulariser:
@@ -99,6 +60,16 @@ class Regulariser:
         self._moved: Moved = lambda: None
         self._holes: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_HOLES)
         self._held: list[Piece] = []
+
+    @property
+    def due(self) -> float:
+        """Stamp by which counting expects the next sample."""
+        return float(self._line.next(1)[0])
+
+    @property
+    def period(self) -> float:
+        """Seconds between two samples by the device's clock, as learnt so far."""
+        return self._line.period
 
     @property
     def holds(self) -> bool:
@@ -144,10 +115,34 @@ class Regulariser:
         self._arrived_ns = arrived_ns
         return pieces + self.release(arrived_ns)
 
+    def count(
+        self, stamps: NDArray[np.float64], rows: NDArray[Any], arrived_ns: int, missing: int
+    ) -> list[Piece]:
+        """Take samples as `push` does, but place them by counting alone; none may be held.
+
+        Parameters
+        ----------
+        missing
+            How many samples are missing before these.
+        """
+        if missing:
+            self._leave_gap(missing)
+        self._line.set(float(stamps[0]))
+        self._arrived_ns = arrived_ns
+        return [self._accept(Piece(0, rows, stamps, arrived_ns), follow=False)]
+
+    def go_by_count(self) -> list[Piece]:
+        """Held samples, placed by counting: the stamps are not believed any more."""
+        return self._let_go(follow=False)
+
     def release(self, now_ns: int) -> list[Piece]:
         """Held samples whose time has come, now that it is `now_ns`."""
-        due = self._held and now_ns - self._held[0].arrived_ns >= HOLD_S * 1e9
-        return self._settle() if due else []
+        if not self._held:
+            return []
+        hold_s = HOLD_S
+        if self._line.passed_s < YOUNG_S:
+            hold_s = max(HOLD_S, _PACKETS * len(self._held[0].rows) * self._line.period)
+        return self._settle() if now_ns - self._held[0].arrived_ns >= hold_s * 1e9 else []
 
     def flush(self) -> list[Piece]:
         """Held samples at once: nothing more is expected."""

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.arrival_line import ArrivalLine
+from streamer.arrival_stamps import ArrivalStamps
 from streamer.chunk import Chunk, StreamInfo
 from streamer.effective_rate import EffectiveRate
 from streamer.errors import InputError
 from streamer.health import StreamHealth
-from streamer.regularise import Moved, Piece, Regulariser
+from streamer.pieces import Piece
+from streamer.regularise import Moved, Regulariser
 from streamer.stated_rate import WRONG, other_rate, plain_rate
 from streamer.watchdog import StreamState, Watchdog
 
@@ -19,12 +22,18 @@ CHECKED_S = 2.0
 """Signal over which the rate is checked at a time."""
 _MOST = 4
 """So many times as many samples are the end of it too: stamps may stand still."""
+COUNTED = (
+    "the stamps say when samples were delivered, not when they were taken: samples are counted, and a loss "
+    "is found some seconds late, and only of a packet or more"
+)
+"""Said of a source that stamps on arrival."""
 
 
 class StampedStream:
     """One stream whose samples carry stamps of their device, and how it is doing.
 
-    `Regulariser` finds the samples' indices, `Watchdog` the state, `EffectiveRate` the true rate.
+    `Regulariser` finds the samples' indices, `Watchdog` the state, `EffectiveRate` the true rate. Where
+    `ArrivalStamps` finds that stamps are made on arrival, `ArrivalLine` takes their place.
 
     Parameters
     ----------
@@ -53,6 +62,9 @@ class StampedStream:
         self._order = Regulariser(fs)
         self._watchdog = Watchdog(clock)
         self._rate = EffectiveRate(fs)
+        self._arrival_stamps = ArrivalStamps(fs)
+        self._arrival_line = ArrivalLine(fs, self._rate)
+        self._counts = False  # from the second packet on of a connection whose stamps are made on arrival
         self._heard: list[NDArray[np.float64]] = []
         self._other: float | None = None
         self.untimed = ""
@@ -88,6 +100,7 @@ class StampedStream:
             self._order.counts,
             self.problem,
             self.untimed,
+            COUNTED if self._arrival_stamps.found else "",
         )
 
     def push(self, stamps: NDArray[np.float64], rows: NDArray[Any], arrived_ns: int) -> list[Chunk]:
@@ -100,7 +113,22 @@ class StampedStream:
         """
         self._watchdog.fed()
         self._check_rate(stamps)
-        return self._chunks(self._order.push(stamps, rows, arrived_ns))
+        finite = stamps[np.isfinite(stamps)]
+        if finite.size:
+            self._arrival_stamps.note(finite, arrived_ns, self._order.period)
+        if not self._arrival_stamps.found:
+            return self._chunks(self._order.push(stamps, rows, arrived_ns))
+        if not self._counts:
+            # A new connection begins by its stamps.
+            self._counts = True
+            pieces = self._order.push(stamps, rows, arrived_ns) + self._order.go_by_count()
+            self._arrival_line.begin(self._order.due)
+            return self._chunks(pieces)
+        placed, missing = self._arrival_line.take(stamps, arrived_ns)
+        pieces = self._order.count(placed, rows, arrived_ns, missing)
+        if finite.size:
+            self._rate.add(float(finite[-1]), self._order.next)
+        return self._chunks(pieces)
 
     def _check_rate(self, stamps: NDArray[np.float64]) -> None:
         """Check `CHECKED_S` of stamps at a time: twice another rate is a device that was switched over."""
@@ -135,6 +163,8 @@ class StampedStream:
     def resume(self, moved: Moved = lambda: None) -> None:
         """Expect the next packet from a new connection, behind a gap; as `Regulariser.resume`."""
         self._order.resume(moved)
+        self._arrival_stamps.restart()
+        self._counts = False
         self._rate.restart()
         self._heard = []
 
@@ -153,6 +183,7 @@ class StampedStream:
             self._jumped()
         chunks = []
         for piece in pieces:
-            self._rate.add(float(piece.stamps[-1]), piece.stop)
+            if not self._arrival_stamps.found:
+                self._rate.add(float(piece.stamps[-1]), piece.stop)
             chunks.append(self._to_chunk(piece))
         return chunks

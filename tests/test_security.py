@@ -29,11 +29,11 @@ from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.lsl.inlet import MOST_CHANNELS, Inlet
 from streamer.lsl.network import LslStream
+from streamer.pieces import Counts
 from streamer.plain import plain
 from streamer.records.find import find_record
 from streamer.records.header import MOST_VALUES, check_header
 from streamer.records.record import read_record
-from streamer.regularise import Counts
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(

@@ -275,6 +275,6 @@ class StreamRun:
             effective_rate_hz=health.effective_fs_hz,
             ppm=health.ppm,
             counts=health.counts,
-            notes=[*self.source.info.notes, *filter(None, [health.untimed])],
+            notes=[*self.source.info.notes, *filter(None, [health.untimed, health.counted])],
             problem=health.problem,
         )

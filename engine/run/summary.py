@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from engine.ledger.account import Figures, Tally
 from engine.run.ladder import LadderFigures
 from streamer.faults.schedule import FaultFigures
-from streamer.regularise import Counts
+from streamer.pieces import Counts
 
 SCHEMA = 2
 """Number of the layout: it rises when a figure moves, or goes."""

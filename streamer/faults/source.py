@@ -12,7 +12,7 @@ from streamer.faults.schedule import DRIFT_PPM, RATE_ERROR, Event, FaultLog, Fau
 from streamer.faults.signal import SignalFaults
 from streamer.health import StreamHealth
 from streamer.noise import NoiseSettings
-from streamer.regularise import Piece
+from streamer.pieces import Piece
 from streamer.source import Player, Source
 from streamer.stamped import StampedStream
 from streamer.watchdog import StreamState
@@ -85,6 +85,7 @@ class FaultySource:
             sample_age_s=max(own.sample_age_s, inner.sample_age_s),
             problem=own.problem or inner.problem,
             untimed=inner.untimed,
+            counted=own.counted or inner.counted,
         )
 
     def set_noise(self, settings: NoiseSettings) -> None:

@@ -14,7 +14,8 @@ from streamer.lsl.inlet import HIGHEST_HZ, LOWEST_HZ, Inlet
 from streamer.lsl.network import PREFERRED_TYPES, LslStream, Network, Wanted, find_stream
 from streamer.lsl.settings import LslSettings
 from streamer.noise import NoiseSettings
-from streamer.regularise import HOLD_S, Piece
+from streamer.pieces import Piece
+from streamer.regularise import HOLD_S
 from streamer.settings import SourceSettings
 from streamer.source_kind import LiveKind, Stopped
 from streamer.stamped import StampedStream
