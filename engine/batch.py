@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from engine.infer import MAX_ROWS
 from engine.messages import Gap, Hop
@@ -9,6 +10,13 @@ from engine.ready_windows import Clock
 
 HOLD_SHARE = 0.1
 """Share of a hop that a window may wait for those of other streams: 4 ms at 40 ms."""
+
+
+class Gathers(Protocol):
+    """Stands between the windows that are ready and the network."""
+
+    def gather(self, rounds: Iterable[list[Hop | Gap]]) -> Iterator[list[Hop | Gap]]:
+        """Rounds of ready windows, joined or marked, in the order in which they came."""
 
 
 class Batcher:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from engine.backends.base import AnyBackend, keeps_state
-from engine.batch import Batcher
+from engine.batch import Gathers
 from engine.config import EngineConfig
 from engine.guard.limits import UNMEASURED, Limits
 from engine.guard.stage import StandIn, guard
@@ -26,7 +26,7 @@ def clean(
     config: EngineConfig,
     backend: AnyBackend,
     clock: Clock = time.perf_counter_ns,
-    batcher: Batcher | None = None,
+    batcher: Gathers | None = None,
     *,
     limits: Limits = UNMEASURED,
     guarded: bool = True,
@@ -71,7 +71,7 @@ def unguarded(
     config: EngineConfig,
     backend: AnyBackend,
     clock: Clock = time.perf_counter_ns,
-    batcher: Batcher | None = None,
+    batcher: Gathers | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Like `clean`, before the guard: for measurements only."""
     windows = ready_windows(rounds, config, clock)

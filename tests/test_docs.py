@@ -22,7 +22,7 @@ from docs_tools import PAGES, ROOT, Block, blocks_of, commands_of, run_command, 
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
-from ecg_stream import app, main
+from ecg_stream.command_line import app, main
 from engine.backends import BACKENDS
 from engine.commands.old_spellings import new_spelling
 from models.registry import SYSTEMS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ecg_stream import commands
+from ecg_stream.command_line import commands
 from engine.lab.evaluate.frontier import FrontierSettings, frontier
 from engine.lab.evaluate.report import interval, markdown, summarise, write_report
 from engine.lab.evaluate.scores import Heard, Score

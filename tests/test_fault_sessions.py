@@ -11,7 +11,7 @@ from job_tools import job_of
 from test_recording import no_file_larger_than, parts
 from typer.testing import CliRunner
 
-import ecg_stream
+from ecg_stream import command_line
 from engine.lab.soak.day import SoakSettings, soak
 from engine.messages import Cleaned
 from engine.run.session import Session
@@ -146,6 +146,6 @@ def test_a_soak_that_cannot_be_is_refused(wrong):
 
 
 def test_help_names_every_fault():
-    shown = CliRunner().invoke(ecg_stream.app, ["--help-all"], env={"COLUMNS": "200"}).stdout
+    shown = CliRunner().invoke(command_line.app, ["--help-all"], env={"COLUMNS": "200"}).stdout
     for word in ("--faults", "lead-off", "disconnect", "--rotate", "soak"):
         assert word in shown

@@ -14,7 +14,7 @@ import wfdb
 from fault_tools import FUZZ
 from soak_tools import note_result
 
-import ecg_stream
+from ecg_stream import command_line
 from engine.run.session import Session
 from gui.commands import play_terminal
 from streamer.errors import InputError
@@ -290,7 +290,7 @@ def refuse(monkeypatch, capsys, tmp_path):
     def run(words):
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as ended:
-            ecg_stream.main()
+            command_line.main()
         said = capsys.readouterr()
         assert ended.value.code == 2, (words, ended.value.code, said)
         assert said.err.startswith("ecg-stream: "), (words, said)

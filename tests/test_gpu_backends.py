@@ -14,7 +14,7 @@ from engine_tools import Identity
 from fake_gpu import FakeCudaGraph, fake_torch_cuda
 from typer.testing import CliRunner
 
-import ecg_stream
+from ecg_stream import command_line
 from engine.backends import choose_backend, cuda, open_backend, why_not
 from engine.backends.adapters import adapt
 from engine.backends.base import Runtime
@@ -549,7 +549,7 @@ def test_a_check_is_printed_with_its_refusals_and_goals(monkeypatch, tmp_path):
 
 def command(*arguments):
     """Outcome of a command: what it printed, or the InputError that `main` turns into exit status 2."""
-    front = ecg_stream.app if arguments[0].startswith("-") else ecg_stream.commands
+    front = command_line.app if arguments[0].startswith("-") else command_line.commands
     result = CliRunner().invoke(front, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit | InputError):
         raise result.exception

@@ -545,7 +545,7 @@ def test_sources_are_listed_in_order_and_say_what_they_are(tmp_path, monkeypatch
 def test_the_front_door_and_the_view_model_need_no_qt():
     code = (
         "import sys; sys.modules['PyQt6'] = None; sys.modules['pyqtgraph'] = None\n"
-        "import ecg_stream, gui.monitor, gui.bridge, gui.traces.sweep, gui.trace_buffer, gui.calibration\n"
-        "import gui.display, gui.lanes, gui.theme, gui.vitals, gui.view_options\n"
+        "import ecg_stream.command_line, gui.monitor, gui.bridge, gui.traces.sweep, gui.trace_buffer\n"
+        "import gui.calibration, gui.display, gui.lanes, gui.theme, gui.vitals, gui.view_options\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=os.environ)

@@ -11,7 +11,7 @@ import pytest
 from engine_tools import FS, Identity
 from typer.testing import CliRunner
 
-import ecg_stream
+from ecg_stream import command_line
 from engine.config import EngineConfig
 from engine.lab.profile import hops as profile
 from engine.lab.profile import machine
@@ -349,7 +349,7 @@ def test_others_are_what_the_machine_does_without_us(monkeypatch):
 
 def command(*arguments):
     """A command in this process: what it came to, what it printed, and how it was refused."""
-    return CliRunner().invoke(ecg_stream.commands, ["profile", *map(str, arguments)])
+    return CliRunner().invoke(command_line.commands, ["profile", *map(str, arguments)])
 
 
 def test_the_command_leaves_figures_and_a_picture(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from job_tools import job_of
 from PyQt6.QtCore import QSettings, Qt
 
-import ecg_stream
+from ecg_stream import command_line
 from gui.main_window import MainWindow
 from gui.settings import Settings
 from streamer import found
@@ -137,7 +137,7 @@ def opened(monkeypatch):
 
     def run(*options):
         with pytest.raises(Opened) as asked:
-            ecg_stream.app(list(options), standalone_mode=False)
+            command_line.app(list(options), standalone_mode=False)
         return asked.value.args
 
     return run

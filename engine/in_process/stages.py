@@ -1,0 +1,208 @@
+"""One segment of a signal through all stages of the engine, at the rate of whoever pushes it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends import open_backend
+from engine.backends.base import AnyBackend
+from engine.config import EngineConfig
+from engine.guard.limits import Limits, limits_of
+from engine.guard.stage import guard
+from engine.in_process.pieces import in_pieces
+from engine.in_process.pushed import Pushed
+from engine.marks import Mark, Reason
+from engine.messages import Emitted, Gap, Hop
+from engine.pipeline import rehearse, unguarded
+from models.registry import load_card
+from models.spec import ClassicalSpec
+from streamer.chunk import Chunk, Samples, StreamInfo
+from streamer.errors import InputError
+from streamer.records.record import LOWEST_HZ
+from streamer.resample import Resampler, ratio, resample
+
+_NAME = "pushed"
+_ROUND_ENDS = Gap("", 0, 0)
+"""Follows what a round made ready; no stream has this name."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A network or classical system that is open, and how it is run.
+
+    Parameters
+    ----------
+    config
+        By which the guard judges, and by which samples leave.
+    called
+        By which the network is called: a longer hop makes the same of a signal that is there already.
+    """
+
+    backend: AnyBackend
+    config: EngineConfig
+    called: EngineConfig
+    limits: Limits
+
+
+def open_system(model: str, lookahead_ms: float | None, hop_ms: float, *, waits: bool) -> System:
+    """Load a network for ONNX Runtime on one CPU thread, or a classical system for numpy.
+
+    Parameters
+    ----------
+    lookahead_ms
+        None is the one that suits: the longest where nobody waits, else the network's own.
+    waits
+        Somebody waits for each sample, so the network is called for every hop.
+
+    Raises
+    ------
+    InputError
+        If there is no such system, or it cannot have these settings.
+    """
+    card = load_card(model)
+    spec = card.spec
+    classical = isinstance(spec, ClassicalSpec)
+    steps = None if isinstance(spec, ClassicalSpec) else spec.steps
+    if lookahead_ms is None:
+        lookahead_ms = 1000 * steps.lookahead / spec.fs if steps and not waits else spec.lookahead_ms
+    config = called = EngineConfig.of(spec, lookahead_ms, hop_ms)
+    if steps and not waits:
+        longest = min(steps.longest, config.window - config.lookahead)
+        whole = lcm(config.hop, steps.multiple)
+        called = replace(config, hop=max(config.hop, longest - longest % whole))
+    backend = open_backend("auto" if classical else "onnx", card)
+    rehearse(backend, called)
+    return System(backend, config, called, limits_of(card))
+
+
+def check_rate(fs: float) -> None:
+    """Refuse a rate, Hz, at which nothing can be cleaned."""
+    if not (np.isfinite(fs) and fs >= LOWEST_HZ):
+        raise InputError(f"fs is {fs:g} Hz; allowed: {LOWEST_HZ:g} Hz and more")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Consecutive samples that leave: mV, `Mark` and `Reason`, all of shape (leads, samples)."""
+
+    data: Samples
+    marks: NDArray[np.uint8]
+    reasons: NDArray[np.uint8]
+
+
+class Stages:
+    """Cleans one segment: what went in comes out, once, in order, at the same rate and of the same length.
+
+    Parameters
+    ----------
+    fs
+        Rate of the samples, Hz.
+    leads
+        How many there are.
+    """
+
+    def __init__(self, fs: float, leads: int, system: System) -> None:
+        check_rate(fs)
+        self._leads, self._system = leads, system
+        there = system.config.fs
+        self._up, self._down = ratio(fs, there)
+        self._resampled = self._up != self._down
+        self.delay_s = system.config.delay_s
+        """How long a sample waits: look-ahead + hop + the delays of both resamplers."""
+        if self._resampled:
+            self._in, self._out = self._at_rate(fs, there), self._at_rate(there, fs)
+            self.delay_s += Resampler(fs, there).delay_s + Resampler(there, fs).delay_s
+        self._engine = Pushed(self._clean, lambda message: message is _ROUND_ENDS)
+        self._taken = self._given = 0
+        # Marks and reasons at the rate of the network that samples which have not left yet may need.
+        self._said = self._no_words = np.empty((2, leads, 0), np.uint8)
+        self._said_from = 0
+        self._no_data = np.empty((leads, 0), np.float32)
+
+    def _at_rate(self, fs_in: float, fs_out: float) -> Pushed[Chunk, Chunk]:
+        names = tuple(str(number) for number in range(self._leads))
+        info = StreamInfo(fs_in, names, _NAME, _NAME)
+        return Pushed(lambda chunks: resample(chunks, info, fs_out), lambda chunk: not chunk.data.shape[1])
+
+    def _clean(self, chunks: Iterator[Chunk]) -> Iterator[Emitted | Gap]:
+        system = self._system
+        rounds = ([chunk] for chunk in chunks)
+        messages = unguarded(rounds, system.called, system.backend, _no_time, _RoundEnds())
+        if system.called != system.config:
+            messages = in_pieces(messages, system.called, system.config)
+        return guard(messages, system.config, system.limits)
+
+    def push(self, data: Samples) -> Part:
+        """Take samples, (leads, samples) mV with NaN where one is missing; give what can leave by now."""
+        if not data.shape[1]:
+            return self._left([])
+        chunk = _chunk(self._taken, data)
+        self._taken = chunk.stop
+        chunks = self._in.push([chunk, _nothing(chunk)]) if self._resampled else [chunk]
+        return self._left([message for chunk in chunks for message in self._engine.push([chunk])])
+
+    def end(self) -> Part:
+        """Give what is still inside; nothing can be pushed afterwards."""
+        chunks = self._in.end() if self._resampled else []
+        messages = [message for chunk in chunks for message in self._engine.push([chunk])]
+        return self._left([*messages, *self._engine.end()], last=True)
+
+    def _left(self, messages: list[Emitted | Gap], *, last: bool = False) -> Part:
+        """Messages at the rate of the samples that were pushed."""
+        emitted = [message for message in messages if isinstance(message, Emitted)]
+        data = np.concatenate([self._no_data, *(message.cleaned for message in emitted)], axis=1)
+        said = np.concatenate([self._no_words, *(_said(message) for message in emitted)], axis=2)
+        if self._resampled:
+            chunks = []
+            if data.shape[1]:
+                chunk = _chunk(self._said_from + self._said.shape[2], data)
+                chunks = self._out.push([chunk, _nothing(chunk)])
+            if last:
+                chunks += self._out.end()
+            self._said = np.concatenate([self._said, said], axis=2)
+            data = np.concatenate([self._no_data, *(chunk.data for chunk in chunks)], axis=1)
+            # What lies beyond the last sample came of rounding the number of samples up.
+            data = data[:, : self._taken - self._given]
+            said = self._nearest(data.shape[1])
+            said[:, np.isnan(data)] = np.array([Mark.MISSING, Reason.NO_INPUT], np.uint8)[:, None]
+        self._given += data.shape[1]
+        return Part(data, *said)
+
+    def _nearest(self, count: int) -> NDArray[np.uint8]:
+        """Mark and reason that lie nearest to each of the samples that leave now."""
+        index = np.arange(self._given, self._given + count + 1)
+        at = (2 * index * self._up + self._down) // (2 * self._down) - self._said_from
+        chosen = self._said[:, :, np.minimum(at[:-1], self._said.shape[2] - 1)]
+        done = min(int(at[-1]), self._said.shape[2])
+        self._said, self._said_from = self._said[:, :, done:], self._said_from + done
+        return chosen
+
+
+class _RoundEnds:
+    """Says after each round that it is over."""
+
+    def gather(self, rounds: Iterable[list[Hop | Gap]]) -> Iterator[list[Hop | Gap]]:
+        for ready in rounds:
+            yield [*ready, _ROUND_ENDS]
+
+
+def _no_time() -> int:
+    """Nobody measures, and no answer is late: the same samples always get the same marks."""
+    return 0
+
+
+def _chunk(start: int, data: Samples) -> Chunk:
+    return Chunk(_NAME, start, data, np.zeros(data.shape[1]), 0)
+
+
+def _nothing(after: Chunk) -> Chunk:
+    """An empty chunk: stages pass it on when they are done with the one before."""
+    return _chunk(after.stop, after.data[:, :0])
+
+
+def _said(message: Emitted) -> NDArray[np.uint8]:
+    reasons = np.zeros_like(message.marks) if message.reasons is None else message.reasons
+    return np.stack([message.marks, reasons])
