@@ -36,7 +36,7 @@ def main() -> None:
     job = Job((source,), clean, save=Path(sys.argv[1]), ladder=options.get("ladder", False))
     session = Session(job)
     judge = Judge((LOOKAHEAD_MS + HOP_MS) / 1000)
-    stopped = threading.Event()
+    stopped, telling = threading.Event(), threading.Lock()
     said = {"state": ""}
     load = {"call_s": 0.0}
     memory: list[float] = []
@@ -49,7 +49,9 @@ def main() -> None:
     FilterRuntime.run = starved
 
     def tell(**what: object) -> None:
-        print(json.dumps(what), flush=True)
+        # Two threads tell: `print` writes a line and its end apart, and so mixes theirs.
+        with telling:
+            print(json.dumps(what), flush=True)
 
     def obey() -> None:
         for line in sys.stdin:
