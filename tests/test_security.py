@@ -27,7 +27,7 @@ from models import registry
 from models.registry import DEFAULT_NETWORK, load_card
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
-from streamer.lsl.inlet import MOST_CHANNELS, Inlet
+from streamer.lsl.inlet import MOST_CHANNELS, Connection
 from streamer.lsl.network import LslStream
 from streamer.pieces import Counts
 from streamer.plain import plain
@@ -115,7 +115,7 @@ def test_a_stream_of_a_million_channels_is_refused_before_its_buffer_is_made():
     for channels in (0, MOST_CHANNELS + 1, 10**9):
         stream = LslStream("x", "ECG", 250.0, channels, "id", "uid", "host", False, None)
         with pytest.raises(InputError, match=f"has {channels} channels; allowed: 1 to {MOST_CHANNELS}"):
-            Inlet(stream, None, None, None)
+            Connection(stream)
 
 
 # Names on screens

@@ -155,7 +155,9 @@ class StreamRun:
         yield Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
 
     def note_state(self) -> None:
-        """Tell the sinks when the source's state has changed."""
+        """Tell the sinks when the source's state has changed; to be called often."""
+        if self.outlet:
+            self.outlet.repeat()
         state = self.source.health.state
         if state is self._state:
             return

@@ -18,6 +18,9 @@ from streamer.plain import plain
 from streamer.watchdog import StreamState
 
 EVENTS_SUFFIX = "-events"
+REPEAT_S = 5.0
+"""So often those who listen are told how things stand."""
+_LOOK_S = 0.2
 _BUFFERED_S = 60
 _LINGER_S = 0.2
 
@@ -30,7 +33,10 @@ class LslOutlet:
     tells. Samples of a gap are not sent. An event is a JSON object:
     ``{"event": "state", "state": "LOST"}``, ``{"event": "gap", "start": 360, "stop": 433}`` or
     ``{"event": "bypassed", "start": 720, "reasons": {"II": "lead off"}}``, where from a sample on
-    something else leaves than before (a `Mark` by name); in samples of the cleaned stream.
+    something else leaves than before (a `Mark` by name); in samples of the cleaned stream. Whoever begins
+    to listen later has missed these: ``{"event": "current", "state": "LOST", "mark": "bypassed",
+    "reasons": {"II": "lead off"}, "step": ""}`` tells how things stand, as soon as the first one listens and
+    every `REPEAT_S` as long as one does. liblsl tells whether anybody listens, not how many do.
 
     Parameters
     ----------
@@ -57,6 +63,9 @@ class LslOutlet:
         pylsl = load_pylsl()
         self._fs, self._leads = info.fs, info.leads
         self._verdict: Verdict | None = None
+        self._state = self._step = ""
+        self._heard = False
+        self._looked_s = self._repeated_s = float("-inf")
         source_id = f"{OWN_OUTPUT}{name}/{info.source_id}"
         signal = pylsl.StreamInfo(name, "ECG", len(info.leads), info.fs, pylsl.cf_float32, source_id)
         channels = signal.desc().append_child("channels")
@@ -132,10 +141,26 @@ class LslOutlet:
 
     def note_state(self, state: StreamState) -> None:
         """Publish a new state of the source, stamped with now."""
-        self._tell(time.perf_counter(), event="state", state=str(state))
+        self._state = str(state)
+        self._tell(time.perf_counter(), event="state", state=self._state)
+
+    def repeat(self) -> None:
+        """Publish how things stand, where it is time; to be called often, and never blocks."""
+        now = time.perf_counter()
+        if now - self._looked_s < _LOOK_S:
+            return
+        self._looked_s = now
+        heard, self._heard = self._heard, self._events.have_consumers()
+        if not self._heard or (heard and now - self._repeated_s < REPEAT_S):
+            return
+        self._repeated_s = now
+        mark = self._verdict[0].name.lower() if self._verdict else ""
+        reasons = explain(self._verdict, self._leads) if self._verdict else {}
+        self._tell(now, event="current", state=self._state, mark=mark, reasons=reasons, step=self._step)
 
     def note_step(self, step: str, why: str) -> None:
         """Publish that something else cleans, stamped with now."""
+        self._step = step
         self._tell(time.perf_counter(), event="step", step=step, why=why)
 
     def _tell(self, stamp: float, **event: str | int | dict[str, str]) -> None:

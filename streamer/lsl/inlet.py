@@ -14,7 +14,7 @@ from streamer.chunk import Samples
 from streamer.errors import InputError
 from streamer.lsl.clock import Measured, SenderClock
 from streamer.lsl.metadata import pick_leads, read_channels
-from streamer.lsl.network import LslStream, full_info, load_pylsl
+from streamer.lsl.network import LslStream, load_pylsl
 from streamer.plain import plain
 
 LOWEST_HZ, HIGHEST_HZ = 100.0, 16_384.0
@@ -27,6 +27,12 @@ stamps."""
 _MOST_BYTES = 1 << 29
 """Wide and fast streams are buffered for less: 1024 channels at 16 384 Hz for 5 s."""
 
+ANSWER_S = 10.0
+"""For so long a connection waits for the stream's description."""
+
+_WITH_MISSING = (np.int16, np.int32, np.int64)
+"""Types whose smallest value no converter gives: there it stands for a missing sample, as in WFDB. The 256
+values of int8 are all values."""
 _LARGEST_PULL = 4096
 _CORRECTION_S = 5.0  # between two looks at the sender's clock; liblsl measures it in the background
 _FIRST_CORRECTION_S = 2.0
@@ -36,37 +42,82 @@ _SAME_HOST_S = 0.1  # largest offset that a busy machine measures to its own clo
 _CLOCK_READINGS = 9
 
 
-class Inlet:
-    """An open inlet; samples are asked for by `subscribe`.
+class NoAnswer(InputError):
+    """The network announces an outlet that does not say what it sends; it may do so later."""
+
+
+class Connection:
+    """A connection to an outlet that has yet to say what it sends, which may take seconds.
 
     liblsl is told neither to correct or smooth stamps nor to reconnect: it would do so without telling.
 
+    Raises
+    ------
+    InputError
+        If the stream cannot be used.
+    """
+
+    def __init__(self, stream: LslStream) -> None:
+        _check_usable(stream)
+        self.stream = stream
+        self.inlet: Any = load_pylsl().StreamInlet(
+            stream.handle, max_buflen=buffer_s(stream), recover=False, as_numpy=True
+        )
+        self._until = time.perf_counter() + ANSWER_S
+
+    def description(self, wait_s: float) -> Any:
+        """The stream's `pylsl.StreamInfo` with its metadata, once it has come; None before.
+
+        Asking again goes on waiting for the same answer.
+
+        Raises
+        ------
+        NoAnswer
+            If the outlet has gone, or has said nothing for `ANSWER_S`; another connection may help.
+        """
+        pylsl = load_pylsl()
+        try:
+            return self.inlet.info(wait_s)
+        except pylsl.util.TimeoutError:
+            if time.perf_counter() < self._until:
+                return None
+        except pylsl.util.LostError:
+            pass
+        raise NoAnswer(f"LSL stream {self.stream} does not answer; is its program still running?")
+
+
+class Inlet:
+    """An open inlet; samples are asked for by `subscribe`.
+
     Parameters
     ----------
+    connection, info
+        To the outlet, and how it describes its stream.
     leads, unit, scale
         As for `streamer.lsl.metadata.pick_leads`.
 
     Raises
     ------
     InputError
-        If the stream cannot be used, or does not answer.
+        If the stream cannot be used.
     """
 
     def __init__(
-        self, stream: LslStream, leads: tuple[str, ...] | None, unit: str | None, scale: float | None
+        self,
+        connection: Connection,
+        info: Any,
+        leads: tuple[str, ...] | None,
+        unit: str | None,
+        scale: float | None,
     ) -> None:
-        _check_usable(stream)
-        self.stream = stream
-        self._inlet = load_pylsl().StreamInlet(
-            stream.handle, max_buflen=buffer_s(stream), recover=False, as_numpy=True
-        )
-        info = full_info(self._inlet)
-        if info is None:
-            raise InputError(f"LSL stream {stream} does not answer; is its program still running?")
+        stream = self.stream = connection.stream
+        self._inlet = connection.inlet
         self.leads = pick_leads(read_channels(info), leads, unit, scale)
         self._columns = np.array(self.leads.columns)
         self._scale = self.leads.millivolts[:, None]
-        self._buffer = np.empty((_LARGEST_PULL, stream.channels), self._inlet.np_dtype)
+        kind = np.dtype(self._inlet.np_dtype)
+        self._missing = np.iinfo(kind).min if kind in _WITH_MISSING else None
+        self._buffer = np.empty((_LARGEST_PULL, stream.channels), kind)
         self.clock = SenderClock(self._measure)
         self._look(_FIRST_CORRECTION_S)
 
@@ -96,8 +147,11 @@ class Inlet:
         return rows.copy(), stamps
 
     def millivolts(self, rows: NDArray[Any]) -> Samples:
-        """Leads of pulled values, (leads, samples)."""
-        scaled: Samples = (rows[:, self._columns].T * self._scale).astype(np.float32)
+        """Leads of pulled values, (leads, samples); NaN where one is missing."""
+        taken = rows[:, self._columns].T
+        scaled: Samples = (taken * self._scale).astype(np.float32)
+        if self._missing is not None:
+            scaled[taken == self._missing] = np.nan
         return scaled
 
     def our_time(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from streamer.chunk import Chunk, StreamInfo
 from streamer.console.installed import why_missing
 from streamer.errors import InputError
 from streamer.health import StreamHealth
-from streamer.lsl.inlet import HIGHEST_HZ, LOWEST_HZ, Inlet
+from streamer.lsl.inlet import HIGHEST_HZ, LOWEST_HZ, Connection, Inlet, NoAnswer
 from streamer.lsl.network import PREFERRED_TYPES, LslStream, Network, Wanted, find_stream
 from streamer.lsl.settings import LslSettings
 from streamer.noise import NoiseSettings
@@ -42,11 +43,15 @@ class LslSource:
         Signal after which to end, gaps included; None never ends.
     stopped
         Asked while waiting for the stream.
+    stream
+        The stream that is meant, where it has been found already.
 
     Raises
     ------
     InputError
         If there is no such stream, more than one, or one that cannot be used.
+    NoAnswer
+        If it is there, but does not say what it sends; with `LslSettings.wait` only where `stream` is given.
     KeyboardInterrupt
         If `stopped` before there was one.
     """
@@ -59,11 +64,12 @@ class LslSource:
         leads: tuple[str, ...] | None = None,
         seconds: float | None = None,
         stopped: Stopped = lambda: False,
+        stream: LslStream | None = None,
     ) -> None:
         self._settings, self._wanted_leads = settings, leads
-        wanted = Wanted(settings.stream_name, settings.stream_type, settings.source_id)
-        stream = find_stream(wanted, None if settings.wait else settings.timeout, stopped)
-        self._inlet = self._open(stream)
+        self._inlet = self._find(stopped) if stream is None else self._connect(stream, stopped)
+        stream = self._inlet.stream
+        self._coming: Connection | None = None  # to a stream that is there again
         self._fs = self._true_rate(stream)
         self.info = StreamInfo(
             self._fs,
@@ -77,8 +83,28 @@ class LslSource:
         self._stream = StampedStream(self.info, self._fs, self._chunk, self._judge)
         self._newest = (0.0, 0)  # stamp and arrival of the newest sample
 
-    def _open(self, stream: LslStream) -> Inlet:
-        return Inlet(stream, self._wanted_leads, self._settings.unit, self._settings.scale)
+    def _find(self, stopped: Stopped) -> Inlet:
+        """Find the stream that is meant, and connect to it."""
+        settings = self._settings
+        wanted = Wanted(settings.stream_name, settings.stream_type, settings.source_id)
+        while True:
+            stream = find_stream(wanted, None if settings.wait else settings.timeout, stopped)
+            try:
+                return self._connect(stream, stopped)
+            except NoAnswer:
+                if not settings.wait:
+                    raise
+
+    def _connect(self, stream: LslStream, stopped: Stopped) -> Inlet:
+        """Connect to a stream, and wait until it has said what it sends."""
+        connection = Connection(stream)
+        while (info := connection.description(TICK_S)) is None:
+            if stopped():
+                raise KeyboardInterrupt
+        return self._open(connection, info)
+
+    def _open(self, connection: Connection, info: Any) -> Inlet:
+        return Inlet(connection, info, self._wanted_leads, self._settings.unit, self._settings.scale)
 
     def _true_rate(self, stream: LslStream) -> float:
         """The stated rate, or another by which the stamps of the first moments go.
@@ -231,11 +257,11 @@ class LslSource:
         if len(found) != 1:
             return connected
         try:
-            inlet = self._open(found[0])
-            if inlet.leads.names != self._inlet.leads.names or found[0].fs != lost.fs:
-                raise InputError(f"{found[0]} has come back with other leads or another rate")
+            inlet = self._returned(found[0])
         except InputError as error:
-            self._stream.problem = str(error)
+            self._coming, self._stream.problem = None, str(error)
+            return connected
+        if inlet is None:
             return connected
         self._inlet.close()
         before, now = self._inlet.clock, inlet.clock
@@ -243,6 +269,19 @@ class LslSource:
         # Asked once the first sample has shown whether its stamps are of that clock.
         self._stream.resume(lambda: now.moved_since(before))
         return self._subscribe()
+
+    def _returned(self, stream: LslStream) -> Inlet | None:
+        """An inlet to the lost stream, once its outlet has said what it sends: chunks leave meanwhile."""
+        if self._coming is None or self._coming.stream.uid != stream.uid:
+            self._coming = Connection(stream)
+        info = self._coming.description(TICK_S)
+        if info is None:
+            return None
+        inlet = self._open(self._coming, info)
+        self._coming = None
+        if inlet.leads.names != self._inlet.leads.names or stream.fs != self._inlet.stream.fs:
+            raise InputError(f"{stream} has come back with other leads or another rate")
+        return inlet
 
 
 def _open(settings: SourceSettings, stopped: Stopped) -> LslSource:
