@@ -43,7 +43,7 @@ from streamer.commands.streams_command import streams
 from streamer.console.installed import version_here
 from streamer.console.output import check_writable, err, out, say, take_any_terminal, write_json
 from streamer.console.panels import STYLE, grouped, show_all_options
-from streamer.errors import InputError
+from streamer.errors import InputError, NotWrittenError
 
 _LAUNCHED_NS = time.perf_counter_ns()
 
@@ -124,12 +124,15 @@ def play(
         outcome = play_in_terminal(job, live=not screen.headless and out.is_terminal)
     # Results first: a terminal that cannot show the table must not cost them.
     write_json(as_json(outcome.summary), record.json_file)
-    if record.plot:
+    # Of an engine that died neither traces nor delays are left.
+    if record.plot and not outcome.summary.failure:
         from gui.terminal.picture import save_pictures
 
         for path in save_pictures(outcome, record.plot):
             err.print(f"picture: {path}", markup=False)
     out.print(table_of(outcome.summary))
+    if outcome.summary.failure:
+        raise EngineFailure(f"{outcome.summary.failure}; the figures are those of its last status")
     for stream in outcome.summary.streams:
         if stream.unaccounted:
             raise EngineFailure(
@@ -163,7 +166,7 @@ def main() -> None:
         sys.exit(request.exit_code)
     except InputError as error:
         _fail(str(error), 2)
-    except EngineFailure as error:
+    except (EngineFailure, NotWrittenError) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail("stopped", 130)

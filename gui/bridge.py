@@ -41,7 +41,7 @@ class Bridge:
     started
         What it plays, once it does.
     outcome
-        What the run came to, once it has ended.
+        What the run came to, once it has ended; of an engine that died, what is known of it.
     failure
         What the engine died of, or could not start for.
     """
@@ -71,7 +71,7 @@ class Bridge:
             try:
                 word = self._engine.heard()
             except (InputError, EngineFailure) as error:
-                self.life, self.failure = Life.DEAD, error
+                self._died(error)
                 return frames
             if isinstance(word, Started):
                 self.started, self.life = word, Life.PLAYING
@@ -98,17 +98,19 @@ class Bridge:
         """Record into a folder; None ends the recording."""
         self._engine.record(folder)
 
-    def close(self, wait_s: float = 10.0) -> None:
+    def close(self) -> None:
         """End the engine and wait for it; its outcome is kept where it still comes."""
         self._engine.stop()
-        if self.life not in (Life.ENDED, Life.DEAD):
-            try:
-                while self.outcome is None:
-                    word = self._engine.heard(wait_s)
-                    if word is None:
-                        break
-                    if isinstance(word, Outcome):
-                        self.outcome, self.life = word, Life.ENDED
-            except (InputError, EngineFailure) as error:
-                self.life, self.failure = Life.DEAD, error
+        try:
+            while self.life not in (Life.ENDED, Life.DEAD):
+                word = self._engine.heard(1.0)
+                if isinstance(word, Outcome):
+                    self.outcome, self.life = word, Life.ENDED
+        except (InputError, EngineFailure) as error:
+            self._died(error)
         self._engine.close()
+
+    def _died(self, error: InputError | EngineFailure) -> None:
+        self.life, self.failure = Life.DEAD, error
+        if isinstance(error, EngineFailure):
+            self.outcome = error.outcome

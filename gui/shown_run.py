@@ -81,8 +81,7 @@ class ShownRun:
             self.attach(bridge.started)
         if self.monitors:
             share(frames, self.monitors)
-        if bridge.life is Life.ENDED:
-            self.outcome = bridge.outcome
+        self.outcome = bridge.outcome or self.outcome
         return bridge.life is not before
 
     def attach(self, started: Started) -> None:

@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class NotWrittenError(RuntimeError):
+    """Results could not be written when they were there; the front door exits with status 1."""
+
+
 MOST_NAMED = 12
 
 

@@ -23,6 +23,7 @@ from engine.commands.old_spellings import new_spelling
 from models.registry import DEFAULT_NETWORK, SYSTEMS
 from streamer.broadcast.device_profiles import PROFILES
 from streamer.console import installed
+from streamer.console.output import write_json
 from streamer.faults.schedule import KINDS
 
 COUNTED = {"samples_in", "samples_out", "samples_lost", "gaps", "hops", "deadline_misses"}
@@ -298,9 +299,28 @@ def test_results_are_there_whatever_the_terminal_can_show(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk_is_one_line(tmp_path):
     ran = ecg_stream("--headless", "--speed", "0", "--seconds", "2", "--json", "/dev/full", cwd=tmp_path)
-    assert ran.returncode == 2
+    assert ran.returncode == 1
     assert "cannot write /dev/full: No space left on device" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_that_nobody_reads_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    ran = ecg_stream("--headless", "--speed", "0", "--seconds", "2", "--json", "pipe", cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "cannot write pipe: it is a pipe that nobody reads" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_with_a_reader_gets_the_summary(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_json({"samples": 7}, pipe)
+    assert json.loads(os.read(reader, 1000)) == {"samples": 7}
+    os.close(reader)
 
 
 @pytest.mark.parametrize(

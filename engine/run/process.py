@@ -11,31 +11,35 @@ Concurrent activities, what each may block on, and what happens then:
   the run when the pipe closes, so that an engine never outlives the process that started it.
 - *engine process, threads of liblsl* (with a live source or an LSL outlet): fill the inlet's buffer
   of a few seconds and send what the outlet was given. What overflows them is found as a gap.
-- *engine process, queue feeder* (of `multiprocessing.Queue`): blocks when the screen does not read;
-  the queue is bounded and latest-only, so the main thread then drops the oldest frame.
+- *engine process, a thread that sends* (`engine.run.words`): blocks when the parent does not read; what
+  goes to the screen is latest-only, so that the oldest frame is then dropped.
+- *parent, two threads*: one blocks on what the engine sends, one on what the engine does not take. An engine
+  that was stopped or killed in the middle of a word holds up nothing else.
 - *parent*: reads frames when it likes, and waits for the outcome. Ctrl-C reaches the parent alone,
   which asks the engine to stop; what was read by then is still cleaned and recorded.
 
 An error in the engine ends the run and is raised in the parent, where it asks for the next answer.
-An engine that hangs raises nothing: `EngineProcess.hangs` tells, and its last status is no longer true.
+So is that it died, with what is known of the run up to its last status. An engine that hangs raises
+nothing while it plays: `EngineProcess.hangs` tells, and its last status is no longer true. One that hangs
+when it is told to stop is ended, and counts as died.
 """
 
-import contextlib
 import multiprocessing
-import queue
+import os
 import signal
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext
 from pathlib import Path
-from typing import Any
 
 from engine.run.ctrl_c import ctrl_c_waits, hangup_ignored
 from engine.run.failure import EngineFailure
+from engine.run.known import Known
 from engine.run.protocol import (
     Answer,
     CleanSettings,
@@ -52,33 +56,37 @@ from engine.run.protocol import (
 )
 from engine.run.session import Session
 from engine.run.to_screen import ToScreen
+from engine.run.words import LOOK_S, Receiver, Sender, Silence
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
 HANGS_S = 2.0
 """An engine that plays and tells a screen nothing for so long hangs."""
-_QUEUED = 64
+SILENT_S = 2.0
+"""So does one that is held, or told to stop, and does not say for so long that it is there."""
+STARTS_S = 10.0
+"""One that is told to stop before it plays may take so long to say that it is there."""
+_BUNDLES = 64
 
 
 class EngineProcess:
     """Starts a job in a process of its own, and talks to it.
 
-    Use in a ``with``: leaving it stops the engine and waits for its end.
+    Use in a ``with``: leaving it stops the engine and waits for its end. For one thread.
     """
 
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
-        self._control, control = context.Pipe()
-        # Python's own helper process, which this starts, would die of a lost terminal and complain.
-        with hangup_ignored():
-            self._frames: Any = _queue(context)
-        # When it was last heard of, by the monotonic clock; None while it need not tell anything.
-        self._heard_s: float | None = None
-        self._plays = False
+        words, engine_words = context.Pipe(duplex=False)
+        engine_commands, commands = context.Pipe(duplex=False)
+        if os.name == "posix":
+            # Python's own helper process would die of a lost terminal and complain.
+            with hangup_ignored():
+                resource_tracker.ensure_running()
         # A daemon is ended with its parent even where the parent dies in a hurry.
         self._process = context.Process(
             target=_engine_main,
-            args=(job, control, self._frames),
+            args=(job, engine_commands, engine_words),
             name="ecg-stream engine",
             daemon=True,
         )
@@ -86,12 +94,22 @@ class EngineProcess:
             # Ctrl-C reaches the engine too, which cannot ignore it before its first line runs.
             with ctrl_c_waits():
                 self._process.start()
-                control.close()
+                # Who holds them too would never hear that the engine has ended.
+                engine_commands.close()
+                engine_words.close()
         except KeyboardInterrupt:
             # Nobody gets this object, so nobody could close it.
-            self._process.kill()
-            self._process.join()
+            self.kill()
             raise
+        self._words, self._commands = Receiver(words), Sender(commands, alive=False)
+        self._answers: deque[Answer | BaseException] = deque()
+        self._bundles: deque[list[Frame]] = deque(maxlen=_BUNDLES)
+        self._known = Known(job)
+        self._playing = self._held = self._stopping = self._hung = False
+        # Whether nothing more can come, and whether nothing more is waited for.
+        self._gone = self._ended = False
+        # Since it last sent a frame, and since it last sent anything.
+        self._no_frame, self._no_word = Silence(), Silence()
 
     def __enter__(self) -> "EngineProcess":
         return self
@@ -102,11 +120,18 @@ class EngineProcess:
     def close(self) -> None:
         """Stop the engine and wait for its end; one that hangs is ended by force."""
         self.stop()
-        self._process.join(10)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._control.close()
+        ends = time.monotonic() + 10
+        while self._process.is_alive() and not self._silent and time.monotonic() < ends:
+            self._process.join(0.1)
+            self._sort()
+        self.kill()
+        self._words.close()
+        self._commands.close()
+
+    def kill(self) -> None:
+        """End the engine at once; what it has sent can still be read."""
+        self._process.kill()
+        self._process.join()
 
     @property
     def pid(self) -> int | None:
@@ -115,7 +140,7 @@ class EngineProcess:
 
     def wait_started(self) -> Started:
         """Block until the engine plays; raises what kept it from playing."""
-        answer = self._receive()
+        answer = self._answer(None)
         if not isinstance(answer, Started):
             raise EngineFailure(f"the engine sent {type(answer).__name__} before it started")
         return answer
@@ -127,104 +152,132 @@ class EngineProcess:
 
     def heard(self, timeout_s: float = 0.0) -> Answer | None:
         """The engine's next answer, if one comes in time. Raises what ended the engine."""
-        return self._receive() if self._control.poll(timeout_s) else None
+        return self._answer(timeout_s)
 
-    def _receive(self) -> Answer:
-        try:
-            answer = self._control.recv()
-        except EOFError:
-            self._process.join()
-            raise EngineFailure(
-                f"the engine process ended without a word (exit code {self._process.exitcode})"
-            ) from None
+    def _answer(self, timeout_s: float | None) -> Answer | None:
+        ends = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            left_s = LOOK_S if ends is None else ends - time.monotonic()
+            self._sort(0.0 if self._answers else min(max(left_s, 0.0), LOOK_S))
+            if self._answers:
+                return self._take(self._answers.popleft())
+            if self._gone:
+                self._process.join()
+                raise self._failure(
+                    f"the engine process ended without a word (exit code {self._process.exitcode})"
+                )
+            if self._silent:
+                raise self._failure("the engine did not answer any more and was ended")
+            if ends is not None and left_s <= 0:
+                return None
+
+    def _take(self, answer: Answer | BaseException) -> Answer:
+        if isinstance(answer, EngineFailure):
+            raise self._failure(str(answer))
         if isinstance(answer, BaseException):
             raise answer
-        known: Answer = answer
-        self._plays = isinstance(known, Started)
-        self._heard_s = time.monotonic() if self._plays else None
-        return known
+        if isinstance(answer, Started):
+            self._known.started(answer)
+        self._playing, self._ended = isinstance(answer, Started), isinstance(answer, Outcome)
+        self._no_frame.broken()
+        return answer
+
+    def _failure(self, reason: str) -> EngineFailure:
+        # What is known includes what is on disk, into which nobody may write then.
+        self.kill()
+        self._playing, self._ended = False, True
+        return EngineFailure(reason, self._known.outcome(reason))
+
+    def _sort(self, timeout_s: float = 0.0) -> None:
+        """Take what has come: frames for the screen, and answers."""
+        try:
+            words = self._words.take(timeout_s)
+        except EOFError:
+            self._gone = True
+            return
+        if words:
+            self._no_word.broken()
+        for word in words:
+            if isinstance(word, list):
+                self._no_frame.broken()
+                self._known.take(word)
+                self._bundles.append(word)
+            elif word is not None:
+                self._answers.append(word)
 
     @property
     def hangs(self) -> bool:
-        """Whether it plays and has told nothing for `HANGS_S`; read `frames` to the end before asking.
+        """Whether it plays and has told nothing for `HANGS_S`.
 
-        While it is paused, or has been told to stop, it need not tell anything.
+        While it is held it need only say that it is there; of one that was told to stop, `heard` tells.
         """
-        return self._heard_s is not None and time.monotonic() - self._heard_s > HANGS_S
+        if not self._playing or self._stopping:
+            return False
+        self._sort()
+        return self._no_word.seconds > SILENT_S if self._held else self._no_frame.seconds > HANGS_S
+
+    @property
+    def _silent(self) -> bool:
+        """Whether it was told to stop, and says nothing."""
+        if not self._stopping or self._gone or self._ended:
+            return False
+        # One that already hung then has had its time; one that starts imports for seconds at a stretch.
+        return self._hung or self._no_word.seconds > (SILENT_S if self._playing else STARTS_S)
 
     def frames(self) -> Iterator[Frame]:
         """Everything that waits for the screen; returns when nothing does."""
-        while True:
-            try:
-                bundle = self._frames.get_nowait()
-            except queue.Empty:
-                return
-            if self._heard_s is not None:
-                self._heard_s = time.monotonic()
-            yield from bundle
+        self._sort()
+        while self._bundles:
+            yield from self._bundles.popleft()
 
     def stop(self) -> None:
         """Ask the engine to end its run; its outcome still comes."""
-        self._plays, self._heard_s = False, None
-        self._send(Stop())
+        if not self._stopping:
+            self._hung, self._stopping = self.hangs, True
+            self._no_word.broken()
+        self._commands.post(Stop())
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while it plays."""
-        self._send(settings)
+        self._commands.post(settings)
 
     def retune(self, wanted: CleanSettings) -> None:
         """Change network, backend, look-ahead or hop while it plays."""
-        self._send(wanted)
+        self._commands.post(wanted)
 
     def pause(self, paused: bool) -> None:
         """Hold a played signal, or let it go on; a live one goes on."""
-        if self._plays:
-            self._heard_s = None if paused else time.monotonic()
-        self._send(Pause(paused))
+        self._held = paused
+        self._no_frame.broken()
+        self._no_word.broken()
+        self._commands.post(Pause(paused))
 
     def record(self, folder: Path | None) -> None:
         """Record into a folder from now on; None ends the recording."""
-        self._send(Record(folder))
-
-    def _send(self, command: Command) -> None:
-        # A pipe that is closed means that the engine has ended; `finished` says how.
-        with contextlib.suppress(OSError):
-            self._control.send(command)
+        self._commands.post(Record(folder))
 
 
-def _queue(context: SpawnContext) -> Any:
-    """The way to the screen; its locks are files in shared memory."""
-    try:
-        return context.Queue(_QUEUED)
-    except OSError as error:
-        raise EngineFailure(
-            f"the engine cannot be started: this system gives no shared memory ({error}); make /dev/shm "
-            "there and writable (in a container: --shm-size, or --tmpfs /dev/shm)"
-        ) from error
-
-
-def _engine_main(job: Job, control: Connection, frames: Any) -> None:
+def _engine_main(job: Job, commands: Connection, words: Connection) -> None:
     # Ctrl-C, SIGHUP and often SIGTERM reach every process of a group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A screen that is gone must not keep the engine from ending.
-    frames.cancel_join_thread()
+    sender = Sender(words)
     stopped, playing = threading.Event(), _Playing()
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, frame: stopped.set())
-    threading.Thread(target=_obey, args=(control, playing, stopped), daemon=True).start()
+    threading.Thread(target=_obey, args=(commands, playing, stopped, sender), daemon=True).start()
     try:
         session = Session(job, stopped.is_set)
-        screen = ToScreen(session, frames)
-        playing.session, playing.screen = session, screen
-        control.send(_started(session))
-        control.send(session.run(stopped.is_set, screen, screen.idle))
+        screen = ToScreen(session, sender)
+        playing.session = session
+        sender.tell(_started(session))
+        sender.tell(session.run(stopped.is_set, screen, screen.idle))
     except (InputError, KeyboardInterrupt) as error:
-        control.send(error)
+        sender.tell(error)
     except OSError as error:
-        control.send(EngineFailure(f"the engine stopped: {error}"))
+        sender.tell(EngineFailure(f"the engine stopped: {error}"))
     except Exception:  # noqa: BLE001 - the last line of a process: whatever it was, the parent must hear it
-        control.send(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
+        sender.tell(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
 
 
 def _started(session: Session) -> Started:
@@ -233,23 +286,22 @@ def _started(session: Session) -> Started:
 
 @dataclass
 class _Playing:
-    """The session and its screen, once they are there: it can be told to stop before."""
+    """The session, once it is there: it can be told to stop before."""
 
     session: Session | None = None
-    screen: ToScreen | None = None
 
 
-def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> None:
+def _obey(commands: Connection, playing: _Playing, stopped: threading.Event, sender: Sender) -> None:
     while not stopped.is_set():
         try:
-            command: Command = control.recv()
+            command: Command = commands.recv()
         except (EOFError, OSError):
             # Nobody is left who could stop the run later.
             command = Stop()
-        session, screen = playing.session, playing.screen
+        session = playing.session
         if isinstance(command, Stop):
             stopped.set()
-        if session is None or screen is None:
+        if session is None:
             continue
         try:
             if isinstance(command, Stop):
@@ -264,4 +316,4 @@ def _obey(control: Connection, playing: _Playing, stopped: threading.Event) -> N
             else:
                 session.set_noise(command)
         except (InputError, OSError) as error:
-            screen.put([Refused(str(error))])
+            sender.put([Refused(str(error))])

@@ -133,6 +133,10 @@ class Status:
         Its source has nothing more, while others may go on.
     reasons
         Why something else than the network's output leaves at this moment, by lead.
+    next
+        Index of the sample that leaves next.
+    source_fs_hz, source_samples, samples_out, hops
+        As in the summary.
     """
 
     seconds: float
@@ -157,6 +161,11 @@ class Status:
     ended: bool = False
     reasons: dict[str, str] = field(default_factory=dict)
     recording_problem: str = ""
+    next: int = 0
+    source_fs_hz: float = float("nan")
+    source_samples: int = 0
+    samples_out: int = 0
+    hops: int = 0
 
 
 @dataclass(frozen=True)

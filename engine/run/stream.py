@@ -233,6 +233,11 @@ class StreamRun:
             stream=self.info.source_id,
             ended=self._ended,
             reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
+            next=self._position.next or 0,
+            source_fs_hz=self.source.info.fs,
+            source_samples=account.source_samples,
+            samples_out=account.samples_out,
+            hops=account.ledger.hops,
         )
 
     def outcome(self) -> StreamOutcome:

@@ -121,6 +121,9 @@ class Summary(Tally):
         From the user's asking for the run to its end.
     streams
         One or more, in the order of the job.
+    failure
+        What the engine died of; the figures are then those of its last status, and what only it knew is
+        unknown. Empty where it came to its end.
     """
 
     schema: int = SCHEMA
@@ -133,6 +136,7 @@ class Summary(Tally):
     wall_s: float
     memory_mb: Memory
     streams: list[StreamSummary]
+    failure: str = ""
 
 
 def as_json(value: object) -> object:

@@ -1,14 +1,12 @@
 """What the engine's process sends to the screen, and how often."""
 
-import contextlib
 import itertools
-import queue
 import time
-from typing import Any
 
 from engine.messages import Emitted, Gap
 from engine.run.protocol import Frame
 from engine.run.session import Session
+from engine.run.words import Sender
 
 FRAME_S = 0.02
 """Frames leave for the screen at most this often."""
@@ -16,10 +14,10 @@ STATUS_S = 0.5
 
 
 class ToScreen:
-    """Latest-only way to the screen: bundles messages, and drops the oldest when nobody reads."""
+    """Bundles what goes to the screen; the way there is latest-only."""
 
-    def __init__(self, session: Session, frames: Any) -> None:
-        self._session, self._frames = session, frames
+    def __init__(self, session: Session, sender: Sender) -> None:
+        self._session, self._sender = session, sender
         self._bundle: list[Frame] = []
         self._newest: dict[str, Emitted] = {}
         self._sent = self._status_sent = 0.0
@@ -48,15 +46,5 @@ class ToScreen:
         self._bundle += [message.preview() for message in self._newest.values()]
         self._newest.clear()
         if self._bundle:
-            self.put(self._bundle)
+            self._sender.put(self._bundle)
             self._bundle = []
-
-    def put(self, bundle: list[Frame]) -> None:
-        """Send, from any thread; a screen that does not read loses its oldest bundle."""
-        for _ in range(2):
-            try:
-                self._frames.put_nowait(bundle)
-                return
-            except queue.Full:
-                with contextlib.suppress(queue.Empty):
-                    self._frames.get_nowait()

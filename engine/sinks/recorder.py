@@ -26,8 +26,11 @@ _MISSING = -(1 << 23)
 _LIMIT = (1 << 23) - 1
 _GAP_BLOCK = 1 << 16
 _LONGEST_NAME = 80
-_EVENTS = ".events.jsonl"
-_ANNOTATION = "annotation"
+EVENTS = ".events.jsonl"
+STAMPS = ".stamps"
+BEGUN = "first sample at "
+VALUE_BYTES = 3
+ANNOTATION = "annotation"
 
 
 class Recorder:
@@ -77,8 +80,8 @@ class Recorder:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path, self._file = _make_unused(folder / (name or record_name(info)))
-            self._events = AppendFile(self.path.with_suffix(_EVENTS))
-            self._stamps = AppendFile(self.path.with_suffix(".stamps"))
+            self._events = AppendFile(self.path.with_suffix(EVENTS))
+            self._stamps = AppendFile(self.path.with_suffix(STAMPS))
             self._write_header(closed=False)
         except OSError as error:
             raise InputError(
@@ -115,7 +118,7 @@ class Recorder:
         for annotation in message.annotations:
             self._annotated = True
             self.note(
-                _ANNOTATION, annotation.sample - self._first, symbol=annotation.symbol, text=annotation.note
+                ANNOTATION, annotation.sample - self._first, symbol=annotation.symbol, text=annotation.note
             )
 
     def _append(self, frames: NDArray[np.int32], source_time: NDArray[np.float64]) -> None:
@@ -157,16 +160,9 @@ class Recorder:
             lines.append(f"{name}.dat 24 {GAIN:g}(0)/mV 24 0 {first} {check} 0 {signal}")
         lines.append(f"# {_flat(self._info.name)}, {OWN_RECORDING}; missing samples are gaps")
         begun = self._begun.isoformat(timespec="milliseconds")
-        about = (f"first sample at {begun}", f"source id {self._info.source_id}", *self._about)
+        about = (f"{BEGUN}{begun}", f"source id {self._info.source_id}", *self._about)
         lines += [f"# {_flat(line)}" for line in about]
-        # A name that nobody can guess: no link that somebody laid is written through.
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".hea.tmp", dir=self.path.parent)
-        try:
-            with open(handle, "w", encoding="ascii", errors="replace") as file:
-                file.write("\n".join(lines) + "\n")
-            os.replace(temporary, self.path.with_suffix(".hea"))
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        write_header(self.path, lines)
 
     def close(self) -> None:
         """Write the final header and the annotations; raises OSError when the disk does not take them.
@@ -177,21 +173,36 @@ class Recorder:
             file.close()
         self._write_header(closed=True)
         if self._annotated:
-            self._write_annotations()
+            write_annotations(self.path, self._info.fs)
 
-    def _write_annotations(self) -> None:
-        import wfdb
 
-        with self.path.with_suffix(_EVENTS).open(encoding="ascii") as lines:
-            marks = [mark for mark in map(json.loads, lines) if mark["event"] == _ANNOTATION]
+def write_header(path: Path, lines: Sequence[str]) -> None:
+    """Replace the header of a record (its path without extension) in one step."""
+    # A name that nobody can guess: no link that somebody laid is written through.
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", suffix=".hea.tmp", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="ascii", errors="replace") as file:
+            file.write("\n".join(lines) + "\n")
+        os.replace(temporary, path.with_suffix(".hea"))
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_annotations(path: Path, fs: float) -> None:
+    """Make the ``.atr`` of a record from the annotations among its events."""
+    import wfdb
+
+    with path.with_suffix(EVENTS).open(encoding="ascii") as lines:
+        marks = [mark for mark in map(json.loads, lines) if mark["event"] == ANNOTATION]
+    if marks:
         wfdb.wrann(
-            self.path.name,
+            path.name,
             "atr",
             np.array([mark["sample"] for mark in marks]),
             [mark["symbol"] for mark in marks],
             aux_note=[mark["text"] for mark in marks],
-            fs=self._info.fs,
-            write_dir=str(self.path.parent),
+            fs=fs,
+            write_dir=str(path.parent),
         )
 
 
@@ -218,7 +229,7 @@ def _make_unused(wanted: Path) -> tuple[Path, AppendFile]:
     path, number = wanted, 2
     while True:
         try:
-            if not any(path.with_suffix(suffix).exists() for suffix in (".hea", ".atr", ".stamps", _EVENTS)):
+            if not any(path.with_suffix(suffix).exists() for suffix in (".hea", ".atr", STAMPS, EVENTS)):
                 return path, AppendFile(path.with_suffix(".dat"))
         except FileExistsError:
             pass

@@ -1,11 +1,12 @@
 """A run without a window: a live view in the terminal, or a line every few seconds."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from engine.backends import explain_auto
 from engine.commands.play_job import prepare
+from engine.run.failure import EngineFailure
 from engine.run.process import HANGS_S, EngineProcess
 from engine.run.protocol import Job, Outcome, Started, Status
 from gui.terminal.view import TerminalView, describe
@@ -17,6 +18,8 @@ _REPORT_S = 5.0
 def play_in_terminal(job: Job, *, live: bool) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing.
 
+    Where the engine dies in the middle of it, the outcome is what is known, and its summary says so.
+
     Parameters
     ----------
     live
@@ -27,7 +30,7 @@ def play_in_terminal(job: Job, *, live: bool) -> Outcome:
     InputError
         If the job cannot be played.
     EngineFailure
-        If the engine's process ended by itself.
+        If the engine's process ended by itself before it played.
     """
     with progress() as show:
         prepare(job, show)
@@ -38,11 +41,11 @@ def play_in_terminal(job: Job, *, live: bool) -> Outcome:
             started = engine.wait_started()
             if job.clean.backend == "auto":
                 say(explain_auto(started.streams[0].setup.clean.backend))
-            return _watch(engine, started, job.clean.model, live)
+            return _or_known(lambda: _watch(engine, started, job.clean.model, live))
         except KeyboardInterrupt:
             engine.stop()
             err.print("stopping: cleaning and saving what was read …")
-            return _wait(engine)
+            return _or_known(lambda: _wait(engine))
 
 
 def _wait(engine: EngineProcess) -> Outcome:
@@ -50,6 +53,16 @@ def _wait(engine: EngineProcess) -> Outcome:
         outcome = engine.finished(1.0)
         if outcome:
             return outcome
+
+
+def _or_known(play: Callable[[], Outcome]) -> Outcome:
+    """What a run comes to, or what is known of it where its engine dies."""
+    try:
+        return play()
+    except EngineFailure as failure:
+        if failure.outcome is None:
+            raise
+        return failure.outcome
 
 
 def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:

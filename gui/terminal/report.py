@@ -29,16 +29,18 @@ def _of_one(summary: Summary) -> Table:
             f"({one.snr_out_db - one.snr_in_db:+.2f} dB), RMSE {one.rmse_mv:.4f} mV",
         )
     if one.samples_out:
-        delay, compute = one.delay_ms, one.ledger_ms["compute"]
+        delay = one.delay_ms
         table.add_row(
             "delay",
             f"algorithmic {delay.algorithmic:.0f} ms; measured "
             + (
-                f"p50 {delay.p50:.1f}, p99 {delay.p99:.1f}, max {delay.max:.1f} ms"
+                f"p50 {delay.p50:.1f}, p99 {delay.p99:.1f}{_longest(delay.max)} ms"
                 if math.isfinite(delay.p50)
                 else "unknown"
             ),
         )
+    if one.samples_out and not summary.failure:
+        compute = one.ledger_ms["compute"]
         table.add_row("compute", f"p50 {compute.p50:.2f}, p99 {compute.p99:.2f} ms a hop")
         table.add_row(
             "pace",
@@ -56,6 +58,10 @@ def _of_one(summary: Summary) -> Table:
     if one.recording_problem:
         table.add_row("", escape(one.recording_problem))
     return table
+
+
+def _longest(max_ms: float) -> str:
+    return f", max {max_ms:.1f}" if math.isfinite(max_ms) else ""
 
 
 def _of_several(summary: Summary) -> Table:

@@ -1,5 +1,6 @@
 """The two consoles and what commands say on them; only commands and the front door use them."""
 
+import errno
 import io
 import json
 import os
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from streamer.errors import InputError
+from streamer.errors import InputError, NotWrittenError
 
 out = Console()
 """Results."""
@@ -94,7 +95,7 @@ def check_writable(file: Path | None, formats: Sequence[str] = ()) -> None:
     InputError
         If a file is given, and it cannot be written.
     """
-    if file is None:
+    if file is None or _is_device(file):
         return
     if formats and file.suffix.lower() not in formats:
         raise InputError(f"cannot write {file}: its name must end in {' or '.join(formats)}")
@@ -103,14 +104,30 @@ def check_writable(file: Path | None, formats: Sequence[str] = ()) -> None:
         raise InputError(f"cannot write {file}: name a file in a folder that exists and is writable")
 
 
+def _is_device(file: Path) -> bool:
+    """Whether it is there and is no file: ``/dev/stdout``, a pipe with a name, a shell's ``>(jq)``."""
+    return file.exists() and not file.is_file() and not file.is_dir()
+
+
 def write_json(content: Any, file: Path | None) -> None:
-    """Write figures into a file, if one is given, and say so."""
+    """Write figures into a file, if one is given, and say so.
+
+    Raises
+    ------
+    NotWrittenError
+        If it takes none, or is a pipe that nobody reads.
+    """
     if file is None:
         return
     try:
-        file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        # A pipe without a reader would never open; who reads it may then take the time it needs.
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0), 0o666)
+        os.set_blocking(handle, True)
+        with open(handle, "w", encoding="utf-8") as written:
+            written.write(json.dumps(content, indent=2) + "\n")
     except OSError as error:
-        raise InputError(f"cannot write {file}: {error.strerror}; name another file") from error
+        why = "it is a pipe that nobody reads" if error.errno == errno.ENXIO else error.strerror
+        raise NotWrittenError(f"cannot write {file}: {why}; name another file") from error
     err.print(f"summary: {file}", markup=False)
 
 

@@ -1,0 +1,192 @@
+"""What is known of a run whose engine has died: its last status, what it showed since, what is on disk."""
+
+import functools
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.ledger.account import DelayFigures, StageFigures, Tally
+from engine.ledger.stages import STAGES
+from engine.messages import Cleaned, Gap
+from engine.run.protocol import Frame, Job, Outcome, Started, StartedStream, Status, StreamOutcome
+from engine.run.summary import LiveFigures, Memory, StreamSummary, Summary
+from engine.sinks.left_open import close_left
+from streamer.open_source import kind_of
+from streamer.pieces import Counts
+from streamer.settings import SourceSettings
+
+_UNKNOWN = float("nan")
+
+
+class Known:
+    """Listens to what an engine tells, and sums it up where the engine no longer can.
+
+    Parameters
+    ----------
+    job
+        What the engine plays.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.streams: dict[str, Standing] = {}
+        """By `StreamInfo.source_id`, in the order of the job; empty until the engine plays."""
+
+    def started(self, started: Started) -> None:
+        """Note what plays."""
+        self.streams = {each.info.source_id: Standing(each) for each in started.streams}
+
+    def take(self, frames: list[Frame]) -> None:
+        """Note what left the engine, and how it says that it is doing."""
+        for frame in frames:
+            if isinstance(frame, Cleaned | Gap | Status):
+                self.streams[frame.stream].take(frame)
+
+    def outcome(self, reason: str) -> Outcome | None:
+        """Sum up; the engine must have ended. Recordings that it left open are closed.
+
+        Parameters
+        ----------
+        reason
+            What it died of.
+
+        Returns
+        -------
+        Outcome or None
+            What cannot be known is NaN, None or empty. None where it had not begun to play.
+        """
+        if not self.streams:
+            return None
+        streams = [
+            each.summary(settings)
+            for settings, each in zip(self._job.sources, self.streams.values(), strict=True)
+        ]
+        setup = next(iter(self.streams.values())).setup
+        summary = Summary(
+            **vars(Tally.total(streams)),
+            **vars(setup.clean),
+            overload=None,
+            backend_failure=setup.failure,
+            wall_s=(time.perf_counter_ns() - self._job.launched_ns) / 1e9,
+            memory_mb=Memory(_UNKNOWN, _UNKNOWN),
+            streams=streams,
+            failure=reason.strip().splitlines()[-1],
+        )
+        nothing = StreamOutcome([], np.empty(0), np.empty(0, np.int64))
+        return Outcome(summary, tuple(nothing for _ in streams))
+
+
+class Count(NamedTuple):
+    """Where a stream stands, and what left the engine until there."""
+
+    next: int = 0
+    samples: int = 0
+    gaps: int = 0
+    gap_samples: int = 0
+
+    def after(self, message: Cleaned | Gap) -> "Count":
+        """With a message more; what of it lies before counts already."""
+        if message.stop <= self.next:
+            return self
+        length = message.stop - max(message.start, self.next)
+        if isinstance(message, Gap):
+            return Count(message.stop, self.samples, self.gaps + 1, self.gap_samples + length)
+        return Count(message.stop, self.samples + length, self.gaps, self.gap_samples)
+
+
+class Standing:
+    """What is known of one stream."""
+
+    def __init__(self, started: StartedStream) -> None:
+        self.info, self.setup = started.info, started.setup
+        self.status: Status | None = None
+        self._counted = Count()
+        # Shown, and not counted in the last status yet.
+        self._since: list[Cleaned | Gap] = []
+        self.stamp = _UNKNOWN
+        """When the source sampled the last sample that left, by the machine's monotonic clock, s."""
+
+    def take(self, frame: Cleaned | Gap | Status) -> None:
+        """Note what left the engine, or its figures."""
+        if isinstance(frame, Status):
+            self.status, self.setup = frame, frame.setup
+            self._counted = Count(frame.next, frame.samples_out, frame.gaps, frame.gap_samples)
+            self._since = [message for message in self._since if message.stop > frame.next]
+            return
+        self._since.append(frame)
+        if isinstance(frame, Cleaned):
+            self.stamp = float(frame.source_time[-1])
+
+    @property
+    def count(self) -> Count:
+        """What has left the engine. A frame that the screen was too slow for is in the next status."""
+        return functools.reduce(Count.after, self._since, self._counted)
+
+    def summary(self, settings: SourceSettings) -> StreamSummary:
+        """Everything that is known."""
+        count, info, kind = self.count, self.info, kind_of(settings.kind)
+        status = self.status
+        files = close_left(Path(status.recording)) if status and status.recording else []
+        noise = settings.noise_settings
+        samples_in = max(status.samples_in, count.samples) if status else count.samples
+        unknown = StageFigures(_UNKNOWN, _UNKNOWN, _UNKNOWN)
+        return StreamSummary(
+            source_samples=status.source_samples if status else 0,
+            samples_in=samples_in,
+            samples_out=count.samples,
+            samples_lost=samples_in - count.samples,
+            gaps=count.gaps,
+            gap_samples=count.gap_samples,
+            hops=status.hops if status else 0,
+            deadline_misses=status.deadline_misses if status else 0,
+            seconds=count.samples / info.fs,
+            marks={},
+            reasons={},
+            snr_in_db=_UNKNOWN,
+            snr_out_db=_UNKNOWN,
+            rmse_mv=_UNKNOWN,
+            per_lead=None,
+            delay_ms=DelayFigures(
+                self.setup.algorithmic_delay_ms,
+                status.delay_p50_ms if status else _UNKNOWN,
+                _UNKNOWN,
+                status.delay_p99_ms if status else _UNKNOWN,
+                _UNKNOWN,
+            ),
+            ledger_ms=dict.fromkeys(STAGES, unknown),
+            realtime_factor=_UNKNOWN,
+            cold_start_s=_UNKNOWN,
+            source=info.name,
+            leads=list(info.leads),
+            source_fs_hz=status.source_fs_hz if status else _UNKNOWN,
+            fs_hz=info.fs,
+            noise=dict(noise.weights),
+            noise_snr_db=noise.snr_db if noise.weights else _UNKNOWN,
+            snr_definition=noise.definition,
+            noise_part=noise.part if kind.recorded_noise else settings.name,
+            own_drift=settings.own_drift,
+            seed=settings.seed,
+            speed=settings.speed,
+            stream=None if kind.played or status is None else _live(status, info.notes),
+            faults=None,
+            recording=status.recording if status else None,
+            recording_files=len(files),
+            recording_problem=status.recording_problem if status else "",
+            recording_clipped=None,
+            lsl_out=None,
+            unaccounted={},
+        )
+
+
+def _live(status: Status, notes: tuple[str, ...]) -> LiveFigures:
+    return LiveFigures(
+        state=status.state,
+        states={},
+        effective_rate_hz=status.effective_fs_hz,
+        ppm=status.ppm,
+        counts=Counts(),
+        notes=[*notes, *filter(None, [status.untimed])],
+        problem=status.problem,
+    )
