@@ -53,6 +53,7 @@ from engine.run.protocol import (
     Started,
     StartedStream,
     Stop,
+    UserMark,
 )
 from engine.run.session import Session
 from engine.run.to_screen import ToScreen
@@ -256,6 +257,10 @@ class EngineProcess:
         """Record into a folder from now on; None ends the recording."""
         self._commands.post(Record(folder))
 
+    def mark(self, mark: UserMark) -> None:
+        """Have a person's mark recorded and published."""
+        self._commands.post(mark)
+
 
 def _engine_main(job: Job, commands: Connection, words: Connection) -> None:
     # Ctrl-C, SIGHUP and often SIGTERM reach every process of a group; the parent decides.
@@ -313,6 +318,8 @@ def _obey(commands: Connection, playing: _Playing, stopped: threading.Event, sen
                 session.pause(command.paused)
             elif isinstance(command, Record):
                 session.record(command.folder)
+            elif isinstance(command, UserMark):
+                session.mark(command)
             else:
                 session.set_noise(command)
         except (InputError, OSError) as error:

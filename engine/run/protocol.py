@@ -198,6 +198,25 @@ class Record:
 
 
 @dataclass(frozen=True)
+class UserMark:
+    """A person's mark on a sample.
+
+    Parameters
+    ----------
+    stream
+        Which one: its `StreamInfo.source_id`.
+    sample
+        Absolute index at the rate of the network.
+    note
+        What the person wrote; may be empty.
+    """
+
+    stream: str
+    sample: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Refused:
     """A command that could not be followed, and why; everything goes on as before."""
 
@@ -209,7 +228,7 @@ class Stop:
     """End the run; what was read by then is still cleaned, and the outcome comes."""
 
 
-Command = NoiseSettings | CleanSettings | Pause | Record | Stop
+Command = NoiseSettings | CleanSettings | Pause | Record | UserMark | Stop
 """What an engine is told while it plays."""
 
 Answer = Started | Outcome

@@ -21,7 +21,7 @@ from engine.run.fallback import fallback_for
 from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step
 from engine.run.prepare import config_of, prepare
-from engine.run.protocol import CleanSettings, Job, Outcome, Setup, Status
+from engine.run.protocol import CleanSettings, Job, Outcome, Setup, Status, UserMark
 from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
 from models.registry import load_card
@@ -29,11 +29,13 @@ from streamer.chunk import Chunk
 from streamer.console.installed import version_here
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
+from streamer.plain import plain
 from streamer.several import open_sources
 
 log = logging.getLogger(__name__)
 
 _WARMUP_CALLS = 5
+_LONGEST_NOTE = 200
 
 
 class Session:
@@ -129,6 +131,20 @@ class Session:
         minutes = self.job.rotate_minutes
         for stream in self.streams:
             stream.record(folder, None if minutes is None else 60 * minutes, self._about())
+
+    def mark(self, mark: UserMark) -> None:
+        """Put a person's mark into the recording and among the published events.
+
+        Raises
+        ------
+        InputError
+            If the recording begins behind it, or there is no such stream.
+        """
+        for stream in self.streams:
+            if stream.info.source_id == mark.stream:
+                stream.mark(mark.sample, plain(mark.note, _LONGEST_NOTE))
+                return
+        raise InputError(f"no stream {mark.stream!r} plays, and the mark is in no recording")
 
     def _about(self) -> tuple[str, str]:
         """What cleans, for the header of a recording."""

@@ -19,6 +19,7 @@ from engine.run.summary import LiveFigures, StreamSummary
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
 from streamer.chunk import Chunk
+from streamer.errors import InputError
 from streamer.faults.source import FaultySource, player_of
 from streamer.noise import NoiseSettings
 from streamer.open_source import kind_of
@@ -111,6 +112,14 @@ class StreamRun:
         if before:
             before.close()
             self._check("recording", before.unaccounted)
+
+    def mark(self, sample: int, note: str) -> None:
+        """Tell the sinks of a person's mark; raises `InputError` where the recording begins behind it."""
+        if self.outlet:
+            self.outlet.mark(sample, note)
+        with self._recording_lock:
+            if self.recording and not self.recording.mark(sample, note):
+                raise InputError("the mark lies before what is recorded, and is not in the recording")
 
     def publish(self, name: str, model: str) -> None:
         """Publish what leaves the engine as an LSL stream."""

@@ -33,8 +33,9 @@ class LslOutlet:
     tells. Samples of a gap are not sent. An event is a JSON object:
     ``{"event": "state", "state": "LOST"}``, ``{"event": "gap", "start": 360, "stop": 433}`` or
     ``{"event": "bypassed", "start": 720, "reasons": {"II": "lead off"}}``, where from a sample on
-    something else leaves than before (a `Mark` by name); in samples of the cleaned stream. Whoever begins
-    to listen later has missed these: ``{"event": "current", "state": "LOST", "mark": "bypassed",
+    something else leaves than before (a `Mark` by name), or ``{"event": "user mark", "start": 800,
+    "note": "moved"}``, what a person marked; in samples of the cleaned stream. Whoever begins to listen later
+    has missed these: ``{"event": "current", "state": "LOST", "mark": "bypassed",
     "reasons": {"II": "lead off"}, "step": ""}`` tells how things stand, as soon as the first one listens and
     every `REPEAT_S` as long as one does. liblsl tells whether anybody listens, not how many do.
 
@@ -99,7 +100,7 @@ class LslOutlet:
         self._signal = pylsl.StreamOutlet(signal, max_buffered=_BUFFERED_S)
         self._events = pylsl.StreamOutlet(events, max_buffered=_BUFFERED_S)
         self._offset_s = lsl_clock_offset_s()
-        self._newest_s = time.perf_counter()
+        self._newest = (0, time.perf_counter())
         self._timed = True
         self._position = Position()
         self._sent = 0
@@ -108,7 +109,7 @@ class LslOutlet:
         """Publish; never blocks, liblsl sends in threads of its own."""
         self._position.note(message)
         if isinstance(message, Gap):
-            stamp = self._newest_s + 1 / self._fs
+            stamp = self._newest[1] + 1 / self._fs
             self._tell(stamp, event="gap", start=message.start, stop=message.stop)
             self._verdict = None
             return
@@ -118,7 +119,7 @@ class LslOutlet:
             self._verdict = verdict
             reasons = explain(verdict, self._leads)
             self._tell(float(stamps[0]), event=verdict[0].name.lower(), start=message.start, reasons=reasons)
-        self._newest_s = float(stamps[-1])
+        self._newest = (message.stop - 1, float(stamps[-1]))
         frames = np.ascontiguousarray(message.cleaned.T)
         self._signal.push_chunk(frames, stamps - self._offset_s)
         self._sent += len(frames)
@@ -157,6 +158,11 @@ class LslOutlet:
         mark = self._verdict[0].name.lower() if self._verdict else ""
         reasons = explain(self._verdict, self._leads) if self._verdict else {}
         self._tell(now, event="current", state=self._state, mark=mark, reasons=reasons, step=self._step)
+
+    def mark(self, sample: int, note: str) -> None:
+        """Publish a person's mark, with the time of its sample; from any thread."""
+        newest, stamp = self._newest
+        self._tell(stamp + (sample - newest) / self._fs, event="user mark", start=sample, note=note)
 
     def note_step(self, step: str, why: str) -> None:
         """Publish that something else cleans, stamped with now."""

@@ -26,11 +26,18 @@ _MISSING = -(1 << 23)
 _LIMIT = (1 << 23) - 1
 _GAP_BLOCK = 1 << 16
 _LONGEST_NAME = 80
+<<<<<<< HEAD
 EVENTS = ".events.jsonl"
 STAMPS = ".stamps"
 BEGUN = "first sample at "
 VALUE_BYTES = 3
 ANNOTATION = "annotation"
+=======
+_EVENTS = ".events.jsonl"
+_ANNOTATION = "annotation"
+_NOTE = '"'
+"""WFDB's symbol of a comment."""
+>>>>>>> 67c7bf2 (Take a person's mark into the recording and the published events)
 
 
 class Recorder:
@@ -39,7 +46,7 @@ class Recorder:
     Every frame goes to the system with one unbuffered write (see `engine.sinks.append_file` for what that
     promises), and the header says nothing of the length until `close`, so that a reader takes it from
     the file's size. Beside the record, ``<name>.events.jsonl`` has a line for each gap, each change of
-    mark, reason or state and each annotation of the source, and ``<name>.stamps`` the source's time of
+    mark, reason or state and each annotation of the source or of a user, and ``<name>.stamps`` the source's time of
     every frame, as little-endian float64 seconds of the machine's monotonic clock, of which every state
     says the time of day; the annotations become ``<name>.atr`` at the end. A gap is written as missing
     samples, so that positions in the record stay true to time. All of it can be read by its owner alone:
@@ -121,6 +128,16 @@ class Recorder:
                 ANNOTATION, annotation.sample - self._first, symbol=annotation.symbol, text=annotation.note
             )
 
+    @property
+    def first(self) -> float:
+        """Absolute index of the first frame; infinite before there is one."""
+        return np.inf if self._first is None else self._first
+
+    def mark(self, sample: int, note: str) -> None:
+        """Write a person's mark down, on a sample at or behind the first one."""
+        self._annotated = True
+        self.note(_ANNOTATION, sample - int(self.first), symbol=_NOTE, text=note, by="user")
+
     def _append(self, frames: NDArray[np.int32], source_time: NDArray[np.float64]) -> None:
         """Write frames (samples, signals), and the time of each."""
         if self.frames == 0 and len(frames):
@@ -176,6 +193,7 @@ class Recorder:
             write_annotations(self.path, self._info.fs)
 
 
+<<<<<<< HEAD
 def write_header(path: Path, lines: Sequence[str]) -> None:
     """Replace the header of a record (its path without extension) in one step."""
     # A name that nobody can guess: no link that somebody laid is written through.
@@ -195,14 +213,26 @@ def write_annotations(path: Path, fs: float) -> None:
     with path.with_suffix(EVENTS).open(encoding="ascii") as lines:
         marks = [mark for mark in map(json.loads, lines) if mark["event"] == ANNOTATION]
     if marks:
+=======
+        with self.path.with_suffix(_EVENTS).open(encoding="ascii") as lines:
+            marks = [mark for mark in map(json.loads, lines) if mark["event"] == _ANNOTATION]
+        # A person marks what has passed, and the format knows one order, and letters of one byte.
+        marks.sort(key=lambda mark: mark["sample"])
+>>>>>>> 67c7bf2 (Take a person's mark into the recording and the published events)
         wfdb.wrann(
             path.name,
             "atr",
             np.array([mark["sample"] for mark in marks]),
             [mark["symbol"] for mark in marks],
+<<<<<<< HEAD
             aux_note=[mark["text"] for mark in marks],
             fs=fs,
             write_dir=str(path.parent),
+=======
+            aux_note=[mark["text"].encode("latin-1", "replace").decode("latin-1") for mark in marks],
+            fs=self._info.fs,
+            write_dir=str(self.path.parent),
+>>>>>>> 67c7bf2 (Take a person's mark into the recording and the published events)
         )
 
 

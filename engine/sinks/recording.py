@@ -97,6 +97,13 @@ class Recording:
         self._state = state
         self._note(lambda recorder: recorder.note_state(state))
 
+    def mark(self, sample: int, note: str) -> bool:
+        """Write a person's mark down; False where its sample lies before the file that is being written."""
+        if sample < self._recorder.first:
+            return False
+        self._note(lambda recorder: recorder.mark(sample, note))
+        return not self.problem
+
     def note_step(self, step: str, why: str) -> None:
         """Write down that something else cleans from the sample that is next."""
         self._note(lambda recorder: recorder.note("step", step=step, why=why))
