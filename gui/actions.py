@@ -24,9 +24,21 @@ class Actions:
     def __getitem__(self, name: str) -> QAction:
         return self._by_name[name]
 
-    def add(self, name: str, key: str, slot: Callable[..., object], *, on: bool | None = None) -> QAction:
-        """Make a command; with `on` it is one that is on or off, and `slot` is told which."""
-        action = QAction(f"{name} {key}", self._window)
+    def add(
+        self,
+        name: str,
+        key: str,
+        slot: Callable[..., object],
+        *,
+        on: bool | None = None,
+        short: bool = False,
+    ) -> QAction:
+        """Make a command; with `on` it is one that is on or off, and `slot` is told which.
+
+        The button of a `short` one tells its key only to whom points at it.
+        """
+        action = QAction(name if short else f"{name} {key}", self._window)
+        action.setToolTip(f"{name}  {key}")
         action.setShortcut(QKeySequence(key))
         if on is None:
             action.triggered.connect(lambda: slot())

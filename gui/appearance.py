@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QInputDialog, QMainWindow, QWidget
 
@@ -39,12 +40,13 @@ _TOGGLES = {
     "Residual": "residual",
     "Reference": "reference",
     "Band": "band",
-    "Marks": "marks",
+    "Beats": "marks",
 }
 """Commands that are on or off, and the option of the view that each is."""
+_TOGGLE_KEYS = ("S", "A", "R", "C", "B", "Q")
 
 
-class Appearance:
+class Appearance(QObject):
     """Commands that change the window only; none of them reaches the engine.
 
     Parameters
@@ -59,6 +61,9 @@ class Appearance:
         Brings the labels up to date.
     """
 
+    froze = pyqtSignal(bool)
+    """The pages stand still, or follow the run again."""
+
     def __init__(
         self,
         window: QMainWindow,
@@ -67,6 +72,7 @@ class Appearance:
         commands: Actions,
         refresh: Callable[[], None],
     ) -> None:
+        super().__init__(window)
         self._window, self._page, self._settings, self._refresh = window, page, settings, refresh
         self._theme = THEMES[settings.theme]
         self._zoom = 1.0
@@ -86,7 +92,7 @@ class Appearance:
             add("Freeze", "F", self.freeze, on=False),
             *(
                 add(name, key, option(field), on=getattr(options, field))
-                for (name, field), key in zip(_TOGGLES.items(), "SARCBM", strict=True)
+                for (name, field), key in zip(_TOGGLES.items(), _TOGGLE_KEYS, strict=True)
             ),
             add("Panel", "L", self._page.side.setVisible, on=True),
             add("Theme", "T", self.next_theme),
@@ -113,6 +119,8 @@ class Appearance:
     def freeze(self, frozen: bool) -> None:
         """Hold the screen; the engine goes on, and so do the figures."""
         self._page.streams.freeze(frozen)
+        self._commands.show("Freeze", frozen)
+        self.froze.emit(frozen)
         self._refresh()
 
     def save_snapshot(self) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.run.failure import EngineFailure
 from engine.run.process import EngineProcess
-from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Started
+from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Started, UserMark
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
@@ -97,6 +97,10 @@ class Bridge:
     def record(self, folder: Path | None) -> None:
         """Record into a folder; None ends the recording."""
         self._engine.record(folder)
+
+    def mark(self, mark: UserMark) -> None:
+        """Have a person's mark recorded and published."""
+        self._engine.mark(mark)
 
     def close(self) -> None:
         """End the engine and wait for it; its outcome is kept where it still comes."""

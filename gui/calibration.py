@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from streamer.errors import InputError
 
-SPEEDS = (6.25, 12.5, 25.0, 50.0)
-"""Paper speeds in mm/s."""
+SPEEDS = (1.25, 2.5, 6.25, 12.5, 25.0, 50.0, 100.0)
+"""Paper speeds in mm/s: the slowest for a look over minutes, the fastest for calipers."""
 GAINS = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0)
 """Gains in mm/mV."""
 STANDARD_GAIN = 10.0

@@ -13,6 +13,7 @@ from gui.appearance import Appearance, px_per_mm_of
 from gui.bridge import Life
 from gui.monitor import RANGE_MV
 from gui.monitor_page import MonitorPage
+from gui.review.review import Review
 from gui.settings import Settings
 from gui.shown_run import ShownRun
 from gui.start_screen import StartScreen
@@ -69,7 +70,9 @@ class MainWindow(QMainWindow):
         )
         engine_buttons = self._add_commands()
         self.appearance = Appearance(self, self.page, settings, self.commands, self._refresh_labels)
-        self.page.controls.add_buttons(engine_buttons, self.appearance.buttons)
+        self.review = Review(self, self.page, self.run, self.commands, self.appearance.freeze)
+        self.appearance.froze.connect(self.review.froze)
+        self.page.controls.add_buttons(engine_buttons + self.review.buttons, self.appearance.buttons)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.start_screen)
         self._pages.addWidget(self.page)
@@ -107,9 +110,9 @@ class MainWindow(QMainWindow):
         buttons = [
             add("Pause", "Space", self.pause, on=False),
             add("Record", "Ctrl+R", self.record, on=False),
-            add("Snapshot", "P", self.save_snapshot),
             add("Source", "O", self.choose_source),
         ]
+        self.page.add_foot_buttons([add("Snapshot", "P", self.save_snapshot)])
         add("Next stream", "PgDown", lambda: self.step_stream(1))
         add("Stream before", "PgUp", lambda: self.step_stream(-1))
         for number in range(9):
@@ -177,6 +180,7 @@ class MainWindow(QMainWindow):
 
     def _show_streams(self) -> None:
         self.page.streams.show_monitors(self.run.monitors)
+        self.review.froze(False)
         self._pages.setCurrentWidget(self.page)
 
     def select(self, number: int) -> None:
@@ -184,6 +188,7 @@ class MainWindow(QMainWindow):
         if not self.run.select(number):
             return
         self.page.streams.select(number)
+        self.review.refresh()
         self._refresh_labels()
         self._refresh_figures()
 

@@ -12,9 +12,10 @@ from engine.marks import Mark, Reason
 from engine.messages import Cleaned
 from engine.run.protocol import CleanSettings, Frame, Refused, Setup, StartedStream, Status
 from gui.bridge import Life
+from gui.events import EventLog
 from gui.lead_names import written
 from gui.screen_delay import PaintClock
-from gui.trace_buffer import TraceBuffer
+from gui.trace_buffer import KEPT_S, TraceBuffer
 from gui.vitals import ALARM_S, SILENT_S, Ticks, Vitals, alarm, disagree
 
 STALE_S = 1.0
@@ -46,11 +47,13 @@ class Monitor:
         The stream that the engine plays.
     range_mv
         The amplifier takes −range_mv … +range_mv.
+    kept_s
+        Seconds of the past that a person can look back at.
     """
 
-    def __init__(self, started: StartedStream, range_mv: float = RANGE_MV) -> None:
+    def __init__(self, started: StartedStream, range_mv: float = RANGE_MV, kept_s: float = KEPT_S) -> None:
         self.info = started.info
-        self.buffer = TraceBuffer(started.info)
+        self.buffer = TraceBuffer(started.info, kept_s)
         self.status: Status | None = None
         self.vitals: Vitals | None = None
         self.ticks = {"raw": Ticks(), "cleaned": Ticks()}
@@ -61,6 +64,7 @@ class Monitor:
         self.paused = False
         self._seen = time.perf_counter()
         self.painting = PaintClock()
+        self.events = EventLog(started.info)
 
     def take(self, frames: Iterable[Frame]) -> None:
         """Take what the bridge polled."""
@@ -70,6 +74,7 @@ class Monitor:
                 if self.status and self.status.setup != frame.setup:
                     self.painting.restart()
                     self._note_switch(self.status.setup.clean, frame.setup.clean)
+                self.events.note_state(self.buffer.newest, frame.state)
                 self.status = frame
                 if np.isfinite(frame.delays.latest_p50_ms):
                     self.latest_ms.append((frame.delays.latest_p50_ms, frame.delays.latest_max_ms))
@@ -77,6 +82,7 @@ class Monitor:
                 self.refused = frame.reason
             else:
                 self.buffer.push(frame)
+                self.events.take(frame)
                 if isinstance(frame, Cleaned):
                     self.painting.take(frame)
 
@@ -88,7 +94,14 @@ class Monitor:
         warming = self.buffer.marks(0, start, self.buffer.final) == Mark.WARMUP
         begins = np.flatnonzero(np.diff(warming, prepend=False) & warming)
         sample = start + int(begins[-1]) if begins.size else self.buffer.final
-        self.switches.append((sample, f"{after.model} {after.lookahead_ms:.0f} ms"))
+        name = f"{after.model} {after.lookahead_ms:.0f} ms"
+        self.switches.append((sample, name))
+        self.events.note(sample, "settings", name)
+        self.buffer.touch(sample)
+
+    def mark(self, sample: int, note: str) -> None:
+        """Remember a person's mark on a sample."""
+        self.events.note(sample, "mark", note)
         self.buffer.touch(sample)
 
     def take_vitals(self, found: Vitals) -> None:

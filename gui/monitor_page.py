@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from engine.run.protocol import Job
@@ -12,6 +13,9 @@ from gui.header import Header
 from gui.latency_panel import LatencyPanel
 from gui.monitor import Monitor
 from gui.numerics import Numerics
+from gui.review.bar import ReviewBar
+from gui.review.event_list import EventList
+from gui.review.time_axis import TimeAxis
 from gui.stream_rows import StreamRows
 from gui.terminal.view import WARNING
 from gui.theme import Theme
@@ -51,10 +55,21 @@ class MonitorPage(QWidget):
         column.setSpacing(1)
         column.addWidget(self.numerics)
         column.addWidget(self.latency, 1)
+        self.events = EventList()
+        self.events.hide()
+        column.addWidget(self.events, 1)
         middle = QHBoxLayout()
         middle.setContentsMargins(0, 0, 0, 0)
         middle.setSpacing(0)
-        middle.addWidget(self.streams, 1)
+        self.axis = TimeAxis(theme)
+        self.review_bar = ReviewBar()
+        self.review_bar.hide()
+        traces = QVBoxLayout()
+        traces.setSpacing(0)
+        traces.addWidget(self.streams, 1)
+        traces.addWidget(self.axis)
+        traces.addWidget(self.review_bar)
+        middle.addLayout(traces, 1)
         middle.addWidget(self.side)
 
         self.banner = QFrame()
@@ -83,10 +98,11 @@ class MonitorPage(QWidget):
         footer.setSpacing(16)
         self.reset_button, self.help_button = QToolButton(), QToolButton()
         footer.addWidget(self.scale)
+        self._foot = QHBoxLayout()
+        self._foot.setSpacing(4)
+        footer.addLayout(self._foot)
         for button in (self.reset_button, self.help_button):
-            button.setObjectName("quiet")
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            footer.addWidget(button)
+            self._add_to_foot(button)
         footer.addWidget(self.note, 1)
         footer.addWidget(warning)
 
@@ -99,6 +115,18 @@ class MonitorPage(QWidget):
         rows.addWidget(self.controls)
         rows.addLayout(footer)
 
+    def _add_to_foot(self, button: QToolButton) -> None:
+        button.setObjectName("quiet")
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._foot.addWidget(button)
+
+    def add_foot_buttons(self, actions: list[QAction]) -> None:
+        """Put quiet buttons of commands at the foot."""
+        for action in actions:
+            button = QToolButton()
+            button.setDefaultAction(action)
+            self._add_to_foot(button)
+
     @property
     def view(self) -> TraceView:
         """Traces of the selected stream."""
@@ -107,12 +135,14 @@ class MonitorPage(QWidget):
     def set_zoom(self, zoom: float) -> None:
         """Draw everything but the millimetres larger."""
         self.side.setFixedWidth(round(_SIDE_PX * zoom))
-        for part in (self.streams, self.header, self.numerics, self.latency, self.controls):
+        for part in (self.streams, self.header, self.numerics, self.latency):
             part.set_zoom(zoom)
+        for more in (self.controls, self.axis, self.events):
+            more.set_zoom(zoom)
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
-        for part in (self.streams, self.header, self.numerics, self.latency):
+        for part in (self.streams, self.header, self.numerics, self.latency, self.axis):
             part.set_theme(theme)
 
     def show_over(self, reason: str) -> None:
@@ -135,8 +165,10 @@ class MonitorPage(QWidget):
         if monitor is None:
             return
         self.streams.refresh(life)
+        self.axis.refresh(self.view, monitor)
         if self.side.isVisible():
             self.latency.refresh(monitor)
+            self.events.refresh(monitor)
 
     def refresh_figures(self, monitor: Monitor) -> None:
         """Bring heart rates and the like up to date; once a second."""

@@ -5,9 +5,10 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from engine.run.protocol import CleanSettings, Job, Outcome, Started
+from engine.run.protocol import CleanSettings, Job, Outcome, Started, UserMark
 from gui.bridge import Bridge, Life
 from gui.monitor import RANGE_MV, Monitor, share
+from gui.trace_buffer import seconds_for
 from gui.vitals import BeatFinder
 from streamer.noise import NoiseSettings
 from streamer.open_source import is_played
@@ -86,7 +87,8 @@ class ShownRun:
 
     def attach(self, started: Started) -> None:
         """Have a monitor for each stream that an engine plays; the first one is selected."""
-        self.monitors = [Monitor(each, self._range_mv) for each in started.streams]
+        kept_s = seconds_for([each.info for each in started.streams])
+        self.monitors = [Monitor(each, self._range_mv, kept_s) for each in started.streams]
         self._next_searched = cycle(self.monitors)
         self._selected = 0
 
@@ -178,6 +180,12 @@ class ShownRun:
         for source, monitor in zip(self.job.sources, self.monitors, strict=True):
             monitor.paused = paused and is_played(source)
         return True
+
+    def mark(self, monitor: Monitor, sample: int, note: str) -> None:
+        """Put a person's mark on a sample of a stream: on the screen, in the recording, among the events."""
+        monitor.mark(sample, note)
+        if self.bridge:
+            self.bridge.mark(UserMark(monitor.info.source_id, sample, note))
 
     def record(self, folder: Path | None) -> None:
         """Record into a folder; None ends the recording."""

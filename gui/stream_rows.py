@@ -8,6 +8,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidg
 
 from gui.bridge import Life
 from gui.monitor import Monitor
+from gui.review.hand import Hand
 from gui.stream_head import StreamHead
 from gui.theme import Theme
 from gui.traces.lane_labels import LaneLabels
@@ -16,6 +17,7 @@ from gui.view_options import ViewOptions
 
 LOWEST_PX = 36
 """Rows of a ward are not lower; more than fit are scrolled."""
+_SCROLLED_FROM = 8
 
 
 class StreamRow(QWidget):
@@ -31,6 +33,7 @@ class StreamRow(QWidget):
         self.view = TraceView(theme, options, px_per_mm)
         self.labels = LaneLabels(self.view, theme)
         self.view.painted.connect(self._painted)
+        self.hand = Hand(self.view, theme)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -51,6 +54,7 @@ class StreamRow(QWidget):
         self.view.setMinimumHeight(100 if alone else LOWEST_PX)
         self.view.show_monitor(monitor, fewer_leads=not alone)
         self.labels.show_monitor(monitor)
+        self.hand.show_monitor(monitor)
 
     def advance(self) -> None:
         """Draw what is new, if the row is visible; otherwise it is drawn when it becomes visible."""
@@ -83,6 +87,11 @@ class StreamRows(QScrollArea):
     """Rows that share the height; `selected` tells which one a person chose."""
 
     selected = pyqtSignal(int)
+    hand_moved = pyqtSignal(float)
+    time_zoomed = pyqtSignal(int)
+    gain_zoomed = pyqtSignal(int)
+    measured = pyqtSignal()
+    """What hands do on the rows; see `gui.review.hand.Hand`."""
 
     def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
         super().__init__()
@@ -109,6 +118,8 @@ class StreamRows(QScrollArea):
         self.current = self.rows[0]
         for number, (row, monitor) in enumerate(zip(self.rows, monitors, strict=True), 1):
             row.show_monitor(monitor, number, alone=len(monitors) == 1)
+            # Where rows are scrolled, the wheel scrolls them.
+            row.hand.takes_wheel = len(monitors) <= _SCROLLED_FROM
 
     def _set_count(self, count: int) -> None:
         while len(self.rows) > count:
@@ -120,6 +131,10 @@ class StreamRows(QScrollArea):
             row.set_zoom(self._zoom)
             number = len(self.rows)
             row.clicked.connect(lambda number=number: self.selected.emit(number))
+            row.hand.moved.connect(self.hand_moved)
+            row.hand.time_zoomed.connect(self.time_zoomed)
+            row.hand.gain_zoomed.connect(self.gain_zoomed)
+            row.hand.measured.connect(self.measured)
             self._column.addWidget(row, 1)
             self.rows.append(row)
 
@@ -159,7 +174,7 @@ class StreamRows(QScrollArea):
         """Use other colours."""
         self._theme = theme
         for row in self.rows:
-            for part in (row.view, row.labels, row.head):
+            for part in (row.view, row.labels, row.head, row.hand):
                 part.set_theme(theme)
 
     def set_zoom(self, zoom: float) -> None:

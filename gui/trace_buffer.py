@@ -1,6 +1,7 @@
 """Ring buffers of one stream: every lead and kind of trace, addressed by absolute sample index."""
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,24 @@ from engine.marks import Mark, Reason
 from engine.messages import Cleaned, Gap, Preview
 from streamer.chunk import Annotation, Samples, StreamInfo
 
-KEPT_S = 90.0
-"""Seconds that are kept: the slowest sweep over a wide screen."""
+KEPT_S = 1800.0
+"""Seconds that are kept, for a person who looks back."""
+_LEAST_S = 90.0
+_ROOM_BYTES = 1 << 29  # of all streams of a run together
 KINDS = ("raw", "cleaned", "spread", "reference")
-_KEPT_MARKS = 4000
+_KEPT_MARKS = 12_000
+
+
+def seconds_for(infos: Sequence[StreamInfo]) -> float:
+    """How far back each of several streams can be kept: `KEPT_S`, or less where memory has an end.
+
+    Parameters
+    ----------
+    infos
+        The streams of one run.
+    """
+    bytes_per_s = sum(len(info.leads) * info.fs * (4 * len(KINDS) + 2) for info in infos)
+    return min(KEPT_S, max(_LEAST_S, _ROOM_BYTES / bytes_per_s))
 
 
 class TraceBuffer:
@@ -34,8 +49,9 @@ class TraceBuffer:
         self.fs = info.fs
         self.capacity = round(seconds * info.fs)
         shape = (len(info.leads), self.capacity)
-        self._rings = {kind: np.full(shape, np.nan, np.float32) for kind in KINDS}
-        self._marks = np.full(shape, Mark.MISSING, np.uint8)
+        # Zeros take memory only as they are written; what was not is never read as a sample.
+        self._rings = {kind: np.zeros(shape, np.float32) for kind in KINDS}
+        self._marks = np.zeros(shape, np.uint8)
         self._reasons = np.zeros(shape, np.uint8)
         self.first = self.final = self.newest = 0
         self.empty = True
@@ -105,6 +121,17 @@ class TraceBuffer:
             for ring in self._rings.values():
                 self._write(ring, self.newest, np.float32(np.nan), stop - self.newest)
             self.newest = stop
+
+    def bypassed(self, start: int, stop: int) -> float:
+        """Share of released samples start … stop-1 of all leads that are not the network's output."""
+        start, stop = max(start, self.oldest), min(stop, self.final)
+        if start >= stop:
+            return float("nan")
+        passed = [
+            (marks == Mark.BYPASSED) | (marks == Mark.FILTERED)
+            for marks in (self.marks(lead, start, stop) for lead in range(len(self.info.leads)))
+        ]
+        return float(np.mean(passed))
 
     def _write(
         self, ring: NDArray[np.generic], start: int, values: NDArray[np.generic] | np.generic, count: int = -1

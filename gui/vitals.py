@@ -29,6 +29,7 @@ ALARM_S = 4.0
 _HELD_S = 0.1
 _RAILED_S, _RAILED_MV = 0.05, 1.0
 _KEPT = 8  # results that were not taken yet
+_KEPT_BEATS = 9000  # half an hour at the highest rate
 
 
 def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float | None:
@@ -212,7 +213,7 @@ def _vitals(stretch: _Stretch) -> Vitals:
 class Ticks:
     """New beats, each reported once although successive searches overlap."""
 
-    found: deque[int] = field(default_factory=lambda: deque(maxlen=400))
+    found: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT_BEATS))
     _until: int = 0
 
     def add(self, beats: NDArray[np.int64], newest: int, fs: float) -> int | None:

@@ -376,7 +376,7 @@ def test_every_control_of_the_view(qtbot, window, stored, tmp_path):
         (keys.Key_R, "residual"),
         (keys.Key_C, "reference"),
         (keys.Key_B, "band"),
-        (keys.Key_M, "marks"),
+        (keys.Key_Q, "marks"),
     ):
         before = getattr(view.options, field)
         qtbot.keyClick(window, key)

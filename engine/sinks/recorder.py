@@ -46,11 +46,11 @@ class Recorder:
     Every frame goes to the system with one unbuffered write (see `engine.sinks.append_file` for what that
     promises), and the header says nothing of the length until `close`, so that a reader takes it from
     the file's size. Beside the record, ``<name>.events.jsonl`` has a line for each gap, each change of
-    mark, reason or state and each annotation of the source or of a user, and ``<name>.stamps`` the source's time of
-    every frame, as little-endian float64 seconds of the machine's monotonic clock, of which every state
-    says the time of day; the annotations become ``<name>.atr`` at the end. A gap is written as missing
-    samples, so that positions in the record stay true to time. All of it can be read by its owner alone:
-    an ECG is a person's.
+    mark, reason or state and each annotation of the source or of a user, and ``<name>.stamps`` the
+    source's time of every frame, as little-endian float64 seconds of the machine's monotonic clock, of
+    which every state says the time of day; the annotations become ``<name>.atr`` at the end. A gap is
+    written as missing samples, so that positions in the record stay true to time. All of it can be read by
+    its owner alone: an ECG is a person's.
 
     Parameters
     ----------

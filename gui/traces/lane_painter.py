@@ -11,6 +11,7 @@ from pyqtgraph.functions import arrayToQPolygonF
 
 from engine.marks import Mark
 from gui.calibration import Calibration
+from gui.events import EventLog
 from gui.lanes import Lane
 from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
@@ -21,6 +22,9 @@ from gui.vitals import Ticks
 _EDGE_PX = 3
 SWITCH_COLUMNS = 160
 """Columns that the name of a network reaches to the right."""
+NOTE_COLUMNS = 400
+"""Columns that a person's note reaches to the right."""
+_LETTERS_PX_PER_S = 20.0  # on slower paper the letters would hide each other
 MARGIN = 10
 """Columns that a letter reaches to either side of its sample."""
 
@@ -41,6 +45,10 @@ class LanePainter:
         The lead in which beats are looked for.
     zoom
         How much larger than usual letters, and how much thicker lines are drawn.
+    until
+        Samples from here on are not drawn; None draws all.
+    events
+        Of which the marks of a person are drawn.
     """
 
     buffer: TraceBuffer
@@ -53,6 +61,18 @@ class LanePainter:
     offsets_mv: NDArray[np.float64]
     rhythm_lead: int
     zoom: float = 1.0
+    until: int | None = None
+    events: EventLog | None = None
+
+    @property
+    def newest(self) -> int:
+        """The first sample that is not drawn."""
+        return self.buffer.newest if self.until is None else min(self.until, self.buffer.newest)
+
+    @property
+    def final(self) -> int:
+        """The first sample that is not drawn as what the engine released."""
+        return self.buffer.final if self.until is None else min(self.until, self.buffer.final)
 
     def draw(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
         """Draw what a lane holds in the columns of a piece; the painter is clipped to both."""
@@ -64,9 +84,9 @@ class LanePainter:
         painter.save()
         painter.setClipRect(rows, Qt.ClipOperation.IntersectClip)
         for kind in lane.kinds:
-            end = buffer.newest if kind in ("raw", "cleaned") else buffer.final
+            end = self.newest if kind in ("raw", "cleaned") else self.final
             if options.align and kind == "raw":
-                end = buffer.final
+                end = self.final
             if min(stop, end) <= start:
                 continue
             colour = QColor(getattr(self.theme, kind))
@@ -74,21 +94,26 @@ class LanePainter:
                 colour.setAlpha(175)
             if kind == "cleaned":
                 if options.band:
-                    self._draw_band(painter, piece, lane, start, min(stop, buffer.final))
-                self._draw_released(painter, piece, lane, start, min(stop, buffer.final), colour)
+                    self._draw_band(painter, piece, lane, start, min(stop, self.final))
+                self._draw_released(painter, piece, lane, start, min(stop, self.final), colour)
                 if not options.align:
                     dim = QColor(colour)
                     dim.setAlpha(105)
-                    first = max(start, buffer.final - 1)
+                    first = max(start, self.final - 1)
                     self._draw_trace(painter, piece, lane, kind, first, min(stop, end), dim)
-                self._mark_bypass(painter, piece, lane, start, min(stop, buffer.final))
+                self._mark_bypass(painter, piece, lane, start, min(stop, self.final))
             else:
                 self._draw_trace(painter, piece, lane, kind, start, min(stop, end), colour)
         painter.restore()
         if "cleaned" in lane.kinds:
             self._draw_switches(painter, piece, lane)
-        if options.marks and lane.main in ("raw", "cleaned"):
+        if (
+            options.marks
+            and lane.main in ("raw", "cleaned")
+            and self.calibration.px_per_s >= _LETTERS_PX_PER_S
+        ):
             self._draw_marks(painter, piece, lane)
+        self._draw_notes(painter, piece, lane)
 
     def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
         offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
@@ -198,7 +223,9 @@ class LanePainter:
         lost = np.isnan(values)
         if not lost.any():
             return
-        for first, last in self.buffer.gaps:
+        for first, last in reversed(self.buffer.gaps):
+            if last <= start:
+                break
             lost[max(0, first - start) : max(0, last - start)] = False
         painter.setPen(QPen(QColor(self.theme.bad), 1))
         for run in runs(np.where(lost, np.float32(0), np.float32(np.nan))):
@@ -232,6 +259,16 @@ class LanePainter:
                 painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DashLine))
                 painter.drawLine(x, lane.top + 1, x, lane.bottom - 1)
                 painter.drawText(x + 4, lane.bottom - 7, name)
+
+    def _draw_notes(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
+        """What a person marked: a line through all lanes, and the note at the top."""
+        painter.setPen(QPen(QColor(self.theme.text), 1))
+        for event in self.events.marks() if self.events else ():
+            x = self.sweep.column(event.sample) + piece.x - piece.start
+            if piece.x - NOTE_COLUMNS < x < piece.x + piece.stop - piece.start:
+                painter.drawLine(x, lane.top, x, lane.bottom)
+                if lane.top == 0:
+                    painter.drawText(x + 4, lane.top + lane.letters, f"✎ {event.text}")
 
     def _draw_marks(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
         """Annotations at the sample that they belong to, and the beats that were found."""

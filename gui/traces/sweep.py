@@ -21,8 +21,8 @@ class Piece(NamedTuple):
 class Sweep:
     """A page that is filled from left to right, then overwritten from the left again.
 
-    Column c of the stream always stands at c modulo `width`. Scrolling is the same page, turned so
-    that the newest column is at the right.
+    Column c of the stream always stands at c less `origin`, modulo `width`. Scrolling is the same page,
+    turned so that the newest column is at the right.
 
     Parameters
     ----------
@@ -30,10 +30,13 @@ class Sweep:
         Columns of the page, px.
     columns_per_sample
         Pixels per second over samples per second.
+    origin
+        A column that stands at the left edge: a page that stands still begins with it.
     """
 
     width: int
     columns_per_sample: float
+    origin: int = 0
 
     def column(self, sample: float) -> int:
         """Column, counted from the stream's beginning, in which a sample falls."""
@@ -47,7 +50,7 @@ class Sweep:
         """Split columns start … stop-1 at the end of the page; if they exceed a page, keep the last page."""
         start = max(start, stop - self.width)
         while start < stop:
-            x = start % self.width
+            x = (start - self.origin) % self.width
             end = min(stop, start + self.width - x)
             yield Piece(start, end, x)
             start = end

@@ -4,12 +4,13 @@ All lanes share a page, because they share a time axis. What one tick costs depe
 columns are new, never on how long the run has lasted.
 """
 
-import copy
+from collections.abc import Callable
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QRect, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPixmap, QRegion, QResizeEvent
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QFont, QPainter, QPaintEvent, QRegion, QResizeEvent
 from PyQt6.QtWidgets import QWidget
 
 from gui.calibration import Calibration
@@ -18,9 +19,10 @@ from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
 from gui.traces.lane_painter import MARGIN, LanePainter
-from gui.traces.paper import draw_paper
+from gui.traces.notice import draw_notice
+from gui.traces.page import Page
 from gui.traces.room import gain_for, off_scale, reach_of, zeros_for
-from gui.traces.sweep import Piece, Sweep
+from gui.traces.sweep import Sweep
 from gui.view_options import ViewOptions
 
 BAR_MM = 8.0
@@ -29,7 +31,6 @@ _OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
 _SETTLED_S = 2.0
 _ROOM = 1.1
 _LOWEST_LEAD_PX = 48
-_VEIL = 170  # of 255
 _LETTER_PX = 11
 
 
@@ -60,15 +61,16 @@ class TraceView(QWidget):
         self.offsets_mv: NDArray[np.float64] = np.zeros(0)
         self.calibration = Calibration(px_per_mm)
         self.sweep = Sweep(1, 1.0)
-        self._page = self._grid = QPixmap()
-        self._lane_painter: LanePainter | None = None
-        self._end = 0
-        self.frozen = False
+        self._until: int | None = None
+        self._stop = 0
+        self.over: Callable[[QPainter], None] | None = None
+        """Draws over the traces what a person put there."""
         self._font = QFont(self.font())
         self._font.setPixelSize(_LETTER_PX)
         self.notice = ""
         self._zoom = 1.0
         self._zeros: dict[int, float] = {}
+        self.rebuild()
 
     # what is shown, and how
 
@@ -76,6 +78,11 @@ class TraceView(QWidget):
     def options(self) -> ViewOptions:
         """How the traces are shown."""
         return self._options
+
+    @property
+    def zoom(self) -> float:
+        """How much larger than usual letters are."""
+        return self._zoom
 
     def show_monitor(self, monitor: Monitor, *, fewer_leads: bool = False) -> None:
         """Show all leads of a run; with `fewer_leads` only the first, where the others have no room."""
@@ -85,7 +92,7 @@ class TraceView(QWidget):
         self._leads = tuple(range(count))
         self.offsets_mv = np.zeros(count)
         self._zeros = {}
-        self.frozen = False
+        self._until = None
         self.notice = ""
         self.rebuild()
 
@@ -116,13 +123,6 @@ class TraceView(QWidget):
         self._px_per_mm = px_per_mm
         self.rebuild()
 
-    def freeze(self, frozen: bool) -> None:
-        """Hold the picture while the run goes on, or catch up with it."""
-        self.frozen = frozen
-        if self._monitor:
-            self._buffer = copy.deepcopy(self._monitor.buffer) if frozen else self._monitor.buffer
-        self.rebuild()
-
     def rebuild(self) -> None:
         """Lay everything out anew and draw the whole page."""
         options, monitor, buffer = self._options, self._monitor, self._buffer
@@ -145,21 +145,13 @@ class TraceView(QWidget):
         if buffer:
             # At most the length of the buffer, less the samples that look-ahead may still overwrite.
             width = min(width, int((buffer.capacity / fs - 2) * self.calibration.px_per_s))
-        self.sweep = Sweep(width, self.calibration.px_per_s / fs)
-        self._grid = draw_paper(
-            (self.width(), self.height()),
-            self.devicePixelRatioF(),
-            width,
-            self.lanes,
-            self._px_per_mm,
-            self._theme,
-        )
-        self._page = QPixmap(self._grid)
-        self._end = 0
+        rate = self.calibration.px_per_s / fs
+        # A page that stands still is read from the left: it begins with its oldest column.
+        origin = floor(self._stop * rate) - width if self.frozen else 0
+        self.sweep = Sweep(width, rate, origin)
+        painter = None
         if monitor and buffer:
-            buffer.take_changed()
-            self._end = self.sweep.column(buffer.newest)
-            self._lane_painter = LanePainter(
+            painter = LanePainter(
                 buffer,
                 monitor.ticks,
                 monitor.switches,
@@ -170,35 +162,105 @@ class TraceView(QWidget):
                 self.offsets_mv,
                 self._leads[0],
                 self._zoom,
+                self._until,
+                monitor.events,
             )
-            self._draw(self.sweep.column(buffer.oldest), self._end)
+        self._page = Page(
+            self.sweep,
+            self.size(),
+            self.devicePixelRatioF(),
+            self.lanes,
+            painter,
+            px_per_mm=self._px_per_mm,
+            font=self._font,
+            theme=self._theme,
+            bar=self.bar_columns,
+        )
+        if buffer:
+            if not self.frozen:
+                buffer.take_changed()
+            self._page.draw(self.sweep.column(buffer.oldest), self.sweep.column(self.until))
         self.arranged.emit()
         self.update()
 
     # drawing into the page
 
     @property
+    def _turned(self) -> bool:
+        return self._options.scroll and self._until is None
+
+    @property
     def bar_columns(self) -> int:
-        """Width of the erase bar; a scrolling page has none."""
-        return 0 if self._options.scroll else round(BAR_MM * self._px_per_mm)
+        """Width of the erase bar; a scrolling page, and one that stands still, have none."""
+        return 0 if self._options.scroll or self.frozen else round(BAR_MM * self._px_per_mm)
 
     def advance(self) -> QRegion:
         """Draw what changed since the last call into the page; returns what must be painted."""
-        region = QRegion()
         buffer = self._buffer
         if buffer is None or self.frozen:
-            return region
+            return QRegion()
         changed = buffer.take_changed()
         if changed is None:
-            return region
+            return QRegion()
         start = self.sweep.column(changed) - round(MARGIN * self._zoom)
-        self._end = self.sweep.column(buffer.newest)
-        self._draw(start, self._end)
-        if self._options.scroll:
-            return QRegion(self.rect())
-        for piece in self.sweep.pieces(start, self._end + self.bar_columns):
-            region += QRect(piece.x, 0, piece.stop - piece.start, self.height())
-        return region
+        self._page.draw(start, self.sweep.column(buffer.newest))
+        return QRegion(self.rect()) if self._turned else self._page.region(start)
+
+    # a page that stands still
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the page stands still while the run goes on."""
+        return self._until is not None
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold the page while the run goes on, or catch up with it.
+
+        A page that stands still begins at the left, ends with the newest sample of that moment, and can be
+        moved to any sample that is kept.
+        """
+        self._until = self._buffer.newest if frozen and self._buffer else None
+        self._stop = self._until or 0
+        self.rebuild()
+
+    def show_until(self, stop: int) -> int:
+        """Move a page that stands still so that it ends before a sample; returns before which it does."""
+        buffer = self._buffer
+        if buffer is None or self._until is None:
+            return 0
+        first = min(self._until, buffer.oldest + self.page_samples)
+        self._stop = max(first, min(stop, self._until))
+        self.rebuild()
+        return self._stop
+
+    @property
+    def frozen_at(self) -> int:
+        """The first sample that a page that stands still cannot show; 0 while it follows the run."""
+        return self._until or 0
+
+    @property
+    def page_samples(self) -> int:
+        """Samples that the page is wide."""
+        return round(self.sweep.width / self.sweep.columns_per_sample)
+
+    @property
+    def until(self) -> int:
+        """The sample before which the page ends."""
+        if self._until is not None:
+            return self._stop
+        return self._buffer.newest if self._buffer else 0
+
+    def sample_at(self, x: float) -> float:
+        """The sample, in fractions, that stands at an x of the page."""
+        column = self._page.column_at(int(x), turned=self._turned)
+        return (column + x - int(x)) / self.sweep.columns_per_sample
+
+    def x_of(self, sample: float) -> float:
+        """Where on the page a sample stands; beside it where the page stands still and does not reach."""
+        column = sample * self.sweep.columns_per_sample
+        if self._turned:
+            return column - (self._page.end - self.sweep.width)
+        return column - self.sweep.origin if self.frozen else column % self.sweep.width
 
     def settle(self) -> None:
         """Bring back what ran off the screen, in whole steps; once a second or so.
@@ -231,67 +293,17 @@ class TraceView(QWidget):
         """For each lane, whether a trace ran beyond it in the last second."""
         return off_scale(self._buffer, self.lanes, self.calibration, self.offsets_mv)
 
-    def _draw(self, start: int, stop: int) -> None:
-        painter = QPainter(self._page)
-        painter.setFont(self._font)
-        for piece in self.sweep.pieces(start, stop):
-            self._draw_piece(painter, piece)
-        painter.setClipping(False)
-        for piece in self.sweep.pieces(stop, stop + self.bar_columns):
-            painter.fillRect(
-                piece.x, 0, piece.stop - piece.start, self.height(), QColor(self._theme.background)
-            )
-        painter.end()
-
-    def _draw_piece(self, painter: QPainter, piece: Piece) -> None:
-        width = piece.stop - piece.start
-        painter.setClipping(False)
-        self._blit(painter, self._grid, piece.x, piece.x, width)
-        for lane in self.lanes:
-            painter.setClipRect(piece.x, lane.top + 1, width, lane.bottom - lane.top - 1)
-            if self._lane_painter:
-                self._lane_painter.draw(painter, piece, lane)
-
-    def _blit(self, painter: QPainter, source: QPixmap, to_x: int, from_x: int, width: int) -> None:
-        ratio, height = source.devicePixelRatio(), self.height()
-        painter.drawPixmap(
-            QRectF(to_x, 0, width, height),
-            source,
-            QRectF(from_x * ratio, 0, width * ratio, height * ratio),
-        )
-
     # Qt
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter = QPainter(self)
-        width = self.sweep.width
-        dirty = event.rect() if event else self.rect()
-        if not self._options.scroll:
-            self._blit(painter, self._page, dirty.x(), dirty.x(), dirty.width())
-        else:
-            self._turn(painter, width)
+        self._page.show(painter, event.rect() if event else self.rect(), turned=self._turned)
+        if self.over:
+            self.over(painter)
         if self.notice:
-            self._draw_notice(painter)
+            draw_notice(painter, self.rect(), self.notice, self._theme, self._font)
         painter.end()
         self.painted.emit()
-
-    def _turn(self, painter: QPainter, width: int) -> None:
-        """Draw the page so that its newest column stands at the right."""
-        turn = self._end % width
-        self._blit(painter, self._page, 0, turn, width - turn)
-        self._blit(painter, self._page, width - turn, 0, turn)
-        painter.fillRect(width, 0, self.width() - width, self.height(), QColor(self._theme.background))
-
-    def _draw_notice(self, painter: QPainter) -> None:
-        veil = QColor(self._theme.background)
-        veil.setAlpha(_VEIL)
-        painter.fillRect(self.rect(), veil)
-        font = QFont(self._font)
-        font.setBold(True)
-        font.setPixelSize(max(16, min(self.height() // 4, self.width() // 12)))
-        painter.setFont(font)
-        painter.setPen(QColor(self._theme.bad))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.notice)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: D102
         self.rebuild()

@@ -1,0 +1,1 @@
+"""Looking back: the page that stands still, calipers, events, user marks."""
