@@ -21,6 +21,7 @@ from engine.run.protocol import CleanSettings, Frame, Job, Setup, Started, Start
 from gui.bridge import Life
 from gui.main_window import FRAME_MS, MainWindow
 from gui.settings import Settings
+from gui.trace_buffer import KEPT_S
 from gui.view_options import ViewOptions
 from streamer.chunk import StreamInfo
 from streamer.settings import SourceSettings
@@ -123,7 +124,7 @@ def _profile_load(load: Load, hours: float, frames: int) -> dict[str, Any]:
     young = _time_frames(window, feed, frames)
     timer = _count_timer_frames(window, feed)
     # A lap first: until then the rings and Qt's caches still fill.
-    _pass(window, feed, 120.0)
+    _pass(window, feed, KEPT_S + 60.0)
     resident = _resident_kib()
     _pass(window, feed, 3600 * hours)
     resident = _resident_kib() - resident

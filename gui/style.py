@@ -37,6 +37,9 @@ QSlider::groove:horizontal {{ height: 4px; background: {theme.line}; border-radi
 QSlider::handle:horizontal {{
     width: 12px; margin: -5px 0; background: {theme.text}; border-radius: 6px;
 }}
+QScrollBar:horizontal {{ height: 12px; background: {theme.background}; border: 1px solid {theme.line}; }}
+QScrollBar::handle:horizontal {{ background: {theme.quiet}; border-radius: 4px; min-width: 24px; }}
+QScrollBar::add-line:horizontal, QScrollBar::sub-line:horizontal {{ width: 0px; }}
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; }}
 """
     return re.sub(r"font-size: (\d+)px", lambda size: f"font-size: {round(int(size[1]) * zoom)}px", sheet)
