@@ -33,6 +33,8 @@ KEYS = (
     (("L",), "panel of heart rate and delay"),
     (("Ctrl+R",), "record (WFDB)"),
     (("P",), "picture of the window (PNG)"),
+    (("Ctrl+P",), "print 10 s at 25 mm/s (PDF and PNG)"),
+    (("Ctrl+Shift+P",), "print a minute of each lead"),
     (("O",), "choose another source"),
     (("F5",), "play again; on the start screen look again"),
     (("PgUp", "PgDown"), "stream above, stream below"),

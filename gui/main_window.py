@@ -13,6 +13,8 @@ from gui.appearance import Appearance, px_per_mm_of
 from gui.bridge import Life
 from gui.monitor import RANGE_MV
 from gui.monitor_page import MonitorPage
+from gui.printing.sheet import ROW_S
+from gui.printing.strip import MINUTE_S, print_strip
 from gui.review.review import Review
 from gui.settings import Settings
 from gui.shown_run import ShownRun
@@ -112,7 +114,13 @@ class MainWindow(QMainWindow):
             add("Record", "Ctrl+R", self.record, on=False),
             add("Source", "O", self.choose_source),
         ]
-        self.page.add_foot_buttons([add("Snapshot", "P", self.save_snapshot)])
+        self.page.add_foot_buttons(
+            [
+                add("Snapshot", "P", self.save_snapshot),
+                add("Print", "Ctrl+P", lambda: self.print_strip(ROW_S)),
+                add("Print minute", "Ctrl+Shift+P", lambda: self.print_strip(MINUTE_S), short=True),
+            ]
+        )
         add("Next stream", "PgDown", lambda: self.step_stream(1))
         add("Stream before", "PgUp", lambda: self.step_stream(-1))
         for number in range(9):
@@ -258,6 +266,18 @@ class MainWindow(QMainWindow):
             self.say(f"no picture: {error}")
         else:
             self.say(f"picture: {path}")
+
+    def print_strip(self, seconds: float) -> None:
+        """Print the last seconds of the selected stream, or of the page that stands still, and say where."""
+        monitor = self.run.monitor
+        if monitor is None:
+            return
+        try:
+            path = print_strip(monitor, self.page.view.until, seconds, self._settings.folder)
+        except (OSError, InputError) as error:
+            self.say(f"not printed: {error}")
+        else:
+            self.say(f"printed: {path}")
 
     # Qt
 

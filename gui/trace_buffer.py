@@ -122,14 +122,14 @@ class TraceBuffer:
                 self._write(ring, self.newest, np.float32(np.nan), stop - self.newest)
             self.newest = stop
 
-    def bypassed(self, start: int, stop: int) -> float:
-        """Share of released samples start … stop-1 of all leads that are not the network's output."""
+    def bypassed(self, start: int, stop: int, leads: Sequence[int]) -> float:
+        """Share of released samples start … stop-1 of some leads that are not the network's output."""
         start, stop = max(start, self.oldest), min(stop, self.final)
         if start >= stop:
             return float("nan")
         passed = [
             (marks == Mark.BYPASSED) | (marks == Mark.FILTERED)
-            for marks in (self.marks(lead, start, stop) for lead in range(len(self.info.leads)))
+            for marks in (self.marks(lead, start, stop) for lead in leads)
         ]
         return float(np.mean(passed))
 

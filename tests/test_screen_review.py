@@ -43,7 +43,8 @@ def window(qtbot, tmp_path):
     window = MainWindow(None, job_of(), (), settings)
     qtbot.addWidget(window)
     window.resize(*SMALLEST)
-    window.show()
+    with qtbot.waitActive(window, timeout=20_000):
+        window.show()
     first = started()
     window.attach(Started((replace(first, info=replace(first.info, origin="record", length_s=600.0)),)))
     (monitor,) = window.run.monitors

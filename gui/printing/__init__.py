@@ -1,0 +1,1 @@
+"""Strips on paper: PDF and PNG at true millimetres."""
