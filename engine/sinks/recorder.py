@@ -26,18 +26,13 @@ _MISSING = -(1 << 23)
 _LIMIT = (1 << 23) - 1
 _GAP_BLOCK = 1 << 16
 _LONGEST_NAME = 80
-<<<<<<< HEAD
 EVENTS = ".events.jsonl"
 STAMPS = ".stamps"
 BEGUN = "first sample at "
 VALUE_BYTES = 3
 ANNOTATION = "annotation"
-=======
-_EVENTS = ".events.jsonl"
-_ANNOTATION = "annotation"
 _NOTE = '"'
 """WFDB's symbol of a comment."""
->>>>>>> 67c7bf2 (Take a person's mark into the recording and the published events)
 
 
 class Recorder:
@@ -136,7 +131,7 @@ class Recorder:
     def mark(self, sample: int, note: str) -> None:
         """Write a person's mark down, on a sample at or behind the first one."""
         self._annotated = True
-        self.note(_ANNOTATION, sample - int(self.first), symbol=_NOTE, text=note, by="user")
+        self.note(ANNOTATION, sample - int(self.first), symbol=_NOTE, text=note, by="user")
 
     def _append(self, frames: NDArray[np.int32], source_time: NDArray[np.float64]) -> None:
         """Write frames (samples, signals), and the time of each."""
@@ -193,7 +188,6 @@ class Recorder:
             write_annotations(self.path, self._info.fs)
 
 
-<<<<<<< HEAD
 def write_header(path: Path, lines: Sequence[str]) -> None:
     """Replace the header of a record (its path without extension) in one step."""
     # A name that nobody can guess: no link that somebody laid is written through.
@@ -212,27 +206,17 @@ def write_annotations(path: Path, fs: float) -> None:
 
     with path.with_suffix(EVENTS).open(encoding="ascii") as lines:
         marks = [mark for mark in map(json.loads, lines) if mark["event"] == ANNOTATION]
+    # A person marks what has passed, and the format knows one order, and letters of one byte.
+    marks.sort(key=lambda mark: mark["sample"])
     if marks:
-=======
-        with self.path.with_suffix(_EVENTS).open(encoding="ascii") as lines:
-            marks = [mark for mark in map(json.loads, lines) if mark["event"] == _ANNOTATION]
-        # A person marks what has passed, and the format knows one order, and letters of one byte.
-        marks.sort(key=lambda mark: mark["sample"])
->>>>>>> 67c7bf2 (Take a person's mark into the recording and the published events)
         wfdb.wrann(
             path.name,
             "atr",
             np.array([mark["sample"] for mark in marks]),
             [mark["symbol"] for mark in marks],
-<<<<<<< HEAD
-            aux_note=[mark["text"] for mark in marks],
+            aux_note=[mark["text"].encode("latin-1", "replace").decode("latin-1") for mark in marks],
             fs=fs,
             write_dir=str(path.parent),
-=======
-            aux_note=[mark["text"].encode("latin-1", "replace").decode("latin-1") for mark in marks],
-            fs=self._info.fs,
-            write_dir=str(self.path.parent),
->>>>>>> 67c7bf2 (Take a person's mark into the recording and the published events)
         )
 
 
