@@ -122,7 +122,7 @@ def test_the_first_window_after_a_change_is_marked():
 
 
 def test_a_change_restarts_the_delays_of_the_screen_but_not_the_summary():
-    running = session(speed=1.0, seconds=6.0)
+    running = session(speed=1.0, seconds=6.0, ladder=False)
     statuses = []
     outcome, _ = play(
         running,
@@ -166,15 +166,20 @@ def test_what_cannot_be_used_is_refused_and_the_old_goes_on(wanted, message):
 
 
 def test_a_pause_holds_the_signal_and_loses_nothing():
-    running = session(speed=1.0, seconds=3.0)
-    held = 0.8
+    running = session(speed=1.0, seconds=3.0, ladder=False)
+    turned = []
+
+    def turn(on):
+        running.pause(on)
+        turned.append(time.perf_counter())
 
     def pause():
-        running.pause(True)
-        threading.Timer(held, running.pause, [False]).start()
+        turn(True)
+        threading.Timer(0.8, turn, [False]).start()
 
     begun = time.perf_counter()
     outcome, messages = play(running, {400: pause})
+    held = turned[1] - turned[0]
     assert time.perf_counter() - begun > 3.0 + held - 0.1
     assert_each_once(messages, 3 * 360)
     stamps = np.concatenate([m.source_time for m in messages])
@@ -182,8 +187,9 @@ def test_a_pause_holds_the_signal_and_loses_nothing():
     # One step as long as the pause; everywhere else the rate is the source's.
     assert steps.max() == pytest.approx(held, abs=0.1)
     assert np.sort(steps)[-2] == pytest.approx(1 / 360, rel=1e-3)
-    # The user's pause is no delay of the engine's.
-    assert outcome.summary.streams[0].delay_ms.max < 1000 * held
+    # The user's pause is no delay of the engine's; what a busy machine adds is.
+    delays = outcome.summary.streams[0].delay_ms
+    assert delays.max < delays.algorithmic + 1000 * held
 
 
 def test_the_screen_sees_raw_that_the_look_ahead_holds_back():
