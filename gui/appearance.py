@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QInputDialog, QMainWindow, QWidget
 from gui.actions import Actions
 from gui.calibration import px_per_mm
 from gui.help import Help
+from gui.limits import Limits, LimitsDialog
 from gui.monitor_page import MonitorPage
 from gui.settings import Settings
 from gui.style import style_sheet
@@ -99,6 +100,11 @@ class Appearance(QObject):
             add("Full", "F11", self.full_screen, on=False),
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)
+        add("Next panel", "G", self._page.panel.step)
+        add("Trend", "Y", self._page.panel.trends.next_span)
+        limits = add("Limits", "Ctrl+L", self.ask_limits, short=True)
+        self._page.add_foot_buttons([limits])
+        self._page.numerics.limits = Limits.of(self._settings)
         self.help = Help(self._window)
         shown = add("Help", "F1", self.help.toggle)
         shown.setShortcuts([QKeySequence("F1"), QKeySequence("?")])
@@ -164,6 +170,19 @@ class Appearance(QObject):
             self._zoom = zoom
             self._window.setStyleSheet(style_sheet(self._theme, zoom))
             self._page.set_zoom(zoom)
+
+    def ask_limits(self) -> None:
+        """Ask for the limits of the heart rate, while the monitor goes on."""
+        dialog = LimitsDialog(self._window, self._page.numerics.limits)
+
+        def take() -> None:
+            dialog.limits.keep(self._settings)
+            self._page.numerics.limits = dialog.limits
+            self._page.numerics.update()
+
+        dialog.accepted.connect(take)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
 
     def reset_view(self) -> None:
         """Go back to how the window looks at its first start; what plays goes on."""

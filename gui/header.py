@@ -28,8 +28,7 @@ class Header(QWidget):
         self.badge = QLabel()
         self.badge.setObjectName("badge")
         self.badge.setToolTip(
-            "measured delay of a cleaned sample, from its source's stamp until it is painted: median, and "
-            "what 99 % stay below"
+            "measured delay of a cleaned sample, from its source's stamp until it is painted: the median"
         )
         self.rate = QLabel()
         self.gaps = QLabel()
@@ -72,12 +71,10 @@ class Header(QWidget):
             self.recording.setText("not recording")
             return
         clean, delay = status.setup.clean, monitor.painting.delay
-        self.network.setText(
-            f"{clean.model} · look-ahead {clean.lookahead_ms:.0f} + hop {clean.hop_ms:.0f} ms · "
-            f"{clean.backend}"
-        )
+        self.network.setText(f"{clean.model} · look-ahead {clean.lookahead_ms:.0f} ms")
+        self.network.setToolTip(tip(f"hop {clean.hop_ms:.0f} ms, on {clean.backend}"))
         known = monitor.has_figures and math.isfinite(delay.p50)
-        self.badge.setText(f"Δ {delay.p50:.0f} ms · p99 {delay.p99:.0f}" if known else "Δ --")
+        self.badge.setText(f"Δ {delay.p50:.0f} ms" if known else "Δ --")
         fs = status.effective_fs_hz if monitor.has_figures else None
         self.rate.setText(f"{monitor.info.fs:g} Hz" if fs is None else f"{fs:.2f} Hz {_ppm(status.ppm)}")
         self.gaps.setText(monitor.gaps)

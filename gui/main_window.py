@@ -11,6 +11,7 @@ from engine.run.protocol import Job, Started
 from gui.actions import Actions, add_stepping_keys
 from gui.appearance import Appearance, px_per_mm_of
 from gui.bridge import Life
+from gui.limits import LostSound
 from gui.monitor import RANGE_MV
 from gui.monitor_page import MonitorPage
 from gui.printing.sheet import ROW_S
@@ -90,6 +91,7 @@ class MainWindow(QMainWindow):
         self.page.controls.noise_asked.connect(self._set_noise)
         self.page.controls.retune_asked.connect(self.run.retune)
         self.page.streams.selected.connect(self.select)
+        self._sound = LostSound()
         self._clear_note = QTimer(self)
         self._clear_note.setSingleShot(True)
         self._clear_note.timeout.connect(self.page.note.clear)
@@ -117,7 +119,7 @@ class MainWindow(QMainWindow):
         self.page.add_foot_buttons(
             [
                 add("Snapshot", "P", self.save_snapshot),
-                add("Print", "Ctrl+P", lambda: self.print_strip(ROW_S)),
+                add("Print", "Ctrl+P", lambda: self.print_strip(ROW_S), short=True),
                 add("Print minute", "Ctrl+Shift+P", lambda: self.print_strip(MINUTE_S), short=True),
             ]
         )
@@ -225,11 +227,13 @@ class MainWindow(QMainWindow):
             return
         self.page.refresh_labels(self.run.monitor, self.run.job, self.run.life)
         self.run.take_vitals()
+        self._sound.listen(self.run.monitors, on=self.page.numerics.limits.sound)
 
     def _refresh_figures(self) -> None:
         if self.run.monitor is None or not self._monitoring:
             return
         self.run.search_if_alone()
+        self.run.take_trends()
         self.page.refresh_figures(self.run.monitor)
 
     # what a person asks for

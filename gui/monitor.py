@@ -12,10 +12,12 @@ from engine.marks import Mark, Reason
 from engine.messages import Cleaned
 from engine.run.protocol import CleanSettings, Frame, Refused, Setup, StartedStream, Status
 from gui.bridge import Life
+from gui.clock import clock
 from gui.events import EventLog
 from gui.lead_names import written
 from gui.screen_delay import PaintClock
 from gui.trace_buffer import KEPT_S, TraceBuffer
+from gui.trends import TrendLog
 from gui.vitals import ALARM_S, SILENT_S, Ticks, Vitals, alarm, disagree
 
 STALE_S = 1.0
@@ -65,6 +67,7 @@ class Monitor:
         self._seen = time.perf_counter()
         self.painting = PaintClock()
         self.events = EventLog(started.info)
+        self.trends = TrendLog()
 
     def take(self, frames: Iterable[Frame]) -> None:
         """Take what the bridge polled."""
@@ -284,13 +287,6 @@ def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:
         (first if isinstance(frame, Refused) else own[frame.stream]).append(frame)
     for monitor in monitors:
         monitor.take(own[monitor.info.source_id])
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, with hours where there are any: ``12:05``, ``1:02:03``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def _late_ms(setup: Setup) -> float:

@@ -10,12 +10,11 @@ from engine.run.protocol import Job
 from gui.bridge import Life
 from gui.controls import Controls
 from gui.header import Header
-from gui.latency_panel import LatencyPanel
 from gui.monitor import Monitor
 from gui.numerics import Numerics
 from gui.review.bar import ReviewBar
-from gui.review.event_list import EventList
 from gui.review.time_axis import TimeAxis
+from gui.side.panel import SidePanel
 from gui.stream_rows import StreamRows
 from gui.terminal.view import WARNING
 from gui.theme import Theme
@@ -46,7 +45,6 @@ class MonitorPage(QWidget):
         self.streams = StreamRows(theme, options, px_per_mm)
         self.header = Header(theme)
         self.numerics = Numerics(theme)
-        self.latency = LatencyPanel(theme)
         self.controls = Controls(options)
         self.side = QWidget()
         self.side.setFixedWidth(_SIDE_PX)
@@ -54,10 +52,9 @@ class MonitorPage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(1)
         column.addWidget(self.numerics)
-        column.addWidget(self.latency, 1)
-        self.events = EventList()
-        self.events.hide()
-        column.addWidget(self.events, 1)
+        self.panel = SidePanel(theme)
+        self.latency, self.events = self.panel.latency, self.panel.events
+        column.addWidget(self.panel, 1)
         middle = QHBoxLayout()
         middle.setContentsMargins(0, 0, 0, 0)
         middle.setSpacing(0)
@@ -135,14 +132,14 @@ class MonitorPage(QWidget):
     def set_zoom(self, zoom: float) -> None:
         """Draw everything but the millimetres larger."""
         self.side.setFixedWidth(round(_SIDE_PX * zoom))
-        for part in (self.streams, self.header, self.numerics, self.latency):
+        for part in (self.streams, self.header, self.numerics):
             part.set_zoom(zoom)
-        for more in (self.controls, self.axis, self.events):
+        for more in (self.controls, self.axis, self.panel):
             more.set_zoom(zoom)
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
-        for part in (self.streams, self.header, self.numerics, self.latency, self.axis):
+        for part in (self.streams, self.header, self.numerics, self.panel, self.axis):
             part.set_theme(theme)
 
     def show_over(self, reason: str) -> None:
@@ -167,8 +164,7 @@ class MonitorPage(QWidget):
         self.streams.refresh(life)
         self.axis.refresh(self.view, monitor)
         if self.side.isVisible():
-            self.latency.refresh(monitor)
-            self.events.refresh(monitor)
+            self.panel.refresh(monitor)
 
     def refresh_figures(self, monitor: Monitor) -> None:
         """Bring heart rates and the like up to date; once a second."""

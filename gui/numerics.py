@@ -7,6 +7,7 @@ from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
 from gui.lead_names import written
+from gui.limits import Limits
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.writer import Writer
@@ -24,6 +25,7 @@ class Numerics(QWidget):
         self._zoom = 1.0
         self._monitor: Monitor | None = None
         self._rmse_mv = float("nan")
+        self.limits = Limits()
 
     def set_zoom(self, zoom: float) -> None:
         """Draw everything larger."""
@@ -52,6 +54,7 @@ class Numerics(QWidget):
             "raw": _bpm(raw),
             "cleaned": _bpm(cleaned),
             "flag": monitor.rate_warning() if monitor else "",
+            "limits": self.limits.text,
             "snr": "no reference",
             "rmse": "",
         }
@@ -70,11 +73,17 @@ class Numerics(QWidget):
         half = width // 2
         write = Writer(painter, self.font())
         write(QRect(12, 8, width - 24, 16), texts["title"], theme.quiet, 11)
+        known = self._monitor.bpm if self._monitor else (None, None)
+        rates = dict(zip(("raw", "cleaned"), known, strict=True))
         for x, kind in ((12, "raw"), (half + 4, "cleaned")):
             colour = getattr(theme, kind)
-            write(QRect(x, 26, half - 12, 52), texts[kind], colour, 46, bold=True)
+            beyond = self.limits.beyond(rates[kind])
+            write(QRect(x, 26, half - 12, 52), texts[kind], theme.bad if beyond else colour, 46, bold=True)
             write(QRect(x, 78, half - 12, 16), kind, colour, 12)
-        write(QRect(12, 96, width - 24, 18), texts["flag"], theme.bad, 12, bold=True)
+        if texts["flag"]:
+            write(QRect(12, 96, width - 24, 18), texts["flag"], theme.bad, 12, bold=True)
+        else:
+            write(QRect(12, 96, width - 24, 18), texts["limits"], theme.quiet, 11)
         write(QRect(12, 118, width - 24, 16), "SNR  last 10 s", theme.quiet, 11)
         write(QRect(12, 134, width - 24, 24), texts["snr"], theme.text, 18, bold=True)
         write(QRect(12, 160, width - 24, 16), texts["rmse"], theme.quiet, 12)

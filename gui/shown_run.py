@@ -5,13 +5,18 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
+
 from engine.run.protocol import CleanSettings, Job, Outcome, Started, UserMark
 from gui.bridge import Bridge, Life
 from gui.monitor import RANGE_MV, Monitor, share
 from gui.trace_buffer import seconds_for
+from gui.trends import EVERY_S
 from gui.vitals import BeatFinder
 from streamer.noise import NoiseSettings
 from streamer.open_source import is_played
+
+_RR_S = 5.0  # RR is a mean over so much more than a value of the trend
 
 
 class ShownRun:
@@ -148,6 +153,30 @@ class ShownRun:
     def _search(self, monitor: Monitor) -> None:
         if not monitor.buffer.empty and not monitor.paused:
             self._beats.ask(monitor.buffer, 0)
+
+    def take_trends(self) -> None:
+        """Have the trends of every stream take the values of this moment, where they are due."""
+        for monitor in self.monitors:
+            buffer, fs = monitor.buffer, monitor.info.fs
+            seconds = buffer.final / fs
+            if buffer.empty or not monitor.has_figures or not monitor.trends.due(seconds):
+                continue
+            start = buffer.final - round(EVERY_S * fs)
+            beats = [beat for beat in monitor.ticks["cleaned"].found if beat > start - _RR_S * fs]
+            raw, cleaned = monitor.bpm
+            share = buffer.bypassed(start, buffer.final, range(len(monitor.info.leads)))
+            status = monitor.status
+            monitor.trends.take(
+                seconds,
+                {
+                    "raw": raw,
+                    "cleaned": cleaned,
+                    "rr_ms": 1000 * float(np.mean(np.diff(beats))) / fs if len(beats) > 1 else None,
+                    "snr_in": status.snr_in_db if status else None,
+                    "snr_out": status.snr_out_db if status else None,
+                    "bypassed": 100 * share,
+                },
+            )
 
     # what a person asks for
 

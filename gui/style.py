@@ -37,6 +37,10 @@ QSlider::groove:horizontal {{ height: 4px; background: {theme.line}; border-radi
 QSlider::handle:horizontal {{
     width: 12px; margin: -5px 0; background: {theme.text}; border-radius: 6px;
 }}
+QTabWidget::pane {{ border: none; }}
+QTabBar {{ qproperty-drawBase: 0; }}
+QTabBar::tab {{ background: {theme.panel}; color: {theme.quiet}; padding: 4px 7px; font-size: 11px; }}
+QTabBar::tab:selected {{ color: {theme.text}; border-bottom: 2px solid {theme.text}; }}
 QScrollBar:horizontal {{ height: 12px; background: {theme.background}; border: 1px solid {theme.line}; }}
 QScrollBar::handle:horizontal {{ background: {theme.quiet}; border-radius: 4px; min-width: 24px; }}
 QScrollBar::add-line:horizontal, QScrollBar::sub-line:horizontal {{ width: 0px; }}

@@ -18,7 +18,8 @@ from engine.run.protocol import Started
 from gui.bridge import Life
 from gui.lead_names import written
 from gui.main_window import MainWindow
-from gui.monitor import Level, Monitor, clock
+from gui.clock import clock
+from gui.monitor import Level, Monitor
 from gui.settings import Settings
 from gui.style import chip
 from gui.theme import DARK, LIGHT, THEMES

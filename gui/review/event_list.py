@@ -3,8 +3,9 @@
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
+from gui.clock import clock
 from gui.events import KINDS, Event
-from gui.monitor import Monitor, clock
+from gui.monitor import Monitor
 from gui.review.when import when
 from gui.style import tip
 

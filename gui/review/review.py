@@ -7,7 +7,8 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QInputDialog, QWidget
 
 from gui.actions import Actions
-from gui.monitor import Monitor, clock
+from gui.clock import clock
+from gui.monitor import Monitor
 from gui.monitor_page import MonitorPage
 from gui.review.hand import Hand
 from gui.review.when import when
@@ -178,8 +179,7 @@ class Review(QObject):
         if not frozen:
             for row in self._page.streams.rows:
                 row.hand.put(None)
-        self._page.events.setVisible(frozen)
-        self._page.latency.setHidden(frozen)
+        self._page.panel.froze(frozen)
         self.refresh()
 
     # calipers

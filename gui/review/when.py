@@ -3,7 +3,8 @@
 import time
 from datetime import datetime
 
-from gui.monitor import Monitor, clock
+from gui.clock import clock
+from gui.monitor import Monitor
 
 
 def when(monitor: Monitor, sample: float) -> str:

@@ -1,0 +1,1 @@
+"""The panel at the right: figures for clinicians, trends, events, engineering."""
