@@ -16,9 +16,9 @@ from test_gui_window import feed, like, make_view, picture
 from engine.marks import Mark
 from engine.run.protocol import Started
 from gui.bridge import Life
+from gui.clock import clock
 from gui.lead_names import written
 from gui.main_window import MainWindow
-from gui.clock import clock
 from gui.monitor import Level, Monitor
 from gui.settings import Settings
 from gui.style import chip
