@@ -1,14 +1,16 @@
-"""Find QRS complexes in the newest seconds of a lead, for a heart rate on a screen: beats need evidence.
+"""Beats in the newest seconds of a lead, for a heart rate on a screen: they need evidence.
 
-A detector that learns its threshold from whatever it hears finds beats in noise. This one asks for
-millivolts, for both a rise and a fall that last longer than a pacemaker's pulse, and for complexes that
-stand out from what lies between them; otherwise there are no beats, and no heart rate.
+A detector that learns its threshold from whatever it hears finds beats in loud noise. Here more is asked
+of what it found: millivolts, a rise and a fall that both last longer than a pacemaker's pulse, and
+complexes that stand out from what lies between them and are alike. Otherwise there are no beats, and no
+heart rate.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
+from streamer.beats import find_beats
 from streamer.chunk import Samples
 
 BEAT_MV = 0.13
@@ -26,12 +28,8 @@ ALIKE = 0.8
 """Median over beats of the correlation with the third most similar one: muscle noise reaches 0.6, the least
 similar beats of MIT-BIH 0.88."""
 _LOWPASS_HZ = 30.0
-_ENERGY_S, _HUMPS_S = 0.09, 0.05
+_ENERGY_S = 0.09
 _REACH_S = 0.1
-_APART_S = 0.18
-_LEVEL_S = 2.0
-_OF_LEVEL = 0.35
-_T_WAVE_S, _OF_QRS = 0.36, 0.5
 _SHAPE_S, _SHIFT_S = 0.15, 0.04
 _SHORTEST_S = 1.0
 
@@ -39,8 +37,8 @@ _SHORTEST_S = 1.0
 def find_qrs(lead: Samples, fs: float) -> NDArray[np.int64]:
     """Sample index of each QRS complex, in order; none where nothing proves that there is a heart.
 
-    Energy of the slope over 90 ms, as Pan and Tompkins (IEEE Trans. Biomed. Eng. 32, 1985) have it, with
-    thresholds from the stretch itself, and evidence in mV as the guard's.
+    They are those of `streamer.beats.BeatDetector`; what is asked of them is evidence in mV as the guard's,
+    and that their slope's energy over 90 ms stands out from the rest.
 
     Parameters
     ----------
@@ -60,21 +58,14 @@ def find_qrs(lead: Samples, fs: float) -> NDArray[np.int64]:
     slope = np.zeros_like(trace)
     slope[lag // 2 : len(trace) - lag + lag // 2] = trace[lag:] - trace[:-lag]
     slope[ndimage.binary_dilation(holes(missing, HOLE_S * fs), iterations=lag)] = 0.0
+    beats = find_beats(lead, fs)
+    beats = beats[_strength(slope, fs)[beats] >= BEAT_MV]
+    if beats.size == 0:
+        return none
     power = ndimage.uniform_filter1d(slope**2, max(3, round(_ENERGY_S * fs)), mode="constant")
     # A running sum may end a little below zero.
     energy = np.sqrt(np.maximum(power, 0.0))
-    strength = _strength(slope, fs)
-
-    # A broad complex has a hump for its rise and one for its fall.
-    one_hump = ndimage.uniform_filter1d(energy, max(1, round(_HUMPS_S * fs)), mode="constant")
-    peaks = signal.find_peaks(one_hump, distance=max(1, round(_APART_S * fs)))[0]
-    peaks = peaks[strength[peaks] >= BEAT_MV]
-    if peaks.size == 0:
-        return none
-    level = _level(energy, fs)
-    peaks = peaks[energy[peaks] >= _OF_LEVEL * level[peaks]]
-    beats = _without_t_waves(peaks, energy, fs)
-    if beats.size == 0 or np.median(energy[beats]) < STANDS_OUT * np.percentile(energy[~missing], 25):
+    if np.median(energy[beats]) < STANDS_OUT * np.percentile(energy[~missing], 25):
         return none
     return beats if _alike(trace, beats, fs) >= ALIKE else none
 
@@ -111,15 +102,6 @@ def _strength(slope: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     return lesser
 
 
-def _level(energy: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
-    """What a beat's energy is like around each sample: the median of the greatest of some seconds."""
-    size = max(1, round(_LEVEL_S * fs))
-    count = max(1, len(energy) // size)
-    greatest = np.array([part.max() for part in np.array_split(energy, count)])
-    typical = ndimage.median_filter(greatest, size=min(5, count), mode="nearest")
-    return np.repeat(typical, [len(part) for part in np.array_split(energy, count)])
-
-
 def _alike(trace: NDArray[np.float64], beats: NDArray[np.int64], fs: float) -> float:
     """How similar the complexes are to their likes; 1 of fewer than three, which prove nothing.
 
@@ -143,18 +125,3 @@ def _normed(pieces: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = pieces - pieces.mean(axis=1, keepdims=True)
     normed: NDArray[np.float64] = centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-12)
     return normed
-
-
-def _without_t_waves(peaks: NDArray[np.int64], energy: NDArray[np.float64], fs: float) -> NDArray[np.int64]:
-    """Without those that follow a beat closely and are much less steep."""
-    beats: list[int] = []
-    for peak in peaks.tolist():
-        if beats and peak - beats[-1] < _T_WAVE_S * fs:
-            if energy[peak] < _OF_QRS * energy[beats[-1]]:
-                continue
-            if energy[beats[-1]] < _OF_QRS * energy[peak]:
-                # What came before was a P wave, or noise.
-                beats[-1] = peak
-                continue
-        beats.append(peak)
-    return np.array(beats, np.int64)

@@ -1,8 +1,20 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from streamer.beats import SHORTEST_S, find_beats
+from models.beat_matching import BeatCount, count_beats
+from streamer.beats import BeatDetector, find_beats
+from streamer.records.find import find_record
+from streamer.records.record import read_record
 from streamer.synthetic import SyntheticPatient
+
+MIT_BIH = (
+    *map(
+        str, [*range(100, 110), *range(111, 120), *range(121, 125), *range(200, 204), 205, *range(207, 211)]
+    ),
+    *map(str, [*range(212, 216), 217, *range(219, 224), 228, *range(230, 235)]),
+)
 
 
 def lead(bpm=70, fs=360.0, seconds=30, seed=0):
@@ -10,7 +22,7 @@ def lead(bpm=70, fs=360.0, seconds=30, seed=0):
     return block.data[0], np.array([mark.sample for mark in block.annotations])
 
 
-@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0])
+@pytest.mark.parametrize("fs", [125.0, 250.0, 360.0, 500.0, 1000.0])
 @pytest.mark.parametrize("bpm", [50, 75, 130])
 def test_every_beat_is_found_and_no_other(fs, bpm):
     data, beats = lead(bpm, fs)
@@ -32,12 +44,6 @@ def test_a_lead_that_is_missing_has_no_beats():
     assert find_beats(np.full(10_000, np.nan, dtype=np.float32), 360.0).size == 0
 
 
-@pytest.mark.parametrize("seconds", [0, 0.5, SHORTEST_S - 0.01])
-def test_too_short_a_stretch_has_no_beats(seconds):
-    data, _ = lead()
-    assert find_beats(data[: round(seconds * 360)], 360.0).size == 0
-
-
 def test_missing_samples_spoil_only_their_own_beats():
     data, beats = lead()
     holes = data.copy()
@@ -47,7 +53,81 @@ def test_missing_samples_spoil_only_their_own_beats():
     assert np.abs(outside[:, None] - found).min(axis=1).max() <= 18
 
 
-def test_any_short_noise_is_survived():
+def test_any_stretch_however_short_is_survived():
     rng = np.random.default_rng(0)
-    for samples in (720, 721, 1000, 3000):
+    for samples in (0, 1, 100, 720, 3000):
         assert find_beats(rng.standard_normal(samples).astype(np.float32), 360.0).ndim == 1
+    with pytest.raises(ValueError, match="at 100 Hz and more, got 50"):
+        BeatDetector(50)
+
+
+def test_any_cut_into_chunks_finds_the_same_beats_and_each_in_time():
+    data, _ = lead()
+    data[3000:3003] = np.nan
+    data[5000:5100] = np.nan
+    whole = find_beats(data, 360.0)
+    detector, found = BeatDetector(360.0), []
+    assert detector.delay_s < 0.5
+    edges = np.sort(np.random.default_rng(0).integers(0, data.size, 400))
+    for start, stop in pairwise([0, *edges, data.size]):
+        beats = detector.push(data[start:stop])
+        # Until it has learnt, and where a beat was overdue, it says them later.
+        if stop > 4 * 360:
+            assert (start - beats <= detector.delay_s * 360).all()
+        found.append(beats)
+    np.testing.assert_array_equal(np.concatenate([*found, detector.finish()]), whole)
+
+
+@pytest.mark.parametrize("fs", [125.0, 250.0, 360.0, 500.0, 1000.0])
+@pytest.mark.parametrize("r_mv", [0.5, 0.8])
+def test_broad_beats_of_middle_voltage_are_found_at_every_rate(fs, r_mv):
+    time = np.arange(round(30 * fs)) / fs
+    beats = np.arange(0.5, 29.5, 0.8)
+    data = (r_mv * np.exp(-0.5 * ((time[:, None] - beats) / 0.03) ** 2)).sum(axis=1)
+    found = find_beats(data.astype(np.float32), fs)
+    assert count_beats((beats * fs).astype(np.int64), found, round(0.05 * fs)) == BeatCount(beats.size, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_no_beat_is_not_found(seed):
+    rng = np.random.default_rng(seed)
+    time = np.arange(3600) / 360
+    for level in (0.002, 0.005, 0.01, 0.02):
+        noise = level * rng.standard_normal(3600)
+        assert find_beats(noise.astype(np.float32), 360.0).size == 0
+    mains = 0.02 * np.sin(2 * np.pi * 50 * time) + 0.1 * np.sin(2 * np.pi * 0.3 * time)
+    assert find_beats((mains + noise / 20).astype(np.float32), 360.0).size == 0
+    p_waves = (0.1 * np.exp(-0.5 * ((time[:, None] - np.arange(0.3, 10, 0.8)) / 0.025) ** 2)).sum(axis=1)
+    assert find_beats((p_waves + noise / 4).astype(np.float32), 360.0).size == 0
+    pacing = np.where(np.arange(3600) % 300 == 7, 2.0, 0.0)
+    assert find_beats((pacing + noise / 4).astype(np.float32), 360.0).size == 0
+
+
+def test_tall_ventricular_beats_do_not_hide_those_between():
+    time = np.arange(60 * 360) / 360
+    beats = np.arange(1.0, 59.0, 0.67)
+    normal = np.exp(-0.5 * ((time[:, None] - beats[::2]) / 0.012) ** 2).sum(axis=1)
+    broad = 2.5 * np.exp(-0.5 * ((time[:, None] - beats[1::2]) / 0.035) ** 2).sum(axis=1)
+    found = find_beats((normal + broad).astype(np.float32), 360.0)
+    assert count_beats((beats * 360).astype(np.int64), found, 54) == BeatCount(beats.size, 0, 0)
+
+
+@pytest.mark.data
+def test_beats_of_mit_bih(physionet):
+    """All 48 records as they are, their first lead from minute 5 on: F1 .9983, the least .981 of 108."""
+    total, least = BeatCount(0, 0, 0), 1.0
+    for name in MIT_BIH:
+        record = read_record(find_record(name, "mitdb", physionet))
+        quiet = np.zeros(record.data.shape[1], np.bool_)
+        quiet[: 300 * 360] = True
+        edges = [mark.sample for mark in record.annotations if mark.symbol in "[]"]
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            quiet[start - 54 : stop + 54] = True  # flutter, which is not scored
+        ours, found = (beats[~quiet[beats]] for beats in (record.beats, find_beats(record.data[0], 360.0)))
+        count = count_beats(ours, found, 54)
+        total, least = total + count, min(least, count.f1)
+    assert total.f1 >= 0.998
+    assert least >= 0.98
+    record = read_record(find_record("102", "mitdb", physionet))
+    lead = record.data[list(record.leads).index("V2"), : 120 * 360]
+    assert count_beats(record.beats[record.beats < lead.size], find_beats(lead, 360.0), 54).f1 >= 0.99

@@ -10,7 +10,7 @@ from engine.lab.evaluate import stress as evaluate_stress
 from engine.lab.evaluate.stress import StressSettings, find_beats_gqrs
 from engine.lab.evaluate.stress import evaluate_stress as run
 from engine.lab.evaluate.tables import stress_markdown, tables, write_stress
-from streamer.beats import find_beats
+from engine.lab.xqrs import find_beats_xqrs
 from streamer.records.find import find_record
 from streamer.records.record import read_record
 from streamer.synthetic import SyntheticPatient
@@ -98,7 +98,7 @@ def test_the_table_shows_both_detectors(rows, settings, tmp_path):
 def test_gqrs_marks_the_peak_too():
     patient = SyntheticPatient(fs=360.0).read(0, 60 * FS)
     lead = patient.reference[0]
-    ours, theirs = find_beats(lead, 360.0), find_beats_gqrs(lead, 360.0)
+    ours, theirs = find_beats_xqrs(lead, 360.0), find_beats_gqrs(lead, 360.0)
     assert abs(len(ours) - len(theirs)) <= 2
     nearest = np.abs(ours[:, None] - theirs).min(axis=1)
     assert np.median(nearest) < 0.03 * FS

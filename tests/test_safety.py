@@ -75,7 +75,7 @@ def test_a_beat_is_erased_where_it_is_gone_and_not_where_a_detector_overlooks_it
     for beat in small:
         word[beat - 60 : beat + 60] *= share
     monkeypatch.setattr(
-        "engine.lab.safety.beats.find_beats",
+        "engine.lab.safety.beats.find_beats_xqrs",
         lambda lead, fs: (
             beats if lead is reference[0] or lead.base is reference else np.setdiff1d(beats, small)
         ),

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from engine.lab.wave_shapes import P_S, median_r
+from engine.lab.xqrs import find_beats_xqrs
 from models.beat_matching import Beats, count_beats, match_beats
 from models.metrics import Moments
-from streamer.beats import find_beats
 from streamer.chunk import Samples
 
 TOLERANCE_S = 0.15
@@ -100,11 +100,11 @@ class Heard:
 
     @cached_property
     def _found_in_raw(self) -> Beats:
-        return find_beats(self.raw, self.fs)
+        return find_beats_xqrs(self.raw, self.fs)
 
     @cached_property
     def _found_in_reference(self) -> Beats:
-        return find_beats(self.reference, self.fs)
+        return find_beats_xqrs(self.reference, self.fs)
 
     def figures(self, output: Samples, *, qrs: bool) -> dict[str, Any]:
         """Figures of `Score` for a system's output, (samples,) in mV."""
@@ -146,7 +146,7 @@ class Heard:
 
     def _qrs(self, output: Samples) -> dict[str, Any]:
         tolerance = round(TOLERANCE_S * self.fs)
-        found, known = find_beats(output, self.fs), self._found_in_reference
+        found, known = find_beats_xqrs(output, self.fs), self._found_in_reference
         count = count_beats(self.beats, found, tolerance)
         theirs, ours = match_beats(known, found, tolerance)
         moved = np.abs(found[ours] - known[theirs])

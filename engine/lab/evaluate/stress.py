@@ -15,10 +15,10 @@ from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
 from engine.lab.replay import stream
+from engine.lab.xqrs import find_beats_xqrs
 from models.beat_matching import BeatCount, Beats, count_beats
 from models.benches.track_f import FS, LEAD
 from models.registry import load_card
-from streamer.beats import find_beats
 from streamer.chunk import Samples
 from streamer.records.find import find_record
 from streamer.records.record import WfdbRecord, bridge_missing, read_record
@@ -129,7 +129,7 @@ def _count(settings: StressSettings, record: str, cleaned: Samples) -> dict[tupl
     annotated = _record(record, settings.data_dir).beats - round(_FIRST_S * FS)
     annotated = annotated[(annotated >= 0) & (annotated < len(cleaned))]
     counts = {}
-    for detector, detect in (("xqrs", find_beats), ("gqrs", find_beats_gqrs)):
+    for detector, detect in (("xqrs", find_beats_xqrs), ("gqrs", find_beats_gqrs)):
         found = detect(cleaned, FS)
         for block in ("noisy", "clean"):
             ours, theirs = _inside(annotated, block), _inside(found, block)

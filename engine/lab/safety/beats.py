@@ -9,9 +9,9 @@ from scipy.signal import medfilt
 
 from engine.config import EngineConfig
 from engine.lab.safety.cases import Case
+from engine.lab.xqrs import find_beats_xqrs
 from models.beat_matching import Beats, match_beats
 from models.benches.track_f import FS
-from streamer.beats import find_beats
 
 SETTLED_S = 10.0
 """Detections before this second are not counted."""
@@ -36,7 +36,7 @@ def all_beats(word: NDArray[np.float32]) -> Beats:
     found = []
     with np.errstate(divide="ignore", invalid="ignore"):  # the detector's own, in silence
         for start in range(0, len(word), length - settled):
-            beats = find_beats(word[start : start + length], FS)
+            beats = find_beats_xqrs(word[start : start + length], FS)
             found.append(start + beats[beats >= settled])
     return np.concatenate(found)
 
@@ -74,7 +74,7 @@ def against(
     """Beats that were erased, and those that are neither in the record nor in a silent stretch."""
     tolerance = round(MATCH_S * FS)
     # Beats that the detector misses even in the reference are not counted as erased.
-    seen = find_beats(reference, FS)
+    seen = find_beats_xqrs(reference, FS)
     there = beats[match_beats(beats, seen, tolerance)[0]]
     there = there[there >= SETTLED_S * FS]
     for start, stop in broken:
