@@ -38,6 +38,7 @@ KEYS = (
     (("P",), "picture of the window (PNG)"),
     (("Ctrl+P",), "print 10 s at 25 mm/s (PDF and PNG)"),
     (("Ctrl+Shift+P",), "print a minute of each lead"),
+    (("Ctrl+O",), "open a file; one can be dropped on the window too"),
     (("O",), "choose another source"),
     (("F5",), "play again; on the start screen look again"),
     (("PgUp", "PgDown"), "stream above, stream below"),

@@ -14,8 +14,8 @@ from gui.bridge import Life
 from gui.limits import LostSound
 from gui.monitor import RANGE_MV
 from gui.monitor_page import MonitorPage
-from gui.printing.sheet import ROW_S
-from gui.printing.strip import MINUTE_S, print_strip
+from gui.open_file import OpenFile
+from gui.printing.commands import Printing
 from gui.review.review import Review
 from gui.settings import Settings
 from gui.shown_run import ShownRun
@@ -63,7 +63,8 @@ class MainWindow(QMainWindow):
         self.run = ShownRun(job or base, range_mv)
 
         self.commands = Actions(self)
-        self.start_screen = StartScreen(finders, base)
+        self.files = OpenFile(self, base.sources[0], settings, self.commands)
+        self.start_screen = StartScreen(finders, base, self.files.recent)
         self.page = MonitorPage(
             THEMES[settings.theme],
             settings.options,
@@ -88,6 +89,9 @@ class MainWindow(QMainWindow):
         add_stepping_keys(self, self.page.controls, lambda: self._monitoring)
 
         self.start_screen.chosen.connect(self.play)
+        self.start_screen.file_asked.connect(self.files.ask)
+        self.files.opened.connect(self.start_screen.choose_source)
+        self.files.refused.connect(self._refuse_file)
         self.page.controls.noise_asked.connect(self._set_noise)
         self.page.controls.retune_asked.connect(self.run.retune)
         self.page.streams.selected.connect(self.select)
@@ -119,8 +123,7 @@ class MainWindow(QMainWindow):
         self.page.add_foot_buttons(
             [
                 add("Snapshot", "P", self.save_snapshot),
-                add("Print", "Ctrl+P", lambda: self.print_strip(ROW_S), short=True),
-                add("Print minute", "Ctrl+Shift+P", lambda: self.print_strip(MINUTE_S), short=True),
+                *Printing(self.page, self.run, self._settings, self.commands, self.say).buttons,
             ]
         )
         add("Next stream", "PgDown", lambda: self.step_stream(1))
@@ -271,17 +274,10 @@ class MainWindow(QMainWindow):
         else:
             self.say(f"picture: {path}")
 
-    def print_strip(self, seconds: float) -> None:
-        """Print the last seconds of the selected stream, or of the page that stands still, and say where."""
-        monitor = self.run.monitor
-        if monitor is None:
-            return
-        try:
-            path = print_strip(monitor, self.page.view.until, seconds, self._settings.folder)
-        except (OSError, InputError) as error:
-            self.say(f"not printed: {error}")
-        else:
-            self.say(f"printed: {path}")
+    def _refuse_file(self, reason: str) -> None:
+        """Say why a file was not opened, where a person looks; what plays goes on."""
+        self.start_screen.show_error(reason)
+        self.say(reason)
 
     # Qt
 

@@ -1,7 +1,7 @@
 """What is shown when nothing was chosen: the sources that were found, and how to clean them."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
@@ -42,13 +42,18 @@ class StartScreen(QWidget):
         Each returns the sources that it knows of.
     job
         Everything that a person does not choose here.
+    recent
+        Files that were opened before; they are listed first.
     """
 
     chosen = pyqtSignal(object)
+    file_asked = pyqtSignal()
 
-    def __init__(self, finders: Sequence[Finder], job: Job) -> None:
+    def __init__(
+        self, finders: Sequence[Finder], job: Job, recent: Callable[[], list[FoundSource]] = list
+    ) -> None:
         super().__init__()
-        self._finders, self._job = tuple(finders), job
+        self._finders, self._job, self._recent = tuple(finders), job, recent
         self._found: list[FoundSource] = []
         self._problems: list[str] = []
         self._thread: threading.Thread | None = None
@@ -80,7 +85,13 @@ class StartScreen(QWidget):
         left.addWidget(self.list, 1)
         below = QHBoxLayout()
         below.addWidget(self.state, 1)
+        self.open = QPushButton("Open file …  Ctrl+O")
+        below.addWidget(self.open)
         below.addWidget(self.again)
+        self.hint = QLabel()
+        self.hint.setObjectName("quiet")
+        self.hint.setWordWrap(True)
+        left.addWidget(self.hint)
         left.addLayout(below)
 
         self.noise = Choice("", [("default", "as usual for the source"), *NOISES])
@@ -142,6 +153,7 @@ class StartScreen(QWidget):
         self.list.itemSelectionChanged.connect(self._count_chosen)
         self.start.clicked.connect(lambda: self.choose())
         self.again.clicked.connect(lambda: self.look())
+        self.open.clicked.connect(lambda: self.file_asked.emit())
 
     def look(self) -> None:
         """Look for sources anew."""
@@ -160,6 +172,8 @@ class StartScreen(QWidget):
             return
         self._thread = None
         self._timer.stop()
+        self._found = [*self._recent(), *self._found]
+        self.hint.setText(hint(self._found))
         if self._problems:
             self.show_error("\n".join(self._problems))
         self._fill()
@@ -193,7 +207,14 @@ class StartScreen(QWidget):
         items = self.list.selectedItems()
         if not items:
             return
-        sources = tuple(self._settings(item.data(0, Qt.ItemDataRole.UserRole)) for item in items)
+        self._start([item.data(0, Qt.ItemDataRole.UserRole) for item in items])
+
+    def choose_source(self, source: FoundSource) -> None:
+        """Start a source that is not in the list."""
+        self._start([source])
+
+    def _start(self, chosen: Sequence[FoundSource]) -> None:
+        sources = tuple(self._settings(source) for source in chosen)
         self.error.clear()
         self.chosen.emit(
             replace(
@@ -217,3 +238,17 @@ class StartScreen(QWidget):
         noise = chosen if kind.played and chosen != "default" else kind.usual_noise
         names = tuple(name.strip() for name in self.leads.text().split(",") if name.strip())
         return replace(settings, noise=noise, snr=float(self.snr.value()), leads=names or settings.leads)
+
+
+def hint(found: Sequence[FoundSource]) -> str:
+    """What can be done about what was not found; empty where all is there."""
+    groups = {source.group for source in found}
+    missing = []
+    if "Live (LSL)" not in groups:
+        missing.append("No live stream is on the network; `ecg-stream broadcast` makes one.")
+    if "Records" not in groups:
+        missing.append(
+            "No record was found: open a file, drop one here, or name a folder of records (--data-dir, or "
+            "ECG_STREAM_DATA)."
+        )
+    return " ".join(missing)

@@ -16,6 +16,7 @@ from streamer.settings import SourceSettings
 from streamer.source_kind import LiveKind
 
 _NOT_ECG = ("nstdb",)
+_NO_DATABASE = "_"  # a folder of no database: only the file itself is meant
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,39 @@ def find_records(base: SourceSettings) -> list[FoundSource]:
                 title = f"{database}/{header.stem}"
                 found.setdefault((database, header.stem), FoundSource("Records", title, detail, settings))
     return [found[key] for key in sorted(found, key=lambda key: (key[0], len(key[1]), key[1]))]
+
+
+def found_in_file(path: Path, base: SourceSettings, group: str = "Files") -> FoundSource:
+    """The record that a file belongs to.
+
+    Parameters
+    ----------
+    path
+        Header, signals or annotations of a WFDB record.
+    base
+        Settings that the file does not decide.
+    group
+        Under which it is listed.
+
+    Raises
+    ------
+    InputError
+        If it belongs to no record that can be played.
+    """
+    header = path.with_suffix(".hea")
+    if path.is_dir() or not header.is_file():
+        raise InputError(
+            f"{path.name} is no ECG that can be opened; choose the header (.hea) of a WFDB record, with its "
+            "signals beside it"
+        )
+    detail = _describe(header)
+    if not detail:
+        raise InputError(f"{header.name} names no signals, no rate or no length, and cannot be played")
+    folder = header.absolute().parent
+    settings = replace(
+        base, kind="replay", record=header.stem, data_dir=folder, database=_NO_DATABASE, leads=None
+    )
+    return FoundSource(group, header.stem, f"{detail} · in {folder}", settings)
 
 
 def _headers(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -1,0 +1,140 @@
+"""Files on the start screen: opened, dropped, remembered; and what is said where nothing is found."""
+
+import os
+import shutil
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import wfdb
+from job_tools import job_of
+from PyQt6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent
+from PyQt6.QtWidgets import QApplication, QFileDialog
+
+from gui.main_window import MainWindow
+from gui.open_file import OpenFile
+from gui.settings import Settings
+from gui.start_screen import hint
+from streamer.errors import InputError
+from streamer.found import FoundSource, found_in_file
+from streamer.open_source import open_signal
+from streamer.settings import SourceSettings
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def record(tmp_path):
+    folder = tmp_path / "my ward, 3"
+    folder.mkdir()
+    wave = np.sin(np.arange(3600) / 10)[:, None]
+    wfdb.wrsamp("bed-7", 360, ["mV"], ["II"], wave, fmt=["16"], write_dir=str(folder))
+    return folder / "bed-7.hea"
+
+
+@pytest.fixture
+def stored(tmp_path):
+    return Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
+
+
+@pytest.fixture
+def window(qtbot, stored, monkeypatch):
+    """A window on its start screen; what it would play is kept in `played`, and no engine runs."""
+    monkeypatch.setattr(MainWindow, "play", lambda self, job: self.played.append(job))
+    MainWindow.played = []
+    window = MainWindow(None, job_of(), (), stored)
+    qtbot.addWidget(window)
+    with qtbot.waitActive(window, timeout=20_000):
+        window.show()
+    yield window
+    window.close()
+    del MainWindow.played
+
+
+def test_a_file_is_its_record(record):
+    for name in ("bed-7.hea", "bed-7.dat"):
+        found = found_in_file(record.with_name(name), SourceSettings())
+        assert (found.title, found.settings.record) == ("bed-7", "bed-7")
+        assert "II · 360 Hz · 10 s" in found.detail
+
+
+def test_what_is_no_record_says_what_is(record, tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("none")
+    for path in (text, tmp_path, tmp_path / "gone.hea"):
+        with pytest.raises(InputError, match="is no ECG that can be opened; choose the header"):
+            found_in_file(path, SourceSettings())
+    record.write_text("bed-7 0 360 0\n")
+    with pytest.raises(InputError, match="cannot be played"):
+        found_in_file(record, SourceSettings())
+
+
+def test_a_file_in_any_folder_plays(record):
+    """The folder's name is no name of a database, and the file is opened all the same."""
+    signal = open_signal(found_in_file(record, SourceSettings()).settings)
+    assert signal.info.leads == ("II",)
+
+
+@pytest.mark.parametrize("by", ["key", "mouse"])
+def test_the_dialog_opens_a_file(qtbot, window, record, by):
+    if by == "key":
+        qtbot.keyClick(window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
+    else:
+        qtbot.mouseClick(window.start_screen.open, LEFT)
+    (dialog,) = window.findChildren(QFileDialog)
+    qtbot.waitUntil(dialog.isVisible)
+    dialog.selectFile(str(record))
+    dialog.fileSelected.emit(str(record))
+    dialog.reject()
+    (job,) = MainWindow.played
+    assert (job.sources[0].kind, job.sources[0].record) == ("replay", "bed-7")
+
+
+def drop(window, path):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    copy, left, held = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    at = QPointF(100, 100)
+    enter = QDragEnterEvent(at.toPoint(), copy, mime, left, held)
+    QApplication.sendEvent(window, enter)
+    event = QDropEvent(at, copy, mime, left, held)
+    QApplication.sendEvent(window, event)
+    return enter.isAccepted() and event.isAccepted()
+
+
+def test_a_file_is_dropped_and_remembered(qtbot, window, record, stored, tmp_path):
+    assert drop(window, record)
+    assert [job.sources[0].record for job in MainWindow.played] == ["bed-7"]
+    shutil.copy(record.with_suffix(".dat"), tmp_path / "bed-7.dat")
+    shutil.copy(record, tmp_path / "bed-7.hea")
+    drop(window, tmp_path / "bed-7.hea")
+    drop(window, record)
+    fresh = OpenFile(window, SourceSettings(), stored, window.commands)
+    assert [found.settings.data_dir for found in fresh.recent()] == [record.parent, tmp_path]
+    # One that is gone is not offered.
+    record.unlink()
+    assert [found.settings.data_dir for found in fresh.recent()] == [tmp_path]
+    window.start_screen.look()
+    qtbot.waitUntil(lambda: window.start_screen.list.topLevelItemCount() == 1, timeout=20_000)
+    assert window.start_screen.list.topLevelItem(0).text(2) == "Recent"
+
+
+def test_what_cannot_be_opened_is_said_and_plays_nothing(window, tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("none")
+    drop(window, text)
+    assert "notes.txt is no ECG" in window.start_screen.error.text()
+    assert not MainWindow.played
+
+
+def test_where_nothing_is_found_it_says_what_to_do(qtbot, window):
+    qtbot.waitUntil(lambda: window.start_screen.hint.text() != "", timeout=20_000)
+    said = window.start_screen.hint.text()
+    assert "ecg-stream broadcast" in said
+    assert "ECG_STREAM_DATA" in said
+    live = FoundSource("Live (LSL)", "bed", "", SourceSettings())
+    assert "broadcast" not in hint([live])
+    assert hint([live, FoundSource("Records", "mitdb/100", "", SourceSettings())]) == ""
