@@ -23,6 +23,7 @@ from engine.commands.old_spellings import new_spelling
 from engine.commands.play_options import (
     PLOT_FORMATS,
     SCREENSHOT_FORMATS,
+    DeviceOptions,
     LiveOptions,
     NetworkOptions,
     NoiseOptions,
@@ -73,6 +74,7 @@ def play(
     noise: NoiseOptions,
     network: NetworkOptions,
     live: LiveOptions,
+    device: DeviceOptions,
     record: RecordOptions,
     screen: ScreenOptions,
     help_all: Annotated[
@@ -108,7 +110,9 @@ def play(
     seconds = None if screen.screenshot else source.seconds
     given = {name for name in context.params if _is_given(context, name)}
     kind = implied_kind(source, given)
-    job = job_of(source, noise, network, live, record, kind=kind, seconds=seconds, launched_ns=_LAUNCHED_NS)
+    job = job_of(
+        source, noise, network, live, device, record, kind=kind, seconds=seconds, launched_ns=_LAUNCHED_NS
+    )
     check_writable(record.json_file)
     check_writable(record.plot, PLOT_FORMATS)
     check_writable(screen.screenshot, SCREENSHOT_FORMATS)

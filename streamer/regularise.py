@@ -21,6 +21,8 @@ YOUNG_S = 10.0
 """In so much of a stream long packets wait for the next one instead, which tells how evenly they come."""
 OUTRUN_S = 1.0
 """Indices may run ahead of the arrivals by this much; a jump beyond it is the clock's own."""
+DRIFT = 0.001
+"""… and by this share of the time, for the device's clock is not exact."""
 
 Moved = Callable[[], float | None]
 
@@ -47,9 +49,12 @@ class Regulariser:
     ----------
     fs
         Nominal rate in Hz.
+    drift
+        See `DRIFT`.
     """
 
-    def __init__(self, fs: float) -> None:
+    def __init__(self, fs: float, drift: float = DRIFT) -> None:
+        self._drift = drift
         self.next = 0
         """Index of the sample that is expected next."""
         self.counts = Counts()
@@ -241,7 +246,7 @@ class Regulariser:
         offset = self._offset()
         arrived_ns = self._held[0].arrived_ns
         elapsed_s = (arrived_ns - self._begun_ns) / 1e9
-        if 0 < offset <= elapsed_s * 1.001 + OUTRUN_S - self._line.passed_s:
+        if 0 < offset <= elapsed_s * (1 + self._drift) + OUTRUN_S - self._line.passed_s:
             self._leave_gap(max(1, round(offset / self._line.period)))
             return self._let_go(follow=True)
         self.counts.clock_jumps += 1

@@ -26,7 +26,9 @@ class SourceSettings:
     own_drift
         ``keep`` plays the record as it is, ``remove`` plays its reference.
     lsl
-        Which stream, for kind ``lsl``.
+        Which stream, for kind ``lsl``; how long to wait and what values mean, for every live kind.
+    given
+        Options of the kind that have a place of their own: ``--board synthetic``, name and value.
     faults
         What goes wrong with it, as `streamer.faults.schedule.parse_faults` understands it.
     """
@@ -50,6 +52,7 @@ class SourceSettings:
     seed: int = 0
     lsl: LslSettings = field(default_factory=LslSettings)
     faults: str = "none"
+    given: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not (np.isfinite(self.seconds) and self.seconds > 0):
@@ -67,14 +70,14 @@ class SourceSettings:
 
     @property
     def options(self) -> dict[str, str]:
-        """The options that follow the kind: ``{"file": "ecg.txt", "fs": "250"}``."""
+        """The options that follow the kind, and those given: ``{"file": "ecg.txt", "fs": "250"}``."""
         text = self.kind.partition(":")[2]
         pairs = [part.partition("=") for part in text.split(",")] if text else []
         if any(not equals for _, equals, _ in pairs):
             raise InputError(
                 f"source {self.kind!r} is not understood; options look like {self.name}:name=value"
             )
-        return {name.strip(): value for name, _, value in pairs}
+        return {name.strip(): value for name, _, value in pairs} | dict(self.given)
 
     def option(self, name: str, default: str | None = None) -> str:
         """Value of an option of the kind.

@@ -29,6 +29,10 @@ def _nothing_missing() -> None:
     """Nothing more is needed."""
 
 
+def _works() -> str:
+    return "works"
+
+
 def _nstdb_tape(kind: str, settings: SourceSettings, fs: float) -> Tape:
     return load_tape(kind, settings.noise_part, fs, settings.data_dir)
 
@@ -47,6 +51,8 @@ class PlayedKind:
         Names that may follow the kind: ``text:file=ecg.txt`` has the option ``file``.
     why_not
         What is missing on this machine, in words; None where nothing is.
+    there
+        What of it is there on this machine, in a few words, for ``doctor``.
     usual_noise
         The noise that is added where the user names none.
     tape
@@ -57,6 +63,7 @@ class PlayedKind:
     open_signal: Callable[[SourceSettings], Signal]
     options: tuple[str, ...] = ()
     why_not: Callable[[], str | None] = _nothing_missing
+    there: Callable[[], str] = _works
     usual_noise: str = "none"
     tape: Callable[[str, SourceSettings, float], Tape] = _nstdb_tape
     played: ClassVar[bool] = True
@@ -95,7 +102,7 @@ class LiveKind:
     open
         Finds the stream, which may take as long as its sender does to appear; asks ``stopped``
         meanwhile, and ends with KeyboardInterrupt where it says so.
-    what, options, why_not
+    what, options, why_not, there
         As for `PlayedKind`.
     """
 
@@ -103,6 +110,7 @@ class LiveKind:
     open: Callable[[SourceSettings, Stopped], Source]
     options: tuple[str, ...] = ()
     why_not: Callable[[], str | None] = _nothing_missing
+    there: Callable[[], str] = _works
     usual_noise: ClassVar[str] = "none"
     played: ClassVar[bool] = False
     recorded_noise: ClassVar[bool] = False

@@ -4,5 +4,7 @@ SOURCES = {
     "synthetic": "streamer.synthetic",
     "replay": "streamer.records.replay",
     "lsl": "streamer.lsl.source",
+    "brainflow": "streamer.devices.brainflow",
+    "serial": "streamer.devices.serial_port",
 }
 """What ``--source`` takes, and the module whose ``SOURCE`` says how it is opened (`streamer.source_kind`)."""

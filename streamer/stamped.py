@@ -14,7 +14,7 @@ from streamer.effective_rate import EffectiveRate
 from streamer.errors import InputError
 from streamer.health import StreamHealth
 from streamer.pieces import Piece
-from streamer.regularise import Moved, Regulariser
+from streamer.regularise import DRIFT, Moved, Regulariser
 from streamer.stated_rate import WRONG, other_rate, plain_rate
 from streamer.watchdog import StreamState, Watchdog
 
@@ -47,6 +47,10 @@ class StampedStream:
         Told when the source's clock was set, before the samples behind the jump become chunks.
     clock
         Monotonic seconds, for the state: `time.perf_counter` or a source's own.
+    on_arrival
+        Whether it is known that stamps are made on arrival, because the device has none.
+    drift
+        By what share of the time indices may run ahead of the arrivals.
     """
 
     def __init__(
@@ -56,13 +60,17 @@ class StampedStream:
         to_chunk: Callable[[Piece], Chunk],
         jumped: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
+        *,
+        on_arrival: bool = False,
+        drift: float = DRIFT,
     ) -> None:
         self._info, self._to_chunk, self._jumped = info, to_chunk, jumped
         self._jumps = 0
-        self._order = Regulariser(fs)
+        self._order = Regulariser(fs, drift)
         self._watchdog = Watchdog(clock)
         self._rate = EffectiveRate(fs)
         self._arrival_stamps = ArrivalStamps(fs)
+        self._arrival_stamps.found = on_arrival
         self._arrival_line = ArrivalLine(fs, self._rate)
         self._counts = False  # from the second packet on of a connection whose stamps are made on arrival
         self._heard: list[NDArray[np.float64]] = []
@@ -143,6 +151,10 @@ class StampedStream:
                     f"{self._info.name} now sends {plain_rate(self._other):g} Hz, and no longer the "
                     f"{self._info.fs:g} Hz that it began with; start anew to follow it"
                 )
+
+    def heard(self) -> None:
+        """Note that samples came whose place is not known yet."""
+        self._watchdog.fed()
 
     def silent(self) -> None:
         """Note that nothing came."""

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from lsl_outlets import Device, running
+from serial_tools import Arduino, sending
 
 from engine.messages import Cleaned
 from engine.run.protocol import Job
@@ -26,6 +27,7 @@ from streamer.watchdog import StreamState
 
 SECONDS = 4.0
 FAULTS = FaultSettings(("gaps", "duplicates", "reordered", "nan"), seed=3, first_s=0.5, often=30)
+LIVE = ("lsl", "brainflow", "serial")
 TOY = {"text": "toys.toy_source"}
 
 
@@ -52,6 +54,19 @@ class Case:
     meanwhile: Callable[[], AbstractContextManager] = nullcontext
 
 
+def serial_case():
+    """A device on a port that is open before its settings are made; two leads, and a count."""
+    device = Arduino()
+
+    def lines(start, stop):
+        return b"".join(f"{n % 256},{n % 100},{-n % 500}\n".encode() for n in range(start, stop))
+
+    settings = SourceSettings(
+        f"serial:port={device.port},rate=250,columns=2+3,counter=1:256", lsl=LslSettings(unit="uV")
+    )
+    return Case(settings, lambda: sending(lines, device=device))
+
+
 CASES = {
     "synthetic": lambda folder, physionet: Case(SourceSettings(leads=("II", "V1"), speed=0)),
     "replay": lambda folder, physionet: Case(SourceSettings("replay", data_dir=physionet, speed=0)),
@@ -61,6 +76,8 @@ CASES = {
             Device("contract", channels=[("I", "uV", "ECG"), ("V1", "mV", "ECG")], frame=(900, 1))
         ),
     ),
+    "brainflow": lambda folder, physionet: Case(SourceSettings("brainflow:board=synthetic,channels=10+12")),
+    "serial": lambda folder, physionet: serial_case(),
     "text": lambda folder, physionet: Case(
         SourceSettings(f"text:file={text_file(folder)},fs=250,unit=uV", speed=0)
     ),
@@ -186,7 +203,7 @@ def test_whoever_has_heard_enough_closes_it_and_can_open_it_anew(name, faulty, t
             assert next(chunks, None) is None
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "lsl"])
+@pytest.mark.parametrize("name", [name for name in CASES if name not in LIVE])
 def test_what_is_played_takes_noise_and_keeps_its_reference(name, tmp_path, made_physionet):
     settings = replace(
         CASES[name](tmp_path, made_physionet).settings, seconds=SECONDS, data_dir=made_physionet
@@ -199,10 +216,11 @@ def test_what_is_played_takes_noise_and_keeps_its_reference(name, tmp_path, made
             np.testing.assert_array_equal(quiet.reference, loud.reference)
 
 
+@pytest.mark.parametrize("kind", LIVE)
 @pytest.mark.parametrize("change", [{"noise": "em"}, {"speed": 2.0}, {"loop": True}, {"start": 1.0}])
-def test_what_only_a_played_signal_can_do_is_refused_by_a_live_one(change):
+def test_what_only_a_played_signal_can_do_is_refused_by_a_live_one(kind, change):
     with pytest.raises(InputError, match="a live stream takes no --noise, --speed, --loop or --start"):
-        check_source(replace(SourceSettings("lsl"), **change))
+        check_source(replace(SourceSettings(kind), **change))
 
 
 # The table

@@ -8,6 +8,7 @@ from streamer.console.installed import version_here
 from streamer.console.output import out
 from streamer.errors import InputError
 from streamer.records.find import DATA_VARIABLE
+from streamer.sources import SOURCES
 
 
 def doctor() -> None:
@@ -21,6 +22,7 @@ def doctor() -> None:
     from engine.backends.gpu.find import find_gpu, why_no_gpu
     from engine.backends.tensorrt.plans import FOLDER_VARIABLE, plans_folder
     from engine.choices import networks
+    from streamer.open_source import kind_of
 
     table = Table("part", "state", title=f"ecg-stream {version_here()}")
 
@@ -49,6 +51,10 @@ def doctor() -> None:
         tell(f"backend {name}", _try_backend(name))
     tell("backend auto", explain_auto(choose_backend("auto")))
     tell("plans", f"{plans_folder()} ({FOLDER_VARIABLE} names another folder)")
+    for name in SOURCES:
+        source = kind_of(name)
+        reason = source.why_not()
+        tell(f"source {name}", f"no: {reason}" if reason else source.there())
     for name, reason in networks().items():
         tell(f"model {name}", f"no: {reason}" if reason else "works")
     data = os.environ.get(DATA_VARIABLE)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands.options import lookahead_ms
 from engine.commands.play_options import (
+    DeviceOptions,
     LiveOptions,
     NetworkOptions,
     NoiseOptions,
@@ -28,11 +29,15 @@ _IMPLIES = {
     "timeout": "lsl",
     "unit": "lsl",
     "scale": "lsl",
+    "board": "brainflow",
+    "port": "serial",
     "patients": "synthetic",
     "rhythm": "synthetic",
     "heart_rate": "synthetic",
 }
 """Options that only one kind of source has, and that kind."""
+_OF_EVERY_LIVE = ("wait", "timeout", "unit", "scale")
+"""Those of them that every live source takes, where another option says which."""
 
 
 def implied_kind(source: SourceOptions, given: Collection[str]) -> str | None:
@@ -50,7 +55,9 @@ def implied_kind(source: SourceOptions, given: Collection[str]) -> str | None:
     """
     if source.source is not None:
         return source.source
-    implied = {_IMPLIES[name]: name for name in _IMPLIES if name in given}
+    telling = {_IMPLIES[name]: name for name in _IMPLIES if name in given and name not in _OF_EVERY_LIVE}
+    others = {_IMPLIES[name]: name for name in _OF_EVERY_LIVE if name in given}
+    implied = telling if telling.keys() & {"brainflow", "serial"} else others | telling
     if len(implied) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in implied.values())
         raise InputError(
@@ -65,6 +72,7 @@ def job_of(
     noise: NoiseOptions,
     network: NetworkOptions,
     live: LiveOptions,
+    device: DeviceOptions,
     record: RecordOptions,
     *,
     kind: str | None,
@@ -90,7 +98,7 @@ def job_of(
     from engine.run.protocol import CleanSettings, Job
 
     return Job(
-        sources=_sources(kind or "synthetic", source, noise, live, seconds),
+        sources=_sources(kind or "synthetic", source, noise, live, device, seconds),
         clean=CleanSettings(
             model=network.model,
             backend=network.backend,
@@ -107,7 +115,12 @@ def job_of(
 
 
 def _sources(
-    kind: str, source: SourceOptions, noise: NoiseOptions, live: LiveOptions, seconds: float | None
+    kind: str,
+    source: SourceOptions,
+    noise: NoiseOptions,
+    live: LiveOptions,
+    device: DeviceOptions,
+    seconds: float | None,
 ) -> "tuple[SourceSettings, ...]":
     """The streams that are to play, side by side."""
     from streamer.lsl.settings import LslSettings
@@ -141,6 +154,7 @@ def _sources(
             scale=live.scale,
         ),
         faults=source.faults,
+        given=device.given,
     )
     return side_by_side(
         settings, source.record, live.stream_name, source.patients, every_stream=live.all_streams
