@@ -175,8 +175,8 @@ class DeviceOptions:
 
     PANEL: ClassVar = "Live: a device"
     RARE: ClassVar = (
-        "master", "file", "channels", "counter", "serial_port", "mac_address", "ip_address", "ip_port",
-        "rate", "baud", "format", "columns",
+        "board", "port", "master", "file", "channels", "counter", "serial_port", "mac_address",
+        "ip_address", "ip_port", "rate", "baud", "format", "columns",
     )  # fmt: skip
 
     board: Annotated[
