@@ -100,10 +100,11 @@ class Appearance(QObject):
             add("Full", "F11", self.full_screen, on=False),
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)
+        add("Wall", "X", self.show_wall, on=False)
         add("Next panel", "G", self._page.panel.step)
         add("Trend", "Y", self._page.panel.trends.next_span)
         limits = add("Limits", "Ctrl+L", self.ask_limits, short=True)
-        self._page.add_foot_buttons([limits])
+        self._page.add_foot_buttons([limits, self._commands["Wall"]])
         self._page.numerics.limits = Limits.of(self._settings)
         self.help = Help(self._window)
         shown = add("Help", "F1", self.help.toggle)
@@ -184,12 +185,18 @@ class Appearance(QObject):
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
+    def show_wall(self, on: bool) -> None:
+        """Show many streams as tiles, without the panel at the right, or in rows."""
+        self._page.streams.set_wall(on)
+        self._commands["Panel"].setChecked(not on)
+
     def reset_view(self) -> None:
         """Go back to how the window looks at its first start; what plays goes on."""
         self.set_theme(DARK.name)
         self.set_options(ViewOptions())
         for name, field in _TOGGLES.items():
             self._commands.show(name, getattr(ViewOptions(), field))
+        self._commands["Wall"].setChecked(False)
         self._commands["Panel"].setChecked(True)
 
     def measure_screen(self) -> None:

@@ -33,6 +33,7 @@ KEYS = (
     (("G",), "next page at the right: state, trends, events, engineering"),
     (("Y",), "trends over a longer time"),
     (("Ctrl+L",), "limits that colour the heart rate, and a sound when a stream is lost: not an alarm"),
+    (("X",), "wall: many streams as tiles"),
     (("L",), "panel of heart rate and delay"),
     (("Ctrl+R",), "record (WFDB)"),
     (("P",), "picture of the window (PNG)"),

@@ -16,6 +16,9 @@ _LEFT = 10
 _NAME, _STATE, _LINE = 17, 16, 14
 _TALL = 84
 """From this height on the heart rate is large, and has lines of its own."""
+_HUGE = 130
+"""From here on it can be read across a room."""
+_LARGE_RATE, _HUGE_RATE = 28, 56
 
 
 class StreamHead(QWidget):
@@ -100,9 +103,10 @@ class StreamHead(QWidget):
         rest = [texts["gaps"], texts["leads"]]
         top = 1 + _NAME + _STATE
         if self._height >= _TALL:
-            write(QRect(_LEFT, top + 1, inside - 42, 30), texts["rate"], theme.cleaned, 28, bold=True)
-            write(QRect(_LEFT, top + 1, inside, 28), "bpm", theme.quiet, 11, right=True)
-            top += 31
+            tall = _HUGE_RATE if self._height >= _HUGE else _LARGE_RATE
+            write(QRect(_LEFT, top + 1, inside - 42, tall + 2), texts["rate"], theme.cleaned, tall, bold=True)
+            write(QRect(_LEFT, top + 1, inside, tall), "bpm", theme.quiet, 11, right=True)
+            top += tall + 3
         gaps = bool(self._monitor and self._monitor.status and self._monitor.status.gaps)
         colours = (theme.bad if gaps else theme.quiet, theme.quiet)
         if top + 2 * _LINE > self._height:

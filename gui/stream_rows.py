@@ -1,10 +1,11 @@
 """The traces of all streams, stacked: a row each, of which one is selected."""
 
 from collections.abc import Sequence
+from math import ceil, sqrt
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QMouseEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PyQt6.QtGui import QMouseEvent, QResizeEvent
+from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QWidget
 
 from gui.bridge import Life
 from gui.monitor import Monitor
@@ -18,6 +19,8 @@ from gui.view_options import ViewOptions
 LOWEST_PX = 36
 """Rows of a ward are not lower; more than fit are scrolled."""
 _SCROLLED_FROM = 8
+_TILE_PX = 400
+"""Tiles are not narrower."""
 
 
 class StreamRow(QWidget):
@@ -104,9 +107,10 @@ class StreamRows(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         inside = QFrame()
         inside.setObjectName("line")
-        self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(2)
+        self._tiles = QGridLayout(inside)
+        self._tiles.setContentsMargins(0, 0, 0, 0)
+        self._tiles.setSpacing(2)
+        self._wall, self._columns = False, 1
         self.setWidget(inside)
         self.rows: list[StreamRow] = []
         self._set_count(1)
@@ -124,7 +128,7 @@ class StreamRows(QScrollArea):
     def _set_count(self, count: int) -> None:
         while len(self.rows) > count:
             row = self.rows.pop()
-            self._column.removeWidget(row)
+            self._tiles.removeWidget(row)
             row.deleteLater()
         while len(self.rows) < count:
             row = StreamRow(self._theme, self._options, self._px_per_mm)
@@ -135,8 +139,35 @@ class StreamRows(QScrollArea):
             row.hand.time_zoomed.connect(self.time_zoomed)
             row.hand.gain_zoomed.connect(self.gain_zoomed)
             row.hand.measured.connect(self.measured)
-            self._column.addWidget(row, 1)
             self.rows.append(row)
+        self._arrange()
+
+    def set_wall(self, wall: bool) -> None:
+        """Show tiles side by side, as on a wall of a central station, or a row for each stream."""
+        self._wall = wall
+        self._arrange()
+
+    @property
+    def columns(self) -> int:
+        """Tiles side by side."""
+        return self._columns
+
+    def _arrange(self) -> None:
+        """Place the rows: alone below each other, or as many side by side as the width has room for."""
+        count, fitting = len(self.rows), max(1, int(self.width() / (_TILE_PX * self._zoom)))
+        self._columns = min(fitting, ceil(sqrt(count))) if self._wall else 1
+        for number in range(max(count, self._tiles.rowCount())):
+            self._tiles.setRowStretch(number, 1 if number < ceil(count / self._columns) else 0)
+        for number, row in enumerate(self.rows):
+            row.labels.setVisible(not (self._wall and count > 1))
+            self._tiles.addWidget(row, number // self._columns, number % self._columns)
+        for number in range(max(self._columns, self._tiles.columnCount())):
+            self._tiles.setColumnStretch(number, 1 if number < self._columns else 0)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        if self._wall:
+            self._arrange()
 
     def select(self, number: int) -> None:
         """Mark a row, and bring it into sight."""

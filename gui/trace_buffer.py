@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ _LEAST_S = 90.0
 _ROOM_BYTES = 1 << 29  # of all streams of a run together
 KINDS = ("raw", "cleaned", "spread", "reference")
 _KEPT_MARKS = 12_000
+Number = TypeVar("Number", np.float32, np.uint8)
 
 
 def seconds_for(infos: Sequence[StreamInfo]) -> float:
@@ -172,23 +174,35 @@ class TraceBuffer:
         """
         if kind == "residual":
             return self.read("raw", lead, start, stop) - self.read("cleaned", lead, start, stop)
-        index = np.arange(start, stop)
-        values: NDArray[np.float32] = self._rings[kind][lead].take(index % self.capacity)
-        values[(index < self.oldest) | (index >= self.newest)] = np.nan
+        return self._cut(self._rings[kind][lead], start, stop, self.newest, np.float32(np.nan))
+
+    def _cut(
+        self, ring: NDArray[Number], start: int, stop: int, end: int, nothing: Number
+    ) -> NDArray[Number]:
+        """Copy of start … stop-1 of a ring; `nothing` before the oldest sample, and from `end` on.
+
+        Slices, because it is called some hundred times a frame: indices would cost more than the drawing.
+        """
+        count = max(0, stop - start)
+        values = np.full(count, nothing, ring.dtype)
+        first, last = max(start, self.oldest), min(stop, end)
+        if first < last:
+            at, width = first % self.capacity, last - first
+            head = min(width, self.capacity - at)
+            into = values[first - start : last - start]
+            into[:head] = ring[at : at + head]
+            into[head:] = ring[: width - head]
         return values
 
     def marks(self, lead: int, start: int, stop: int) -> NDArray[np.uint8]:
         """Marks of released samples start … stop-1 of one lead; see `engine.marks.Mark`."""
-        index = np.arange(start, stop)
-        marks: NDArray[np.uint8] = self._marks[lead].take(index % self.capacity)
-        marks[(index < self.oldest) | (index >= self.final)] = Mark.MISSING
-        return marks
+        return self._cut(self._marks[lead], start, stop, self.final, np.uint8(Mark.MISSING))
 
     def reason(self, lead: int, seconds: float) -> Reason:
         """The gravest reason why the last released seconds of a lead are not the network's output."""
         start = max(self.oldest, self.final - round(seconds * self.fs))
-        index = np.arange(start, self.final)
-        return Reason(int(self._reasons[lead].take(index % self.capacity).max(initial=0)))
+        reasons = self._cut(self._reasons[lead], start, self.final, self.final, np.uint8(0))
+        return Reason(int(reasons.max(initial=0)))
 
     def last(self, kind: str, seconds: float) -> Samples:
         """Released samples of the last seconds, (leads, samples); raw reaches to the newest."""

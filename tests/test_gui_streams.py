@@ -11,6 +11,7 @@ import numpy as np
 from gui_tools import info, message, started, status
 from job_tools import job_of
 from PyQt6.QtCore import QPoint, QSettings, Qt
+from PyQt6.QtWidgets import QToolButton
 from test_gui_window import like, picture
 
 from engine.messages import Gap
@@ -21,6 +22,7 @@ from gui.monitor import Level, share
 from gui.settings import Settings
 from gui.stream_rows import LOWEST_PX
 from gui.theme import DARK
+from gui.zoom import SMALLEST
 from streamer.found import synthetic_patients
 from streamer.settings import SourceSettings
 from streamer.several import side_by_side
@@ -238,3 +240,40 @@ def test_several_sources_are_chosen_on_the_start_screen(qtbot, stored, monkeypat
     assert [source.rhythm for source in chosen[0].sources] == ["sinus", "pvc"]
     assert [source.noise for source in chosen[0].sources] == ["em", "em"]
     window.close()
+
+
+@pytest.mark.parametrize("by", ["key", "mouse"])
+def test_a_wall_has_sixteen_tiles_with_rates_to_be_read_from_afar(qtbot, window, by):
+    window.resize(1920, 1080)
+    window.attach(ward(16))
+    streams = window.page.streams
+    qtbot.waitUntil(lambda: streams.rows[15].height() > 0)
+    action = window.commands["Wall"]
+
+    def toggle():
+        if by == "key":
+            window.activateWindow()
+            qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
+            qtbot.keyClick(window, Qt.Key.Key_X)
+        else:
+            (button,) = [each for each in window.findChildren(QToolButton) if each.defaultAction() is action]
+            qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    toggle()
+    assert streams.columns == 4
+    assert not window.page.side.isVisible()
+    qtbot.waitUntil(lambda: streams.rows[0].width() < 500)
+    boxes = [row.geometry() for row in streams.rows]
+    assert all(not a.intersects(b) for number, a in enumerate(boxes) for b in boxes[:number])
+    assert max(box.right() for box in boxes) <= streams.width()
+    assert {row.height() for row in streams.rows} <= set(range(200, 240))
+    for row in streams.rows:
+        assert row.view.width() >= 200
+        assert not row.labels.isVisible()
+    # In a smaller window fewer stand side by side.
+    window.resize(*SMALLEST)
+    qtbot.waitUntil(lambda: streams.columns == 3)
+    toggle()
+    assert streams.columns == 1
+    assert window.page.side.isVisible()
+    assert all(row.labels.isVisible() for row in streams.rows)

@@ -184,6 +184,8 @@ class LanePainter:
             (rows < lane.ceiling, lane.ceiling),
             (rows > lane.bottom, lane.bottom - _EDGE_PX),
         ):
+            if not beyond.any():
+                continue
             for column in np.unique(np.floor(x[beyond])):
                 painter.fillRect(round(column), edge, 1, _EDGE_PX, colour)
 

@@ -69,7 +69,7 @@ def points(
     if columns_per_sample >= 0.5 or values.size == 0:
         return x, values
     column = np.floor(x)
-    begins = np.flatnonzero(np.diff(column, prepend=column[0] - 1))
+    begins = np.concatenate(([0], np.flatnonzero(column[1:] != column[:-1]) + 1))
     low = np.fmin.reduceat(values, begins)
     high = np.fmax.reduceat(values, begins)
     last = values[np.append(begins[1:], values.size) - 1]
@@ -82,5 +82,8 @@ def points(
 
 def runs(values: NDArray[np.float32]) -> list[slice]:
     """Stretches without NaN: no line is drawn across missing samples."""
-    edges = np.flatnonzero(np.diff(np.isfinite(values), prepend=False, append=False))
+    known = np.isfinite(values)
+    if known.all():
+        return [slice(0, values.size)] if values.size else []
+    edges = np.flatnonzero(np.diff(known, prepend=False, append=False))
     return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
