@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from engine.commands.clean_command import clean
 from engine.commands.doctor_command import doctor
 from engine.commands.evaluate import evaluate
 from engine.commands.export_command import export
@@ -148,7 +149,7 @@ def play(
 profile.command()(screen)
 for each in (app, commands):
     # `--help` lists them in this order, and groups last.
-    for command in (broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
+    for command in (clean, broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
         each.command()(command)
     for group in (evaluate, profile):
         each.add_typer(group)

@@ -35,25 +35,35 @@ def say(text: str, console: Console = err) -> None:
 
 
 @contextmanager
-def progress(*, threaded: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+def progress(*, threaded: bool = True, eta: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Show a progress bar from the first report on, and remove it at the end.
 
     Parameters
     ----------
     threaded
         Whether a thread redraws the bar; False where it would disturb what is measured.
+    eta
+        Show how long it will take, too.
 
     Yields
     ------
     Callable
         To call with what is being done, how many steps of it are done, and of how many.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        *((TaskProgressColumn(), TimeRemainingColumn()) if eta else (MofNCompleteColumn(),)),
         TimeElapsedColumn(),
         console=err,
         transient=True,

@@ -93,7 +93,7 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
     try:
         # Smoothed frames have missing samples in their mean (wfdb 4.3.1): findings/wfdb-python-averages-….sh
         record = wfdb.rdrecord(str(path), return_res=32, smooth_frames=False)
-        micro = _MICRO.search(path.with_name(path.name + ".hea").read_bytes())
+        micro = states_micro(path)
     except MemoryError as error:
         raise InputError(f"record {path} is too large for the memory of this machine") from error
     except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
@@ -144,6 +144,16 @@ def read_record(path: Path, leads: tuple[str, ...] | None = None) -> WfdbRecord:
         own,
         reference if len(reference) else None,
     )
+
+
+def is_no_ecg(name: str) -> bool:
+    """Whether a signal is called like a wave that is no ECG."""
+    return bool(_NO_ECG.fullmatch(name))
+
+
+def states_micro(path: Path) -> bool:
+    """Whether a header (path without extension) states the unit µV, which wfdb takes for V."""
+    return bool(_MICRO.search(path.with_name(path.name + ".hea").read_bytes()))
 
 
 def _at_one_rate(

@@ -1,0 +1,1 @@
+"""Whole files: read in blocks, cleaned, written again in their own format."""

@@ -1,0 +1,67 @@
+"""The table of formats: which endings belong to which, and who opens them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from engine.files.opened import Opened, Stated
+from streamer.errors import InputError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files.
+
+    Parameters
+    ----------
+    endings
+        Of the files' names, in lower case; of a record of several files that of the one which names it.
+    opener
+        ``module:class`` of its `Opened`, imported when there is such a file.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    opener: str
+
+
+FORMATS = (
+    Format("WFDB", (".hea",), "engine.files.wfdb_record:WfdbRecord"),
+    Format("EDF, EDF+, BDF", (".edf", ".bdf"), "engine.files.edf:Edf"),
+)
+"""Every format that is read and written; one line each."""
+
+_NOT_WRITTEN = {
+    ".xdf": "XDF",
+    ".xdfz": "XDF",
+    ".xml": "HL7 aECG",
+    ".scp": "SCP-ECG",
+    ".ecg": "ISHNE",
+}
+"""Formats of ECG that no kept library writes again."""
+_ENDINGS = {ending: each for each in FORMATS for ending in each.endings}
+
+
+def is_known(file: Path) -> bool:
+    """Whether a file in a folder is one to clean, by its ending."""
+    return file.suffix.lower() in _ENDINGS
+
+
+def open_file(file: Path, stated: Stated) -> Opened:
+    """Open a file by its ending; raises InputError where that is none of ours or the file cannot be used."""
+    ending = file.suffix.lower()
+    if ending in _NOT_WRITTEN:
+        raise InputError(
+            f"{file}: {_NOT_WRITTEN[ending]} cannot be written, and so not cleaned; convert it to EDF first"
+        )
+    if ending not in _ENDINGS:
+        known = " ".join(_ENDINGS)
+        raise InputError(f"{file} is of no known format by its ending {ending!r}; known are: {known}")
+    if not file.is_file():
+        raise InputError(f"{file} is no file")
+    if not file.stat().st_size:
+        raise InputError(f"{file} is empty")
+    module, _, name = _ENDINGS[ending].opener.partition(":")
+    opener: Callable[[Path, Stated], Opened] = getattr(import_module(module), name)
+    return opener(file, stated)

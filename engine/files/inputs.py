@@ -1,0 +1,66 @@
+"""What is to be cleaned: files, records, folders and patterns become files and where each goes."""
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.files.formats import is_known
+from streamer.errors import InputError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to clean, and the folder for the cleaned one."""
+
+    file: Path
+    folder: Path
+
+
+def wanted_files(given: Sequence[str], out: Path) -> list[Wanted]:
+    """Find every file; what lies deeper in a folder goes equally deep.
+
+    Parameters
+    ----------
+    given
+        A file, a WFDB record without its ending, a folder or a pattern such as ``*.edf``.
+
+    Raises
+    ------
+    InputError
+        If one of these leads to nothing.
+    """
+    found: dict[Path, Wanted] = {}
+    for text in given:
+        for file, folder in _found(text, out):
+            found.setdefault(file.resolve(), Wanted(file, folder))
+    return list(found.values())
+
+
+def _found(text: str, out: Path) -> list[tuple[Path, Path]]:
+    path = Path(text)
+    if path.is_dir():
+        inside = [file for file in sorted(path.rglob("*")) if file.is_file() and is_known(file)]
+        # The cleaned files may lie in a folder inside.
+        ours = out.resolve()
+        inside = [_record(file) for file in inside if ours not in file.resolve().parents]
+        if not inside:
+            raise InputError(f"{path} holds no file to clean")
+        return [(file, out / file.parent.relative_to(path)) for file in inside]
+    header = path.with_name(f"{path.name}.hea")
+    if path.is_file():
+        return [(_record(path), out)]
+    if header.is_file():
+        return [(header, out)]
+    matching = [Path(name) for name in sorted(glob.glob(text, recursive=True))]
+    # Of a record `100.*` also names its signals and annotations.
+    files = [file for file in matching if file.is_file() and is_known(file)]
+    if not files:
+        raise InputError(f"{text}: there is no such file, record or folder")
+    return [(_record(file), out) for file in files]
+
+
+def _record(file: Path) -> Path:
+    """The header that names a signal file, or the file itself."""
+    header = file.with_suffix(".hea")
+    return header if file.suffix.lower() in (".dat", ".mat") and header.is_file() else file

@@ -1,0 +1,125 @@
+"""What every format gives: channels to read in blocks, and a copy of the file in which some change."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.files.verdicts import Span
+from streamer.errors import InputError
+
+Rows = NDArray[np.float64]
+"""(channels, samples) in the channels' own units, NaN where a sample is missing."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a user states of files that do not say it themselves.
+
+    Parameters
+    ----------
+    rate
+        Hz.
+    unit
+        Of the ECG: V, mV, uV, nV.
+    axis
+        Along which samples follow each other, in an array of two axes.
+    variable
+        Name of the array in a file of several.
+    delimiter
+        Between the columns of a table.
+    """
+
+    rate: float | None = None
+    unit: str | None = None
+    axis: int | None = None
+    variable: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a file.
+
+    Parameters
+    ----------
+    unit
+        As the file, or for it the user, spells it.
+    fs
+        Rate, Hz.
+    ecg
+        Whether the file or the user says that it is an ECG; None where only its name can tell.
+    """
+
+    name: str
+    unit: str
+    fs: float
+    samples: int
+    ecg: bool | None = None
+
+
+class Opened(ABC):
+    """A file that is open for reading, and the copy of it that becomes the cleaned one.
+
+    Attributes
+    ----------
+    channels
+        In the order of the file.
+    files
+        All that it consists of, the one that names it first.
+    clipped
+        Values so far that the format could not hold; its nearest ones stand in their place.
+    """
+
+    channels: tuple[Channel, ...]
+    files: tuple[Path, ...]
+    clipped: int = 0
+
+    @abstractmethod
+    def read(self, places: Sequence[int], start: int, stop: int) -> Rows:
+        """Samples start … stop-1 of channels of one rate, by their places."""
+
+    @abstractmethod
+    def begin(self, folder: Path) -> None:
+        """Begin the cleaned file, of the same name, in a folder; nothing differs yet."""
+
+    @abstractmethod
+    def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
+        """Put samples, in order, in the place of the ones that were read; where NaN stands they stay."""
+
+    @abstractmethod
+    def finish(self, spans: Sequence[Span]) -> None:
+        """End the cleaned file, with what the guard said where the format can hold it."""
+
+    def digits(self, rows: NDArray[Any], lowest: float, highest: float) -> NDArray[Any]:
+        """Whole numbers within what a format can hold, NaN left; counts what was beyond."""
+        rounded = np.round(rows)
+        with np.errstate(invalid="ignore"):
+            self.clipped += int(((rounded < lowest) | (rounded > highest)).sum())
+        return np.clip(rounded, lowest, highest)
+
+    def into(self, old: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+        """Values of `rows`, of the type of `old`, which stays where they are NaN."""
+        if old.dtype.kind in "iu":
+            limits = np.iinfo(old.dtype)
+            rows = self.digits(rows, limits.min, limits.max)
+        there = np.isfinite(rows)
+        return np.where(there, np.where(there, rows, 0).astype(old.dtype), old)
+
+
+def stated_rate(stated: Stated, file: Path) -> float:
+    """The rate that must be stated, Hz; raises InputError where it is not."""
+    if stated.rate is None:
+        raise InputError(f"{file} does not say its rate; state it in Hz with --rate")
+    return stated.rate
+
+
+def stated_unit(stated: Stated, file: Path) -> str:
+    """The unit that must be stated; raises InputError where it is not."""
+    if stated.unit is None:
+        raise InputError(f"{file} does not say its unit; state it with --unit (V, mV, uV, nV)")
+    return stated.unit
