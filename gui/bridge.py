@@ -7,8 +7,8 @@ from enum import Enum
 from pathlib import Path
 
 from engine.run.failure import EngineFailure
-from engine.run.process import EngineProcess
 from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Started, UserMark
+from engine.run.supervised import SupervisedEngine
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
@@ -20,16 +20,17 @@ class Life(Enum):
     PLAYING = "PLAYING"
     ENDED = "ENDED"
     HANGS = "ENGINE DOES NOT ANSWER"
+    RESTARTS = "ENGINE RESTARTS"
     DEAD = "ENGINE STOPPED"
 
     @property
     def failed(self) -> bool:
         """Whether what is shown is no longer true."""
-        return self in (Life.HANGS, Life.DEAD)
+        return self in (Life.HANGS, Life.RESTARTS, Life.DEAD)
 
 
 class Bridge:
-    """One engine process, seen from the screen.
+    """One engine, seen from the screen.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class Bridge:
         self.started: Started | None = None
         self.outcome: Outcome | None = None
         self.failure: InputError | EngineFailure | None = None
-        self._engine = EngineProcess(job)
+        self._engine = SupervisedEngine(job)
 
     @property
     def pid(self) -> int | None:
@@ -63,6 +64,11 @@ class Bridge:
     def reason(self) -> str:
         """Why the engine died or could not start; empty where it did not."""
         return str(self.failure or "")
+
+    @property
+    def deaths(self) -> tuple[str, ...]:
+        """What each engine died of that was started again."""
+        return self._engine.deaths
 
     def poll(self) -> list[Frame]:
         """Everything that came since the last call; `life` is up to date afterwards."""
@@ -78,6 +84,8 @@ class Bridge:
             elif isinstance(word, Outcome):
                 self.outcome, self.life = word, Life.ENDED
                 frames += self._engine.frames()
+            elif self._engine.restarting:
+                self.life = Life.RESTARTS
             elif self.life in (Life.PLAYING, Life.HANGS):
                 self.life = Life.HANGS if self._engine.hangs else Life.PLAYING
         return frames

@@ -220,6 +220,8 @@ class MainWindow(QMainWindow):
             self.page.reason.setToolTip(tip(bridge.reason))
         elif bridge and bridge.life is Life.ENDED:
             self.page.show_over("The source has ended.")
+        elif bridge and bridge.life is Life.RESTARTS:
+            self.say(f"{bridge.deaths[-1]}: it is started again")
         self._refresh_labels()
 
     def _came_from_start(self) -> bool:

@@ -1,5 +1,6 @@
 """The protocol of sources, and `Player`, which plays recorded or synthetic signals at a given pace."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -110,6 +111,7 @@ class Player:
         self._chunk_s = chunk_s
         ends = [end for end in (stop, signal.length) if end is not None]
         self._stop = min(ends) if ends else None
+        self._since: float | None = None
         self._playing = threading.Event()
         self._playing.set()
 
@@ -122,6 +124,10 @@ class Player:
             self._playing.clear()
         else:
             self._playing.set()
+
+    def go_on(self, since: float) -> None:
+        """Play as one that began at `since` (`time.perf_counter`): what was due until now is not played."""
+        self._since = since
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change kind or level of the noise from the next chunk on."""
@@ -138,6 +144,8 @@ class Player:
         size = max(1, round(self._chunk_s * fs))
         started = time.perf_counter()
         start = 0
+        if self._since is not None:
+            start, started = math.floor((started - self._since) * fs * self.speed), self._since
         while self._stop is None or start < self._stop:
             if not self._playing.is_set():
                 held = time.perf_counter()

@@ -107,6 +107,7 @@ def job_of(
         ),
         threads=network.threads,
         ladder=network.ladder,
+        restart=network.restart,
         save=record.save,
         rotate_minutes=record.rotate,
         lsl_out=live.lsl_out,

@@ -113,7 +113,7 @@ class NetworkOptions:
     """What cleans, and how it runs."""
 
     PANEL: ClassVar = "Network"
-    RARE: ClassVar = ("threads", "ladder")
+    RARE: ClassVar = ("threads", "ladder", "restart")
 
     model: Model = DEFAULT_MODEL
     lookahead: Lookahead = None
@@ -127,6 +127,14 @@ class NetworkOptions:
             "back up; every step is shown and recorded."
         ),
     ] = True
+    restart: Annotated[
+        bool,
+        typer.Option(
+            "--restart",
+            help="Start an engine that dies or hangs (2 s) again, three times a minute at most; what was "
+            "missed is a gap of its true length.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -140,11 +140,18 @@ class Account:
         self.scorer = Scorer(info.fs, len(info.leads))
         self.ledger = Ledger(hop_ns, sample_ns)
         self.source_samples = self.samples_in = self.samples_out = 0
-        self.gaps = self.gap_samples = 0
+        self.gaps = self.gap_samples = self._before = 0
         self.marks = np.zeros(len(Mark), np.int64)
         self._reasons = np.zeros(len(Reason), np.int64)
         self._first_ns: int | None = None
         self.settled_mb = float("nan")
+
+    def go_on(self, source_samples: int, samples: int, gaps: int, gap_samples: int) -> None:
+        """Begin where another account of the same stream ended: with what had come, and had left."""
+        self.source_samples = source_samples
+        # What had come and not left lies in the gap that follows.
+        self.samples_in = self.samples_out = self._before = samples
+        self.gaps, self.gap_samples = gaps, gap_samples
 
     def take(self, message: Emitted | Gap, *, timed: bool = True) -> None:
         """Count what every sink has now; `timed` is False where its delay was not the engine's."""
@@ -180,6 +187,7 @@ class Account:
         scored = self._info.has_reference and after.count.max() > 0
         columns = zip(self._info.leads, before.snr_db, after.snr_db, after.rmse_mv, strict=True)
         signal_s = self.samples_out / self._info.fs
+        own_s = signal_s - self._before / self._info.fs
         return Figures(
             source_samples=self.source_samples,
             samples_in=self.samples_in,
@@ -207,7 +215,7 @@ class Account:
                 stage: StageFigures(of.percentile_ms(50), of.percentile_ms(99), of.max_ms)
                 for stage, of in ((stage, ledger.stages[stage]) for stage in STAGES)
             },
-            realtime_factor=ledger.busy_ns / 1e9 / signal_s if signal_s else float("nan"),
+            realtime_factor=ledger.busy_ns / 1e9 / own_s if own_s else float("nan"),
             cold_start_s=(self._first_ns - launched_ns) / 1e9 if self._first_ns else float("nan"),
         )
 

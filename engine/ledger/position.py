@@ -19,6 +19,19 @@ class Position:
         self.next: int | None = None
         self.samples = self.gap_samples = 0
 
+    @classmethod
+    def after(cls, stop: int, samples: int = 0, gap_samples: int = 0) -> "Position":
+        """Go on behind sample ``stop - 1``, where so much has come before."""
+        position = cls()
+        position._first = stop - samples - gap_samples
+        position.next, position.samples, position.gap_samples = stop, samples, gap_samples
+        return position
+
+    @property
+    def first(self) -> int | None:
+        """Index of the first sample; None before it."""
+        return self._first
+
     def gap_before(self, message: Cleaned | Gap) -> Gap | None:
         """What nobody has reported yet between the last message and this one; None where nothing is."""
         if self.next is None or message.start <= self.next:

@@ -10,9 +10,9 @@ import numpy as np
 from engine.ledger.account import DelayFigures, StageFigures, Tally
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap
-from engine.run.protocol import Frame, Job, Outcome, Started, StartedStream, Status, StreamOutcome
+from engine.run.protocol import Frame, Job, Outcome, Resume, Started, StartedStream, Status, StreamOutcome
 from engine.run.summary import LiveFigures, Memory, StreamSummary, Summary
-from engine.sinks.left_open import close_left
+from engine.sinks.left_open import Left, close_left
 from streamer.open_source import kind_of
 from streamer.pieces import Counts
 from streamer.settings import SourceSettings
@@ -36,7 +36,11 @@ class Known:
 
     def started(self, started: Started) -> None:
         """Note what plays."""
-        self.streams = {each.info.source_id: Standing(each) for each in started.streams}
+        resume = self._job.resume or (Resume(),) * len(started.streams)
+        self.streams = {
+            each.info.source_id: Standing(each, before)
+            for each, before in zip(started.streams, resume, strict=True)
+        }
 
     def take(self, frames: list[Frame]) -> None:
         """Note what left the engine, and how it says that it is doing."""
@@ -59,6 +63,8 @@ class Known:
         """
         if not self.streams:
             return None
+        for each in self.streams.values():
+            each.close_recording()
         streams = [
             each.summary(settings)
             for settings, each in zip(self._job.sources, self.streams.values(), strict=True)
@@ -72,6 +78,8 @@ class Known:
             wall_s=(time.perf_counter_ns() - self._job.launched_ns) / 1e9,
             memory_mb=Memory(_UNKNOWN, _UNKNOWN),
             streams=streams,
+            restarts=len(self._job.deaths),
+            deaths=self._job.deaths,
             failure=reason.strip().splitlines()[-1],
         )
         nothing = StreamOutcome([], np.empty(0), np.empty(0, np.int64))
@@ -99,19 +107,22 @@ class Count(NamedTuple):
 class Standing:
     """What is known of one stream."""
 
-    def __init__(self, started: StartedStream) -> None:
+    def __init__(self, started: StartedStream, before: Resume) -> None:
         self.info, self.setup = started.info, started.setup
         self.status: Status | None = None
-        self._counted = Count()
+        self._source_samples = before.source_samples
+        self._counted = Count(before.next, before.samples, before.gaps, before.gap_samples)
+        self._records: list[Left] = []
         # Shown, and not counted in the last status yet.
         self._since: list[Cleaned | Gap] = []
-        self.stamp = _UNKNOWN
+        self.stamp = before.stamp
         """When the source sampled the last sample that left, by the machine's monotonic clock, s."""
 
     def take(self, frame: Cleaned | Gap | Status) -> None:
         """Note what left the engine, or its figures."""
         if isinstance(frame, Status):
             self.status, self.setup = frame, frame.setup
+            self._source_samples = frame.source_samples
             self._counted = Count(frame.next, frame.samples_out, frame.gaps, frame.gap_samples)
             self._since = [message for message in self._since if message.stop > frame.next]
             return
@@ -124,16 +135,47 @@ class Standing:
         """What has left the engine. A frame that the screen was too slow for is in the next status."""
         return functools.reduce(Count.after, self._since, self._counted)
 
+    def close_recording(self) -> None:
+        """Close what the engine has left open on disk."""
+        if self.status and self.status.recording and not self._records:
+            self._records = close_left(Path(self.status.recording))
+
+    def resume(self, *, stood: bool) -> Resume:
+        """Where the next engine is to go on; recordings must have been closed.
+
+        Parameters
+        ----------
+        stood
+            The source has stood still since: a signal that is held.
+        """
+        count, stamp, recorded_next = self.count, self.stamp, None
+        if self._records and self.status and self.status.recording_first is not None:
+            recorded_next = self.status.recording_first + sum(record.frames for record in self._records)
+            more = recorded_next - count.next
+            if more > 0:
+                # What is on disk has left the engine, whatever the screen has heard of it.
+                count = Count(recorded_next, count.samples + more, count.gaps, count.gap_samples)
+                stamp += more / self.info.fs
+        return Resume(
+            next=count.next,
+            stamp=_UNKNOWN if stood else stamp,
+            source_samples=self._source_samples,
+            samples=count.samples,
+            gaps=count.gaps,
+            gap_samples=count.gap_samples,
+            recorded=self._records[-1].path.name if self._records else None,
+            recorded_next=recorded_next,
+        )
+
     def summary(self, settings: SourceSettings) -> StreamSummary:
         """Everything that is known."""
         count, info, kind = self.count, self.info, kind_of(settings.kind)
         status = self.status
-        files = close_left(Path(status.recording)) if status and status.recording else []
         noise = settings.noise_settings
         samples_in = max(status.samples_in, count.samples) if status else count.samples
         unknown = StageFigures(_UNKNOWN, _UNKNOWN, _UNKNOWN)
         return StreamSummary(
-            source_samples=status.source_samples if status else 0,
+            source_samples=self._source_samples,
             samples_in=samples_in,
             samples_out=count.samples,
             samples_lost=samples_in - count.samples,
@@ -172,7 +214,7 @@ class Standing:
             stream=None if kind.played or status is None else _live(status, info.notes),
             faults=None,
             recording=status.recording if status else None,
-            recording_files=len(files),
+            recording_files=len(self._records),
             recording_problem=status.recording_problem if status else "",
             recording_clipped=None,
             lsl_out=None,

@@ -26,39 +26,29 @@ when it is told to stop is ended, and counts as died.
 
 import multiprocessing
 import os
-import signal
-import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from engine.run.ctrl_c import ctrl_c_waits, hangup_ignored
+from engine.run.engine_main import engine_main
 from engine.run.failure import EngineFailure
 from engine.run.known import Known
 from engine.run.protocol import (
     Answer,
     CleanSettings,
-    Command,
     Frame,
     Job,
     Outcome,
     Pause,
     Record,
-    Refused,
     Started,
-    StartedStream,
     Stop,
     UserMark,
 )
-from engine.run.session import Session
-from engine.run.to_screen import ToScreen
 from engine.run.words import LOOK_S, Receiver, Sender, Silence
-from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 
 HANGS_S = 2.0
@@ -86,7 +76,7 @@ class EngineProcess:
                 resource_tracker.ensure_running()
         # A daemon is ended with its parent even where the parent dies in a hurry.
         self._process = context.Process(
-            target=_engine_main,
+            target=engine_main,
             args=(job, engine_commands, engine_words),
             name="ecg-stream engine",
             daemon=True,
@@ -105,7 +95,7 @@ class EngineProcess:
         self._words, self._commands = Receiver(words), Sender(commands, alive=False)
         self._answers: deque[Answer | BaseException] = deque()
         self._bundles: deque[list[Frame]] = deque(maxlen=_BUNDLES)
-        self._known = Known(job)
+        self.known = Known(job)
         self._playing = self._held = self._stopping = self._hung = False
         # Whether nothing more can come, and whether nothing more is waited for.
         self._gone = self._ended = False
@@ -164,30 +154,31 @@ class EngineProcess:
                 return self._take(self._answers.popleft())
             if self._gone:
                 self._process.join()
-                raise self._failure(
+                raise self.failure(
                     f"the engine process ended without a word (exit code {self._process.exitcode})"
                 )
             if self._silent:
-                raise self._failure("the engine did not answer any more and was ended")
+                raise self.failure("the engine did not answer any more and was ended")
             if ends is not None and left_s <= 0:
                 return None
 
     def _take(self, answer: Answer | BaseException) -> Answer:
         if isinstance(answer, EngineFailure):
-            raise self._failure(str(answer))
+            raise self.failure(str(answer))
         if isinstance(answer, BaseException):
             raise answer
         if isinstance(answer, Started):
-            self._known.started(answer)
+            self.known.started(answer)
         self._playing, self._ended = isinstance(answer, Started), isinstance(answer, Outcome)
         self._no_frame.broken()
         return answer
 
-    def _failure(self, reason: str) -> EngineFailure:
+    def failure(self, reason: str) -> EngineFailure:
+        """End the engine at once, if it has not ended; what to raise then."""
         # What is known includes what is on disk, into which nobody may write then.
         self.kill()
         self._playing, self._ended = False, True
-        return EngineFailure(reason, self._known.outcome(reason))
+        return EngineFailure(reason, self.known.outcome(reason))
 
     def _sort(self, timeout_s: float = 0.0) -> None:
         """Take what has come: frames for the screen, and answers."""
@@ -201,7 +192,7 @@ class EngineProcess:
         for word in words:
             if isinstance(word, list):
                 self._no_frame.broken()
-                self._known.take(word)
+                self.known.take(word)
                 self._bundles.append(word)
             elif word is not None:
                 self._answers.append(word)
@@ -260,67 +251,3 @@ class EngineProcess:
     def mark(self, mark: UserMark) -> None:
         """Have a person's mark recorded and published."""
         self._commands.post(mark)
-
-
-def _engine_main(job: Job, commands: Connection, words: Connection) -> None:
-    # Ctrl-C, SIGHUP and often SIGTERM reach every process of a group; the parent decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sender = Sender(words)
-    stopped, playing = threading.Event(), _Playing()
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, frame: stopped.set())
-    threading.Thread(target=_obey, args=(commands, playing, stopped, sender), daemon=True).start()
-    try:
-        session = Session(job, stopped.is_set)
-        screen = ToScreen(session, sender)
-        playing.session = session
-        sender.tell(_started(session))
-        sender.tell(session.run(stopped.is_set, screen, screen.idle))
-    except (InputError, KeyboardInterrupt) as error:
-        sender.tell(error)
-    except OSError as error:
-        sender.tell(EngineFailure(f"the engine stopped: {error}"))
-    except Exception:  # noqa: BLE001 - the last line of a process: whatever it was, the parent must hear it
-        sender.tell(EngineFailure(f"the engine failed:\n{traceback.format_exc()}"))
-
-
-def _started(session: Session) -> Started:
-    return Started(tuple(StartedStream(each.info, session.setup(each)) for each in session.streams))
-
-
-@dataclass
-class _Playing:
-    """The session, once it is there: it can be told to stop before."""
-
-    session: Session | None = None
-
-
-def _obey(commands: Connection, playing: _Playing, stopped: threading.Event, sender: Sender) -> None:
-    while not stopped.is_set():
-        try:
-            command: Command = commands.recv()
-        except (EOFError, OSError):
-            # Nobody is left who could stop the run later.
-            command = Stop()
-        session = playing.session
-        if isinstance(command, Stop):
-            stopped.set()
-        if session is None:
-            continue
-        try:
-            if isinstance(command, Stop):
-                # A held player would never ask whether it should stop.
-                session.pause(False)
-            elif isinstance(command, CleanSettings):
-                session.retune(command)
-            elif isinstance(command, Pause):
-                session.pause(command.paused)
-            elif isinstance(command, Record):
-                session.record(command.folder)
-            elif isinstance(command, UserMark):
-                session.mark(command)
-            else:
-                session.set_noise(command)
-        except (InputError, OSError) as error:
-            sender.put([Refused(str(error))])

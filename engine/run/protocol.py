@@ -12,6 +12,7 @@ from engine.messages import Cleaned, Message, Preview
 from engine.run.summary import Summary
 from models.registry import DEFAULT_NETWORK
 from streamer.chunk import StreamInfo
+from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.settings import SourceSettings
 
@@ -40,6 +41,33 @@ class CleanSettings:
 
 
 @dataclass(frozen=True)
+class Resume:
+    """Where a stream stood when its engine died, for the one that goes on.
+
+    Parameters
+    ----------
+    next
+        Index of the sample that was to leave next.
+    stamp
+        When the source sampled the one before it, by the machine's monotonic clock, s; NaN where the
+        source has stood still since, or nothing had left.
+    source_samples, samples, gaps, gap_samples
+        What had come and what had left.
+    recorded, recorded_next
+        Record that was closed, and the index behind its last frame; None where none had begun.
+    """
+
+    next: int = 0
+    stamp: float = float("nan")
+    source_samples: int = 0
+    samples: int = 0
+    gaps: int = 0
+    gap_samples: int = 0
+    recorded: str | None = None
+    recorded_next: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """What to run.
 
@@ -60,6 +88,15 @@ class Job:
         `time.perf_counter_ns` when the user asked for the run, for the cold start.
     ladder
         Whether something cheaper may take the network's place while the machine does not keep up.
+    restart
+        Whether an engine that dies or hangs is started again.
+    resume, deaths
+        Where each stream goes on, and what earlier engines of this run died of; both empty in the first.
+
+    Raises
+    ------
+    InputError
+        If a run that is to be restarted has no pace, or faults on purpose.
     """
 
     sources: tuple[SourceSettings, ...]
@@ -70,6 +107,19 @@ class Job:
     lsl_out: str | None = None
     launched_ns: int = field(default_factory=time.perf_counter_ns)
     ladder: bool = True
+    restart: bool = False
+    resume: tuple[Resume, ...] = ()
+    deaths: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.restart:
+            return
+        if any(source.speed == 0 for source in self.sources):
+            raise InputError(
+                "--restart is for signals that go on meanwhile, and with --speed 0 none does; leave one out"
+            )
+        if any(source.faults != "none" for source in self.sources):
+            raise InputError("--restart cannot go on with --faults where they were; leave one of them out")
 
 
 @dataclass(frozen=True)
@@ -137,6 +187,8 @@ class Status:
         Index of the sample that leaves next.
     source_fs_hz, source_samples, samples_out, hops
         As in the summary.
+    recording_first
+        Index of the first frame of the recording; None before it.
     """
 
     seconds: float
@@ -166,6 +218,7 @@ class Status:
     source_samples: int = 0
     samples_out: int = 0
     hops: int = 0
+    recording_first: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 from engine.backends.base import AnyBackend
@@ -28,6 +29,7 @@ from models.registry import load_card
 from streamer.chunk import Chunk
 from streamer.console.installed import version_here
 from streamer.errors import InputError
+from streamer.go_on import go_on
 from streamer.noise import NoiseSettings
 from streamer.plain import plain
 from streamer.several import open_sources
@@ -62,9 +64,15 @@ class Session:
         # Settings that cannot be had are refused before a source is opened.
         config = config_of(job.clean)
         sources = open_sources(job.sources, stopped)
+        if job.resume:
+            sources = [
+                go_on(source, each.next, each.stamp, config.fs)
+                for source, each in zip(sources, job.resume, strict=True)
+            ]
         first = prepare(job.clean, job.threads)
         self.streams = [
-            StreamRun(settings, source, config) for settings, source in zip(job.sources, sources, strict=True)
+            StreamRun(settings, source, config, resume)
+            for settings, source, resume in zip_longest(job.sources, sources, job.resume)
         ]
         self._warm_up(first.backend, config)
         self._ladder = Ladder(time.perf_counter) if job.ladder else None
@@ -266,6 +274,8 @@ class Session:
             wall_s=(time.perf_counter_ns() - launched_ns) / 1e9,
             memory_mb=Memory(self.streams[0].account.settled_mb, memory_mb()),
             streams=streams,
+            restarts=len(self.job.deaths),
+            deaths=self.job.deaths,
         )
 
 

@@ -14,7 +14,7 @@ from engine.ledger.delays import DelayWatch
 from engine.ledger.position import Position
 from engine.marks import explain
 from engine.messages import Emitted, Gap
-from engine.run.protocol import Setup, Status, StreamOutcome
+from engine.run.protocol import Resume, Setup, Status, StreamOutcome
 from engine.run.summary import LiveFigures, StreamSummary
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
@@ -42,9 +42,13 @@ class StreamRun:
     ----------
     settings
         What `source` was opened from.
+    resume
+        Where an engine that died left the stream; None where there was none.
     """
 
-    def __init__(self, settings: SourceSettings, source: Source, config: EngineConfig) -> None:
+    def __init__(
+        self, settings: SourceSettings, source: Source, config: EngineConfig, resume: Resume | None = None
+    ) -> None:
         self.settings, self.source, self.config = settings, source, config
         self.info = resampled_info(source.info, config.fs)
         up, down = ratio(source.info.fs, config.fs)
@@ -64,7 +68,11 @@ class StreamRun:
         self._state: StreamState | None = None
         self._resumed_s = 0.0
         self._ended = False
+        self._resume = resume
         self._position = Position()
+        if resume:
+            self._position = Position.after(resume.next, resume.samples, resume.gap_samples)
+            self.account.go_on(resume.source_samples, resume.samples, resume.gaps, resume.gap_samples)
         self._unaccounted: dict[str, int] = {}
 
     @property
@@ -105,6 +113,10 @@ class StreamRun:
     def record(self, folder: Path | None, rotate_s: float | None = None, about: Sequence[str] = ()) -> None:
         """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
         recording = Recording(folder, self.info, rotate_s, about) if folder else None
+        if recording and self._resume and self._resume.recorded_next is not None:
+            recording.go_on(self._resume.recorded or "", self._resume.recorded_next)
+        # A recording that is begun later continues none.
+        self._resume = None
         with self._recording_lock:
             before, self.recording = self.recording, recording
         if recording:
@@ -247,6 +259,7 @@ class StreamRun:
             source_samples=account.source_samples,
             samples_out=account.samples_out,
             hops=account.ledger.hops,
+            recording_first=recording.first if recording else None,
         )
 
     def outcome(self) -> StreamOutcome:

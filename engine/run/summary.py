@@ -121,6 +121,9 @@ class Summary(Tally):
         From the user's asking for the run to its end.
     streams
         One or more, in the order of the job.
+    restarts, deaths
+        How often an engine that died was started again, and what each had died of. Samples and gaps are
+        of the whole run, what is timed, scored or marked since the last restart.
     failure
         What the engine died of; the figures are then those of its last status, and what only it knew is
         unknown. Empty where it came to its end.
@@ -136,6 +139,8 @@ class Summary(Tally):
     wall_s: float
     memory_mb: Memory
     streams: list[StreamSummary]
+    restarts: int = 0
+    deaths: Sequence[str] = ()
     failure: str = ""
 
 

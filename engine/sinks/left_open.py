@@ -4,6 +4,7 @@ import os
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,14 @@ _PART = re.compile(r"(.*-part)\d{4,}")
 _BLOCK = 1 << 16
 
 
-def close_left(first: Path) -> list[Path]:
+class Left(NamedTuple):
+    """A record, its path without extension, and the frames that are on disk."""
+
+    path: Path
+    frames: int
+
+
+def close_left(first: Path) -> list[Left]:
     """Close what is open of a recording whose process has ended.
 
     Parameters
@@ -30,8 +38,8 @@ def close_left(first: Path) -> list[Path]:
 
     Returns
     -------
-    list of Path
-        All its records in order, without extension.
+    list of Left
+        All its records in order.
 
     Raises
     ------
@@ -47,16 +55,16 @@ def close_left(first: Path) -> list[Path]:
             for path in found
             if (other := _PART.fullmatch(path.name)) and other[1] == part[1] and path >= first
         )
-    for record in records:
-        _close(record)
-    return records
+    return [Left(record, _close(record)) for record in records]
 
 
-def _close(path: Path) -> None:
+def _close(path: Path) -> int:
+    """Close a record where it is open; its frames."""
     header = path.with_suffix(".hea").read_text(encoding="ascii").splitlines()
-    if len(header[0].split()) > 3:
-        return
-    signals = int(header[0].split()[1])
+    told = header[0].split()
+    if len(told) > 3:
+        return int(told[3])
+    signals = int(told[1])
     frames = _cut_to_whole(path, signals)
     first, total = _sums(path.with_suffix(".dat"), signals, frames)
     begun = next(line for line in header if line.startswith(f"# {BEGUN}"))
@@ -68,7 +76,8 @@ def _close(path: Path) -> None:
         fields[5:7] = str(initial), str(((int(checksum) + 0x8000) % 0x10000) - 0x8000)
         lines.append(" ".join(fields))
     write_header(path, lines + header[signals + 1 :])
-    write_annotations(path, float(header[0].split()[2]))
+    write_annotations(path, float(told[2]))
+    return frames
 
 
 def _cut_to_whole(path: Path, signals: int) -> int:

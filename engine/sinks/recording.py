@@ -63,10 +63,29 @@ class Recording:
         """Frames that are lacking; 0 where every index has its frame, or the disk took no more."""
         return 0 if self.problem else self._position.unaccounted(self._frames + self._recorder.frames)
 
+    @property
+    def first(self) -> int | None:
+        """Index of the first frame; None before it."""
+        return self._position.first
+
+    def go_on(self, record: str, stop: int) -> None:
+        """Continue a record that another process has left, and that holds every frame before `stop`."""
+        self._position = Position.after(stop)
+        self._note(lambda recorder: recorder.note("continues", record=record))
+
     def push(self, message: Cleaned | Gap) -> None:
         """Append, in two files or more where one ends within."""
         if self.problem:
             return
+        gap = self._position.gap_before(message)
+        if gap:
+            # Left another engine, and did not reach the disk before that died.
+            self.push(gap)
+        if self._position.next is not None and message.start < self._position.next:
+            # The screen heard less of it than the disk.
+            if message.stop <= self._position.next:
+                return
+            message = _cut(message, self._position.next, message.stop)
         self._position.note(message)
         try:
             while (

@@ -7,8 +7,9 @@ from contextlib import nullcontext
 from engine.backends import explain_auto
 from engine.commands.play_job import prepare
 from engine.run.failure import EngineFailure
-from engine.run.process import HANGS_S, EngineProcess
+from engine.run.process import HANGS_S
 from engine.run.protocol import Job, Outcome, Started, Status
+from engine.run.supervised import SupervisedEngine
 from gui.terminal.view import TerminalView, describe
 from streamer.console.output import err, out, progress, say
 
@@ -36,7 +37,7 @@ def play_in_terminal(job: Job, *, live: bool) -> Outcome:
         prepare(job, show)
     if job.sources[0].kind == "lsl":
         err.print(f"looking for the LSL stream{'s' if len(job.sources) > 1 else ''} … · Ctrl-C ends")
-    with EngineProcess(job) as engine:
+    with SupervisedEngine(job) as engine:
         try:
             started = engine.wait_started()
             if job.clean.backend == "auto":
@@ -48,7 +49,7 @@ def play_in_terminal(job: Job, *, live: bool) -> Outcome:
             return _or_known(lambda: _wait(engine))
 
 
-def _wait(engine: EngineProcess) -> Outcome:
+def _wait(engine: SupervisedEngine) -> Outcome:
     while True:
         outcome = engine.finished(1.0)
         if outcome:
@@ -65,14 +66,14 @@ def _or_known(play: Callable[[], Outcome]) -> Outcome:
         return failure.outcome
 
 
-def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> Outcome:
+def _watch(engine: SupervisedEngine, started: Started, model: str, live: bool) -> Outcome:
     """Show the run until it has ended."""
     for line in _headings(started, model):
         say(line)
     view = TerminalView(started, model, out) if live else None
     reported = time.monotonic()
     statuses: dict[str, Status] = {}
-    hung = False
+    problem = ""
     with view or nullcontext():
         while True:
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
@@ -84,16 +85,22 @@ def _watch(engine: EngineProcess, started: Started, model: str, live: bool) -> O
                     statuses[item.stream] = item
             if outcome:
                 return outcome
-            changed, hung = engine.hangs != hung, engine.hangs
-            problem = f"the engine has not answered for {HANGS_S:g} s" if hung else ""
+            before, problem = problem, _problem(engine)
             if view:
                 view.draw(problem)
-            elif changed:
+            elif problem != before:
                 say(problem or "the engine answers again")
-            elif not hung and statuses and time.monotonic() - reported >= _REPORT_S:
+            elif not problem and statuses and time.monotonic() - reported >= _REPORT_S:
                 reported = time.monotonic()
                 for line in _reports(started, statuses):
                     say(line)
+
+
+def _problem(engine: SupervisedEngine) -> str:
+    """Why what was told last is no longer true; empty while it is."""
+    if engine.restarting:
+        return f"{engine.deaths[-1]}: it is started again"
+    return f"the engine has not answered for {HANGS_S:g} s" if engine.hangs else ""
 
 
 def _headings(started: Started, model: str) -> Iterable[str]:
