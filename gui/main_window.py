@@ -212,7 +212,7 @@ class MainWindow(QMainWindow):
     def _life_changed(self) -> None:
         bridge = self.run.bridge
         if bridge and bridge.life is Life.DEAD:
-            if not self.run.monitors and self._came_from_start():
+            if not self.run.monitors and self.start_screen.list.topLevelItemCount():
                 self.choose_source()
                 self.start_screen.show_error(bridge.reason)
                 return
@@ -223,9 +223,6 @@ class MainWindow(QMainWindow):
         elif bridge and bridge.life is Life.RESTARTS:
             self.say(f"{bridge.deaths[-1]}: it is started again")
         self._refresh_labels()
-
-    def _came_from_start(self) -> bool:
-        return self.start_screen.list.topLevelItemCount() > 0
 
     def _refresh_labels(self) -> None:
         if not self._monitoring:

@@ -16,8 +16,8 @@ from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from engine.messages import Cleaned, Preview
-from engine.run.process import EngineProcess
 from engine.run.protocol import CleanSettings, Frame, Job, Setup, Started, StartedStream
+from engine.run.supervised import SupervisedEngine
 from gui.bridge import Life
 from gui.main_window import FRAME_MS, MainWindow
 from gui.settings import Settings
@@ -226,7 +226,7 @@ def _resident_kib() -> int:
 def _profile_engine(seconds: float) -> dict[str, Any]:
     """Run one engine alone and one with the screen, at once, so that a busy machine hits both alike."""
     job = Job((SourceSettings(noise="em", seconds=seconds),))
-    with EngineProcess(job) as alone:
+    with SupervisedEngine(job) as alone:
         alone.wait_started()
         window = _window(Settings(), job)
         ages: list[float] = []

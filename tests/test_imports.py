@@ -74,9 +74,9 @@ GUI_KNOWS = {
     "engine.marks",
     "engine.messages",
     "engine.run.failure",
-    "engine.run.process",
     "engine.run.protocol",
     "engine.run.summary",
+    "engine.run.supervised",
 }
 """All that the window needs of the engine; the commands start runs and know more."""
 

@@ -286,7 +286,7 @@ class StreamRun:
             own_drift=settings.own_drift,
             seed=settings.seed,
             speed=source.speed,
-            stream=None if kind.played and not faults else self._live(),
+            stream=None if kind.played and not faults else LiveFigures.of(source),
             faults=faults,
             recording=str(recording.path) if recording else None,
             recording_files=recording.files if recording else 0,
@@ -294,16 +294,4 @@ class StreamRun:
             recording_clipped=recording.clipped if recording else None,
             lsl_out=self._published,
             unaccounted=dict(self._unaccounted),
-        )
-
-    def _live(self) -> LiveFigures:
-        health = self.source.health
-        return LiveFigures(
-            state=health.state,
-            states=health.states,
-            effective_rate_hz=health.effective_fs_hz,
-            ppm=health.ppm,
-            counts=health.counts,
-            notes=[*self.source.info.notes, *filter(None, [health.untimed, health.counted])],
-            problem=health.problem,
         )

@@ -8,6 +8,7 @@ from engine.ledger.account import Figures, Tally
 from engine.run.ladder import LadderFigures
 from streamer.faults.schedule import FaultFigures
 from streamer.pieces import Counts
+from streamer.source import Source
 
 SCHEMA = 2
 """Number of the layout: it rises when a figure moves, or goes."""
@@ -36,6 +37,20 @@ class LiveFigures:
     counts: Counts
     notes: list[str]
     problem: str
+
+    @staticmethod
+    def of(source: Source) -> "LiveFigures":
+        """What a source says of itself."""
+        health = source.health
+        return LiveFigures(
+            state=health.state,
+            states=health.states,
+            effective_rate_hz=health.effective_fs_hz,
+            ppm=health.ppm,
+            counts=health.counts,
+            notes=[*source.info.notes, *filter(None, [health.untimed, health.counted])],
+            problem=health.problem,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
