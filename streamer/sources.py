@@ -6,5 +6,6 @@ SOURCES = {
     "lsl": "streamer.lsl.source",
     "brainflow": "streamer.devices.brainflow",
     "serial": "streamer.devices.serial_port",
+    "polar": "streamer.devices.polar",
 }
 """What ``--source`` takes, and the module whose ``SOURCE`` says how it is opened (`streamer.source_kind`)."""

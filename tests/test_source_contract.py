@@ -4,16 +4,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
 from lsl_outlets import Device, running
+from polar_belt import Belt
 from serial_tools import Arduino, sending
 
 from engine.messages import Cleaned
 from engine.run.protocol import Job
 from engine.run.session import Session
 from streamer.chunk import Chunk
+from streamer.devices import polar
 from streamer.errors import InputError
 from streamer.faults.schedule import FaultSettings
 from streamer.faults.source import FaultySource
@@ -27,7 +30,7 @@ from streamer.watchdog import StreamState
 
 SECONDS = 4.0
 FAULTS = FaultSettings(("gaps", "duplicates", "reordered", "nan"), seed=3, first_s=0.5, often=30)
-LIVE = ("lsl", "brainflow", "serial")
+LIVE = ("lsl", "brainflow", "serial", "polar")
 TOY = {"text": "toys.toy_source"}
 
 
@@ -78,6 +81,9 @@ CASES = {
     ),
     "brainflow": lambda folder, physionet: Case(SourceSettings("brainflow:board=synthetic,channels=10+12")),
     "serial": lambda folder, physionet: serial_case(),
+    "polar": lambda folder, physionet: Case(
+        SourceSettings("polar"), lambda: mock.patch.object(polar, "BleakRadio", Belt())
+    ),
     "text": lambda folder, physionet: Case(
         SourceSettings(f"text:file={text_file(folder)},fs=250,unit=uV", speed=0)
     ),
@@ -126,7 +132,7 @@ def test_its_description_is_complete(played):
     info = played.source.info
     assert info.unit == "mV"
     assert info.fs > 0
-    assert len(info.leads) == 2
+    assert len(info.leads) == (1 if played.settings.name == "polar" else 2)
     assert info.name
     assert info.source_id
     assert any("faults made on purpose" in note for note in info.notes) == played.faulty

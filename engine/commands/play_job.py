@@ -31,6 +31,7 @@ _IMPLIES = {
     "scale": "lsl",
     "board": "brainflow",
     "port": "serial",
+    "address": "polar",
     "patients": "synthetic",
     "rhythm": "synthetic",
     "heart_rate": "synthetic",
@@ -57,7 +58,7 @@ def implied_kind(source: SourceOptions, given: Collection[str]) -> str | None:
         return source.source
     telling = {_IMPLIES[name]: name for name in _IMPLIES if name in given and name not in _OF_EVERY_LIVE}
     others = {_IMPLIES[name]: name for name in _OF_EVERY_LIVE if name in given}
-    implied = telling if telling.keys() & {"brainflow", "serial"} else others | telling
+    implied = telling if telling.keys() & {"brainflow", "serial", "polar"} else others | telling
     if len(implied) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in implied.values())
         raise InputError(

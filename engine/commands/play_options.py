@@ -184,7 +184,7 @@ class DeviceOptions:
     PANEL: ClassVar = "Live: a device"
     RARE: ClassVar = (
         "board", "port", "master", "file", "channels", "counter", "serial_port", "mac_address",
-        "ip_address", "ip_port", "rate", "baud", "format", "columns",
+        "ip_address", "ip_port", "address", "rate", "baud", "format", "columns",
     )  # fmt: skip
 
     board: Annotated[
@@ -221,6 +221,9 @@ class DeviceOptions:
             help="brainflow: where package numbers begin anew: 256, or none. serial: the column that counts "
             "samples, and where it begins anew: 1 or 1:256.",
         ),
+    ] = None
+    address: Annotated[
+        str | None, typer.Option(metavar="MAC", help="polar: address of the belt. [default: the first heard]")
     ] = None
     rate: Annotated[str | None, typer.Option(metavar="HZ", help="serial: samples a second.")] = None
     baud: Annotated[
