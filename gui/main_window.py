@@ -98,7 +98,7 @@ class MainWindow(QMainWindow):
         self._sound = LostSound()
         self._clear_note = QTimer(self)
         self._clear_note.setSingleShot(True)
-        self._clear_note.timeout.connect(self.page.note.clear)
+        self._clear_note.timeout.connect(lambda: self.page.show_note(""))
         for interval, slot in (
             (FRAME_MS, self._frame),
             (_LABELS_MS, self._refresh_labels),
@@ -242,8 +242,7 @@ class MainWindow(QMainWindow):
 
     def say(self, text: str) -> None:
         """Show a line at the foot for a while."""
-        self.page.note.setText(text)
-        self.page.note.setToolTip(tip(text))
+        self.page.show_note(text)
         self._clear_note.start(_NOTE_MS)
 
     def _set_noise(self, settings: NoiseSettings) -> None:

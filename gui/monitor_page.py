@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from engine.run.protocol import Job
 from gui.bridge import Life
@@ -16,6 +25,7 @@ from gui.review.bar import ReviewBar
 from gui.review.time_axis import TimeAxis
 from gui.side.panel import SidePanel
 from gui.stream_rows import StreamRows
+from gui.style import tip
 from gui.terminal.view import WARNING
 from gui.theme import Theme
 from gui.traces.trace_view import TraceView
@@ -84,24 +94,28 @@ class MonitorPage(QWidget):
         row.addWidget(self.source_button)
         self.banner.hide()
 
-        warning = QLabel(f"ST and P waves not validated · {WARNING}")
+        self.warning = QLabel(f"ST and P waves not validated · {WARNING}")
         self.scale = QLabel()
         self.note = QLabel()
         self.note.setTextFormat(Qt.TextFormat.PlainText)
-        for quiet in (warning, self.scale):
+        for quiet in (self.warning, self.scale):
             quiet.setObjectName("quiet")
         footer = QHBoxLayout()
         footer.setContentsMargins(10, 2, 12, 4)
-        footer.setSpacing(16)
+        footer.setSpacing(8)
         self.reset_button, self.help_button = QToolButton(), QToolButton()
         footer.addWidget(self.scale)
-        self._foot = QHBoxLayout()
-        self._foot.setSpacing(4)
-        footer.addLayout(self._foot)
+        self._buttons = QWidget()
+        self._foot = QHBoxLayout(self._buttons)
+        self._foot.setContentsMargins(0, 0, 0, 0)
+        self._foot.setSpacing(0)
+        footer.addWidget(self._buttons)
+        # Only a note may be cut: the warning never is.
+        self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         for button in (self.reset_button, self.help_button):
             self._add_to_foot(button)
         footer.addWidget(self.note, 1)
-        footer.addWidget(warning)
+        footer.addWidget(self.warning)
 
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -116,6 +130,12 @@ class MonitorPage(QWidget):
         button.setObjectName("quiet")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._foot.addWidget(button)
+
+    def show_note(self, text: str) -> None:
+        """Show a line at the foot in the place of its buttons; empty brings them back."""
+        self.note.setText(text)
+        self.note.setToolTip(tip(text))
+        self._buttons.setVisible(not text)
 
     def add_foot_buttons(self, actions: list[QAction]) -> None:
         """Put quiet buttons of commands at the foot."""

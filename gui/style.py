@@ -28,7 +28,7 @@ QTreeWidget::item:selected {{ background: {theme.line}; color: {theme.text}; }}
 QToolButton, QPushButton {{
     background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 3px 5px;
 }}
-QToolButton#quiet {{ border: none; background: transparent; font-size: 11px; padding: 0px 4px;
+QToolButton#quiet {{ border: none; background: transparent; font-size: 11px; padding: 0px 3px;
     color: {theme.quiet}; }}
 QToolButton:checked {{ border-color: {theme.cleaned}; color: {theme.cleaned}; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {theme.quiet}; }}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+import wfdb
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -31,6 +32,7 @@ from gui.settings import Settings
 from gui.theme import DARK
 from gui.trace_buffer import KEPT_S, TraceBuffer, seconds_for
 from gui.zoom import SMALLEST
+from streamer.settings import SourceSettings
 
 KEYS, HELD, LEFT = Qt.Key, Qt.KeyboardModifier, Qt.MouseButton.LeftButton
 BEAT = 360
@@ -360,3 +362,41 @@ def test_labels_of_the_axis_stand_under_their_samples(window):
     for text, x in labels.items():
         minutes, seconds = map(int, text.split(":"))
         assert x == pytest.approx(left + view.x_of((60 * minutes + seconds) * 360), abs=1)
+
+
+# With an engine
+
+
+def test_looking_back_marking_and_printing_lose_no_sample(qtbot, tmp_path):
+    settings = Settings()
+    settings.set("folder", str(tmp_path))
+    job = job_of(SourceSettings(noise="em"), save=tmp_path)
+    window = MainWindow(job, job, (), settings)
+    qtbot.addWidget(window)
+    with qtbot.waitActive(window, timeout=60_000):
+        window.show()
+    qtbot.waitUntil(
+        lambda: window.run.monitor is not None and window.run.monitor.buffer.final > 720, timeout=60_000
+    )
+    buffer, view = window.run.monitor.buffer, window.page.view
+    qtbot.keyClick(window, KEYS.Key_M)
+    qtbot.waitUntil(lambda: window.review._dialog is not None and window.review._dialog.isVisible())
+    window.review._dialog.setTextValue("look")
+    qtbot.keyClick(window.review._dialog, KEYS.Key_Return)
+    (mark,) = window.run.monitor.events.marks()
+    qtbot.keyClick(window, KEYS.Key_E)
+    qtbot.keyClick(window, KEYS.Key_Home)
+    at = buffer.newest
+    qtbot.keyClick(window, KEYS.Key_P, HELD.ControlModifier)
+    assert list(tmp_path.glob("*.pdf"))
+    qtbot.waitUntil(lambda: buffer.newest > at + 720, timeout=60_000)
+    assert view.frozen
+    assert view.until < at + 720
+    qtbot.keyClick(window, KEYS.Key_F)
+    assert view.until > at + 720
+    window.close()
+    summary = window.run.outcome.summary
+    assert summary.samples_lost == summary.gaps == 0
+    record = tmp_path / os.path.basename(summary.streams[0].recording)
+    read = wfdb.rdann(str(record), "atr")
+    assert (mark.sample, "look") in zip(read.sample, read.aux_note, strict=True)

@@ -25,6 +25,7 @@ from gui.side.summary import Summary
 from gui.theme import DARK
 from gui.trends import EVERY_S, KEPT_S, TrendLog
 from gui.vitals import Vitals
+from gui.zoom import SMALLEST
 
 KEYS, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 
@@ -221,3 +222,18 @@ def test_a_loss_is_heard_where_it_was_asked_for(window, monkeypatch):
     window._sound._next_s = 0.0
     window._refresh_labels()
     assert heard == [1]
+
+
+# The foot
+
+
+def test_the_warning_is_never_cut(qtbot, window):
+    """The longest scale, and a long note, leave the warning whole in the smallest window."""
+    window.resize(*SMALLEST)
+    page = window.page
+    page.scale.setText("12.5 mm/s · 2.5 mm/mV (auto)")
+    window.say("printed: /a/folder/that/is/deep/and/has/a/long/name/ecg-strip-20260101T120000.pdf " * 3)
+    qtbot.waitUntil(lambda: page.scale.width() >= page.scale.sizeHint().width())
+    assert page.warning.width() >= page.warning.sizeHint().width()
+    assert page.warning.geometry().right() <= page.width()
+    assert "not for diagnosis" in page.warning.text()
