@@ -384,6 +384,7 @@ def test_looking_back_marking_and_printing_lose_no_sample(qtbot, tmp_path):
     window.review._dialog.setTextValue("look")
     qtbot.keyClick(window.review._dialog, KEYS.Key_Return)
     (mark,) = window.run.monitor.events.marks()
+    qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
     qtbot.keyClick(window, KEYS.Key_E)
     qtbot.keyClick(window, KEYS.Key_Home)
     at = buffer.newest

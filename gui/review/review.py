@@ -229,7 +229,11 @@ class Review(QObject):
         dialog.open()
 
     def _forget(self) -> None:
+        if self._dialog:
+            self._dialog.deleteLater()
         self._dialog = None
+        # The keys are the monitor's again.
+        self._window.activateWindow()
 
     def _mark(self, monitor: Monitor, sample: int, note: str) -> None:
         self._run.mark(monitor, sample, note)
