@@ -207,13 +207,11 @@ def test_a_player_goes_on_at_what_is_due(fs, speed):
     left_s = 100.0
     stop = round(left_s * fs)
     stamp = time.perf_counter() - 5.0
-    chunks = go_on(player, stop, stamp, fs).chunks()
-    first = next(chunks)
+    first = next(iter(go_on(player, stop, stamp, fs).chunks()))
     # The sample before `stop` was taken at `stamp`; each later one so much later.
     position_s = (stop - 1) / fs + (first.source_time[0] - stamp) * speed
     assert first.start / own == pytest.approx(position_s, abs=1e-6)
     assert first.start / own >= left_s + 5.0 * speed - 1 / own
-    chunks.close()
 
 
 class Live:
