@@ -144,6 +144,9 @@ def play(
                 f"the account of {stream.source} does not close, by samples: {stream.unaccounted}; this is a "
                 "fault of the program, please report it with the summary (--json)"
             )
+    failures = [f"{stream.source}: {stream.failure}" for stream in outcome.summary.streams if stream.failure]
+    if len(failures) == len(outcome.summary.streams):
+        raise EngineFailure(f"no stream played to its end: {'; '.join(failures)}")
 
 
 profile.command()(screen)

@@ -30,11 +30,11 @@ class Batcher:
     hold_ns
         Longest wait of a window; 0 holds none.
     streams
-        How many streams play.
+        How many streams play; one that joins later is added to `streams`.
     """
 
     def __init__(self, hold_ns: float, streams: int, clock: Clock = time.perf_counter_ns) -> None:
-        self._hold_ns, self._streams, self._clock = hold_ns, streams, clock
+        self._hold_ns, self.streams, self._clock = hold_ns, streams, clock
         self._held: list[Hop | Gap] = []
         self._due_ns: float | None = None
 
@@ -61,7 +61,7 @@ class Batcher:
             # A gap alone waits for nothing.
             self._due_ns = self._clock() if oldest is None else oldest + self._hold_ns
         rows = sum(len(item.window) for item in self._held if isinstance(item, Hop))
-        full = rows >= MAX_ROWS or len({item.stream for item in self._held}) >= self._streams
+        full = rows >= MAX_ROWS or len({item.stream for item in self._held}) >= self.streams
         return full or self._clock() >= self._due_ns
 
     def _release(self) -> list[Hop | Gap]:

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from engine.run.failure import EngineFailure
-from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Started, UserMark
+from engine.run.protocol import CleanSettings, Frame, Job, Joined, Outcome, Started, Told, UserMark
 from engine.run.supervised import SupervisedEngine
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
@@ -40,7 +40,9 @@ class Bridge:
     Attributes
     ----------
     started
-        What it plays, once it does.
+        What it plays, once it does, with what has joined.
+    told
+        The newest line for the user that has not been shown yet; empty without one.
     outcome
         What the run came to, once it has ended; of an engine that died, what is known of it.
     failure
@@ -51,6 +53,7 @@ class Bridge:
         self.job = job
         self.life = Life.STARTING
         self.started: Started | None = None
+        self.told = ""
         self.outcome: Outcome | None = None
         self.failure: InputError | EngineFailure | None = None
         self._engine = SupervisedEngine(job)
@@ -81,6 +84,11 @@ class Bridge:
                 return frames
             if isinstance(word, Started):
                 self.started, self.life = word, Life.PLAYING
+            elif isinstance(word, Joined) and self.started:
+                self.started = Started((*self.started.streams, word.stream))
+                self.told = f"{word.stream.info.name} has joined"
+            elif isinstance(word, Told):
+                self.told = word.text
             elif isinstance(word, Outcome):
                 self.outcome, self.life = word, Life.ENDED
                 frames += self._engine.frames()

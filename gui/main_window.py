@@ -169,12 +169,17 @@ class MainWindow(QMainWindow):
         """Take what the engine sent and draw it."""
         if self.run.bridge is None:
             return
-        begun = bool(self.run.monitors)
+        shown = len(self.run.monitors)
         life_changed = self.run.poll()
         monitor = self.run.monitor
         if monitor:
-            if not begun:
+            if not shown:
                 self._show_streams()
+            elif len(self.run.monitors) > shown:
+                self.page.streams.add_monitors(self.run.monitors)
+            told = self.run.take_told()
+            if told:
+                self.say(told)
             if monitor.status:
                 self.page.controls.show_setup(monitor.status.setup)
             self.page.streams.advance()

@@ -19,6 +19,7 @@ from gui.screen_delay import PaintClock
 from gui.trace_buffer import KEPT_S, TraceBuffer
 from gui.trends import TrendLog
 from gui.vitals import ALARM_S, SILENT_S, Ticks, Vitals, alarm, disagree
+from streamer.open_source import is_played
 
 STALE_S = 1.0
 """Without a frame for longer, the trace on the screen is old."""
@@ -54,7 +55,7 @@ class Monitor:
     """
 
     def __init__(self, started: StartedStream, range_mv: float = RANGE_MV, kept_s: float = KEPT_S) -> None:
-        self.info = started.info
+        self.info, self.played = started.info, is_played(started.settings)
         self.buffer = TraceBuffer(started.info, kept_s)
         self.status: Status | None = None
         self.vitals: Vitals | None = None
@@ -284,7 +285,8 @@ def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:
     own: dict[str, list[Frame]] = {monitor.info.source_id: [] for monitor in monitors}
     first = own[monitors[0].info.source_id]
     for frame in frames:
-        (first if isinstance(frame, Refused) else own[frame.stream]).append(frame)
+        # What a stream that joins has sent may come before the word that it has joined.
+        (first if isinstance(frame, Refused) else own.get(frame.stream, [])).append(frame)
     for monitor in monitors:
         monitor.take(own[monitor.info.source_id])
 

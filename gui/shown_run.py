@@ -85,6 +85,8 @@ class ShownRun:
         frames = bridge.poll()
         if not self.monitors and bridge.started:
             self.attach(bridge.started)
+        elif bridge.started and len(bridge.started.streams) > len(self.monitors):
+            self._join(bridge.started)
         if self.monitors:
             share(frames, self.monitors)
         self.outcome = bridge.outcome or self.outcome
@@ -96,6 +98,13 @@ class ShownRun:
         self.monitors = [Monitor(each, self._range_mv, kept_s) for each in started.streams]
         self._next_searched = cycle(self.monitors)
         self._selected = 0
+
+    def _join(self, started: Started) -> None:
+        """Have a monitor for each stream that has joined; the same one stays selected."""
+        new = started.streams[len(self.monitors) :]
+        kept_s = seconds_for([each.info for each in started.streams])
+        self.monitors = [*self.monitors, *(Monitor(each, self._range_mv, kept_s) for each in new)]
+        self._next_searched = cycle(self.monitors)
 
     def job_in_force(self) -> Job:
         """The job with what was changed while it played."""
@@ -129,6 +138,13 @@ class ShownRun:
             return ""
         reason, self.monitors[0].refused = self.monitors[0].refused, ""
         return reason
+
+    def take_told(self) -> str:
+        """What has happened to the streams since the last call; empty where nothing did."""
+        if self.bridge is None:
+            return ""
+        told, self.bridge.told = self.bridge.told, ""
+        return told
 
     # heart rates, searched for on a thread
 
@@ -206,8 +222,8 @@ class ShownRun:
         if self.bridge is None or not any(map(is_played, self.job.sources)):
             return False
         self.bridge.pause(paused)
-        for source, monitor in zip(self.job.sources, self.monitors, strict=True):
-            monitor.paused = paused and is_played(source)
+        for monitor in self.monitors:
+            monitor.paused = paused and monitor.played
         return True
 
     def mark(self, monitor: Monitor, sample: int, note: str) -> None:

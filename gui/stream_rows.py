@@ -125,6 +125,15 @@ class StreamRows(QScrollArea):
             # Where rows are scrolled, the wheel scrolls them.
             row.hand.takes_wheel = len(monitors) <= _SCROLLED_FROM
 
+    def add_monitors(self, monitors: Sequence[Monitor]) -> None:
+        """Show more streams; those that are shown already are the first of them, and stay as they are."""
+        shown = len(self.rows)
+        self._set_count(len(monitors))
+        # One that was alone had no head.
+        first = 0 if shown == 1 else shown
+        for number in range(first, len(monitors)):
+            self.rows[number].show_monitor(monitors[number], number + 1, alone=False)
+
     def _set_count(self, count: int) -> None:
         while len(self.rows) > count:
             row = self.rows.pop()

@@ -77,7 +77,11 @@ def open_source(settings: SourceSettings, stopped: Stopped = never) -> Source:
     Finding a live stream may take as long as its sender does to appear; `stopped` is asked
     meanwhile, and ends it with KeyboardInterrupt.
     """
-    source = check_source(settings).open(settings, stopped)
+    return with_faults(check_source(settings).open(settings, stopped), settings)
+
+
+def with_faults(source: Source, settings: SourceSettings) -> Source:
+    """A source with the faults that were asked for, if any."""
     faults = replace(parse_faults(settings.faults), stream=source.info.source_id)
     return FaultySource(source, faults) if faults.kinds else source
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_tools import job_of
 
-import engine.run.session
+import engine.run.newcomers
 from engine.backends import open_backend
 from engine.backends.gpu.shapes import FIXED_ROWS
 from engine.batch import Batcher
@@ -166,7 +166,7 @@ def test_a_session_of_live_streams_joins_them_and_says_what_it_cost(monkeypatch)
     backend = Fixed()
     parts = {"a": [(0, 720)], "b": [(0, 500), (600, 720)], "c": [(0, 200)]}
     sources = [Counted(name, segments, size=4) for name, segments in parts.items()]
-    monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: sources)
+    monkeypatch.setattr(engine.run.newcomers, "open_sources", lambda wanted, stopped: sources)
     monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: backend)
     messages = []
     summary = Session(job_of(*side_by_side(SourceSettings(), patients=3))).run(show=messages.append).summary

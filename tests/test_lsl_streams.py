@@ -5,15 +5,15 @@ import time
 
 import pytest
 from job_tools import job_of
-from lsl_outlets import Device, running
+from lsl_outlets import running
 
 from engine.run.session import Session
 from streamer.broadcast.outlet import BroadcastSettings
 from streamer.errors import InputError
-from streamer.lsl.network import load_pylsl, look_around
+from streamer.lsl.network import look_around
 from streamer.lsl.settings import LslSettings
 from streamer.settings import SourceSettings
-from streamer.several import open_sources, side_by_side
+from streamer.several import side_by_side
 
 LSL = SourceSettings(kind="lsl")
 
@@ -49,37 +49,7 @@ def test_one_that_is_unplugged_leaves_the_other_alone():
     assert steady.stream.states.get("LOST", 0) == 0
 
 
-def test_all_streams_are_the_ecgs_of_others():
-    channels = [("Fp1", "microvolts", "EEG")]
-    devices = (
-        Device("one", source_id="same"),
-        Device("two", source_id="same"),
-        Device("brain", type="EEG", channels=channels, source_id="eeg"),
-    )
-    pylsl = load_pylsl()
-    own = pylsl.StreamInfo("mine", "ECG", 1, 360, pylsl.cf_float32, "ecg-stream/cleaned/mine/one")
-    with running(*devices):
-        outlet = pylsl.StreamOutlet(own)
-        found = side_by_side(LSL, every_stream=True)
-        assert sorted(settings.lsl.stream_name for settings in found) == ["one", "two"]
-        # Their makers gave both the same id: their names still tell them apart.
-        sources = open_sources(found)
-        assert len({source.info.source_id for source in sources}) == 2
-        del outlet
-
-
-def test_one_that_is_missing_ends_the_search_for_the_others():
-    missing, waiting = (
-        SourceSettings(kind="lsl", lsl=settings)
-        for settings in (LslSettings("never", timeout=1.0), LslSettings("not yet", wait=True))
-    )
-    with pytest.raises(InputError, match="no LSL stream with name 'never'"):
-        open_sources([waiting, missing])
-
-
-def test_no_ecg_on_the_network_is_said():
-    with pytest.raises(InputError, match="--all-streams finds no ECG on the network"):
-        side_by_side(LSL, every_stream=True)
+def test_names_that_contradict_each_other_are_refused():
     with pytest.raises(InputError, match="leave --stream-name and the like out"):
         side_by_side(LSL, stream_names="bed", every_stream=True)
     with pytest.raises(InputError, match="--source-id tells one stream"):

@@ -162,8 +162,7 @@ def opened(monkeypatch):
     ],
     ids=" ".join,
 )
-def test_whatever_implies_a_source_starts_it(one_bed, monkeypatch, opened, options, kind):
-    monkeypatch.setattr("streamer.several.look_around", lambda: [BED])
+def test_whatever_implies_a_source_starts_it(one_bed, opened, options, kind):
     job, chosen = opened(*options)
     assert {source.kind for source in job.sources} == {kind}
     assert chosen

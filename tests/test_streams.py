@@ -9,7 +9,7 @@ import wfdb
 from engine_tools import Counted, Identity, assert_counted, indices, joined
 from job_tools import job_of
 
-import engine.run.session
+import engine.run.newcomers
 from engine.messages import Cleaned
 from engine.run.process import EngineProcess
 from engine.run.protocol import CleanSettings, Status
@@ -47,7 +47,7 @@ def opened(monkeypatch):
     """A session of given sources and a network that returns its input."""
 
     def session(*sources):
-        monkeypatch.setattr(engine.run.session, "open_sources", lambda wanted, stopped: list(sources))
+        monkeypatch.setattr(engine.run.newcomers, "open_sources", lambda wanted, stopped: list(sources))
         monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: Identity())
         return Session(job(len(sources)))
 

@@ -15,7 +15,6 @@ from engine.run.protocol import (
     Record,
     Refused,
     Started,
-    StartedStream,
     Stop,
     UserMark,
 )
@@ -46,8 +45,8 @@ def engine_main(job: Job, commands: Connection, words: Connection) -> None:
         screen = ToScreen(session, sender)
         playing.session = session
         sender.tell(_started(session))
-        sender.tell(session.run(stopped.is_set, screen, screen.idle))
-    except (InputError, KeyboardInterrupt) as error:
+        sender.tell(session.run(stopped.is_set, screen, screen.idle, sender.post))
+    except (InputError, EngineFailure, KeyboardInterrupt) as error:
         sender.tell(error)
     except OSError as error:
         sender.tell(EngineFailure(f"the engine stopped: {error}"))
@@ -56,7 +55,7 @@ def engine_main(job: Job, commands: Connection, words: Connection) -> None:
 
 
 def _started(session: Session) -> Started:
-    return Started(tuple(StartedStream(each.info, session.setup(each)) for each in session.streams))
+    return Started(tuple(map(session.started, session.streams)))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +11,11 @@ import numpy as np
 from engine.ledger.account import DelayFigures, StageFigures, Tally
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap
-from engine.run.protocol import Frame, Job, Outcome, Resume, Started, StartedStream, Status, StreamOutcome
+from engine.run.protocol import Frame, Job, Outcome, Resume, StartedStream, Status, StreamOutcome
 from engine.run.summary import LiveFigures, Memory, StreamSummary, Summary
 from engine.sinks.left_open import Left, close_left
 from streamer.open_source import kind_of
 from streamer.pieces import Counts
-from streamer.settings import SourceSettings
 
 _UNKNOWN = float("nan")
 
@@ -32,14 +32,13 @@ class Known:
     def __init__(self, job: Job) -> None:
         self._job = job
         self.streams: dict[str, Standing] = {}
-        """By `StreamInfo.source_id`, in the order of the job; empty until the engine plays."""
+        """By `StreamInfo.source_id`, in the order in which they began; empty until the engine plays."""
 
-    def started(self, started: Started) -> None:
-        """Note what plays."""
-        resume = self._job.resume or (Resume(),) * len(started.streams)
-        self.streams = {
-            each.info.source_id: Standing(each, before)
-            for each, before in zip(started.streams, resume, strict=True)
+    def plays(self, streams: Sequence[StartedStream]) -> None:
+        """Note what plays from now on; streams that join go on from nowhere."""
+        resume = self._job.resume or (Resume(),) * len(streams)
+        self.streams |= {
+            each.info.source_id: Standing(each, before) for each, before in zip(streams, resume, strict=True)
         }
 
     def take(self, frames: list[Frame]) -> None:
@@ -65,10 +64,7 @@ class Known:
             return None
         for each in self.streams.values():
             each.close_recording()
-        streams = [
-            each.summary(settings)
-            for settings, each in zip(self._job.sources, self.streams.values(), strict=True)
-        ]
+        streams = [each.summary() for each in self.streams.values()]
         setup = next(iter(self.streams.values())).setup
         summary = Summary(
             **vars(Tally.total(streams)),
@@ -108,7 +104,7 @@ class Standing:
     """What is known of one stream."""
 
     def __init__(self, started: StartedStream, before: Resume) -> None:
-        self.info, self.setup = started.info, started.setup
+        self.info, self.setup, self.settings = started.info, started.setup, started.settings
         self.status: Status | None = None
         self._source_samples = before.source_samples
         self._counted = Count(before.next, before.samples, before.gaps, before.gap_samples)
@@ -167,9 +163,10 @@ class Standing:
             recorded_next=recorded_next,
         )
 
-    def summary(self, settings: SourceSettings) -> StreamSummary:
+    def summary(self) -> StreamSummary:
         """Everything that is known."""
-        count, info, kind = self.count, self.info, kind_of(settings.kind)
+        count, info, settings = self.count, self.info, self.settings
+        kind = kind_of(settings.kind)
         status = self.status
         noise = settings.noise_settings
         samples_in = max(status.samples_in, count.samples) if status else count.samples

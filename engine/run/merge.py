@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from itertools import zip_longest
 
 from streamer.chunk import Chunk
+from streamer.several import MOST
 
 _QUEUED = 64  # chunks a stream
+_JOINING = 8  # streams for which there is room at least
 
 
 def in_step(streams: Sequence[Iterator[Chunk]]) -> Iterator[list[Chunk]]:
@@ -20,7 +22,10 @@ def in_step(streams: Sequence[Iterator[Chunk]]) -> Iterator[list[Chunk]]:
 
 @contextmanager
 def as_they_come(
-    streams: Sequence[Iterator[Chunk]], due_s: Callable[[], float | None] = lambda: None
+    streams: Sequence[Iterator[Chunk]],
+    due_s: Callable[[], float | None] = lambda: None,
+    newcomers: Callable[[], Sequence[Iterator[Chunk]]] = tuple,
+    expects: Callable[[], bool] = lambda: False,
 ) -> Iterator[Iterator[list[Chunk]]]:
     """Play each stream on a thread of its own; what has come when the next round is asked for is that round.
 
@@ -34,8 +39,12 @@ def as_they_come(
     ----------
     due_s
         Asked before every round: after so many seconds it comes empty, if nothing has.
+    newcomers
+        Asked before every round for streams that begin now; there may be `streamer.several.MOST` in all.
+    expects
+        Whether rounds go on, be they empty, when all streams have ended, since others may begin.
     """
-    arrived: queue.Queue[Chunk | Future[None]] = queue.Queue(_QUEUED * len(streams))
+    arrived: queue.Queue[Chunk | Future[None]] = queue.Queue(_QUEUED * max(len(streams), _JOINING))
     left = threading.Event()
 
     def play(chunks: Iterator[Chunk]) -> None:
@@ -44,8 +53,10 @@ def as_they_come(
             if left.is_set():
                 return
 
-    def rounds(playing: set[Future[None]]) -> Iterator[list[Chunk]]:
-        while playing:
+    def rounds() -> Iterator[list[Chunk]]:
+        while playing or expects():
+            for newcomer in newcomers():
+                start(newcomer)
             chunks: list[Chunk] = []
             try:
                 items = [arrived.get(timeout=due_s())]
@@ -60,12 +71,18 @@ def as_they_come(
                     item.result()
             yield chunks
 
-    with ThreadPoolExecutor(len(streams), "source") as threads:
-        playing = {threads.submit(play, chunks) for chunks in streams}
-        for each in list(playing):
-            each.add_done_callback(arrived.put)
+    with ThreadPoolExecutor(max(len(streams), MOST), "source") as threads:
+        playing: set[Future[None]] = set()
+
+        def start(chunks: Iterator[Chunk]) -> None:
+            future = threads.submit(play, chunks)
+            playing.add(future)
+            future.add_done_callback(arrived.put)
+
+        for each in streams:
+            start(each)
         try:
-            yield rounds(playing)
+            yield rounds()
         finally:
             left.set()
             while playing:

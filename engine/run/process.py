@@ -41,11 +41,13 @@ from engine.run.protocol import (
     CleanSettings,
     Frame,
     Job,
+    Joined,
     Outcome,
     Pause,
     Record,
     Started,
     Stop,
+    Told,
     UserMark,
 )
 from engine.run.words import LOOK_S, Receiver, Sender, Silence
@@ -167,9 +169,8 @@ class EngineProcess:
             raise self.failure(str(answer))
         if isinstance(answer, BaseException):
             raise answer
-        if isinstance(answer, Started):
-            self.known.started(answer)
-        self._playing, self._ended = isinstance(answer, Started), isinstance(answer, Outcome)
+        if not isinstance(answer, Joined | Told):
+            self._playing, self._ended = isinstance(answer, Started), isinstance(answer, Outcome)
         self._no_frame.broken()
         return answer
 
@@ -195,6 +196,9 @@ class EngineProcess:
                 self.known.take(word)
                 self._bundles.append(word)
             elif word is not None:
+                # Noted here: the frames of what begins to play come behind it.
+                if isinstance(word, Started | Joined):
+                    self.known.plays(word.streams if isinstance(word, Started) else (word.stream,))
                 self._answers.append(word)
 
     @property

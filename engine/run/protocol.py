@@ -223,10 +223,17 @@ class Status:
 
 @dataclass(frozen=True)
 class StartedStream:
-    """A stream that is about to play, at the rate of the network, and the settings in force for it."""
+    """A stream that is about to play, at the rate of the network, and the settings in force for it.
+
+    Parameters
+    ----------
+    settings
+        What its source was opened from.
+    """
 
     info: StreamInfo
     setup: Setup
+    settings: SourceSettings = field(default_factory=SourceSettings)
 
 
 @dataclass(frozen=True)
@@ -234,6 +241,20 @@ class Started:
     """What an engine sends first, once it is ready: what it plays and how."""
 
     streams: tuple[StartedStream, ...]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A stream has joined the run that plays."""
+
+    stream: StartedStream
+
+
+@dataclass(frozen=True)
+class Told:
+    """A line for the user: who is absent, or has ended before its time."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -284,7 +305,10 @@ class Stop:
 Command = NoiseSettings | CleanSettings | Pause | Record | UserMark | Stop
 """What an engine is told while it plays."""
 
-Answer = Started | Outcome
+News = Joined | Told
+"""What happens to the streams of a run while it plays."""
+
+Answer = Started | News | Outcome
 """What an engine sends to whoever started it, or else the `InputError` or `EngineFailure` that ended it."""
 
 Frame = Message | Preview | Status | Refused

@@ -2,11 +2,11 @@
 
 import gc
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 
 from engine.backends.base import AnyBackend
@@ -21,18 +21,17 @@ from engine.run.changeover import Changeover
 from engine.run.fallback import fallback_for
 from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step
+from engine.run.newcomers import LOOK_S, open_streams
 from engine.run.prepare import config_of, prepare
-from engine.run.protocol import CleanSettings, Job, Outcome, Setup, Status, UserMark
+from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status, UserMark
 from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
 from models.registry import load_card
 from streamer.chunk import Chunk
 from streamer.console.installed import version_here
 from streamer.errors import InputError
-from streamer.go_on import go_on
 from streamer.noise import NoiseSettings
 from streamer.plain import plain
-from streamer.several import open_sources
 
 log = logging.getLogger(__name__)
 
@@ -63,17 +62,9 @@ class Session:
         self.job = job
         # Settings that cannot be had are refused before a source is opened.
         config = config_of(job.clean)
-        sources = open_sources(job.sources, stopped)
-        if job.resume:
-            sources = [
-                go_on(source, each.next, each.stamp, config.fs)
-                for source, each in zip(sources, job.resume, strict=True)
-            ]
+        self.streams, self._newcomers = open_streams(job, config, stopped)
         first = prepare(job.clean, job.threads)
-        self.streams = [
-            StreamRun(settings, source, config, resume)
-            for settings, source, resume in zip_longest(job.sources, sources, job.resume)
-        ]
+        self._named = {stream.info.source_id: stream for stream in self.streams}
         self._warm_up(first.backend, config)
         self._ladder = Ladder(time.perf_counter) if job.ladder else None
         if self._ladder:
@@ -81,13 +72,10 @@ class Session:
             self._warm_up(fallback_for(Rung.FILTER, config, first.backend).backend, config)
         self._changeover = Changeover(first, self._ladder)
         self._batcher: Batcher | None = None
+        # The control thread begins a recording while a stream may join.
+        self._recording = threading.Lock()
+        self._folder: Path | None = None
         self.record(job.save)
-        if job.lsl_out is not None:
-            names = [job.lsl_out]
-            if len(self.streams) > 1:
-                names = [f"{job.lsl_out}-{number}" for number in range(1, len(self.streams) + 1)]
-            for stream, name in zip(self.streams, names, strict=True):
-                stream.publish(name, job.clean.model)
 
     def _warm_up(self, backend: AnyBackend, config: EngineConfig) -> None:
         for rows in {rows_of(len(stream.info.leads), backend.leads) for stream in self.streams}:
@@ -136,9 +124,14 @@ class Session:
 
     def record(self, folder: Path | None) -> None:
         """Record each stream into a folder from now on; None ends the recording."""
+        with self._recording:
+            self._folder = folder
+            for stream in self.streams:
+                self._record(stream)
+
+    def _record(self, stream: StreamRun) -> None:
         minutes = self.job.rotate_minutes
-        for stream in self.streams:
-            stream.record(folder, None if minutes is None else 60 * minutes, self._about())
+        stream.record(self._folder, None if minutes is None else 60 * minutes, self._about())
 
     def mark(self, mark: UserMark) -> None:
         """Put a person's mark into the recording and among the published events.
@@ -165,8 +158,11 @@ class Session:
         stopped: Callable[[], bool] = lambda: False,
         show: Callable[[Emitted | Gap], None] = lambda message: None,
         idle: Callable[[], None] = lambda: None,
+        news: Callable[[News], None] = lambda news: None,
     ) -> Outcome:
         """Play until every stream has ended, or `stopped` says so, and close everything.
+
+        A stream that joins meanwhile plays beside the others from then on.
 
         Parameters
         ----------
@@ -177,31 +173,57 @@ class Session:
             Gets every message first; must not block.
         idle
             Called every now and then, also while live sources are silent.
+        news
+            Told who joins, and who ends before its time; must not block.
         """
-        streams = {stream.info.source_id: stream for stream in self.streams}
-        played = [stream.chunks(stopped) for stream in self.streams]
+        newcomers = self._newcomers
+
+        def ending() -> bool:
+            return stopped() or (newcomers is not None and newcomers.all_gone)
+
+        def joined() -> list[Iterator[Chunk]]:
+            begun = newcomers.join(self.streams, self._admit, self.started, news) if newcomers else []
+            return [stream.chunks(ending) for stream in begun]
+
+        def expects() -> bool:
+            return newcomers is not None and newcomers.expected and not ending()
+
+        played = [stream.chunks(ending) for stream in self.streams]
         # Alone, or as fast as possible, a stream needs no thread.
-        alone = len(played) == 1 or not any(stream.source.speed for stream in self.streams)
+        paced = any(stream.source.speed for stream in self.streams)
+        alone = newcomers is None and (len(played) == 1 or not paced)
         # Everything made so far stays for good: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         try:
-            with nullcontext(in_step(played)) if alone else as_they_come(played, self._due_s) as rounds:
+            coming = as_they_come(played, self._due_s, joined, expects)
+            with nullcontext(in_step(played)) if alone else coming as rounds:
                 try:
-                    for message in self._cleaned(_noted(rounds, streams, idle)):
-                        for each in streams[message.stream].with_gap(message):
+                    for message in self._cleaned(self._noted(rounds, idle)):
+                        stream = self._named[message.stream]
+                        for each in stream.with_gap(message):
                             show(each)
-                            streams[message.stream].take(each)
+                            stream.take(each)
                         self._keep_up()
                 finally:
                     # A held player would never see that it is over.
                     self.pause(False)
         finally:
             gc.unfreeze()
+            if newcomers:
+                newcomers.close()
             for stream in self.streams:
                 stream.close()
             self._changeover.close()
         return Outcome(self._summary(), tuple(stream.outcome() for stream in self.streams))
+
+    def _noted(self, rounds: Iterator[list[Chunk]], idle: Callable[[], None]) -> Iterator[list[Chunk]]:
+        """Note the state of each source that has sent something, be it an empty chunk."""
+        for chunks in rounds:
+            for chunk in chunks:
+                self._named[chunk.stream].note_state()
+            yield chunks
+            idle()
 
     def _cleaned(self, rounds: Iterator[list[Chunk]]) -> Iterator[Emitted | Gap]:
         """Clean to the end, with a new pipeline wherever another one is due.
@@ -244,12 +266,31 @@ class Session:
 
     def _new_batcher(self, backend: AnyBackend) -> Batcher | None:
         """One where several streams play at a pace, on a backend that gains by it."""
-        if len(self.streams) == 1 or not backend.fixed_rows:
+        several = len(self.streams) > 1 or self._newcomers
+        if not (several and backend.fixed_rows):
             return None
         return Batcher(HOLD_SHARE * self.streams[0].hop_ns, len(self.streams))
 
     def _due_s(self) -> float | None:
-        return self._batcher.due_s() if self._batcher else None
+        due_s = [self._batcher.due_s()] if self._batcher else []
+        due_s += [LOOK_S] if self._newcomers else []
+        return min((each for each in due_s if each is not None), default=None)
+
+    def _admit(self, stream: StreamRun) -> None:
+        """Have a stream that joins be one of those that play."""
+        if stream.config != self._changeover.cleaner.config:
+            stream.retuned(self._changeover.cleaner.config, self._about())
+        with self._recording:
+            if self._folder:
+                self._record(stream)
+            self.streams.append(stream)
+        self._named[stream.info.source_id] = stream
+        if self._batcher:
+            self._batcher.streams = len(self.streams)
+
+    def started(self, stream: StreamRun) -> StartedStream:
+        """A stream as a screen is told of it."""
+        return StartedStream(stream.info, self.setup(stream), stream.settings)
 
     def setup(self, stream: StreamRun) -> Setup:
         """The settings in force for a stream."""
@@ -276,15 +317,5 @@ class Session:
             streams=streams,
             restarts=len(self.job.deaths),
             deaths=self.job.deaths,
+            absent=self._newcomers.absent if self._newcomers else [],
         )
-
-
-def _noted(
-    rounds: Iterator[list[Chunk]], streams: dict[str, StreamRun], idle: Callable[[], None]
-) -> Iterator[list[Chunk]]:
-    """Note the state of each source that has sent something, be it an empty chunk."""
-    for chunks in rounds:
-        for chunk in chunks:
-            streams[chunk.stream].note_state()
-        yield chunks
-        idle()

@@ -44,10 +44,18 @@ class StreamRun:
         What `source` was opened from.
     resume
         Where an engine that died left the stream; None where there was none.
+    apart
+        Whether an `InputError` of the source ends this stream alone; `failure` then says why.
     """
 
     def __init__(
-        self, settings: SourceSettings, source: Source, config: EngineConfig, resume: Resume | None = None
+        self,
+        settings: SourceSettings,
+        source: Source,
+        config: EngineConfig,
+        resume: Resume | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
         self.settings, self.source, self.config = settings, source, config
         self.info = resampled_info(source.info, config.fs)
@@ -67,7 +75,8 @@ class StreamRun:
         self._noise = settings.noise_settings
         self._state: StreamState | None = None
         self._resumed_s = 0.0
-        self._ended = False
+        self.ended = False
+        self._apart, self.failure = apart, ""
         self._resume = resume
         self._position = Position()
         if resume:
@@ -159,18 +168,24 @@ class StreamRun:
         """
 
         def counted() -> Iterator[Chunk]:
-            for chunk in self.source.chunks():
-                self.account.source_samples += chunk.data.shape[1]
-                yield chunk
-                if stopped():
-                    return
+            try:
+                for chunk in self.source.chunks():
+                    self.account.source_samples += chunk.data.shape[1]
+                    yield chunk
+                    if stopped():
+                        return
+            except InputError as error:
+                # Ending here, and not in a caller, lets what came before leave the resampler.
+                if not self._apart:
+                    raise
+                self.failure = str(error)
 
         end = 0
         for chunk in resample(counted(), self.source.info, self.config.fs):
             self.account.samples_in += chunk.data.shape[1]
             end = chunk.stop
             yield chunk
-        self._ended = True
+        self.ended = True
         nothing = np.empty((len(self.info.leads), 0), np.float32)
         now = time.perf_counter_ns()
         yield Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
@@ -249,10 +264,10 @@ class StreamRun:
             effective_fs_hz=health.effective_fs_hz,
             ppm=health.ppm,
             sample_age_s=health.sample_age_s,
-            problem=health.problem,
+            problem=self.failure or health.problem,
             untimed=health.untimed,
             stream=self.info.source_id,
-            ended=self._ended,
+            ended=self.ended,
             reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
             next=self._position.next or 0,
             source_fs_hz=self.source.info.fs,
@@ -294,4 +309,5 @@ class StreamRun:
             recording_clipped=recording.clipped if recording else None,
             lsl_out=self._published,
             unaccounted=dict(self._unaccounted),
+            failure=self.failure,
         )

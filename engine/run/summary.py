@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from engine.ledger.account import Figures, Tally
 from engine.run.ladder import LadderFigures
 from streamer.faults.schedule import FaultFigures
 from streamer.pieces import Counts
+from streamer.several import Absent
 from streamer.source import Source
 
 SCHEMA = 2
@@ -83,6 +84,8 @@ class StreamSummary(Figures):
     unaccounted
         Sinks whose own count does not close (last index − first index = samples + gaps), and by how many
         samples; empty where each does, as it must.
+    failure
+        Why the source ended before its time while others went on; empty where it did not.
     """
 
     source: str
@@ -104,6 +107,7 @@ class StreamSummary(Figures):
     recording_clipped: int | None
     lsl_out: str | None
     unaccounted: dict[str, int]
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,12 @@ class Summary(Tally):
     wall_s
         From the user's asking for the run to its end.
     streams
-        One or more, in the order of the job.
+        One or more, in the order of the job; those that joined later behind them.
     restarts, deaths
         How often an engine that died was started again, and what each had died of. Samples and gaps are
         of the whole run, what is timed, scored or marked since the last restart.
+    absent
+        Streams that were asked for and did not play, and why.
     failure
         What the engine died of; the figures are then those of its last status, and what only it knew is
         unknown. Empty where it came to its end.
@@ -157,12 +163,13 @@ class Summary(Tally):
     restarts: int = 0
     deaths: Sequence[str] = ()
     failure: str = ""
+    absent: list[Absent] = field(default_factory=list)
 
 
 def as_json(value: object) -> object:
     """A record as JSON knows it: objects, lists, texts and numbers; what is no finite number is null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+        return {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {str(name): as_json(each) for name, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -22,8 +22,7 @@ class ToScreen:
         self._newest: dict[str, Emitted] = {}
         self._sent = self._status_sent = 0.0
         # One stream's status at a time: those of many streams together would hold the engine up.
-        self._next = itertools.cycle(range(len(session.streams)))
-        self._status_s = STATUS_S / len(session.streams)
+        self._next = itertools.count()
 
     def __call__(self, message: Emitted | Gap) -> None:
         """Take a message; it leaves with the next bundle."""
@@ -40,9 +39,11 @@ class ToScreen:
         if now - self._sent < FRAME_S:
             return
         self._sent = now
-        if now - self._status_sent >= self._status_s:
+        # Streams may have joined since the last one.
+        count = len(self._session.streams)
+        if now - self._status_sent >= STATUS_S / count:
             self._status_sent = now
-            self._bundle.append(self._session.status(next(self._next)))
+            self._bundle.append(self._session.status(next(self._next) % count))
         self._bundle += [message.preview() for message in self._newest.values()]
         self._newest.clear()
         if self._bundle:

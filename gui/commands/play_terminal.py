@@ -8,7 +8,7 @@ from engine.backends import explain_auto
 from engine.commands.play_job import prepare
 from engine.run.failure import EngineFailure
 from engine.run.process import HANGS_S
-from engine.run.protocol import Job, Outcome, Started, Status
+from engine.run.protocol import Job, Joined, Outcome, Started, StartedStream, Status, Told
 from engine.run.supervised import SupervisedEngine
 from gui.terminal.view import TerminalView, describe
 from streamer.console.output import err, out, progress, say
@@ -36,7 +36,8 @@ def play_in_terminal(job: Job, *, live: bool) -> Outcome:
     with progress() as show:
         prepare(job, show)
     if job.sources[0].kind == "lsl":
-        err.print(f"looking for the LSL stream{'s' if len(job.sources) > 1 else ''} … · Ctrl-C ends")
+        several = len(job.sources) > 1 or job.sources[0].lsl.every
+        err.print(f"looking for the LSL stream{'s' if several else ''} … · Ctrl-C ends")
     with SupervisedEngine(job) as engine:
         try:
             started = engine.wait_started()
@@ -77,14 +78,26 @@ def _watch(engine: SupervisedEngine, started: Started, model: str, live: bool) -
     with view or nullcontext():
         while True:
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
-            outcome = engine.finished(0.1)
+            word = engine.heard(0.1)
+            if isinstance(word, Joined):
+                started = Started((*started.streams, word.stream))
+                line = f"{word.stream.info.name} has joined"
+                if view:
+                    view.join(started, line)
+                for each in [] if view else [line, *_heading(word.stream, model)]:
+                    say(each)
+            elif isinstance(word, Told):
+                if view:
+                    view.note = word.text
+                else:
+                    say(word.text)
             for item in engine.frames():
                 if view:
                     view.take(item)
                 elif isinstance(item, Status):
                     statuses[item.stream] = item
-            if outcome:
-                return outcome
+            if isinstance(word, Outcome):
+                return word
             before, problem = problem, _problem(engine)
             if view:
                 view.draw(problem)
@@ -106,14 +119,18 @@ def _problem(engine: SupervisedEngine) -> str:
 def _headings(started: Started, model: str) -> Iterable[str]:
     """What plays: a line for each stream, and its notes."""
     for each in started.streams:
-        clean = each.setup.clean
-        yield (
-            f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
-            f"{clean.backend} · look-ahead {clean.lookahead_ms:.0f} ms + hop {clean.hop_ms:.0f} ms · "
-            f"algorithmic delay {each.setup.algorithmic_delay_ms:.0f} ms · Ctrl-C ends"
-        )
-        for note in each.info.notes:
-            yield f"note: {note}"
+        yield from _heading(each, model)
+
+
+def _heading(each: StartedStream, model: str) -> Iterable[str]:
+    clean = each.setup.clean
+    yield (
+        f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
+        f"{clean.backend} · look-ahead {clean.lookahead_ms:.0f} ms + hop {clean.hop_ms:.0f} ms · "
+        f"algorithmic delay {each.setup.algorithmic_delay_ms:.0f} ms · Ctrl-C ends"
+    )
+    for note in each.info.notes:
+        yield f"note: {note}"
 
 
 def _reports(started: Started, statuses: dict[str, Status]) -> Iterable[str]:

@@ -12,7 +12,12 @@ from streamer.faults.schedule import FaultFigures
 
 def table_of(summary: Summary) -> Table:
     """What a run of one stream came to, or of several."""
-    return _of_several(summary) if len(summary.streams) > 1 else _of_one(summary)
+    table = _of_several(summary) if len(summary.streams) > 1 else _of_one(summary)
+    lines = [f"{one.source} ended: {one.failure}" for one in summary.streams if one.failure]
+    lines += [f"absent: {each.name} ({each.why})" for each in summary.absent]
+    if lines:
+        table.caption = escape("\n".join(lines))
+    return table
 
 
 def _of_one(summary: Summary) -> Table:

@@ -38,6 +38,8 @@ class TerminalView:
         self._console = console
         self.history = History(self._first.info)
         self.statuses: dict[str, Status] = {}
+        self.note = ""
+        """What happened last to the streams of the run; a line below the figures."""
         self._rates: tuple[float | None, float | None] = (None, None)
         self._rated = time.perf_counter()
         self._live = Live(console=console, refresh_per_second=8, transient=True)
@@ -48,6 +50,10 @@ class TerminalView:
             self.statuses[frame.stream] = frame
         elif isinstance(frame, Cleaned | Gap) and frame.stream == self._first.info.source_id:
             self.history.push(frame)
+
+    def join(self, started: Started, note: str) -> None:
+        """Show the streams that play from now on; the first is the same."""
+        self._started, self.note = started, note
 
     def __enter__(self) -> "TerminalView":
         self._live.start()
@@ -90,6 +96,7 @@ class TerminalView:
         each = self._started.streams if len(self._started.streams) > 1 else ()
         known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
         lines = [f"{name}: {describe(status)}" for name, status in known if status]
+        lines += [self.note] if self.note else []
         return Group(
             Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
             Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
@@ -125,7 +132,9 @@ class TerminalView:
 def describe(status: Status) -> str:
     """One line of figures: state of a stream that is not live, SNR, delay, missed deadlines, loss."""
     state = ""
-    if status.state != "LIVE":
+    if status.ended:
+        state = f"ENDED{f' ({status.problem})' if status.problem else ''} · "
+    elif status.state != "LIVE":
         problem = f" ({status.problem})" if status.problem else ""
         state = f"{status.state}, newest sample {status.sample_age_s:.1f} s ago{problem} · "
     state += describe_guard(status)

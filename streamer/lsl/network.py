@@ -27,8 +27,8 @@ PORTS = 200
 OWN_OUTPUT = "ecg-stream/cleaned/"
 """Prefix of the source ids of our own output, which is not to be cleaned again."""
 
-_SETTLE_S = 0.6  # streams of other processes take half a second to answer
-_POLL_S = 0.05
+SETTLE_S = 0.6  # streams of other processes take half a second to answer
+POLL_S = 0.05
 _QUIET = "[log]\nlevel = -2\n"  # liblsl writes its progress to stderr, across any terminal view
 
 
@@ -158,7 +158,7 @@ def _announced(handle: Any) -> LslStream:
 def look_around() -> list[LslStream]:
     """Every stream that answers within the usual time, by name."""
     network = Network()
-    time.sleep(2 * _SETTLE_S)
+    time.sleep(2 * SETTLE_S)
     return sorted(network.streams(), key=lambda stream: (stream.name, stream.source_id))
 
 
@@ -179,30 +179,52 @@ def find_stream(
     KeyboardInterrupt
         If `stopped`.
     """
-    network = Network()
+    network, search = Network(), Search(wanted)
     begun = time.monotonic()
-    first_seen: float | None = None
     while True:
         if stopped():
             raise KeyboardInterrupt
         streams, now = network.streams(), time.monotonic()
-        found = best_match(wanted, streams)
-        if found and first_seen is None:
-            first_seen = now
+        found = search.look(streams, now)
+        if found:
+            return found
+        if not search.sees_one and timeout_s is not None and now - begun >= timeout_s:
+            raise InputError(nothing_found(wanted, streams, timeout_s))
+        time.sleep(POLL_S)
+
+
+class Search:
+    """The search for the one stream that is meant, among those that are there at any moment."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._seen_s: float | None = None
+        self.sees_one = False
+        """Whether one was there when it last looked, be it known already that it is the one or not."""
+
+    def look(self, streams: Sequence[LslStream], now_s: float) -> LslStream | None:
+        """The stream, once it is sure which one it is.
+
+        Raises
+        ------
+        InputError
+            If more than one is meant.
+        """
+        found = best_match(self.wanted, streams)
+        self.sees_one = bool(found)
+        if not found:
+            return None
+        if self._seen_s is None:
+            self._seen_s = now_s
         # Wait a moment: another stream of that name, or of a better type, may answer later.
-        if found and first_seen is not None and now - first_seen >= _SETTLE_S:
-            if len(found) == 1:
-                return found[0]
-            alike = len({(stream.name, stream.source_id) for stream in found}) == 1
-            advice = (
-                "they cannot be told apart: end one" if alike else "choose by --stream-name or --source-id"
-            )
-            raise InputError(
-                f"{len(found)} LSL streams have {wanted}: {some([str(stream) for stream in found])}; {advice}"
-            )
-        if not found and timeout_s is not None and now - begun >= timeout_s:
-            raise InputError(_nothing(wanted, streams, timeout_s))
-        time.sleep(_POLL_S)
+        if now_s - self._seen_s < SETTLE_S:
+            return None
+        if len(found) == 1:
+            return found[0]
+        alike = len({(stream.name, stream.source_id) for stream in found}) == 1
+        advice = "they cannot be told apart: end one" if alike else "choose by --stream-name or --source-id"
+        known = some([str(stream) for stream in found])
+        raise InputError(f"{len(found)} LSL streams have {self.wanted}: {known}; {advice}")
 
 
 def best_match(wanted: Wanted, streams: Sequence[LslStream]) -> list[LslStream]:
@@ -219,7 +241,8 @@ def best_match(wanted: Wanted, streams: Sequence[LslStream]) -> list[LslStream]:
     return []
 
 
-def _nothing(wanted: Wanted, streams: list[LslStream], timeout_s: float) -> str:
+def nothing_found(wanted: Wanted, streams: Sequence[LslStream], timeout_s: float) -> str:
+    """What to say where a stream has not appeared in time."""
     there = some(sorted(map(str, streams))) or "no stream at all"
     return (
         f"no LSL stream with {wanted} within {timeout_s:g} s; on the network: {there}. "

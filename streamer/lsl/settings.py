@@ -17,6 +17,8 @@ class LslSettings:
     wait
         Wait for the stream without end, at the beginning and whenever it is lost; otherwise for
         `timeout` seconds.
+    every
+        Every ECG stream of that type, now or later, each as a stream of the run for itself.
     unit
         ``V``, ``mV``, ``uV`` or ``counts``; None believes the metadata.
     scale
@@ -30,6 +32,7 @@ class LslSettings:
     timeout: float = 10.0
     unit: str | None = None
     scale: float | None = None
+    every: bool = False
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.timeout) and self.timeout > 0):
