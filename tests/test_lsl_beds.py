@@ -247,7 +247,7 @@ def test_one_that_joins_gets_a_row_in_the_window(qtbot, tmp_path):
         assert "LSL bed-2 has joined" in window.page.note.text()
         assert window.run.monitor is window.run.monitors[0]
         assert not window.run.monitors[0].buffer.empty
-        assert all(row.head.isVisible() for row in rows)
+        qtbot.waitUntil(lambda: all(row.head.isVisible() for row in rows), timeout=10_000)
         qtbot.waitUntil(lambda: not window.run.monitors[1].buffer.empty, timeout=60_000)
         assert "one of 2" in window.page.header.source.toolTip()
         assert not window.run.pause(True)
