@@ -133,6 +133,8 @@ class StreamRows(QScrollArea):
         first = 0 if shown == 1 else shown
         for number in range(first, len(monitors)):
             self.rows[number].show_monitor(monitors[number], number + 1, alone=False)
+        for row in self.rows:
+            row.hand.takes_wheel = len(monitors) <= _SCROLLED_FROM
 
     def _set_count(self, count: int) -> None:
         while len(self.rows) > count:
