@@ -36,8 +36,8 @@ def open_streams(
     if join_singly(job.sources):
         if job.restart:
             raise InputError(
-                "--restart cannot bring back live streams that join a run one by one; leave it out, or give each "
-                "a run of its own"
+                "--restart cannot bring back live streams that join a run one by one; leave it out, or give "
+                "each a run of its own"
             )
         check_count(job.sources)
         newcomers = Newcomers(job, config)
