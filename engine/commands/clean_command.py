@@ -30,6 +30,26 @@ def clean(
     causal: Annotated[
         bool, typer.Option("--causal", help="Give what a live run gives, by the network's own look-ahead.")
     ] = False,
+    rate: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Rate of files that state none: tables, arrays.")
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="Unit of the ECG in files that state none: V, mV, uV, nV."),
+    ] = None,
+    axis: Annotated[
+        int | None,
+        typer.Option(help="Along which of two axes of an array samples follow each other.", min=0, max=1),
+    ] = None,
+    variable: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Dataset to clean, in HDF5 and MATLAB files.")
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIGN", help="Between columns. [default: comma, in .tsv a tab]", show_default=False
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Files that are cleaned at once.", min=1)] = 1,
 ) -> None:
     """Clean files: same format, rate, length and channels out, the ECG cleaned, all else as it was.
@@ -41,6 +61,7 @@ def clean(
     Examples
     --------
     - `ecg-stream clean night.edf -o cleaned`: one file
+    - `ecg-stream clean ecg.csv --rate 250 --unit mV --leads II -o cleaned`: a table
     - `ecg-stream clean recordings --jobs 4 -o cleaned`: a folder, on four processes
     """
     from engine.files.clean_file import Request
@@ -52,7 +73,11 @@ def clean(
     settings = Settings(model, lookahead, causal)
     # What cannot be had is said once, and not for each file.
     system_for(settings)
-    request = Request(settings, Stated(), tuple(words(leads)) if leads else ())
+    request = Request(
+        settings, Stated(rate, unit, axis, variable, delimiter), tuple(words(leads)) if leads else ()
+    )
+    if delimiter is not None and len(delimiter) != 1:
+        raise InputError(f"--delimiter is {delimiter!r}; allowed: one sign")
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is no folder; name one with -o")
     wanted = wanted_files(files, output)

@@ -29,6 +29,9 @@ class Format:
 FORMATS = (
     Format("WFDB", (".hea",), "engine.files.wfdb_record:WfdbRecord"),
     Format("EDF, EDF+, BDF", (".edf", ".bdf"), "engine.files.edf:Edf"),
+    Format("CSV, TSV", (".csv", ".tsv"), "engine.files.table:Table"),
+    Format("NumPy", (".npy",), "engine.files.array:NumpyFile"),
+    Format("HDF5, MATLAB 7.3", (".h5", ".hdf5", ".mat"), "engine.files.array:Hdf5File"),
 )
 """Every format that is read and written; one line each."""
 

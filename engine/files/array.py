@@ -1,0 +1,111 @@
+"""NumPy's .npy and datasets of HDF5: arrays of one or two axes, whose rate and unit the user states."""
+
+import shutil
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.files.opened import Channel, Opened, Rows, Stated, stated_rate, stated_unit
+from engine.files.verdicts import Span
+from streamer.errors import InputError, one_line, some
+
+
+class ArrayFile(Opened):
+    """A file with one array of leads; see `engine.files.opened.Opened`."""
+
+    def __init__(self, file: Path, stated: Stated) -> None:
+        self.files = (file,)
+        self._target, self._stated = file, stated
+        with self._array(file) as array:
+            shape, kind = array.shape, array.dtype.kind
+        if kind not in "iuf":
+            raise InputError(f"{file} holds no real numbers, but {kind!r}")
+        if len(shape) not in (1, 2):
+            raise InputError(f"{file} has the shape {shape}; allowed: (samples,), or two axes, one of leads")
+        if len(shape) == 2 and stated.axis not in (0, 1):
+            raise InputError(
+                f"{file} has the shape {shape}; state with --axis 0 or 1 along which samples follow "
+                "each other"
+            )
+        self._axis = 0 if len(shape) == 1 else stated.axis
+        leads = 1 if len(shape) == 1 else shape[1 - (stated.axis or 0)]
+        fs, unit = stated_rate(stated, file), stated_unit(stated, file)
+        self.channels = tuple(
+            Channel(str(place + 1), unit, fs, shape[self._axis or 0], ecg=True) for place in range(leads)
+        )
+
+    @abstractmethod
+    def _array(self, file: Path, *, writable: bool = False) -> Any:
+        """Open the array on disk, as a context."""
+
+    def _part(self, array: Any, place: int, start: int, stop: int) -> Any:
+        """How the samples of a lead are addressed."""
+        if len(array.shape) == 1:
+            return slice(start, stop)
+        return (slice(start, stop), place) if self._axis == 0 else (place, slice(start, stop))
+
+    def read(self, places: Sequence[int], start: int, stop: int) -> Rows:
+        """As `Opened.read`."""
+        with self._array(self.files[0]) as array:
+            rows = [np.asarray(array[self._part(array, place, start, stop)], np.float64) for place in places]
+        return np.stack(rows)
+
+    def begin(self, folder: Path) -> None:
+        """As `Opened.begin`."""
+        self._target = folder / self.files[0].name
+        shutil.copyfile(self.files[0], self._target)
+
+    def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
+        """As `Opened.write`."""
+        with self._array(self._target, writable=True) as array:
+            for row, place in zip(rows, places, strict=True):
+                part = self._part(array, place, start, start + len(row))
+                array[part] = self.into(np.asarray(array[part]), row)
+
+    def finish(self, spans: Sequence[Span]) -> None:
+        """As `Opened.finish`: an array has no place for what the guard said."""
+
+
+class NumpyFile(ArrayFile):
+    """A .npy file."""
+
+    @contextmanager
+    def _array(self, file: Path, *, writable: bool = False) -> Iterator[Any]:
+        try:
+            array = np.lib.format.open_memmap(file, mode="r+" if writable else "r")
+        except ValueError as error:
+            raise InputError(f"{file} cannot be read as .npy, or is truncated: {one_line(error)}") from error
+        yield array
+        if writable:
+            array.flush()
+
+
+class Hdf5File(ArrayFile):
+    """A dataset of an HDF5 file, MATLAB's own from version 7.3 on too."""
+
+    @contextmanager
+    def _array(self, file: Path, *, writable: bool = False) -> Iterator[Any]:
+        try:
+            import h5py
+        except ImportError as error:
+            raise InputError(
+                f"{file} needs h5py; install it with: pip install 'ecg-stream[files]'"
+            ) from error
+        try:
+            opened = h5py.File(file, "r+" if writable else "r")
+        except OSError as error:
+            raise InputError(
+                f"{file} cannot be read as HDF5, or is truncated: {one_line(error)} (a .mat file must be of "
+                "version 7.3, or have a WFDB header beside it)"
+            ) from error
+        with opened:
+            found = opened.get(self._stated.variable) if self._stated.variable else None
+            if not isinstance(found, h5py.Dataset):
+                names: list[str] = []
+                opened.visititems(lambda name, each: names.append(name) if hasattr(each, "dtype") else None)
+                raise InputError(f"{file}: say with --variable which dataset to clean: {some(names)}")
+            yield found

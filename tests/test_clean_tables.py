@@ -1,0 +1,111 @@
+"""Cleaning tables and arrays: the user states rate and unit, everything else stays."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from file_tools import cleaned_of, ecg, refused_of, right, sidecar_of
+
+FS = 250
+STATED = {"rate": FS, "unit": "mV"}
+
+
+def table(file, separator=",", decimals=4):
+    rows = ecg(12, 2, FS)
+    frame = pd.DataFrame(rows.T, columns=["II", "V5"])
+    frame.insert(0, "time", [f"{at / FS:.3f}" for at in range(len(frame))])
+    frame["note"] = ["", "noise, seen" if separator != "," else "noise é"] * (len(frame) // 2)
+    frame.to_csv(file, index=False, sep=separator, float_format=f"%.{decimals}f", lineterminator="\r\n")
+    return file
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t"), ("b.csv", ";")])
+def test_a_table_keeps_all_but_the_cells_of_the_ecg(name, separator, tmp_path):
+    file = table(tmp_path / name, separator)
+    target = cleaned_of(file, tmp_path / "out", delimiter=separator if name == "b.csv" else None, **STATED)
+    before, after = (pd.read_csv(each, sep=separator) for each in (file, target))
+    for column in ("time", "note"):
+        pd.testing.assert_series_equal(after[column], before[column])
+    wanted = right(before[["II", "V5"]].to_numpy().T, FS)
+    np.testing.assert_allclose(after[["II", "V5"]].to_numpy().T, wanted, atol=0.51e-4)
+    assert len(target.read_bytes()) == pytest.approx(len(file.read_bytes()), rel=0.02)
+    assert target.read_bytes().count(b"\r\n") == file.read_bytes().count(b"\r\n")
+    assert sidecar_of(target)["untouched"] == ["time", "note"]
+
+
+def test_a_missing_cell_stays_empty(tmp_path):
+    rows = ecg(12, 1)[0]
+    cells = [f"{value:.4f}" for value in rows]
+    cells[2000] = "NaN"
+    file = tmp_path / "hole.csv"
+    file.write_text("ECG\n" + "\n".join(cells) + "\n")
+    target = cleaned_of(file, tmp_path / "out", rate=360, unit="mV")
+    made = target.read_text().splitlines()
+    assert [at for at, cell in enumerate(made) if cell == "NaN"] == [2001]
+
+
+@pytest.mark.parametrize(
+    ("text", "stated", "said"),
+    [
+        ("II\n0.1\n", {"unit": "mV"}, "does not say its rate; state it in Hz with --rate"),
+        ("II\n0.1\n", {"rate": FS}, "does not say its unit; state it with --unit"),
+        ("II\n0.1\n", {"rate": FS, "unit": "mmHg"}, "which is no voltage"),
+        ("0.1,0.2\n0.1,0.2\n", STATED, "no channel that is called an ECG; say which with --leads: 1, 2"),
+        ("II\n", STATED, "holds no sample"),
+        ("", STATED, "is empty"),
+        ("II,V5\n1,2\n3\n", STATED, "line 3 of "),
+        ("II\n1\nx\n", STATED, "sample 2 of column 'II' of "),
+    ],
+)
+def test_a_bad_table_is_one_clear_line(text, stated, said, tmp_path):
+    file = tmp_path / "bad.csv"
+    file.write_text(text)
+    assert said in refused_of(file, tmp_path / "out", **stated)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("kind", ["f4", "f8", "i2"])
+def test_a_numpy_file_keeps_type_and_order(axis, kind, tmp_path):
+    rows = (1000 * ecg(12, 2, FS)).astype(kind)
+    np.save(tmp_path / "a.npy", rows if axis else rows.T)
+    target = cleaned_of(tmp_path / "a.npy", tmp_path / "out", rate=FS, unit="uV", axis=axis)
+    made = np.load(target)
+    assert made.dtype == kind
+    wanted = right(rows, FS, unit="uV")
+    np.testing.assert_allclose(made if axis else made.T, wanted, atol=0.51 if kind == "i2" else 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "stated", "said"),
+    [
+        (lambda file: None, STATED, "state with --axis 0 or 1"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-99]), STATED, "or is truncated"),
+        (lambda file: file.write_bytes(b"no array at all"), STATED, "cannot be read as .npy"),
+        (lambda file: np.save(file, np.zeros(9, complex)), STATED, "holds no real numbers"),
+        (lambda file: np.save(file, np.zeros((0, 2))), {**STATED, "axis": 0}, "holds no sample"),
+    ],
+    ids=("axis", "truncated", "magic", "complex", "empty"),
+)
+def test_a_bad_array_is_one_clear_line(change, stated, said, tmp_path):
+    np.save(tmp_path / "a.npy", ecg(4, 2))
+    change(tmp_path / "a.npy")
+    assert said in refused_of(tmp_path / "a.npy", tmp_path / "out", **stated)
+
+
+def test_a_dataset_of_hdf5_is_cleaned_and_the_rest_stays(tmp_path):
+    rows = ecg(12, 2, FS).astype("f4")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        made = file.create_dataset("bed/ecg", data=rows, chunks=True, compression="gzip")
+        made.attrs["patient"] = "X-17"
+        file["bed/resp"] = np.arange(50)
+    said = refused_of(tmp_path / "a.h5", tmp_path / "out", **STATED)
+    assert "say with --variable which dataset to clean: bed/ecg, bed/resp" in said
+    target = cleaned_of(tmp_path / "a.h5", tmp_path / "out", variable="bed/ecg", axis=1, **STATED)
+    with h5py.File(target) as file:
+        np.testing.assert_allclose(file["bed/ecg"][:], right(rows, FS), atol=1e-6)
+        assert file["bed/ecg"].attrs["patient"] == "X-17"
+        np.testing.assert_array_equal(file["bed/resp"][:], np.arange(50))
+    (tmp_path / "b.h5").write_bytes(b"no such thing")
+    assert "cannot be read as HDF5" in refused_of(
+        tmp_path / "b.h5", tmp_path / "other", variable="x", **STATED
+    )
