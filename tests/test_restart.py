@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import time
 from dataclasses import replace
@@ -118,18 +119,26 @@ def test_a_played_signal_goes_on_where_it_would_be(tmp_path, number):
     )
 
 
-def test_a_live_stream_goes_on_at_the_index_that_its_stamps_say(tmp_path):
+@pytest.mark.parametrize(
+    "deaths", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])], ids=str
+)
+def test_a_live_stream_goes_on_at_the_index_that_its_stamps_say(tmp_path, monkeypatch, deaths):
+    monkeypatch.setattr(supervised, "MOST", deaths)
+    moments = random.Random(15)
     # A sample says which it is, in µV.
     device = Device("bed", fs=360.0, channels=[("counter", "microvolts", "ECG")], frame=(0.0,))
     settings = SourceSettings(kind="lsl", lsl=LslSettings("bed"))
     with running(device), Played(endless(settings, save=tmp_path)) as played:
-        played.until_recorded()
-        played.die()
+        for number in range(deaths):
+            played.until_recorded()
+            dies = time.monotonic() + moments.uniform(0, 1)
+            played.until(lambda dies=dies: time.monotonic() > dies)
+            played.die(signal.SIGSTOP if number % 5 == 4 else signal.SIGKILL)
         played.until_recorded()
         summary = played.stop()
     (one,) = summary.streams
-    assert summary.restarts == 1
-    assert one.gaps == 1
+    assert summary.restarts == deaths
+    assert one.gaps == deaths
     assert one.unaccounted == {}
     raw, _ = continued(tmp_path)
     assert raw.shape[1] == one.samples_out + one.gap_samples
@@ -142,7 +151,6 @@ def test_a_live_stream_goes_on_at_the_index_that_its_stamps_say(tmp_path):
 def test_one_that_dies_again_and_again_is_left_dead(monkeypatch):
     monkeypatch.setattr(supervised, "MOST", 1)
     with Played(endless()) as played:
-        played.engine._restarted = type(played.engine._restarted)(maxlen=1)
         played.die()
         played.until(lambda: any(isinstance(frame, Gap) for frame in played.frames))
         os.kill(played.engine.pid, signal.SIGKILL)

@@ -47,7 +47,7 @@ class SupervisedEngine:
         self._failure: EngineFailure | None = None
         # What is known of the run up to the last death.
         self._outcome: Outcome | None = None
-        self._restarted: deque[float] = deque(maxlen=MOST)
+        self._restarted: list[float] = []
         # Of engines that have died, not read yet.
         self._frames: deque[Frame] = deque()
         # Asked for while none plays.
@@ -121,7 +121,7 @@ class SupervisedEngine:
             raise EngineFailure(str(failure), outcome and _ended(outcome, _last_line(failure), self.deaths))
         self._outcome = outcome
         now = time.monotonic()
-        if len(self._restarted) == MOST and now - self._restarted[0] < WITHIN_S:
+        if sum(now - moment < WITHIN_S for moment in self._restarted) >= MOST:
             reason = (
                 f"{_last_line(failure)}; it was started again {MOST} times within {WITHIN_S:g} s and died "
                 "each time, so it is left dead"
