@@ -8,14 +8,8 @@ from engine.messages import Cleaned, Gap, Preview
 from gui.lead_names import written
 from streamer.chunk import StreamInfo
 
-KINDS = {
-    "gap": "gap",
-    "state": "state",
-    "bypass": "bypass",
-    "settings": "settings",
-    "mark": "mark",
-}
-"""Kinds of events, and how each is called on the screen."""
+KINDS = ("gap", "state", "bypass", "settings", "mark")
+"""Kinds of events, as the screen calls them."""
 _KEPT = 3000
 
 

@@ -4,7 +4,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from gui.clock import clock
-from gui.events import KINDS, Event
+from gui.events import Event
 from gui.monitor import Monitor
 from gui.review.when import when
 from gui.style import tip
@@ -49,7 +49,7 @@ class EventList(QWidget):
         self.list.clear()
         for event in reversed(log.found):
             text = event.text + _lasted(event, monitor.info.fs)
-            item = QTreeWidgetItem([when(monitor, event.sample), KINDS[event.kind], text])
+            item = QTreeWidgetItem([when(monitor, event.sample), event.kind, text])
             item.setData(0, Qt.ItemDataRole.UserRole, event.sample)
             item.setToolTip(2, tip(text))
             self.list.addTopLevelItem(item)

@@ -13,7 +13,7 @@ from gui.traces.trace_view import TraceView
 
 HEIGHT = 16
 _STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300)
-_LABEL_PX = 70
+_LABEL_PX, _NEEDED_PX = 70, 50
 
 
 class TimeAxis(QWidget):
@@ -60,7 +60,8 @@ class TimeAxis(QWidget):
         zero = when_began(monitor)
         for index in range(ceil((zero + start / fs) / step), int((zero + stop / fs) / step) + 1):
             sample = (index * step - zero) * fs
-            if sample < stop:
+            # One that would be cut at the right is left out.
+            if sample < stop and view.x_of(sample) < view.sweep.width - _NEEDED_PX * self._zoom:
                 found.append((left + round(view.x_of(sample)), when(monitor, sample + 0.5)))
         return found
 
