@@ -24,6 +24,7 @@ from streamer.open_source import open_signal
 from streamer.settings import SourceSettings
 
 LEFT = Qt.MouseButton.LeftButton
+PLAYED = []
 
 
 @pytest.fixture
@@ -42,16 +43,15 @@ def stored(tmp_path):
 
 @pytest.fixture
 def window(qtbot, stored, monkeypatch):
-    """A window on its start screen; what it would play is kept in `played`, and no engine runs."""
-    monkeypatch.setattr(MainWindow, "play", lambda self, job: self.played.append(job))
-    MainWindow.played = []
+    """A window on its start screen; what it would play is kept in `PLAYED`, and no engine runs."""
+    PLAYED.clear()
+    monkeypatch.setattr(MainWindow, "play", lambda self, job: PLAYED.append(job))
     window = MainWindow(None, job_of(), (), stored)
     qtbot.addWidget(window)
     with qtbot.waitActive(window, timeout=20_000):
         window.show()
     yield window
     window.close()
-    del MainWindow.played
 
 
 def test_a_file_is_its_record(record):
@@ -89,7 +89,7 @@ def test_the_dialog_opens_a_file(qtbot, window, record, by):
     dialog.selectFile(str(record))
     dialog.fileSelected.emit(str(record))
     dialog.reject()
-    (job,) = MainWindow.played
+    (job,) = PLAYED
     assert (job.sources[0].kind, job.sources[0].record) == ("replay", "bed-7")
 
 
@@ -107,7 +107,7 @@ def drop(window, path):
 
 def test_a_file_is_dropped_and_remembered(qtbot, window, record, stored, tmp_path):
     assert drop(window, record)
-    assert [job.sources[0].record for job in MainWindow.played] == ["bed-7"]
+    assert [job.sources[0].record for job in PLAYED] == ["bed-7"]
     shutil.copy(record.with_suffix(".dat"), tmp_path / "bed-7.dat")
     shutil.copy(record, tmp_path / "bed-7.hea")
     drop(window, tmp_path / "bed-7.hea")
@@ -127,7 +127,7 @@ def test_what_cannot_be_opened_is_said_and_plays_nothing(window, tmp_path):
     text.write_text("none")
     drop(window, text)
     assert "notes.txt is no ECG" in window.start_screen.error.text()
-    assert not MainWindow.played
+    assert not PLAYED
 
 
 def test_where_nothing_is_found_it_says_what_to_do(qtbot, window):
