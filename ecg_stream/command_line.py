@@ -12,10 +12,12 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ecg_stream.config_command import config
 from engine.commands.clean_command import clean
 from engine.commands.doctor_command import doctor
 from engine.commands.evaluate import evaluate
@@ -42,6 +44,8 @@ from models.commands.pack_command import pack
 from models.commands.train_command import train
 from streamer.commands.broadcast_command import broadcast
 from streamer.commands.streams_command import streams
+from streamer.console.config_file import NAME as CONFIG_NAME
+from streamer.console.config_file import PREFIX, find_config, read_config
 from streamer.console.installed import version_here
 from streamer.console.output import check_writable, err, out, say, take_any_terminal, write_json
 from streamer.console.panels import STYLE, grouped, show_all_options
@@ -49,7 +53,7 @@ from streamer.errors import InputError, NotWrittenError
 
 _LAUNCHED_NS = time.perf_counter_ns()
 
-app = typer.Typer(**STYLE)
+app = typer.Typer(**STYLE | {"context_settings": STYLE["context_settings"] | {"auto_envvar_prefix": PREFIX}})
 """Playing, and in its help the commands."""
 commands = typer.Typer(**STYLE)
 """The commands alone: they need not wait until the options of playing are understood."""
@@ -62,9 +66,20 @@ def _tell_version(asked: bool) -> None:
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
-    """Whether an option stands on the command line, be it with its default value."""
+    """Whether an option was chosen, be it its default value: on the command line or beside it."""
     origin = context.get_parameter_source(name)
-    return origin is not None and origin.name == "COMMANDLINE"
+    return origin is not None and origin.name in ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")
+
+
+def _take_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Let a file state what neither the command line nor the environment does."""
+    path = path or find_config()
+    if path is not None:
+        names = {each.name for each in context.command.params if each.name and not each.is_eager}
+        context.default_map = read_config(path, names)
+        context.obj = path
+        say(f"note: settings of {path} hold; `ecg-stream config show` lists them")
+    return path
 
 
 @app.callback(invoke_without_command=True)
@@ -82,6 +97,17 @@ def play(
         bool,
         typer.Option("--help-all", is_eager=True, callback=show_all_options, help="Show every option."),
     ] = False,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            is_eager=True,
+            envvar=f"{PREFIX}_CONFIG",
+            callback=_take_config,
+            help=f"Settings. [default: {CONFIG_NAME} here, or in the user's folder]",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version.")
     ] = False,
@@ -154,7 +180,7 @@ for each in (app, commands):
     # `--help` lists them in this order, and groups last.
     for command in (clean, broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
         each.command()(command)
-    for group in (evaluate, profile):
+    for group in (evaluate, profile, config):
         each.add_typer(group)
 
 

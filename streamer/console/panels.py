@@ -58,7 +58,8 @@ def _compact(parameter: inspect.Parameter, **how: Any) -> inspect.Parameter:
     if get_origin(annotation) is Annotated and isinstance(get_args(annotation)[1], OptionInfo):
         kind, option = get_args(annotation)
         option = copy(option)
-        vars(option).update(how)
+        # Every option has a variable of its name: to say so of each would fill the screen.
+        vars(option).update(how, show_envvar=False, allow_from_autoenv=not option.is_eager)
         if kind is bool:
             option.metavar = ""
         elif parameter.default is not None and option.show_default:
