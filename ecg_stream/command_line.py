@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from ecg_stream.config_command import config
 from engine.commands.clean_command import clean
+from engine.commands.config import config
 from engine.commands.doctor_command import doctor
 from engine.commands.evaluate import evaluate
 from engine.commands.export_command import export
@@ -102,6 +102,7 @@ def play(
         typer.Option(
             "--config",
             metavar="FILE",
+            hidden=True,
             is_eager=True,
             envvar=f"{PREFIX}_CONFIG",
             callback=_take_config,
@@ -195,7 +196,7 @@ def main() -> None:
         _end_on_any_signal()
         plays = not arguments or arguments[0].startswith("-")
         front = app if plays else commands
-        sys.exit(front(arguments, prog_name="ecg-stream", standalone_mode=False))
+        sys.exit(front(arguments, prog_name="ecg-stream", standalone_mode=False, obj=app))
     except typer.Exit as request:
         sys.exit(request.exit_code)
     except InputError as error:

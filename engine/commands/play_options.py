@@ -38,8 +38,7 @@ class SourceOptions:
         str | None,
         typer.Option(
             metavar="KIND",
-            help=f"{', '.join(SOURCES)}; a kind's own options follow a colon. [default: what other options "
-            "imply, or synthetic]",
+            help=f"{', '.join(SOURCES)}. [default: as others imply, or synthetic]",
         ),
     ] = None
     record: Annotated[
@@ -57,7 +56,7 @@ class SourceOptions:
         str,
         typer.Option(
             metavar="KINDS",
-            help=f"Faults on purpose: none, all, or some of {FAULTS_HELP}; gaps,nan:7 has the seed 7.",
+            help=f"Faults on purpose: none, all, or some of {FAULTS_HELP}; nan:7 has seed 7.",
         ),
     ] = "none"
     start: Start = 0.0

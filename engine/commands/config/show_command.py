@@ -6,19 +6,8 @@ import typer
 
 from streamer.console.config_file import PREFIX
 from streamer.console.output import out
-from streamer.console.panels import STYLE
-
-config = typer.Typer(
-    name="config", help="Settings from a file and the environment.", no_args_is_help=True, **STYLE
-)
 
 
-@config.callback()
-def group() -> None:
-    """Settings from a file and the environment."""
-
-
-@config.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def show(context: typer.Context) -> None:
     """Show what a run with the same options would take, and from where.
 
@@ -27,9 +16,8 @@ def show(context: typer.Context) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ecg_stream.command_line import app
-
-    playing = typer.main.get_command(app).make_context("ecg-stream", list(context.args))
+    # The front door hands over its own parser.
+    playing = typer.main.get_command(context.obj).make_context("ecg-stream", list(context.args))
     table = Table("option", "value", "from")
     for each in playing.command.params:
         name = each.name or ""
@@ -44,8 +32,9 @@ def _origin(playing: Any, name: str) -> str:
     origin = playing.get_parameter_source(name)
     if origin is None or origin.name == "DEFAULT":
         return "default"
-    return {
+    said = {
         "COMMANDLINE": "command line",
         "ENVIRONMENT": f"environment {PREFIX}_{name.upper()}",
         "DEFAULT_MAP": f"file {playing.obj}",
-    }.get(origin.name, origin.name.lower())
+    }
+    return said[origin.name]
