@@ -4,8 +4,7 @@ import platformdirs
 import pytest
 import typer
 
-from ecg_stream.command_line import _is_given, app
-from engine.commands.config import config
+from ecg_stream.command_line import _is_given, app, commands
 from streamer.console.config_file import find_config, read_config
 from streamer.errors import InputError
 
@@ -83,8 +82,8 @@ def test_no_such_file_is_told(desk):
 def test_config_show_says_where_each_value_comes_from(desk, monkeypatch, capsys):
     write(desk / "desk", "hop = 100")
     monkeypatch.setenv("ECG_STREAM_SEED", "7")
-    command = typer.main.get_command(config)
-    command.main(["show", "--model", "unet"], standalone_mode=False, obj=app)
+    command = typer.main.get_command(commands)
+    command.main(["config", "show", "--model", "unet"], standalone_mode=False, obj=app)
     rows = {
         cells[0]: cells[1:]
         for line in capsys.readouterr().out.splitlines()
