@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from gui.vitals import SILENT_S, heart_rate, silence_s
+from gui.vitals import SILENT_S, disagree, heart_rate, silence_s
 from streamer.noise import KINDS
 from streamer.qrs import find_qrs
+from streamer.records.find import find_record
+from streamer.records.record import read_record
 from streamer.synthetic import SyntheticPatient
 from streamer.synthetic_noise import synthetic_tape
 
@@ -125,3 +127,17 @@ def test_anything_short_is_survived(samples):
     rng = np.random.default_rng(0)
     assert find_qrs(rng.standard_normal(samples).astype(np.float32), FS).ndim == 1
     assert find_qrs(np.full(samples, np.nan, np.float32), FS).size == 0
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("record", "most"), [("201", 14), ("228", 14)])
+def test_few_windows_of_real_bigeminy_and_pvcs_have_a_wrong_rate(record, most, physionet):
+    """Of 180 windows of ten seconds; thresholds from the window alone had 21 and 25 of them wrong."""
+    played = read_record(find_record(record, "mitdb", physionet))
+    size, wrong = round(WINDOW_S * FS), 0
+    for start in range(0, played.data.shape[1] - size, size):
+        trace = played.data[0, start : start + size]
+        beats = played.beats[(played.beats >= start) & (played.beats < start + size)] - start
+        shown, true = rate(trace), heart_rate(beats, trace, FS)
+        wrong += shown is not None and true is not None and disagree(shown, true)
+    assert wrong <= most

@@ -1,5 +1,6 @@
 """`ecg-stream evaluate …`: how well systems clean, each track in a file of its own."""
 
+from engine.commands.evaluate.beats_command import beats
 from engine.commands.evaluate.frontier_command import frontier
 from engine.commands.evaluate.hospitals_command import hospitals
 from engine.commands.evaluate.qtdb_command import qtdb
@@ -13,5 +14,5 @@ from streamer.console.panels import command_group
 evaluate = command_group(
     "evaluate",
     "Score networks and filters, for quality and for safety.",
-    (track_f, track_s, qtdb, stress, hospitals, safety, frontier, tables),
+    (track_f, track_s, qtdb, stress, beats, hospitals, safety, frontier, tables),
 )

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine.lab.evaluate.beats import beats_markdown
 from engine.lab.evaluate.hospitals import HospitalSettings, hospitals_markdown
 from engine.lab.evaluate.pictures import plot_f1
 from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
@@ -144,6 +145,13 @@ def write_hospitals(rows: list[Result], settings: HospitalSettings, folder: Path
     }
     write_results(folder / "hospitals.json", {"track": "hospitals", "manifest": manifest, "rows": rows})
     (folder / "report.md").write_text(hospitals_markdown(rows), encoding="utf-8")
+
+
+def write_beats(rows: list[Result], folder: Path) -> None:
+    """Write ``beats.json``, a line for each detector, database and rate, and ``report.md``."""
+    manifest = {"code_sha256": code_sha256(), "version": version("ecg-stream")}
+    write_results(folder / "beats.json", {"track": "beats", "manifest": manifest, "rows": rows})
+    (folder / "report.md").write_text(beats_markdown(rows), encoding="utf-8")
 
 
 def stress_markdown(rows: list[Result]) -> str:
