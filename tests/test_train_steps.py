@@ -9,6 +9,7 @@ import torch
 import typer
 from safetensors.torch import load_file, save_file
 from step_tools import NAME
+from torch import nn
 from training_tools import write_patients
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ from models import registry
 from models.commands.train_command import train as train_command
 from models.networks.lowdelay import LowDelay
 from models.storage import read_tensors
-from models.training import checks, step_report, train_steps
+from models.training import blend, checks, step_report, train_steps
 from models.training import data as training_data
 from models.training.run_state import RunState
 from models.training.step_settings import FULL, StepSettings, command, rate_at
@@ -204,7 +205,8 @@ def test_the_full_training_takes_ten_steps(world, tmp_path, monkeypatch):
     ("words", "refusal"),
     [
         (["lowdelay", "--minutes", "3"], "lowdelay is trained for --steps"),
-        (["unet", "--end"], "--full, --end and --patients are for lowdelay"),
+        (["lowdelay", "--blend"], "give --begin too"),
+        (["unet", "--end"], "--full, --end, --blend and --patients are for lowdelay"),
     ],
 )
 def test_what_a_training_does_not_take_is_refused(words, refusal):
@@ -263,3 +265,48 @@ def test_a_run_begins_with_shipped_weights_and_says_who_trained_them(world, tmp_
     for name, value in first.items():
         if name.startswith(("encoder", "trunk")) and "running" in name:
             assert torch.equal(saved[name], value), name
+
+
+# Between what a run began with and what it came to
+
+
+def test_a_blend_takes_the_best_that_loses_no_figure(monkeypatch):
+    """Clean gains 2 dB along the whole way; em loses more the farther it goes: a quarter dB at 0.5."""
+    network = nn.Linear(1, 1, bias=False)
+
+    def judged(network, _checks):
+        share = float(network.weight.detach()) / 4
+        return {"clean": [20 + 2 * share], "em": [10 - share**2]}
+
+    monkeypatch.setattr(blend, "judge", judged)
+    found = blend.blend(network, {"weight": torch.zeros(1, 1)}, {"weight": torch.full((1, 1), 4.0)}, {})
+    assert (found.share, found.db) == (0.5, {"clean": [21.0], "em": [9.75]})
+    assert float(network.weight.detach()) == 2
+
+
+def test_a_blend_keeps_counts_of_batches(monkeypatch):
+    begun, learnt = ({"count": torch.tensor(n), "mean": torch.tensor(float(n))} for n in (3, 5))
+    assert blend.between(begun, learnt, 0.5) == {"count": torch.tensor(3), "mean": torch.tensor(4.0)}
+
+
+def test_a_run_ends_between_its_first_and_its_last_weights(world, finished, tmp_path, monkeypatch):
+    """Also when it is ended a second time, from its checkpoint: the way is the same."""
+    monkeypatch.setattr(blend, "SHARES", (0.0, 0.5))
+    monkeypatch.setattr(blend, "LOSS_DB", np.inf)
+    settings = replace(SETTINGS, steps=2)
+    with monkeypatch.context() as patch:
+        # The second of the two is the better one.
+        places = iter((0, 1, 0, 1))
+        patch.setattr(blend, "mean_db", lambda _db: next(places))
+        folder = run(world, tmp_path / "run", settings, begin=finished, blended=True)
+        once = load_file(folder / "weights.safetensors")
+        run(world, tmp_path / "run", settings, begin=finished, blended=True, end=True)
+    again = load_file(folder / "weights.safetensors")
+    report = json.loads((folder / "training.json").read_text())
+    assert report["settings"]["blend"]["share"] == 0.5
+    assert report["command"].endswith("--blend")
+    learnt, first = checkpoint(folder)["best_weights"], load_file(finished / "weights.safetensors")
+    torch.testing.assert_close(again, once, rtol=0, atol=0)
+    for name in ("gru.weight_hh_l0", "head.weight"):
+        torch.testing.assert_close(again[name], (first[name] + learnt[name]) / 2)
+        assert not torch.equal(first[name], learnt[name])

@@ -73,6 +73,14 @@ def train(
             "--end", help="lowdelay: take no further step, make weights of what the run has come to."
         ),
     ] = False,
+    blended: Annotated[
+        bool,
+        typer.Option(
+            "--blend",
+            help="lowdelay: make weights between those of --begin and those that the run came to, by what "
+            "is best for validation patients.",
+        ),
+    ] = False,
     patients: Annotated[
         Path | None,
         typer.Option(
@@ -125,11 +133,13 @@ def train(
             keeping = [name for name in chosen if find_network(name).steps]
             if keeping and (minutes is not None or (budget is not None and names)):
                 raise InputError(f"{keeping[0]} is trained for --steps, and can be ended at any: --end")
-            if (full or end or patients) and not keeping:
-                raise InputError("--full, --end and --patients are for lowdelay")
+            if (full or end or blended or patients) and not keeping:
+                raise InputError("--full, --end, --blend and --patients are for lowdelay")
             if budget is None:
                 for name in keeping:
-                    _train_steps(name, out_dir, given, begin, patients, where, full=full, end=end)
+                    _train_steps(
+                        name, out_dir, given, begin, patients, where, full=full, end=end, blended=blended
+                    )
             rest = [name for name in chosen if name not in keeping]
             if rest:
                 _train_f(rest, out_dir, given, minutes, budget, begin, where)
@@ -145,13 +155,21 @@ def _train_steps(
     *,
     full: bool,
     end: bool,
+    blended: bool,
 ) -> None:
     from models.training.step_settings import FULL, StepSettings
     from models.training.train_steps import train_steps
 
     settings = replace(FULL if full else StepSettings(), **given)
     folder = train_steps(
-        name, out_dir / f"train-{name}", settings, begin=begin, patients=patients, end=end, **where
+        name,
+        out_dir / f"train-{name}",
+        settings,
+        begin=begin,
+        patients=patients,
+        end=end,
+        blended=blended,
+        **where,
     )
     _say(name, folder)
 

@@ -11,6 +11,8 @@ import torch
 
 from models.networks.lowdelay import LowDelay
 from models.networks.step_layers import POINT_EVERY, POINTS
+from models.training.blend import Weights, blend
+from models.training.checks import load_checks
 from models.training.data import Corpus, load_corpus, noisy_batch
 from models.training.loss_plot import plot_db
 from models.training.run_state import RunState
@@ -53,8 +55,16 @@ ABOUT_PATIENTS = {
 """What a card says where the folder of patients was learnt from."""
 
 
-def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, Any]) -> Path:
-    """Write the best average, its spread scaled on validation patients, and the report of the run."""
+def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, Any], begun: Weights) -> Path:
+    """Write the best average, its spread scaled on validation patients, and the report of the run.
+
+    Parameters
+    ----------
+    before
+        Report of the run whose weights this one began with.
+    begun
+        Those weights, where the average is to be blended with them.
+    """
     from safetensors.torch import save_file
 
     settings: StepSettings = state.settings
@@ -62,12 +72,17 @@ def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, 
     assert isinstance(network, LowDelay)
     if state.best_weights:
         network.load_state_dict(state.best_weights)
+    blended = {}
+    if begun:
+        learnt = copy.deepcopy(network.state_dict())
+        found = blend(network, begun, learnt, load_checks(data_dir, state.generator.device))
+        blended = {"blend": asdict(found)}
     scale_spread(network, load_corpus("validation", data_dir).to(state.generator.device))
     weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     save_file(weights, out / "weights.safetensors")
     report = {
-        "command": command(state.name, settings),
-        "settings": asdict(settings),
+        "command": command(state.name, settings) + (" --blend" if blended else ""),
+        "settings": asdict(settings) | blended,
         "steps_planned": settings.steps,
         "steps_run": state.step,
         "rows_per_step": settings.batch,

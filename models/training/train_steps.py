@@ -20,6 +20,7 @@ from models.benches.track_f import FS
 from models.networks.lowdelay import LowDelay
 from models.storage import read_tensors
 from models.training.bedside import Pool, bedside_batch, load_pool
+from models.training.blend import Weights
 from models.training.checks import judge, load_checks, mean_db
 from models.training.data import load_corpus, noisy_batch
 from models.training.epochs import prepare
@@ -48,6 +49,7 @@ def train_steps(
     threads: int = 0,
     begin: Path | None = None,
     end: bool = False,
+    blended: bool = False,
 ) -> Path:
     """Train network `name`; returns the folder with ``weights.safetensors`` and ``training.json``.
 
@@ -65,6 +67,9 @@ def train_steps(
         Take no further step: make weights of what the run has come to. It can still go on afterwards.
         Of a run that has not begun these are the weights that it begins with, with statistics for
         every look-ahead.
+    blended
+        Make weights between those that the run began with and those that it came to
+        (`models.training.blend`).
 
     Raises
     ------
@@ -78,26 +83,31 @@ def train_steps(
     network = spec.build()
     assert isinstance(network, LowDelay)
     before: dict[str, Any] = {}
+    begun: Weights = {}
     if begin:
         settings, before = _begin(network, begin, settings)
+    elif blended:
+        raise InputError("--blend is between what a run began with and what it came to: give --begin too")
     network.to(where)
+    warm = begin is not None
+    if warm and (blended or not (out / "checkpoint.pt").is_file()):
+        _gather(network, data_dir, settings)
+    if blended:
+        begun = copy.deepcopy(network.state_dict())
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
     plan = Plan(settings.steps, settings.validate_every)
     state = RunState(name, network, optimiser, rate_at, settings, where, plan)
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
 
-    warm = begin is not None
     freeze_at = 0 if warm else round(settings.frozen_from * settings.steps)
-    if warm and state.step == 0:
-        _gather(network, data_dir, settings)
     if state.step >= freeze_at:
         network.freeze()
     if not end:
         assert spec.steps is not None
         goal = StepObjective(spec.steps.lookahead, FS, settings.context)
         _run(state, load_pool(data_dir, folder).to(where), goal, data_dir, out, freeze_at)
-    return finish(state, out, data_dir, before)
+    return finish(state, out, data_dir, before, begun)
 
 
 def _begin(network: nn.Module, begin: Path, settings: StepSettings) -> tuple[StepSettings, dict[str, Any]]:
