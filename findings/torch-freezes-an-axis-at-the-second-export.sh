@@ -2,7 +2,7 @@
 # torch 2.13.0, seen 27 November 2026: torch.onnx.export(dynamo=True) of a module with a GRU, with the axes
 # "rows" and "steps" declared as dynamic, keeps both the first time. The same call a second time in the same
 # process, for a new module of the same class, says nothing and writes the example's number of steps into the
-# graph: such a network answers no other length. (An LSTM does the same; a convolution alone does not.)
+# graph: such a network answers no other length. A convolution keeps its axes.
 #
 # For us: each export runs in a process of its own, and its axes and its answers at a second shape are checked.
 set -euo pipefail
