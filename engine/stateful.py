@@ -6,7 +6,6 @@ whole windows. A step takes the newest hop alone and answers each sample once, s
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from engine.marks import Mark
 from engine.messages import Answer, Call, Emitted, Gap, Hop
 from engine.ready_windows import Clock
 from models.spec import StepSpec
+from streamer.chunk import Samples
 
 FAR_MV = 20.0
 """A lead further than this from its own baseline shows a fault of an electrode, no ECG: it starts afresh."""
@@ -37,7 +37,7 @@ def step_through(
     are not touched. So does a single lead whose answer is not finite, or which is further than
     `FAR_MV` from its baseline, so that no bad sample stays in the state.
     """
-    states: dict[str, _Carried] = {}
+    carried = _Carried()
     marks = _Marks(config)
     limit = backend.fixed_rows[-1] if backend.fixed_rows else MAX_ROWS
     for ready in rounds:
@@ -45,26 +45,66 @@ def step_through(
             if isinstance(together, Gap):
                 yield together
                 continue
-            for answer, samples in _step(together, states, backend, config, clock):
-                if answer.hop.raw.shape[1]:
-                    yield _emitted(answer, samples, marks.of(answer.hop), clock())
+            call, answer, mean_square = _step(together, carried, backend, config, clock)
+            row = 0
+            for hop in together:
+                rows = slice(row, row + len(hop.window))
+                row = rows.stop
+                if hop.raw.shape[1]:
+                    yield _emitted(hop, call, answer[rows, 0], mean_square[rows], marks.of(hop), clock())
 
 
-@dataclass(frozen=True)
 class _Carried:
-    """What a stream's leads carry from step to step.
+    """What the leads of all streams carry from step to step.
 
-    Parameters
-    ----------
-    origin
-        What is subtracted from their samples, (leads, 1, 1) mV: the first of them. With a large offset
-        of an electrode, single precision would otherwise keep little of a small ECG in the state.
-    state
-        (leads, numbers).
+    The arrays of a step are those of the next one as long as the same streams are ready together, so a
+    state is copied only where that changes.
     """
 
-    origin: Batch
-    state: State
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Batch, State]] = {}
+        self._together: list[str] = []
+        self._origin = self._state = np.zeros((0, 0), np.float32)
+
+    def take(self, hops: list[Hop], new: Batch, steps: StepSpec) -> tuple[Batch, State]:
+        """Origins and states of the leads of hops of different streams, before their newest samples.
+
+        Parameters
+        ----------
+        new
+            Newest samples, (rows, samples) mV.
+
+        Returns
+        -------
+        origin
+            What is subtracted from the samples, (rows, 1) mV: a lead's first sample. With a large offset
+            of an electrode, single precision would otherwise keep little of a small ECG in the state.
+        state
+            (rows, numbers).
+        """
+        fresh = any(hop.fresh or hop.stream not in self._of for hop in hops)
+        if not fresh and self._together == [hop.stream for hop in hops]:
+            return self._origin, self._state
+        origins, states = [], []
+        row = 0
+        for hop in hops:
+            samples = new[row : row + len(hop.window)]
+            row += len(samples)
+            known = None if hop.fresh else self._of.get(hop.stream)
+            origin, state = known or _begin(samples, steps)
+            origins.append(origin)
+            states.append(state)
+        return np.concatenate(origins), np.concatenate(states)
+
+    def keep(self, hops: list[Hop], origin: Batch, state: State) -> None:
+        """Hold these until the next step of the same streams."""
+        self._together = [hop.stream for hop in hops]
+        self._origin, self._state = origin, state
+        row = 0
+        for hop in hops:
+            rows = slice(row, row + len(hop.window))
+            row = rows.stop
+            self._of[hop.stream] = origin[rows], state[rows]
 
 
 def initial_state(samples: Batch, steps: StepSpec) -> State:
@@ -77,69 +117,72 @@ def initial_state(samples: Batch, steps: StepSpec) -> State:
 def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
     """Hops that can go into one call, at most one of each stream and in order, and the gaps between."""
     together: list[Hop] = []
+    streams: set[str] = set()
     rows = 0
     for item in ready:
-        full = isinstance(item, Hop) and (
-            rows + len(item.window) > limit or any(item.stream == hop.stream for hop in together)
-        )
+        full = isinstance(item, Hop) and (rows + len(item.window) > limit or item.stream in streams)
         if together and (full or isinstance(item, Gap)):
             yield together
-            together, rows = [], 0
+            together, streams, rows = [], set(), 0
         if isinstance(item, Gap):
             yield item
         else:
             together.append(item)
+            streams.add(item.stream)
             rows += len(item.window)
     if together:
         yield together
 
 
 def _step(
-    hops: list[Hop], states: dict[str, _Carried], backend: StepBackend, config: EngineConfig, clock: Clock
-) -> Iterator[tuple[Answer, Batch]]:
-    """One call for hops of different streams; for each, what its leads got, (leads, 2, samples) mV."""
+    hops: list[Hop], carried: _Carried, backend: StepBackend, config: EngineConfig, clock: Clock
+) -> tuple[Call, Batch, Samples]:
+    """One call for hops of different streams.
+
+    Returns
+    -------
+    call
+        Its stamps.
+    answer
+        What each lead got, (rows, 2, samples) mV: cleaned, and the spread of it.
+    mean_square
+        (rows, samples) mV².
+    """
     steps = backend.steps
-    held, news = [], []
-    for hop in hops:
-        new = np.clip(hop.window[:, None, -config.hop :], -LARGEST_MV, LARGEST_MV)
-        carried = None if hop.fresh else states.get(hop.stream)
-        carried = _without_far_leads(carried, new, steps) if carried else _begin(new, steps)
-        held.append(carried)
-        news.append(new - carried.origin)
-    samples, state = np.concatenate(news), np.concatenate([carried.state for carried in held])
-    lacking = _lacking(len(samples), backend.fixed_rows)
+    new = np.concatenate([hop.window[:, -config.hop :] for hop in hops])
+    np.clip(new, -LARGEST_MV, LARGEST_MV, out=new)
+    origin, state = _without_far_leads(*carried.take(hops, new, steps), new, steps)
+    samples = (new - origin)[:, None]
+    rows = len(samples)
+    lacking = _lacking(rows, backend.fixed_rows)
     if lacking:
         samples = np.concatenate([samples, np.zeros((lacking, *samples.shape[1:]), np.float32)])
         state = np.concatenate([state, np.zeros((lacking, steps.state), np.float32)])
     started = clock()
     answer, after = backend.step(samples, state, config.lookahead)
     finished = clock()
-    call = Call(started, *backend.transfers_ns, finished)
-    row = 0
-    for hop, carried, new in zip(hops, held, news, strict=True):
-        rows = slice(row, row + len(new))
-        row = rows.stop
-        healed = _healed(after[rows], answer[rows], new, steps)
-        states[hop.stream] = _Carried(carried.origin, healed)
-        yield Answer(hop, call, None), answer[rows]
+    answer = answer[:rows]
+    carried.keep(hops, origin, _healed(after[:rows], answer, samples[:rows], steps))
+    cleaned, spread = answer[:, 0], answer[:, 1]
+    mean_square = cleaned * cleaned + spread * spread
+    return Call(started, *backend.transfers_ns, finished), answer, mean_square
 
 
-def _begin(new: Batch, steps: StepSpec) -> _Carried:
-    """What leads carry before the first of these samples, (leads, 1, samples) mV."""
-    origin = new[:, :, :1]
-    return _Carried(origin, initial_state(new - origin, steps))
+def _begin(new: Batch, steps: StepSpec) -> tuple[Batch, State]:
+    """Origin and state of leads before the first of these samples, (rows, samples) mV."""
+    origin = new[:, :1].copy()
+    return origin, initial_state((new - origin)[:, None], steps)
 
 
-def _without_far_leads(carried: _Carried, new: Batch, steps: StepSpec) -> _Carried:
+def _without_far_leads(origin: Batch, state: State, new: Batch, steps: StepSpec) -> tuple[Batch, State]:
     """The same, with the leads that are far from their baselines started afresh."""
-    baseline = carried.origin + carried.state[:, None, :1]
+    baseline = origin + state[:, :1]
     # Written so that NaN counts as far.
-    far = ~(np.abs(new - baseline).max(axis=(1, 2)) <= FAR_MV)
+    far = ~(np.abs(new - baseline).max(axis=1) <= FAR_MV)
     if not far.any():
-        return carried
+        return origin, state
     fresh = _begin(new, steps)
-    origin = np.where(far[:, None, None], fresh.origin, carried.origin)
-    return _Carried(origin, np.where(far[:, None], fresh.state, carried.state))
+    return np.where(far[:, None], fresh[0], origin), np.where(far[:, None], fresh[1], state)
 
 
 def _healed(state: State, answer: Batch, new: Batch, steps: StepSpec) -> State:
@@ -155,22 +198,24 @@ def _lacking(rows: int, sizes: tuple[int, ...]) -> int:
     return next((size for size in sizes if size >= rows), rows) - rows
 
 
-def _emitted(answer: Answer, samples: Batch, marks: NDArray[np.uint8], added_ns: int) -> Emitted:
-    hop = answer.hop
+def _emitted(
+    hop: Hop, call: Call, cleaned: Samples, mean_square: Samples, marks: NDArray[np.uint8], added_ns: int
+) -> Emitted:
     count = hop.raw.shape[1]
-    emitted = slice(hop.skip, hop.skip + count)
-    cleaned, spread = samples[:, 0, emitted], samples[:, 1, emitted]
+    if count != cleaned.shape[1]:
+        emitted = slice(hop.skip, hop.skip + count)
+        cleaned, mean_square, marks = cleaned[:, emitted], mean_square[:, emitted], marks[:, :count]
     return Emitted(
         stream=hop.stream,
         start=hop.start,
         raw=hop.raw,
         cleaned=cleaned,
-        mean_square=cleaned * cleaned + spread * spread,
+        mean_square=mean_square,
         reference=hop.reference,
-        marks=marks[:, :count],
+        marks=marks,
         source_time=hop.source_time,
         annotations=hop.annotations,
-        answer=answer,
+        answer=Answer(hop, call, None),
         added_ns=added_ns,
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from engine.guard.lead_off import FLAT_MV, FLAT_S, LeadOff
+from engine.guard.lead_off import FLAT_MV, FLAT_S, LeadOff, span_mv
 from engine.guard.limits import Limits
 from engine.guard.qrs_evidence import QrsEvidence
 from engine.guard.uncertainty import Uncertainty
@@ -52,7 +52,8 @@ of a rate, so that one artefact is not enough."""
 
 def ceiling_mv(message: Emitted) -> NDArray[np.float32]:
     """Largest absolute value that a hop's input can explain, (leads,) mV."""
-    seen = np.abs(message.answer.hop.window).max(axis=1)
+    window = message.answer.hop.window
+    seen = np.maximum(np.maximum.reduce(window, axis=1), -np.minimum.reduce(window, axis=1))
     if message.raw.size:
         seen = np.maximum(seen, np.abs(message.raw).max(axis=1))
     allowed: NDArray[np.float32] = RANGE_SHARE * seen + np.float32(RANGE_MV)
@@ -85,10 +86,10 @@ class Checks:
 
     def __init__(self, config: EngineConfig, leads: int, limits: Limits, *, stateful: bool = False) -> None:
         fs = config.fs
-        self._left: Samples | None = None
+        self._left: _Left | None = None
         if stateful:
             config = replace(config, lookahead=0)
-            self._left = np.zeros((2, leads, config.window), np.float32)
+            self._left = _Left(leads, config.window)
         self._config, self._leads = config, leads
         self.evidence = QrsEvidence(config, leads)
         hop_s = config.hop / fs
@@ -123,11 +124,14 @@ class Checks:
             return self._slow
         window, predicted = answer.hop.window, answer.predicted
         if self._left is not None:
-            window, predicted = self._append(self._left, message)
-            self.uncertainty.add_spread(message.spread)
+            both = self._left.append(message.raw, message.cleaned)
+            window, predicted = both
+            self.uncertainty.add_spread(message.cleaned, message.mean_square)
+            raw, cleaned, steepest = self.evidence.push_both(both)
         elif predicted is None:
             raise ValueError("the answers of a network that keeps state need Checks(stateful=True)")
-        raw, cleaned, steepest = self.evidence.push(window, predicted)
+        else:
+            raw, cleaned, steepest = self.evidence.push(window, predicted)
         self._since_look += 1
         if self._since_look == self._every:
             self._since_look = 0
@@ -155,14 +159,6 @@ class Checks:
             self._erased[lead] = 0
         return 0
 
-    @staticmethod
-    def _append(left: Samples, message: Emitted) -> Samples:
-        """Move on the newest samples that left, raw and cleaned, (2, leads, window), by these."""
-        count = message.raw.shape[1]
-        left[:, :, :-count] = left[:, :, count:]
-        left[0, :, -count:], left[1, :, -count:] = message.raw, message.cleaned
-        return left
-
     def _look(self, window: Samples, predicted: Samples) -> None:
         """Bring up to date what changes slowly."""
         config, evidence = self._config, self.evidence
@@ -172,8 +168,9 @@ class Checks:
         believed = np.maximum(np.maximum(BEAT_MV, PROMINENT * level[0]), TRUST * floor[0])
         self._believed = np.where(trusted, believed, np.inf).tolist()
 
-        span = np.ptp(window, axis=1)
-        railed, flat = self._railed_leads(window), self._lead_off.look(window)
+        highest, lowest = np.maximum.reduce(window, axis=1), np.minimum.reduce(window, axis=1)
+        span = highest - lowest
+        railed, flat = self._railed_leads(window, highest, lowest), self._lead_off.look(window)
         reasons = np.zeros(self._leads, np.uint8)
         broken = ~np.isfinite(predicted).all(axis=1) | (span > NO_ECG_MV)
         reasons[self.uncertainty.look(predicted, level[1], railed | flat | broken)] = Reason.UNCERTAIN
@@ -184,20 +181,41 @@ class Checks:
             self._apart = np.where(apart, self._apart + 1, 0)
             reasons[self._apart >= self._rate_looks] = Reason.RATE
         # Older output of a stateful network may come from input that has left the window.
-        moved = np.ptp(predicted[:, -self._new :], axis=1)
+        moved = span_mv(predicted[:, -self._new :])
         reasons[moved > RANGE_SHARE * span + RANGE_MV] = Reason.OUT_OF_RANGE
         known = slice(-self._flat - config.lookahead, config.window - config.lookahead)
-        moves = np.ptp(window[:, known], axis=1) > CONSTANT_INPUT_MV
-        reasons[moves & (np.ptp(predicted[:, known], axis=1) <= FLAT_MV)] = Reason.CONSTANT
+        moves = span_mv(window[:, known]) > CONSTANT_INPUT_MV
+        reasons[moves & (span_mv(predicted[:, known]) <= FLAT_MV)] = Reason.CONSTANT
         reasons[railed] = Reason.RAILED
         reasons[flat] = Reason.FLAT
         self._slow = reasons.tolist()
 
-    def _railed_leads(self, window: Samples) -> NDArray[np.bool_]:
-        """Which leads are saturated."""
+    def _railed_leads(self, window: Samples, highest: Samples, lowest: Samples) -> NDArray[np.bool_]:
+        """Which leads are saturated, given the extremes of each."""
         newest = window[:, -self._railed :]
         value = newest[:, -1]
-        extreme = (value == window.max(axis=1)) | (value == window.min(axis=1))
-        far = np.abs(value - np.median(window, axis=1)) > RAILED_MV
-        railed: NDArray[np.bool_] = extreme & far & (np.ptp(newest, axis=1) <= FLAT_MV)
+        railed: NDArray[np.bool_] = ((value == highest) | (value == lowest)) & (span_mv(newest) <= FLAT_MV)
+        if railed.any():
+            # A median is dear, and few leads come this far.
+            railed &= np.abs(value - np.median(window, axis=1)) > RAILED_MV
         return railed
+
+
+class _Left:
+    """Newest samples that left, raw and cleaned; they move back only when the space behind them is full."""
+
+    def __init__(self, leads: int, window: int) -> None:
+        self._window = window
+        self._both = np.zeros((2, leads, 2 * window), np.float32)
+        self._stop = window
+
+    def append(self, raw: Samples, cleaned: Samples) -> Samples:
+        """Add samples, (leads, samples) mV; returns the newest, (2, leads, window), as a view."""
+        both, window = self._both, self._window
+        if self._stop + raw.shape[1] > both.shape[2]:
+            both[:, :, :window] = both[:, :, self._stop - window : self._stop].copy()
+            self._stop = window
+        new = slice(self._stop, self._stop + raw.shape[1])
+        both[0, :, new], both[1, :, new] = raw, cleaned
+        self._stop = new.stop
+        return both[:, :, self._stop - window : self._stop]

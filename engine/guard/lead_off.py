@@ -18,6 +18,12 @@ _HELD_S = 0.1
 _REMEMBERED_S = 10.0
 
 
+def span_mv(samples: Samples) -> Samples:
+    """From the least sample of each lead to its greatest, (leads, samples) mV → (leads,)."""
+    span: Samples = np.maximum.reduce(samples, axis=1) - np.minimum.reduce(samples, axis=1)
+    return span
+
+
 class LeadOff:
     """Finds leads that are flat, look by look.
 
@@ -57,12 +63,12 @@ class LeadOff:
     def look(self, window: Samples) -> NDArray[np.bool_]:
         """Which leads are flat at the end of a window, (leads, samples) mV → (leads,)."""
         newest, self._newest = self._newest, window[:, -1].copy()
-        still = np.ptp(window[:, -self._flat :], axis=1) <= FLAT_MV
+        still = span_mv(window[:, -self._flat :]) <= FLAT_MV
         # A short window does not reach back to the look before, so its newest sample is compared too.
         still &= np.abs(window[:, -1] - newest) <= FLAT_MV
         self._still = np.where(still, self._still + 1, 0)
-        held = np.ptp(window[:, -self._held :], axis=1) <= FLAT_MV
-        moved = np.ptp(window[:, -self._since :], axis=1) > FLAT_MV
+        held = span_mv(window[:, -self._held :]) <= FLAT_MV
+        moved = span_mv(window[:, -self._since :]) > FLAT_MV
         again = held & self._stood & moved
         self._moved |= moved
         self._stood |= held

@@ -116,41 +116,39 @@ class _Segment:
         """The message with unusable leads faded towards raw, and missing samples as NaN."""
         raw, cleaned, count = message.raw, message.cleaned, message.raw.shape[1]
         missing = message.answer.hop.missing
-        if missing is None:
-            missing = np.zeros(raw.shape, np.bool_)
         ceiling = ceiling_mv(message)
-        self._ceiling = float(ceiling.max())
+        self._ceiling = float(np.maximum.reduce(ceiling))
         usable = np.abs(cleaned) <= ceiling[:, None]
-        finite = np.isfinite(cleaned)
+        all_usable = np.logical_and.reduce(usable, axis=1).tolist()
         for lead, reason in enumerate(found):
-            if not finite[lead].all():
-                reason = Reason.NOT_FINITE
-            elif not reason and not usable[lead].all():
-                reason = Reason.OUT_OF_RANGE
+            # What is not finite is not usable either.
+            if not all_usable[lead]:
+                if not np.isfinite(cleaned[lead]).all():
+                    reason = Reason.NOT_FINITE
+                elif not reason:
+                    reason = Reason.OUT_OF_RANGE
             if reason:
                 self._reasons[lead], self._held[lead] = reason, self._hold + count
             else:
                 self._held[lead] = max(0, self._held[lead] - count)
-        towards = np.where(np.array(self._held) > 0, 1, -1).astype(np.float32)[:, None]
-        share = np.clip(self._raw_share + towards * self._ramp[:count], 0, 1)
-        known = usable & ~missing
-        apart = self._filled(np.where(known, cleaned - raw, 0), known)
+        towards = np.array([[1.0 if held else -1.0] for held in self._held], np.float32)
+        share = np.minimum(np.maximum(self._raw_share + towards * self._ramp[:count], 0), 1)
+        known = usable if missing is None else usable & ~missing
+        apart = self._filled(cleaned - raw, known)
         self._raw_share, self._apart = share[:, -1:], apart[:, -1:]
-        self._fading = bool((share[:, -1] > 0).any() or any(self._held))
+        self._fading = any(self._held) or bool((share[:, -1] > 0).any())
 
         bypassed = (share > 0) | ~usable
         reasons = np.where(bypassed, np.array(self._reasons, np.uint8)[:, None], np.uint8(Reason.NONE))
         marks = np.where(bypassed, np.uint8(Mark.BYPASSED), message.marks)
         passed = np.where(bypassed, raw + (1 - share) * apart, cleaned)
-        nothing = np.float32(np.nan)
         self._newest = None
-        return replace(
-            message,
-            raw=np.where(missing, nothing, raw),
-            cleaned=np.where(missing, nothing, passed),
-            marks=np.where(missing, np.uint8(Mark.MISSING), marks),
-            reasons=np.where(missing, np.uint8(Reason.NO_INPUT), reasons),
-        )
+        if missing is not None:
+            nothing = np.float32(np.nan)
+            raw, passed = np.where(missing, nothing, raw), np.where(missing, nothing, passed)
+            marks = np.where(missing, np.uint8(Mark.MISSING), marks)
+            reasons = np.where(missing, np.uint8(Reason.NO_INPUT), reasons)
+        return replace(message, raw=raw, cleaned=passed, marks=marks, reasons=reasons)
 
     def _filled(self, apart: Samples, known: NDArray[np.bool_]) -> Samples:
         """Distance from raw to cleaned; where it is unknown, the newest known one before it."""
@@ -161,5 +159,6 @@ class _Segment:
             return apart
         index = np.where(known, np.arange(known.shape[1]), -1)
         index = np.maximum.accumulate(index, axis=1)
+        # Only known distances are taken; the others may not be finite.
         last = np.take_along_axis(apart, np.maximum(index, 0), axis=1)
         return np.where(index >= 0, last, self._apart)

@@ -6,7 +6,6 @@ that sees 2 s. So the limits stand on each network's card, measured on validatio
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,13 +70,14 @@ class Uncertainty:
         self._error, self._power = nothing, nothing.copy()
         self._looked = 0
         self._unfit = np.full(leads, self._filling)
-        self._squared_spread = np.zeros(leads)
+        self._stating: list[tuple[Samples, Samples]] = []
+        """Output since the look before: what error it states is worked out at the next."""
         self._doubted = np.zeros(leads, np.bool_)
         self.contradiction: NDArray[np.float64] = np.full(leads, np.nan)
 
-    def add_spread(self, spread: Samples) -> None:
-        """Take the spread of the samples that leave, (leads, samples) mV; of a stateful network only."""
-        self._squared_spread += np.square(spread, dtype=np.float64).sum(axis=1)
+    def add_spread(self, cleaned: Samples, mean_square: Samples) -> None:
+        """Take the output that leaves, (leads, samples) mV and mV²; of a stateful network only."""
+        self._stating.append((cleaned, mean_square))
 
     def look(
         self, predicted: Samples, strength: NDArray[np.float32], unusable: NDArray[np.bool_]
@@ -110,8 +110,10 @@ class Uncertainty:
 
     def _stated(self) -> NDArray[np.float64]:
         """Mean square error that the network stated since the look before, mV²."""
-        total, self._squared_spread = self._squared_spread, np.zeros(self._leads)
-        stated: NDArray[np.float64] = total / self._moved
+        cleaned, mean_square = (np.concatenate(side, axis=1) for side in zip(*self._stating, strict=True))
+        self._stating = []
+        spread = np.sqrt(np.maximum(mean_square - cleaned * cleaned, 0))
+        stated: NDArray[np.float64] = np.square(spread, dtype=np.float64).sum(axis=1) / self._moved
         return stated
 
     def _revised(self, predicted: Samples) -> NDArray[np.float64] | None:
@@ -127,13 +129,13 @@ class Uncertainty:
     def _weigh(self, strength: NDArray[np.float32]) -> NDArray[np.float64]:
         """The contradiction of each lead, from the looks that are remembered."""
         strength_mv = np.maximum(strength, _NO_BEAT_MV).astype(np.float64)
-        of_output = self._over_looks(np.median, np.sqrt(self._error / self._power))
+        of_output = self._over_looks(_median, np.sqrt(self._error / self._power))
         counted = np.minimum(self._error, np.square(LARGEST_REVISION * strength_mv))
-        of_beats = np.sqrt(self._over_looks(np.mean, counted)) / strength_mv
+        of_beats = np.sqrt(self._over_looks(_mean, counted)) / strength_mv
         return np.sqrt(of_output * of_beats)
 
     def _over_looks(
-        self, figure: Callable[[NDArray[np.float64]], Any], looks: NDArray[np.float64]
+        self, figure: Callable[[NDArray[np.float64]], float], looks: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """A figure over each lead's known looks, (looks, leads) → (leads,); NaN where half are unknown."""
         found = np.full(self._leads, np.nan)
@@ -142,3 +144,14 @@ class Uncertainty:
             if known.size >= max(1, self._looks // 2):
                 found[lead] = figure(known)
         return found
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """What `numpy.median` says of finite values of one axis, in a fifth of its time."""
+    ordered = np.sort(values)
+    middle = len(ordered) // 2
+    return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(np.add.reduce(values) / len(values))
