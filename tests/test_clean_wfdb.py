@@ -7,6 +7,8 @@ import pytest
 import wfdb
 from file_tools import clean_files, cleaned_of, ecg, refused_of, right, sidecar_of
 
+from streamer.errors import InputError
+
 FS = 250
 FORMATS = ("16", "24", "32", "61", "80", "160", "212")
 
@@ -216,6 +218,15 @@ def test_two_processes_clean_what_one_does_and_a_bad_file_keeps_no_other(tmp_pat
     assert (tmp_path / "two" / "deep" / "b.dat").is_file()
     cleaned_of(file, tmp_path / "one")
     assert (tmp_path / "one" / "a.dat").read_bytes() == (tmp_path / "two" / "a.dat").read_bytes()
+
+
+def test_two_files_never_become_one(tmp_path):
+    for folder in (tmp_path / "x", tmp_path / "y"):
+        folder.mkdir()
+        written(folder, "a")
+    with pytest.raises(InputError, match="would both become"):
+        clean_files([tmp_path / "x" / "a", tmp_path / "y" / "a.hea"], tmp_path / "out", jobs=2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_says_what_it_did_and_its_status_whether_all_worked(tmp_path, capsys, monkeypatch):

@@ -28,12 +28,20 @@ def wanted_files(given: Sequence[str], out: Path) -> list[Wanted]:
     Raises
     ------
     InputError
-        If one of these leads to nothing.
+        If one of these leads to nothing, or two files would become one.
     """
     found: dict[Path, Wanted] = {}
     for text in given:
         for file, folder in _found(text, out):
             found.setdefault(file.resolve(), Wanted(file, folder))
+    targets: dict[Path, Path] = {}
+    for each in found.values():
+        other = targets.setdefault(each.folder / each.file.name, each.file)
+        if other is not each.file:
+            raise InputError(
+                f"{other} and {each.file} would both become {each.folder / each.file.name}; clean them one "
+                "after the other, each with a folder of its own (-o)"
+            )
     return list(found.values())
 
 
