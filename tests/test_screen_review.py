@@ -4,6 +4,7 @@ import os
 import time
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -303,18 +304,10 @@ def test_the_list_of_events_jumps(qtbot, window):
 def test_a_mark_is_on_the_sample_of_its_moment(qtbot, window, monkeypatch, by):
     (monitor,) = window.run.monitors
     told = []
-
-    class Engine:
-        life, started, reason, outcome = Life.PLAYING, None, "", None
-        mark = staticmethod(told.append)
-
-        def poll(self):
-            return []
-
-        def close(self):
-            pass
-
-    window.run.bridge = Engine()
+    monkeypatch.setattr(window.run, "poll", lambda: False)
+    engine = SimpleNamespace(life=Life.PLAYING, told="", mark=told.append)
+    monkeypatch.setattr(window.run, "bridge", engine)
+    monkeypatch.setattr(window.run, "stop", lambda: None)
     qtbot.keyClick(window, KEYS.Key_M) if by == "key" else qtbot.mouseClick(button(window, "Mark"), LEFT)
     # While the person writes the run goes on.
     monitor.take([message(60 * 360, np.zeros(720))])

@@ -15,6 +15,7 @@ from gui.events import EventLog
 from gui.lanes import Lane
 from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
+from gui.traces.notes import draw_notes
 from gui.traces.sweep import Piece, Sweep, points, runs
 from gui.view_options import ViewOptions
 from gui.vitals import Ticks
@@ -22,8 +23,6 @@ from gui.vitals import Ticks
 _EDGE_PX = 3
 SWITCH_COLUMNS = 160
 """Columns that the name of a network reaches to the right."""
-NOTE_COLUMNS = 400
-"""Columns that a person's note reaches to the right."""
 _LETTERS_PX_PER_S = 20.0  # on slower paper the letters would hide each other
 MARGIN = 10
 """Columns that a letter reaches to either side of its sample."""
@@ -113,7 +112,8 @@ class LanePainter:
             and self.calibration.px_per_s >= _LETTERS_PX_PER_S
         ):
             self._draw_marks(painter, piece, lane)
-        self._draw_notes(painter, piece, lane)
+        if self.events:
+            draw_notes(painter, piece, lane, self.sweep, self.events, self.theme)
 
     def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
         offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
@@ -261,16 +261,6 @@ class LanePainter:
                 painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DashLine))
                 painter.drawLine(x, lane.top + 1, x, lane.bottom - 1)
                 painter.drawText(x + 4, lane.bottom - 7, name)
-
-    def _draw_notes(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
-        """What a person marked: a line through all lanes, and the note at the top."""
-        painter.setPen(QPen(QColor(self.theme.text), 1))
-        for event in self.events.marks() if self.events else ():
-            x = self.sweep.column(event.sample) + piece.x - piece.start
-            if piece.x - NOTE_COLUMNS < x < piece.x + piece.stop - piece.start:
-                painter.drawLine(x, lane.top, x, lane.bottom)
-                if lane.top == 0:
-                    painter.drawText(x + 4, lane.top + lane.letters, f"✎ {event.text}")
 
     def _draw_marks(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
         """Annotations at the sample that they belong to, and the beats that were found."""

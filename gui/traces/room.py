@@ -13,6 +13,8 @@ _LOOKED_BACK_S, _NEEDED_S = 10.0, 2.0
 _LEAST_MV = 0.5  # a flat lead is not blown up to its noise
 _ZEROS = (0.3, ZERO, 0.76)
 _MUCH = 0.14
+_OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
+_SETTLED_S = 2.0
 
 Reach = dict[int, tuple[float, float]]
 """Lowest and highest mV of leads; those of which too little is known are left out."""
@@ -70,6 +72,22 @@ def reach_of(buffer: TraceBuffer | None, leads: Sequence[int]) -> Reach:
         for lead, values in known.items()
         if values.size >= _NEEDED_S * buffer.fs
     }
+
+
+def take_offsets(buffer: TraceBuffer, reach_mv: float, offsets_mv: NDArray[np.float64]) -> None:
+    """Move what is taken off each lead's raw trace, in place and in steps, where the trace runs off.
+
+    Parameters
+    ----------
+    reach_mv
+        How far from 0 mV the lanes reach.
+    """
+    for lead, trace in enumerate(buffer.last("raw", _SETTLED_S)):
+        known = trace[np.isfinite(trace)]
+        if known.size > buffer.fs:
+            middle = float(np.median(known))
+            if abs(middle - offsets_mv[lead]) > 0.9 * reach_mv:
+                offsets_mv[lead] = _OFFSET_MV * round(middle / _OFFSET_MV)
 
 
 def off_scale(

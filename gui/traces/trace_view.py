@@ -21,14 +21,12 @@ from gui.trace_buffer import TraceBuffer
 from gui.traces.lane_painter import MARGIN, LanePainter
 from gui.traces.notice import draw_notice
 from gui.traces.page import Page
-from gui.traces.room import gain_for, off_scale, reach_of, zeros_for
+from gui.traces.room import gain_for, off_scale, reach_of, take_offsets, zeros_for
 from gui.traces.sweep import Sweep
 from gui.view_options import ViewOptions
 
 BAR_MM = 8.0
 """Width of the erase bar."""
-_OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
-_SETTLED_S = 2.0
 _ROOM = 1.1
 _LOWEST_LEAD_PX = 48
 _LETTER_PX = 11
@@ -273,12 +271,7 @@ class TraceView(QWidget):
             return
         reach_mv = min(lane.height for lane in self.lanes) / 2 / self.calibration.px_per_mv
         before = self.offsets_mv.copy()
-        for lead, trace in enumerate(self._buffer.last("raw", _SETTLED_S)):
-            known = trace[np.isfinite(trace)]
-            if known.size > self._buffer.fs:
-                middle = float(np.median(known))
-                if abs(middle - self.offsets_mv[lead]) > 0.9 * reach_mv:
-                    self.offsets_mv[lead] = _OFFSET_MV * round(middle / _OFFSET_MV)
+        take_offsets(self._buffer, reach_mv, self.offsets_mv)
         reached = reach_of(self._buffer, sorted({lane.lead for lane in self.lanes}))
         zeros = zeros_for(reached, self._zeros)
         moved = zeros != self._zeros or (before != self.offsets_mv).any()
