@@ -175,10 +175,7 @@ class LiveOptions:
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """How a device is reached that is not on the Lab Streaming Layer, and what it sends.
-
-    Each is an option of the kind of source that has it; see `streamer.settings.SourceSettings.given`.
-    """
+    """How a device beside Lab Streaming Layer is reached; see `streamer.settings.SourceSettings.given`."""
 
     PANEL: ClassVar = "Live: a device"
     RARE: ClassVar = (
