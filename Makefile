@@ -118,7 +118,7 @@ $(VENV)/.run: pyproject.toml locked.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml locked.txt | $(BIN)/python
 	@echo "installing what the tests need into $(VENV), once: some minutes"
 	$(INSTALL) $(TORCH)
-	$(INSTALL) --editable ".[train,gui,dev,docs,thirdparty]"
+	$(INSTALL) --editable ".[train,gui,dev,docs,thirdparty,detectors]"
 	@touch $@ $(VENV)/.run
 
 clean:

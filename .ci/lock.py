@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-EXTRAS = "train,gui,dev,docs,thirdparty"
+EXTRAS = "train,gui,dev,docs,thirdparty,detectors"
 HEAD = "# Made by `make lock`: what `make run` and `make test` install. Edit pyproject.toml, not this.\n"
 
 
