@@ -33,6 +33,13 @@ def test_elsewhere_the_hint_names_what_is_needed_and_not_a_project_that_no_index
     assert why_missing(["PyQt6"], "gui").startswith("PyQt6 not installed; run `pip install 'PyQt6")
 
 
+def test_no_hint_asks_an_index_for_the_project():
+    """It may not have it: hints are made by `how_to_install`."""
+    folders = ("ecg_stream", "streamer", "engine", "gui", "models")
+    files = [file for folder in folders for file in (PROJECT / folder).rglob("*.py")]
+    assert [file for file in files if "pip install 'ecg-stream" in file.read_text(encoding="utf-8")] == []
+
+
 @pytest.fixture
 def told(monkeypatch):
     """What commands print on a terminal of so many columns."""

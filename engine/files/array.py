@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.files.opened import Channel, Opened, Rows, Stated, stated_rate, stated_unit
 from engine.files.verdicts import Span
+from streamer.console.installed import how_to_install
 from streamer.errors import InputError, one_line, some
 
 
@@ -92,9 +93,7 @@ class Hdf5File(ArrayFile):
         try:
             import h5py
         except ImportError as error:
-            raise InputError(
-                f"{file} needs h5py; install it with: pip install 'ecg-stream[files]'"
-            ) from error
+            raise InputError(f"{file} needs h5py: {how_to_install('files')}") from error
         try:
             opened = h5py.File(file, "r+" if writable else "r")
         except OSError as error:

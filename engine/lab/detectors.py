@@ -9,6 +9,7 @@ from engine.lab.xqrs import find_beats_xqrs
 from models.beat_matching import Beats
 from streamer.beats import find_beats
 from streamer.chunk import Samples
+from streamer.console.installed import how_to_install
 from streamer.errors import InputError
 
 Detector = Callable[[Samples, float], Beats]
@@ -31,7 +32,7 @@ def find_detector(name: str) -> Detector:
         __import__(package)
     except ModuleNotFoundError:
         raise InputError(
-            f"detector {name} needs the package {package}: pip install 'ecg-stream[detectors]'"
+            f"detector {name} needs the package {package}: {how_to_install('detectors')}"
         ) from None
     return detector
 
