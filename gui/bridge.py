@@ -6,8 +6,9 @@ The screen asks when it likes; nothing here blocks it, and nothing here can slow
 from enum import Enum
 from pathlib import Path
 
+from engine.run.commands import UserMark
 from engine.run.failure import EngineFailure
-from engine.run.protocol import CleanSettings, Frame, Job, Joined, Outcome, Started, Told, UserMark
+from engine.run.protocol import CleanSettings, Frame, Job, Joined, Outcome, Started, Told
 from engine.run.supervised import SupervisedEngine
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings

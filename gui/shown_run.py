@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.run.protocol import CleanSettings, Job, Outcome, Started, UserMark
+from engine.run.commands import UserMark
+from engine.run.protocol import CleanSettings, Job, Outcome, Started
 from gui.bridge import Bridge, Life
 from gui.monitor import RANGE_MV, Monitor, share
 from gui.trace_buffer import seconds_for

@@ -73,6 +73,7 @@ GUI_KNOWS = {
     "engine.ledger.delays",
     "engine.marks",
     "engine.messages",
+    "engine.run.commands",
     "engine.run.failure",
     "engine.run.protocol",
     "engine.run.summary",

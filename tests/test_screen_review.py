@@ -22,7 +22,8 @@ from test_screen import qrs
 
 from engine.marks import Mark
 from engine.messages import Gap
-from engine.run.protocol import CleanSettings, Setup, Started, UserMark
+from engine.run.commands import UserMark
+from engine.run.protocol import CleanSettings, Setup, Started
 from gui.bridge import Life
 from gui.events import EventLog
 from gui.main_window import MainWindow

@@ -11,7 +11,7 @@ from gui_tools import info, message
 from job_tools import job_of
 
 from engine.config import EngineConfig
-from engine.run.protocol import UserMark
+from engine.run.commands import UserMark
 from engine.run.session import Session
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording

@@ -6,18 +6,9 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from engine.run.commands import Command, Pause, Record, Stop, UserMark
 from engine.run.failure import EngineFailure
-from engine.run.protocol import (
-    CleanSettings,
-    Command,
-    Job,
-    Pause,
-    Record,
-    Refused,
-    Started,
-    Stop,
-    UserMark,
-)
+from engine.run.protocol import CleanSettings, Job, Refused, Started
 from engine.run.session import Session
 from engine.run.to_screen import ToScreen
 from engine.run.words import Sender

@@ -32,24 +32,12 @@ from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from pathlib import Path
 
+from engine.run.commands import Pause, Record, Stop, UserMark
 from engine.run.ctrl_c import ctrl_c_waits, hangup_ignored
 from engine.run.engine_main import engine_main
 from engine.run.failure import EngineFailure
 from engine.run.known import Known
-from engine.run.protocol import (
-    Answer,
-    CleanSettings,
-    Frame,
-    Job,
-    Joined,
-    Outcome,
-    Pause,
-    Record,
-    Started,
-    Stop,
-    Told,
-    UserMark,
-)
+from engine.run.protocol import Answer, CleanSettings, Frame, Job, Joined, Outcome, Started, Told
 from engine.run.words import LOOK_S, Receiver, Sender, Silence
 from streamer.noise import NoiseSettings
 

@@ -13,7 +13,6 @@ from engine.run.summary import Summary
 from models.registry import DEFAULT_NETWORK
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
-from streamer.noise import NoiseSettings
 from streamer.settings import SourceSettings
 
 
@@ -258,52 +257,11 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Pause:
-    """Hold a played signal, or let it go on."""
-
-    paused: bool
-
-
-@dataclass(frozen=True)
-class Record:
-    """Record into a folder; None ends the recording."""
-
-    folder: Path | None
-
-
-@dataclass(frozen=True)
-class UserMark:
-    """A person's mark on a sample.
-
-    Parameters
-    ----------
-    stream
-        Which one: its `StreamInfo.source_id`.
-    sample
-        Absolute index at the rate of the network.
-    note
-        What the person wrote; may be empty.
-    """
-
-    stream: str
-    sample: int
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Refused:
     """A command that could not be followed, and why; everything goes on as before."""
 
     reason: str
 
-
-@dataclass(frozen=True)
-class Stop:
-    """End the run; what was read by then is still cleaned, and the outcome comes."""
-
-
-Command = NoiseSettings | CleanSettings | Pause | Record | UserMark | Stop
-"""What an engine is told while it plays."""
 
 News = Joined | Told
 """What happens to the streams of a run while it plays."""

@@ -18,12 +18,13 @@ from engine.ledger.account import Tally, memory_mb
 from engine.messages import Emitted, Gap
 from engine.pipeline import clean, rehearse
 from engine.run.changeover import Changeover
+from engine.run.commands import UserMark
 from engine.run.fallback import fallback_for
 from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step
 from engine.run.newcomers import LOOK_S, open_streams
 from engine.run.prepare import config_of, prepare
-from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status, UserMark
+from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status
 from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
 from models.registry import load_card

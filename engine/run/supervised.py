@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from engine.run.commands import UserMark
 from engine.run.failure import EngineFailure
 from engine.run.process import HANGS_S, EngineProcess
-from engine.run.protocol import Answer, CleanSettings, Frame, Job, Outcome, Started, UserMark
+from engine.run.protocol import Answer, CleanSettings, Frame, Job, Outcome, Started
 from streamer.noise import NoiseSettings
 from streamer.settings import SourceSettings
 
