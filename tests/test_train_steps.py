@@ -279,9 +279,12 @@ def test_a_blend_takes_the_best_that_loses_no_figure(monkeypatch):
         return {"clean": [20 + 2 * share], "em": [10 - share**2]}
 
     monkeypatch.setattr(blend, "judge", judged)
-    found = blend.blend(network, {"weight": torch.zeros(1, 1)}, {"weight": torch.full((1, 1), 4.0)}, {})
+    found, tried = blend.blend(
+        network, {"weight": torch.zeros(1, 1)}, {"weight": torch.full((1, 1), 4.0)}, {}
+    )
     assert (found.share, found.db) == (0.5, {"clean": [21.0], "em": [9.75]})
     assert float(network.weight.detach()) == 2
+    assert [each.share for each in tried] == list(blend.SHARES)
 
 
 def test_a_blend_keeps_counts_of_batches(monkeypatch):
@@ -305,6 +308,7 @@ def test_a_run_ends_between_its_first_and_its_last_weights(world, finished, tmp_
     report = json.loads((folder / "training.json").read_text())
     assert report["settings"]["blend"]["share"] == 0.5
     assert report["command"].endswith("--blend")
+    assert report["settings"]["blend"] in json.loads((folder / "blend.json").read_text())
     learnt, first = checkpoint(folder)["best_weights"], load_file(finished / "weights.safetensors")
     torch.testing.assert_close(again, once, rtol=0, atol=0)
     for name in ("gru.weight_hh_l0", "head.weight"):

@@ -27,8 +27,8 @@ class Blend:
     db: dict[str, list[float]]
 
 
-def blend(network: nn.Module, begun: Weights, learnt: Weights, checks: Checks) -> Blend:
-    """Load into `network` the blend with the best mean of those that lose no figure; returns which it is.
+def blend(network: nn.Module, begun: Weights, learnt: Weights, checks: Checks) -> tuple[Blend, list[Blend]]:
+    """Load into `network` the blend with the best mean of those that lose no figure; returns it, and all.
 
     Statistics of norms are blended as weights are: a network whose norms learnt nothing keeps them.
     """
@@ -38,7 +38,7 @@ def blend(network: nn.Module, begun: Weights, learnt: Weights, checks: Checks) -
         found.append(Blend(share, judge(network, checks)))
     best = max((each for each in found if _loses_nothing(found[0], each)), key=lambda each: mean_db(each.db))
     network.load_state_dict(between(begun, learnt, best.share))
-    return best
+    return best, found
 
 
 def between(begun: Weights, learnt: Weights, share: float) -> Weights:

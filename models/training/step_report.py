@@ -75,8 +75,10 @@ def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, 
     blended = {}
     if begun:
         learnt = copy.deepcopy(network.state_dict())
-        found = blend(network, begun, learnt, load_checks(data_dir, state.generator.device))
+        found, tried = blend(network, begun, learnt, load_checks(data_dir, state.generator.device))
         blended = {"blend": asdict(found)}
+        figures = json.dumps([asdict(each) for each in tried], indent=2)
+        (out / "blend.json").write_text(figures + "\n", encoding="utf-8")
     scale_spread(network, load_corpus("validation", data_dir).to(state.generator.device))
     weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     save_file(weights, out / "weights.safetensors")
