@@ -17,7 +17,8 @@ from lsl_outlets import Device, running
 from engine.messages import Gap
 from engine.run import supervised
 from engine.run.failure import EngineFailure
-from engine.run.protocol import Started, Status
+from engine.run.known import Standing
+from engine.run.protocol import Resume, Setup, Started, StartedStream, Status
 from engine.run.supervised import SupervisedEngine
 from gui.bridge import Bridge, Life
 from streamer.chunk import Chunk, StreamInfo
@@ -117,6 +118,18 @@ def test_a_played_signal_goes_on_where_it_would_be(tmp_path, number):
     np.testing.assert_allclose(
         (stamps - stamps[0])[~missing], np.flatnonzero(~missing) / 360, atol=1e-6, rtol=0
     )
+
+
+def test_an_engine_that_has_told_of_its_gap_alone_counts_it_once():
+    """It was started again at 720, told so, and died before a sample of its own had left."""
+    info = StreamInfo(360.0, ("II",), "bed", "bed")
+    for speed in (1.0, 2.0):
+        started = StartedStream(info, Setup(), SourceSettings(speed=speed))
+        standing = Standing(started, Resume(next=360, stamp=10.0, samples=360))
+        standing.take(Gap(info.source_id, 360, 720))
+        resume = standing.resume(stood=False)
+        assert (resume.next, resume.samples, resume.gap_samples) == (720, 360, 360)
+        assert resume.stamp == 10.0 + 1.0 / speed
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,8 @@ class Standing:
         self._records: list[Left] = []
         # Shown, and not counted in the last status yet.
         self._since: list[Cleaned | Gap] = []
-        self.stamp = before.stamp
-        """When the source sampled the last sample that left, by the machine's monotonic clock, s."""
+        # An index, and when the source sampled what lies before it, by the machine's monotonic clock, s.
+        self._stamped = (before.next, before.stamp)
 
     def take(self, frame: Cleaned | Gap | Status) -> None:
         """Note what left the engine, or its figures."""
@@ -124,7 +124,7 @@ class Standing:
             return
         self._since.append(frame)
         if isinstance(frame, Cleaned):
-            self.stamp = float(frame.source_time[-1])
+            self._stamped = (frame.stop, float(frame.source_time[-1]))
 
     @property
     def count(self) -> Count:
@@ -144,14 +144,16 @@ class Standing:
         stood
             The source has stood still since: a signal that is held.
         """
-        count, stamp, recorded_next = self.count, self.stamp, None
+        count, recorded_next = self.count, None
         if self._records and self.status and self.status.recording_first is not None:
             recorded_next = self.status.recording_first + sum(record.frames for record in self._records)
             more = recorded_next - count.next
             if more > 0:
                 # What is on disk has left the engine, whatever the screen has heard of it.
                 count = Count(recorded_next, count.samples + more, count.gaps, count.gap_samples)
-                stamp += more / self.info.fs
+        # What left since may be a gap alone, which has no stamp, but its true length.
+        index, stamp = self._stamped
+        stamp += (count.next - index) / (self.info.fs * self.settings.speed)
         return Resume(
             next=count.next,
             stamp=_UNKNOWN if stood else stamp,
