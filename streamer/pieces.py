@@ -1,6 +1,6 @@
 """Samples of a stream that have their index, and the count of what was not as it should be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,13 @@ class Piece:
     def stop(self) -> int:
         """Index of the first sample after these."""
         return self.start + len(self.rows)
+
+    def before(self, stop: int | None) -> "Piece":
+        """Those of these samples that lie before an index; all of them where it is None."""
+        if stop is None or self.stop <= stop:
+            return self
+        kept = max(0, stop - self.start)
+        return replace(self, rows=self.rows[:kept], stamps=self.stamps[:kept])
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.chunk import Chunk, StreamInfo
-from streamer.devices.counter import CounterLine
+from streamer.devices.counter import Counted, CounterLine
 from streamer.devices.link import Link, Packet
 from streamer.effective_rate import EffectiveRate
 from streamer.errors import InputError
@@ -192,22 +192,18 @@ class DeviceSource:
         if len(packet.rows):
             return self._take(packet, arrived_ns)
         self._stream.silent()
-        chunks = []
-        for places, rows, came_ns in self._counter.release(arrived_ns) if self._counter else ():
-            chunks += self._stream.push(places / self.info.fs, rows, came_ns)
-        return chunks + self._stream.release(arrived_ns)
+        counted = self._counter.release(arrived_ns) if self._counter else []
+        return self._placed(counted) + self._stream.release(arrived_ns)
 
     def _take(self, packet: Packet, arrived_ns: int) -> list[Chunk]:
         count = len(packet.rows)
         times = np.full(count, np.nan) if packet.times is None else packet.times
         rows = np.column_stack([packet.rows, times])
         if self._counter is not None and packet.numbers is not None:
-            chunks = []
             counted = self._counter.push(packet.numbers, rows, arrived_ns)
             if not counted:
                 self._stream.heard()
-            for places, values, came_ns in counted:
-                chunks += self._stream.push(places / self.info.fs, values, came_ns)
+            chunks = self._placed(counted)
         else:
             stamps = packet.stamps
             if stamps is None:
@@ -238,16 +234,19 @@ class DeviceSource:
         self._rate_is_right = True
 
     def _flush(self) -> list[Chunk]:
+        counted = self._counter.flush() if self._counter else []
+        return self._placed(counted) + self._stream.flush()
+
+    def _placed(self, counted: list[Counted]) -> list[Chunk]:
+        """Samples that the device's own count has placed, as they leave."""
         chunks = []
-        for places, rows, came_ns in self._counter.flush() if self._counter else ():
+        for places, rows, came_ns in counted:
             chunks += self._stream.push(places / self.info.fs, rows, came_ns)
-        return chunks + self._stream.flush()
+        return chunks
 
     def _chunk(self, piece: Piece) -> Chunk:
         """Samples as they leave; none of those after the end of what was asked for."""
-        if self._stop is not None and piece.stop > self._stop:
-            kept = max(0, self._stop - piece.start)
-            piece = replace(piece, rows=piece.rows[:kept], stamps=piece.stamps[:kept])
+        piece = piece.before(self._stop)
         if len(piece.rows) == 0:
             return self._empty()
         data = piece.rows[:, :-1].T.astype(np.float32)

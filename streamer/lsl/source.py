@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -227,9 +226,7 @@ class LslSource:
 
     def _chunk(self, piece: Piece) -> Chunk:
         """Samples as they leave; none of those after the end of what was asked for."""
-        if self._stop is not None and piece.stop > self._stop:
-            kept = max(0, self._stop - piece.start)
-            piece = replace(piece, rows=piece.rows[:kept], stamps=piece.stamps[:kept])
+        piece = piece.before(self._stop)
         if len(piece.rows) == 0:
             return self._empty()
         return Chunk(
