@@ -34,7 +34,7 @@ def run(chunks, config, backend=None):
 
 
 @given(configs(), chunkings, st.integers(1, 3), st.integers(1, 500))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_an_identity_network_returns_its_input(config, sizes, leads, samples):
     data = noise(leads, samples)
     messages = run(cut(data, sizes), config)
@@ -48,7 +48,7 @@ def test_an_identity_network_returns_its_input(config, sizes, leads, samples):
 
 
 @given(configs(), st.integers(1, 4096), st.integers(1, 4096))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_any_chunking_gives_the_same_output(config, one, other):
     data = noise(2, 700)
     first, second = (run(cut(data, [size]), config, Moving(5)) for size in (one, other))
@@ -57,7 +57,7 @@ def test_any_chunking_gives_the_same_output(config, one, other):
 
 
 @given(configs(), st.integers(0, 399))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_no_output_depends_on_what_comes_after_its_lookahead_and_hop(config, changed):
     data = noise(1, 400)
     other = data.copy()
@@ -84,7 +84,7 @@ def test_the_lookahead_is_really_used():
 @given(
     configs(), chunkings, st.lists(st.tuples(st.integers(1, 200), st.integers(1, 50)), min_size=1, max_size=5)
 )
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_a_gap_is_reported_and_never_bridged(config, sizes, segments):
     chunks, expected, gaps, at = [], [], [], 0
     for number, (length, hole) in enumerate(segments):
@@ -121,7 +121,7 @@ def test_a_source_that_goes_back_is_a_defect():
 
 
 @given(configs(), chunkings, st.integers(0, 99), st.integers(1, 40))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 def test_missing_samples_stay_missing_and_harm_nothing_else(config, sizes, start, length):
     data = noise(2, 150)
     data[1, start : start + length] = np.nan
