@@ -236,6 +236,16 @@ def test_a_name_that_is_taken_by_anything_is_left_alone(tmp_path, monkeypatch):
     assert {path: path.read_text() for path in theirs} == theirs
 
 
+def test_a_long_note_is_cut_and_makes_no_beats(tmp_path):
+    recorder = Recorder(tmp_path, INFO)
+    recorder.push(message(0, annotations=[Annotation(3, '"', "ü" * 300), Annotation(9, "N")]))
+    recorder.close()
+    found = wfdb.rdann(str(recorder.path), "atr")
+    assert found.sample.tolist() == [3, 9]
+    assert found.aux_note == ["ü" * 255, ""]
+    assert "ü" * 300 in [event.get("text") for event in events(recorder.path)]
+
+
 @pytest.mark.parametrize(
     "name", ["../../etc/passwd", "/etc/passwd", "a/b\\c", "..", "", "\x1b[31mred", "x" * 5000, "[red]ü\n"]
 )

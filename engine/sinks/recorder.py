@@ -33,6 +33,8 @@ VALUE_BYTES = 3
 ANNOTATION = "annotation"
 _NOTE = '"'
 """WFDB's symbol of a comment."""
+_LONGEST_NOTE = 255
+"""The format has one byte for a text's length: wfdb 4.3.1 writes more, and reads the rest as beats."""
 
 
 class Recorder:
@@ -214,7 +216,7 @@ def write_annotations(path: Path, fs: float) -> None:
             "atr",
             np.array([mark["sample"] for mark in marks]),
             [mark["symbol"] for mark in marks],
-            aux_note=[mark["text"].encode("latin-1", "replace").decode("latin-1") for mark in marks],
+            aux_note=[_one_byte_letters(mark["text"])[:_LONGEST_NOTE] for mark in marks],
             fs=fs,
             write_dir=str(path.parent),
         )
@@ -224,6 +226,10 @@ def _time_of_day(stamp_s: float) -> datetime:
     """When a sample was taken, from its stamp by `time.perf_counter`; now where that cannot be."""
     age_s = time.perf_counter() - stamp_s
     return datetime.now().astimezone() - timedelta(seconds=age_s if 0 <= age_s < 3600 else 0)
+
+
+def _one_byte_letters(text: str) -> str:
+    return text.encode("latin-1", "replace").decode("latin-1")
 
 
 def _flat(text: str) -> str:
