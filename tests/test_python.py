@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import edfio
 import mne
 import numpy as np
 import pandas as pd
@@ -209,6 +210,22 @@ def test_mne_comes_back_as_mne():
     assert verdict.marks.shape == data.shape
 
 
+@pytest.mark.parametrize("unit", ["mv", "uv", "UV", "nV"])
+def test_units_that_mne_takes_for_volts_are_refused(tmp_path, unit):
+    per_mv = {"mv": 1, "uv": 1e3, "UV": 1e3, "nV": 1e6}[unit]
+    lead = edfio.EdfSignal(per_mv * ecg(leads=1)[0, :3600], 360, label="ECG II", physical_dimension=unit)
+    edfio.Edf([lead]).write(tmp_path / "ecg.edf")
+    raw = mne.io.read_raw_edf(tmp_path / "ecg.edf", infer_types=True, verbose=False)
+    with pytest.raises(InputError, match="its unit is another"):
+        clean(raw)
+
+
+def test_an_electrode_that_is_touched_is_no_wrong_unit():
+    data = ecg(leads=1)
+    data[0, 1000:1500] += np.random.default_rng(1).normal(0, 200, 500)
+    assert clean(data, 360, axis=1).shape == data.shape
+
+
 def test_neurokits_signature():
     data = ecg(leads=1)[0]
     assert np.array_equal(ecg_clean(data, sampling_rate=360), clean(data, 360))
@@ -333,6 +350,11 @@ UNUSABLE = {
         lambda: clean(mne.io.RawArray(np.zeros((1, 9)), mne.create_info(1, 360.0), verbose=False)),
         "no channel of type ecg",
     ),
+    "microvolts as millivolts": (
+        lambda: clean(1000 * ecg(), 360, axis=1),
+        "lead 1 moves by .*its unit",
+    ),
+    "millivolts as volts": (lambda: clean(ecg(), 360, axis=1, unit="V"), "lead 1 moves by"),
     "method": (lambda: ecg_clean(np.zeros(1000), 360, method="pantompkins1985"), "is unknown"),
     "leads": (lambda: Denoiser(360, 0), "leads is 0"),
     "chunk": (lambda: Denoiser(360, 2).push(np.zeros((3, 9))), r"allowed: \(2, samples\)"),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.in_process.denoiser import in_millivolts
 from engine.in_process.stages import Part, Stages, System, open_system
+from engine.in_process.wrong_unit import refuse_wrong_unit
 from streamer.errors import InputError
 
 BLOCK_S = 60.0
@@ -51,12 +52,13 @@ def clean_rows(rows: NDArray[Any], fs: float, millivolts: float, settings: Setti
     Raises
     ------
     InputError
-        If there is no sample, or the rate or the settings cannot be had.
+        If there is no sample, the rate or the settings cannot be had, or the unit is wrong.
     """
     leads, samples = rows.shape
     if not (leads and samples):
         raise InputError(f"there is nothing to clean: {leads} leads of {samples} samples")
     stages = Stages(fs, leads, system_for(settings))
+    refuse_wrong_unit(rows, fs, millivolts)
     kind = np.float32 if rows.dtype == np.float32 else np.float64
     whole = Part(
         np.empty((leads, samples), kind),

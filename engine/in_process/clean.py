@@ -112,7 +112,8 @@ def clean(
     Raises
     ------
     InputError
-        If something cannot be used; the message says what was given, what is allowed, and what to do.
+        If something cannot be used, or a lead moves as no ECG in its unit does; the message says what was
+        given, what is allowed, and what to do.
 
     Examples
     --------
