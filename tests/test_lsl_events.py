@@ -11,16 +11,21 @@ import engine.sinks.lsl_outlet
 from engine.config import EngineConfig
 from engine.sinks.lsl_outlet import LslOutlet
 from streamer.chunk import StreamInfo
+from streamer.errors import InputError
 from streamer.lsl.network import Wanted, find_stream, load_pylsl
 from streamer.watchdog import StreamState
+
+
+def outlet_of(source, name="late"):
+    return LslOutlet(
+        name, StreamInfo(360.0, ("II",), "bed", source), "unet", EngineConfig(360, 64, 8, 20), 0.1
+    )
 
 
 @pytest.fixture
 def outlet(monkeypatch):
     monkeypatch.setattr(engine.sinks.lsl_outlet, "REPEAT_S", 0.5)
-    outlet = LslOutlet(
-        "late", StreamInfo(360.0, ("II",), "bed", "bed"), "unet", EngineConfig(360, 64, 8, 20), 0.1
-    )
+    outlet = outlet_of("bed")
     yield outlet
     outlet.close()
 
@@ -64,3 +69,18 @@ def test_what_did_not_change_is_told_at_intervals_and_only_to_listeners(outlet, 
         outlet.repeat()
     # Looked at every 0.2 s.
     assert all(0.5 <= later - earlier for earlier, later in pairwise(told))
+
+
+def test_every_client_finds_the_cleaned_stream_again_by_its_id():
+    pylsl = load_pylsl()
+    outlet = outlet_of("Ann's bed")
+    try:
+        source_id = find_stream(Wanted("late"), 20.0).source_id
+        assert [each.name() for each in pylsl.resolve_byprop("source_id", source_id, 1, 20.0)] == ["late"]
+    finally:
+        outlet.close()
+
+
+def test_a_name_by_which_no_client_finds_a_stream_is_refused():
+    with pytest.raises(InputError, match="without ', by which no LSL client"):
+        outlet_of("bed", "Ann's")

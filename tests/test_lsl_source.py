@@ -193,7 +193,7 @@ def test_a_live_stream_takes_no_noise():
         LslSource(LslSettings("live")).set_noise(NoiseSettings({"em": 1.0}))
 
 
-@pytest.mark.parametrize("source_id", ["strap-1", ""])
+@pytest.mark.parametrize("source_id", ["Ann's strap", ""])
 def test_a_device_that_dies_and_returns(source_id):
     """LOST at once, the segment ended, and after the return all behind one gap of the true length."""
     device = Device("strap", channels=[("II", "mV", "ECG"), ("counter", "", "counter")], source_id=source_id)
