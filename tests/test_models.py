@@ -22,6 +22,7 @@ from models.install import install_run
 from models.metrics import Moments
 from models.registry import DEFAULT_NETWORK, NETWORKS, find_network, load_card
 from models.storage import load_weights, read_weights
+from models.trace import Signature, check_free
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 from streamer.synthetic_noise import synthetic_tape
@@ -360,11 +361,15 @@ def test_a_graph_that_differs_is_not_written(run, exported, tmp_path, monkeypatc
     spec, folder = run
     output = tmp_path / "graph.onnx"
     output.write_text("the old one")
+    monkeypatch.setattr(models.export, "trace", lambda *given: onnx.load(exported[1]))
     right = ort.InferenceSession
 
     class Differs(right):
-        def run(self, *given):
-            first, *others = super().run(*given)
+        def run(self, outputs, fed):
+            first, *others = super().run(outputs, fed)
+            # The graph was traced with fewer rows than these: what it froze shows now.
+            if len(fed["noisy"]) < 5:
+                return [first, *others]
             # In one number of all, and of what comes out last where that is more than one thing.
             changed = others[-1] if others else first
             changed.flat[5] += 3 * PARITY_MV
@@ -375,6 +380,19 @@ def test_a_graph_that_differs_is_not_written(run, exported, tmp_path, monkeypatc
         export_onnx(spec, folder / "weights.safetensors", output)
     assert output.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_an_axis_that_the_exporter_froze_is_refused():
+    signature = Signature.of(find_network("lowdelay"))
+    shapes = {"noisy": ["rows", 1, 52], "state": [3, 10_242], "lookahead": []}
+    kinds = {"lookahead": onnx.TensorProto.INT64}
+    inputs = [
+        onnx.helper.make_tensor_value_info(name, kinds.get(name, onnx.TensorProto.FLOAT), shape)
+        for name, shape in shapes.items()
+    ]
+    frozen = onnx.helper.make_model(onnx.helper.make_graph([], "frozen", inputs, []))
+    with pytest.raises(RuntimeError, match="froze axis 2 of 'noisy' at 52, axis 0 of 'state' at 3"):
+        check_free(frozen, signature)
 
 
 def test_a_network_that_keeps_state_is_not_exported_in_half_precision(tmp_path):

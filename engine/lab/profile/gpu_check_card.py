@@ -1,6 +1,7 @@
 """The network of the GPU check, of the size that its goals were set for."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from models.registry import ModelCard, find_network
@@ -34,9 +35,10 @@ def make_card(folder: Path) -> MadeCard:
     from models.networks.unet import UNet
 
     torch.manual_seed(0)
-    network = UNet(CHANNELS)
+    build = partial(UNet, CHANNELS)
+    network = build()
     count = sum(parameter.numel() for parameter in network.parameters())
-    spec = replace(find_network("unet"), name="gpu-check", parameters=count, build=lambda: UNet(CHANNELS))
+    spec = replace(find_network("unet"), name="gpu-check", parameters=count, build=build)
     card = MadeCard(spec, folder=folder)
     save_file(network.state_dict(), folder / "weights.safetensors")
     store(card, folder / "weights.safetensors")
