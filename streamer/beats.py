@@ -7,8 +7,8 @@ beats by the lead's own history and by a floor in mV, so that noise alone has no
 from collections import deque
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 FLOOR_MV = 0.12
 """Least envelope of a beat, in mV of a narrow QRS (σ 12 ms) of that height."""
@@ -134,7 +134,7 @@ class BeatDetector:
         if len(envelope) < size:
             return np.empty(0, np.int64)
         middle = envelope[self._peak : -self._peak]
-        highest = maximum_filter1d(envelope, size)[self._peak : -self._peak]
+        highest = sliding_window_view(envelope, size).max(axis=-1)
         peaks = np.flatnonzero((middle == highest) & (middle > 0))
         first = self._at + self._peak
         for peak in peaks.tolist():

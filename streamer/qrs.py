@@ -8,7 +8,6 @@ heart rate.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
 
 from streamer.beats import find_beats
 from streamer.chunk import Samples
@@ -47,6 +46,8 @@ def find_qrs(lead: Samples, fs: float) -> NDArray[np.int64]:
     fs
         Hz, 100 and more.
     """
+    from scipy import ndimage, signal
+
     none = np.empty(0, np.int64)
     missing = ~np.isfinite(lead)
     if len(lead) < _SHORTEST_S * fs or missing.mean() > 0.5:
@@ -72,6 +73,8 @@ def find_qrs(lead: Samples, fs: float) -> NDArray[np.int64]:
 
 def holes(missing: NDArray[np.bool_], longest: float) -> NDArray[np.bool_]:
     """Those of the missing samples that stand in a row of more than `longest`."""
+    from scipy import ndimage
+
     rows: NDArray[np.bool_] = ndimage.binary_opening(missing, np.ones(int(longest) + 1, np.bool_))
     return rows
 
@@ -85,6 +88,8 @@ def _bridged(lead: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[n
 
 def _without_pulses(trace: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     """Peaks and troughs shorter than `PULSE_S` cut off."""
+    from scipy import ndimage
+
     size = round(PULSE_S * fs) + 1
     if size < 2:
         return trace
@@ -95,6 +100,8 @@ def _without_pulses(trace: NDArray[np.float64], fs: float) -> NDArray[np.float64
 
 def _strength(slope: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     """The lesser of the steepest rise and the steepest fall around each sample, mV."""
+    from scipy import ndimage
+
     size = 2 * round(_REACH_S * fs) + 1
     rise = ndimage.maximum_filter1d(slope, size, mode="constant")
     fall = ndimage.maximum_filter1d(-slope, size, mode="constant")

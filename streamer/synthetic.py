@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from streamer.chunk import Annotation, Samples, StreamInfo
 from streamer.errors import InputError
-from streamer.records.record import clean_reference
+from streamer.records.record import REFERENCE_CUTOFF_HZ, REFERENCE_PADDING_S
 from streamer.settings import SourceSettings
 from streamer.source import Block
 from streamer.source_kind import PlayedKind
 from streamer.synthetic_noise import generator, synthetic_tape
+from streamer.zero_phase import highpass, zero_phase
 
 Rhythm = Literal["sinus", "afib", "pvc"]
 Floats = NDArray[np.float64]
@@ -206,7 +207,10 @@ class SyntheticPatient:
             sample = round(peak * fs)
             if start <= sample < start + self._size:
                 marks.append(Annotation(sample, "V" if ectopic else "N"))
-        reference = clean_reference(model.astype(np.float32), fs)[:, margin:-margin].copy()
+        # That of `clean_reference`, without scipy.
+        drift = highpass(REFERENCE_CUTOFF_HZ, fs)
+        whole = zero_phase([drift], model.astype(np.float32).T, round(REFERENCE_PADDING_S * fs))
+        reference = whole.T[:, margin:-margin].astype(np.float32, order="C")
         reference.flags.writeable = False
         return Block(reference, reference, tuple(marks))
 

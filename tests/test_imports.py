@@ -165,6 +165,24 @@ def test_everything_but_training_works_without_the_extras():
     assert ran.returncode == 0, ran.stderr
 
 
+START = """
+import sys
+import gui.commands.play_terminal
+from engine.run.protocol import Job
+from engine.run.session import Session
+from streamer.settings import SourceSettings
+session = Session(Job((SourceSettings(kind="synthetic", seconds=2.0, speed=0.0),)))
+assert session.run().summary.samples_out == 720
+print(*(name for name in ("scipy", "wfdb", "matplotlib", "pandas", "pywt") if name in sys.modules))
+"""
+
+
+def test_a_start_does_without_what_takes_longer_than_all_the_rest():
+    """With the filter that stands by for a network that is late."""
+    ran = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stderr
+
+
 SLOW = ("numpy", "scipy", "wfdb", "pandas", "onnxruntime", "matplotlib", "pylsl", "pooch", "PyQt6", *OPTIONAL)
 COMMANDS = tuple(f"{words} --help" for words in ("evaluate", "evaluate track-f", "profile hops", "export"))
 

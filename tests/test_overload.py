@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from engine_tools import Identity, IdentityRuntime, cut
 from job_tools import job_of
+from scipy.signal import butter
 from step_tools import STEPS, Recorded, config, ecg, whole
 
 from engine.backends.adapters import adapt, check_step
 from engine.backends.filters import FilterRuntime
 from engine.backends.reliable import Reliable
+from engine.config import EngineConfig
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned
 from engine.pipeline import unguarded
@@ -22,6 +24,7 @@ from engine.run.ladder import Ladder, Rung
 from engine.run.process import EngineProcess
 from engine.run.session import Session
 from models.classical import CLASSICAL
+from models.filters import BAND, BAND_HZ, FS
 from models.registry import find_network
 
 
@@ -188,6 +191,17 @@ def test_the_filter_leaves_an_ecg_alone_and_takes_drift_away():
     assert filtered.dtype == np.float32
     assert filtered[360] == pytest.approx(1, abs=0.2)
     assert abs(filtered[100:300].mean()) < 0.2
+
+
+@pytest.mark.parametrize("window", [720, 721])
+def test_what_stands_in_is_the_zero_phase_filter_as_one_matrix(window):
+    sos = butter(2, BAND_HZ, "bandpass", fs=FS, output="sos")
+    np.testing.assert_allclose(np.delete(sos, 3, axis=1), BAND, rtol=0, atol=1e-12)
+    walk = 0.1 * np.random.default_rng(0).standard_normal((3, 1, window)).cumsum(axis=-1)
+    batch = (walk + 300).astype(np.float32)
+    stand_in = fallback_for(Rung.FILTER, EngineConfig(FS, window, 8, 36), Identity()).backend
+    filtered = CLASSICAL["butterworth-zero-phase"].filter(batch)
+    np.testing.assert_allclose(stand_in.infer(batch), filtered, rtol=0, atol=1e-5)
 
 
 UNET = find_network("unet")

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from engine.backends.adapters import Windows
 from engine.backends.base import Entry, Inputs, Options, Outputs, Runtime
-from models.classical import CLASSICAL
 from models.registry import ModelCard
 from models.spec import ClassicalSpec
 
@@ -22,9 +21,9 @@ class FilterRuntime(Runtime):
         return (self._filter(inputs["noisy"]),)
 
 
-def open_filter(name: str, window: int) -> Windows:
+def open_filter(system: ClassicalSpec, window: int) -> Windows:
     """A classical system on windows of so many samples."""
-    spec = replace(CLASSICAL[name], window=window)
+    spec = replace(system, window=window)
     return Windows(FilterRuntime(spec), spec)
 
 

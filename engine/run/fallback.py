@@ -8,6 +8,11 @@ from engine.config import EngineConfig
 from engine.guard.stage import StandIn
 from engine.marks import Mark, Reason
 from engine.run.ladder import LARGER_HOP, Rung
+from models.classical import CLASSICAL
+from models.filters import stand_in
+
+_IDENTITY = CLASSICAL["identity"]
+_FILTER = replace(CLASSICAL["butterworth-zero-phase"], filter=stand_in)
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,10 @@ def fallback_for(step: Rung, config: EngineConfig, backend: AnyBackend) -> Clean
     if step is Rung.LARGER_HOP:
         return Cleaner(slower, backend)
     if step is Rung.FILTER:
-        return Cleaner(
-            slower, open_filter("butterworth-zero-phase", config.window), (Mark.FILTERED, Reason.OVERLOAD)
-        )
-    return Cleaner(slower, open_filter("identity", config.window), (Mark.BYPASSED, Reason.OVERLOAD))
+        return Cleaner(slower, open_filter(_FILTER, config.window), (Mark.FILTERED, Reason.OVERLOAD))
+    return Cleaner(slower, open_filter(_IDENTITY, config.window), (Mark.BYPASSED, Reason.OVERLOAD))
 
 
 def raw_to_the_end(config: EngineConfig) -> Cleaner:
     """Raw to the end, since no runtime is left."""
-    return Cleaner(config, open_filter("identity", config.window), (Mark.BYPASSED, Reason.BACKEND))
+    return Cleaner(config, open_filter(_IDENTITY, config.window), (Mark.BYPASSED, Reason.BACKEND))

@@ -17,6 +17,8 @@ from streamer.records.header import check_header
 from streamer.units import millivolts_of
 
 REFERENCE_CUTOFF_HZ = 0.5
+REFERENCE_PADDING_S = 4.0
+"""Of a signal behind its ends: scipy's default is a few samples, and a drift filter rings for seconds."""
 OWN_RECORDING = "cleaned by ecg-stream"
 """In the comment of a record that this program wrote: its leads are there as raw and as cleaned."""
 _RAW, _REFERENCE = " raw", " reference"
@@ -242,8 +244,7 @@ def clean_reference(data: Samples, fs: float) -> Samples:
     sos = signal.butter(2, REFERENCE_CUTOFF_HZ, "highpass", fs=fs, output="sos")
     missing = np.isnan(data)
     whole = bridge_missing(data) if missing.any() else data
-    # Pad by seconds: scipy's default is a few samples, and a drift filter rings for seconds.
-    padding = min(data.shape[1] - 1, round(4 * fs))
+    padding = min(data.shape[1] - 1, round(REFERENCE_PADDING_S * fs))
     reference: Samples = signal.sosfiltfilt(sos, whole, axis=-1, padlen=padding).astype(np.float32)
     reference[missing] = np.nan
     return reference
