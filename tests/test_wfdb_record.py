@@ -53,6 +53,14 @@ def test_a_micro_sign_is_not_read_as_volts(tmp_path, write_record, data, spellin
         read_record(tmp_path / "r")
 
 
+@pytest.mark.parametrize("rate", ["3.6e2", "36E1"])
+def test_a_rate_with_an_exponent_is_not_read_without_it(tmp_path, write_record, data, rate):
+    header = write_record(tmp_path, "r", data).with_suffix(".hea")
+    header.write_text(header.read_text().replace("r 2 360", f"r 2 {rate}"))
+    with pytest.raises(InputError, match=f"has the rate '{rate}', of which wfdb takes what is before the e"):
+        read_record(tmp_path / "r")
+
+
 @pytest.mark.parametrize("fmt", ["16", "212"])
 def test_missing_samples_stay_missing(tmp_path, write_record, data, fmt):
     holes = data.copy()

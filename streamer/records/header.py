@@ -112,6 +112,11 @@ def _check(path: Path, *, inner: bool) -> set[str]:
     """Check one header; returns the names of its segments."""
     lines = _lines(path)
     record = _record_line(lines[0] if lines else "", path)
+    if "e" in (record["rate"] or "").lower():
+        raise InputError(
+            f"record {path} has the rate {_short(record['rate'])}, of which wfdb takes what is before the e; "
+            "write it without an exponent in its header"
+        )
     samples = _number(record["samples"])
     signals, segments = _number(record["signals"]), _number(record["segments"])
     _limit(path, "signals", signals, MOST_SIGNALS)
