@@ -18,7 +18,8 @@ from gui.lead_names import written
 from gui.screen_delay import PaintClock
 from gui.trace_buffer import KEPT_S, TraceBuffer
 from gui.trends import TrendLog
-from gui.vitals import ALARM_S, SILENT_S, Ticks, Vitals, alarm, disagree
+from gui.vitals import ALARM_S, Ticks, Vitals, alarm, disagree
+from streamer.heart_rate import DOUBTED_S, SILENT_S
 from streamer.open_source import is_played
 
 STALE_S = 1.0
@@ -28,7 +29,7 @@ RANGE_MV = 5.0
 """Input range that an ECG amplifier must have (IEC 60601-2-27: ±5 mV)."""
 _MINUTE = 120  # statuses
 _SCORED_S = 10.0
-_RECENT_S = 0.5
+_RECENT_S = DOUBTED_S
 _SWITCH_S = 3.0  # a status says within half a second that settings have changed
 
 

@@ -23,9 +23,10 @@ from gui.theme import DARK, LIGHT
 from gui.trace_buffer import TraceBuffer
 from gui.traces.sweep import Sweep, points, runs
 from gui.view_options import ViewOptions
-from gui.vitals import BeatFinder, Ticks, Vitals, alarm, disagree, heart_rate
+from gui.vitals import BeatFinder, Ticks, Vitals, alarm, disagree
 from streamer.errors import InputError
 from streamer.found import find_records, find_sources, synthetic_patients
+from streamer.heart_rate import heart_rate
 from streamer.settings import SourceSettings
 from streamer.synthetic import SyntheticPatient
 

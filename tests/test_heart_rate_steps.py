@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gui.vitals import LISTENED_S, heart_rate
+from streamer.heart_rate import LISTENED_S, heart_rate
 from streamer.qrs import find_qrs
 
 FS = 250.0

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gui.vitals import SILENT_S, disagree, heart_rate, silence_s
+from gui.vitals import disagree
+from streamer.heart_rate import SILENT_S, heart_rate, silence_s
 from streamer.noise import KINDS
 from streamer.qrs import find_qrs
 from streamer.records.find import find_record

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.marks import Mark
 from engine.messages import Cleaned, Message
-from gui.vitals import heart_rate
 from streamer.chunk import StreamInfo
+from streamer.heart_rate import DOUBTED_S, heart_rate
 from streamer.qrs import find_qrs
 
 
@@ -23,6 +24,7 @@ class History:
     def __init__(self, info: StreamInfo, seconds: float = 10.0) -> None:
         self.fs = info.fs
         self._rows = np.full((2, round(seconds * info.fs)), np.nan, np.float32)
+        self._doubted_until: int | None = None
         self._next: int | None = None
 
     @property
@@ -49,8 +51,16 @@ class History:
             count = min(message.raw.shape[1], length)
             self._rows[0, length - count :] = message.raw[0, -count:]
             self._rows[1, length - count :] = message.cleaned[0, -count:]
+            doubted = np.flatnonzero(message.marks[0] == Mark.BYPASSED)
+            if doubted.size:
+                self._doubted_until = message.start + int(doubted[-1]) + 1
 
     def heart_rates(self) -> tuple[float | None, float | None]:
-        """Beats per minute found in raw and in cleaned."""
+        """Beats per minute found in raw and in cleaned, which has none while the guard passes raw."""
         raw, cleaned = (heart_rate(find_qrs(trace, self.fs), trace, self.fs) for trace in self._rows)
-        return raw, cleaned
+        return raw, None if self._doubted else cleaned
+
+    @property
+    def _doubted(self) -> bool:
+        until, now = self._doubted_until, self._next
+        return until is not None and now is not None and now - until < DOUBTED_S * self.fs

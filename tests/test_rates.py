@@ -1,0 +1,51 @@
+"""Heart rates where no heart beats: the quick version of `ecg-stream evaluate rates`, and what it counts."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ecg_stream.command_line import commands
+from engine.lab.safety.no_heart import KINDS, LIMIT, no_heart
+from engine.lab.safety.shown_rates import LEAD_S, PER_LEAD, rates_markdown, shown_rates
+from models.benches.track_f import FS
+from streamer.synthetic import SyntheticPatient
+
+COUNT = round(LEAD_S * FS)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != LIMIT])
+def test_raw_without_a_heart_shows_no_heart_rate(physionet, kind):
+    """Electrode motion showed one in 509 of 864 windows, muscle noise in 32, electrosurgery in 14."""
+    leads = no_heart(kind, 8, COUNT, physionet)
+    assert len(np.unique(leads[:, 1000])) == 8
+    assert shown_rates(leads[::2], np.zeros((4, COUNT), np.bool_)) == []
+
+
+def test_a_heart_is_shown_in_every_window_unless_it_is_doubted():
+    lead = SyntheticPatient(seed=3, heart_rate=75).read(0, COUNT).data
+    doubted = np.zeros(lead.shape, np.bool_)
+    shown = shown_rates(lead, doubted)
+    assert len(shown) >= PER_LEAD - 1
+    assert np.median(shown) == pytest.approx(75, rel=0.1)
+    # Half a second before the end of the 20th window.
+    doubted[:, round(40 * FS) - 1] = True
+    assert len(shown_rates(lead, doubted)) == len(shown) - 1
+
+
+@pytest.mark.data
+def test_the_command_counts_and_writes_what_it_counted(tmp_path, physionet, monkeypatch):
+    kinds = ("flat, 5 µV of noise", LIMIT)
+    monkeypatch.setattr("engine.lab.safety.shown_rates.KINDS", kinds)
+    asked = ["--models", "lowdelay", "--lookahead", "100", "--windows", "1", "--jobs", "1"]
+    ran = CliRunner().invoke(commands, ["evaluate", "rates", *asked, "--out", str(tmp_path)])
+    assert ran.exit_code == 0, ran.output
+    rows = json.loads((tmp_path / "rates.json").read_text())["rows"]
+    assert [row["kind"] for row in rows] == list(kinds)
+    assert all(row["windows"] == PER_LEAD for row in rows)
+    assert [row["raw"] + row["cleaned"] > 0 for row in rows] == [False, True]
+    page = (tmp_path / "report.md").read_text()
+    assert page == rates_markdown(rows)
+    assert f"| **all** | {PER_LEAD} | 0 | 0 |" in page
