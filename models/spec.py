@@ -100,7 +100,7 @@ class NetworkSpec:
     leads: int
     parameters: int
     normalisation: str
-    build: "Callable[[], nn.Module]"
+    build: "Callable[..., nn.Module]"
     exported: "Callable[[], nn.Module] | None" = None
     deviations: str = ""
     replica: "Callable[[], nn.Module] | None" = None

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from step_tools import ecg, step
+from step_tools import ecg, step, trained
 
 from models.networks.lowdelay import LowDelay
 from models.networks.step_layers import POINT_EVERY, POINTS, AimedNorm, shares
 from models.training.statistics import gather, spread_out
+from models.training.widen import widen
+from streamer.errors import InputError
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
 
@@ -88,3 +90,39 @@ def test_norms_learn_the_points_near_a_look_ahead_alone():
     for norm in norms:
         learnt = (norm.running_mean != 0).any(dim=1)
         assert learnt.nonzero().flatten().tolist() == [5, 6]
+
+
+# Wider networks
+
+
+@pytest.mark.parametrize("lookahead", [0, 50, 108])
+def test_a_widened_network_answers_as_the_narrow_one(lookahead):
+    """Exactly, before its copies differ; a little otherwise, after."""
+    narrow, signal = trained(), noisy_leads(2)
+    for noise, apart in ((0.0, 1e-4), (0.02, 0.02)):
+        wide = LowDelay(channels=114).eval()
+        widen(narrow, wide, noise)
+        with torch.no_grad():
+            ours, theirs = (step(each, signal, lookahead=lookahead)[0] for each in (wide, narrow))
+        found = float((ours - theirs).abs().max())
+        assert found < apart
+        assert (found > 1e-4) == bool(noise)
+
+
+def test_copies_of_a_channel_learn_apart():
+    narrow, wide = trained(), LowDelay(channels=114).eval()
+    widen(narrow, wide)
+    for name, value in wide.state_dict().items():
+        if value.ndim < 2 or "running" in name or len(value) == len(narrow.state_dict()[name]):
+            continue
+        rows = value.flatten(1)
+        assert len(torch.unique(rows, dim=0)) == len(rows), name
+
+
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [({"channels": 90}, "no more than the 96"), ({"channels": 120, "hidden": 144}, "keeps the GRU")],
+)
+def test_a_network_is_not_widened_to_less_or_with_another_memory(options, refusal):
+    with pytest.raises(InputError, match=refusal):
+        widen(trained(), LowDelay(**options))

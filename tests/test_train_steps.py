@@ -206,7 +206,8 @@ def test_the_full_training_takes_ten_steps(world, tmp_path, monkeypatch):
     [
         (["lowdelay", "--minutes", "3"], "lowdelay is trained for --steps"),
         (["lowdelay", "--blend"], "give --begin too"),
-        (["unet", "--end"], "--full, --end, --blend and --patients are for lowdelay"),
+        (["lowdelay", "--widen", "120"], "give --begin too"),
+        (["unet", "--end"], "--full, --end, --blend, --widen and --patients are for lowdelay"),
     ],
 )
 def test_what_a_training_does_not_take_is_refused(words, refusal):
@@ -265,6 +266,24 @@ def test_a_run_begins_with_shipped_weights_and_says_who_trained_them(world, tmp_
     for name, value in first.items():
         if name.startswith(("encoder", "trunk")) and "running" in name:
             assert torch.equal(saved[name], value), name
+
+
+def test_a_run_widens_the_weights_that_it_begins_with(world, tmp_path):
+    """It begins where those are, statistics of their norms kept, and its curve and report are its own."""
+    shipped = registry.ModelCard(registry.find_network(NAME))
+    settings = replace(SETTINGS, steps=2)
+    folder = run(world, tmp_path / "run", settings, begin=shipped.weights_path, widened=108)
+    wide = LowDelay(channels=108)
+    wide.load_state_dict(load_file(folder / "weights.safetensors"))
+    first = read_tensors(shipped.weights_path)
+    norm = "answer.0.listen.norm.running_var"
+    assert torch.equal(wide.state_dict()[norm][:, :96], first[norm])
+    report = json.loads((folder / "training.json").read_text())
+    assert "--begin" in report["command"]
+    assert "--widen 108" in report["command"]
+    assert (report["steps_run"], report["settings"]["widened"]) == (2, 108)
+    with pytest.raises(InputError, match="with other settings"):
+        run(world, folder, settings, begin=shipped.weights_path, widened=112)
 
 
 # Between what a run began with and what it came to

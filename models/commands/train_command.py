@@ -64,6 +64,14 @@ def train(
             help="Track f: folder of a finished run to begin with its weights; lowdelay: or a .safetensors."
         ),
     ] = None,
+    widened: Annotated[
+        int | None,
+        typer.Option(
+            "--widen",
+            min=1,
+            help="lowdelay: channels to widen the weights of --begin to, their answers unchanged at first.",
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="lowdelay: the whole training, for a GPU, in place of a short one.")
     ] = False,
@@ -133,13 +141,12 @@ def train(
             keeping = [name for name in chosen if find_network(name).steps]
             if keeping and (minutes is not None or (budget is not None and names)):
                 raise InputError(f"{keeping[0]} is trained for --steps, and can be ended at any: --end")
-            if (full or end or blended or patients) and not keeping:
-                raise InputError("--full, --end, --blend and --patients are for lowdelay")
+            if (full or end or blended or patients or widened) and not keeping:
+                raise InputError("--full, --end, --blend, --widen and --patients are for lowdelay")
             if budget is None:
                 for name in keeping:
-                    _train_steps(
-                        name, out_dir, given, begin, patients, where, full=full, end=end, blended=blended
-                    )
+                    chosen_ways = {"widened": widened or 0, "end": end, "blended": blended}
+                    _train_steps(name, out_dir, given, begin, patients, where | chosen_ways, full=full)
             rest = [name for name in chosen if name not in keeping]
             if rest:
                 _train_f(rest, out_dir, given, minutes, budget, begin, where)
@@ -154,8 +161,6 @@ def _train_steps(
     where: dict[str, Any],
     *,
     full: bool,
-    end: bool,
-    blended: bool,
 ) -> None:
     from models.training.step_settings import FULL, StepSettings
     from models.training.train_steps import train_steps
@@ -167,8 +172,6 @@ def _train_steps(
         settings,
         begin=begin,
         patients=patients,
-        end=end,
-        blended=blended,
         **where,
     )
     _say(name, folder)

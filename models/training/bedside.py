@@ -22,7 +22,7 @@ from streamer.records.record import clean_reference
 ROW = round(ROW_S * FS)
 STRETCH = 1.2
 """A patient's time runs up to so many times as fast, or as slow."""
-CLEAN_SHARE = 0.12
+CLEAN_SHARE = 0.22
 """Share of examples without added noise: most of what a bed sends is clean."""
 OWN_DRIFT_SHARE = 0.5
 """Share of examples that keep the record's own drift, as a live stream does."""
@@ -30,12 +30,13 @@ MIX_SHARE = 0.3
 """Share of examples that are a mixture of two leads of a record: another lead of the same heart."""
 BURST_SHARE = 0.5
 """Share of examples whose noise swells and fades."""
-SNR_RANGE_DB = (-14.0, 24.0)
+SNR_RANGE_DB = (-14.0, 12.0)
+"""Above, an example is all but clean; electrodes that move are far below their mean for seconds."""
 PATIENTS_SHARE = 0.4
 """Share of examples from the folder of patients, where there is one."""
 NOISE_SHARES = {
-    "em": 0.27, "bw": 0.13, "ma": 0.13, "myo": 0.1, "contact": 0.08, "jolt": 0.06, "steps": 0.06,
-    "hum": 0.09, "hiss": 0.05, "emg": 0.03,
+    "em": 0.36, "bw": 0.1, "ma": 0.11, "myo": 0.1, "contact": 0.08, "jolt": 0.06, "steps": 0.06,
+    "hum": 0.06, "hiss": 0.04, "emg": 0.03,
 }  # fmt: skip
 """How often each kind of noise is heard; those that are not at hand leave their share to the others."""
 _MADE_S = 300.0

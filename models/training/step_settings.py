@@ -25,6 +25,8 @@ class StepSettings:
         Whether it learns from the folder of patients.
     begun_with
         SHA-256 of the weights that the run begins with; empty where it begins with none.
+    widened
+        Channels that those were widened to (`models.training.widen`); 0 where they were not.
     """
 
     steps: int = 40_000
@@ -39,6 +41,7 @@ class StepSettings:
     decay: float = 0.999
     patients: bool = False
     begun_with: str = ""
+    widened: int = 0
 
     @property
     def seconds_a_step(self) -> float:
@@ -66,4 +69,6 @@ def command(name: str, settings: StepSettings) -> str:
         words = ["--full"]
     if settings.begun_with:
         words.append(f"--begin {settings.begun_with[:12]}")
+    if settings.widened:
+        words.append(f"--widen {settings.widened}")
     return f"ecg-stream train {name} " + " ".join(words)

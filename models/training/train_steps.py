@@ -30,6 +30,7 @@ from models.training.statistics import gather, spread_out
 from models.training.step_objective import StepObjective
 from models.training.step_report import finish
 from models.training.step_settings import StepSettings, rate_at
+from models.training.widen import widen
 from streamer.errors import InputError
 
 GATHERED = 12
@@ -48,6 +49,7 @@ def train_steps(
     device: str = "auto",
     threads: int = 0,
     begin: Path | None = None,
+    widened: int = 0,
     end: bool = False,
     blended: bool = False,
 ) -> Path:
@@ -63,6 +65,8 @@ def train_steps(
     begin
         Folder of a finished run, or a file of weights, that this one begins with. Beside a file a
         card may lie, as beside those that the package ships.
+    widened
+        Channels of the trunk that those weights are widened to; 0 leaves them as they are.
     end
         Take no further step: make weights of what the run has come to. It can still go on afterwards.
         Of a run that has not begun these are the weights that it begins with, with statistics for
@@ -74,23 +78,32 @@ def train_steps(
     Raises
     ------
     InputError
-        If there is no such run, or a checkpoint of another one in `out`.
+        If there is no such run, or a checkpoint of another one in `out`, or if a network is to be
+        widened that has as many channels already, or none.
     """
     folder = patients_folder(patients)
-    settings = replace(settings, patients=folder is not None)
+    settings = replace(settings, patients=folder is not None, widened=widened)
     where = prepare(device, threads, settings.seed)
     spec = registry.find_network(name)
     network = spec.build()
     assert isinstance(network, LowDelay)
     before: dict[str, Any] = {}
     begun: Weights = {}
+    bare = False
     if begin:
-        settings, before = _begin(network, begin, settings)
+        settings, before, bare = _begin(network, begin, settings)
+        if widened:
+            narrow, network = network, spec.build(channels=widened)
+            assert isinstance(network, LowDelay)
+            widen(narrow, network, seed=settings.seed)
+    elif widened:
+        raise InputError("--widen is for weights that a run begins with: give --begin too")
     elif blended:
         raise InputError("--blend is between what a run began with and what it came to: give --begin too")
     network.to(where)
     warm = begin is not None
-    if warm and (blended or not (out / "checkpoint.pt").is_file()):
+    # Statistics that the weights were learnt with fit them better than new ones.
+    if bare or (end and warm and not blended and not (out / "checkpoint.pt").is_file()):
         _gather(network, data_dir, settings)
     if blended:
         begun = copy.deepcopy(network.state_dict())
@@ -110,18 +123,26 @@ def train_steps(
     return finish(state, out, data_dir, before, begun)
 
 
-def _begin(network: nn.Module, begin: Path, settings: StepSettings) -> tuple[StepSettings, dict[str, Any]]:
-    """Load the weights that a run begins with; returns the settings that say so, and what made them."""
+def _begin(
+    network: nn.Module, begin: Path, settings: StepSettings
+) -> tuple[StepSettings, dict[str, Any], bool]:
+    """Load the weights that a run begins with.
+
+    Returns the settings that say so, what made them, and whether all look-aheads share their statistics.
+    """
     file = begin / "weights.safetensors" if begin.is_dir() else begin
     if not file.is_file():
         raise InputError(f"{begin} holds no weights to begin with; give a finished run, or a .safetensors")
-    network.load_state_dict(spread_out(read_tensors(file)))
+    read = read_tensors(file)
+    weights = spread_out(read)
+    bare = any(read[name].shape != value.shape for name, value in weights.items())
+    network.load_state_dict(weights)
     report = begin / "training.json" if begin.is_dir() else begin.with_suffix(".json")
     before = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
     if "training" in before:  # a card: what it says of scores is no part of how they were trained
         about = ("protocol", "data", "data_licence", "attribution")
         before = before["training"] | {name: before[name] for name in about}
-    return replace(settings, begun_with=registry.sha256(file)), before
+    return replace(settings, begun_with=registry.sha256(file)), before, bare
 
 
 def _gather(network: LowDelay, data_dir: Path | None, settings: StepSettings) -> None:
