@@ -33,6 +33,7 @@ every_network = pytest.mark.parametrize("spec", NETWORKS.values(), ids=list(NETW
 STEPWISE = [spec for spec in NETWORKS.values() if spec.steps]
 every_stepwise = pytest.mark.parametrize("spec", STEPWISE, ids=[spec.name for spec in STEPWISE])
 SHIPPED = [name for name in NETWORKS if (registry.WEIGHTS / f"{name}.json").is_file()]
+SLOW = [pytest.mark.slow, pytest.mark.timeout(1800)]
 every_shipped = pytest.mark.parametrize("name", SHIPPED)
 
 # What ONNX has and TensorRT 11.1 cannot run (onnx-tensorrt, docs/operators.md).
@@ -99,7 +100,7 @@ def clean_all(network, batch):
     return step(network, batch)[0][:, :1]
 
 
-@pytest.fixture(scope="module", params=["unet", pytest.param("lowdelay", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["unet", pytest.param("lowdelay", marks=SLOW)])
 def run(request, tmp_path_factory):
     """A finished training run: (spec, folder). One network of each contract: exports take seconds.
 
@@ -326,6 +327,7 @@ def test_the_graphs_say_nothing_of_the_machine(graphs):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @every_network
 def test_every_network_can_be_exported(spec, tmp_path):
     """Shipped graphs have been; that it still works with this torch takes minutes."""

@@ -3,14 +3,16 @@
 The front door adds `profile screen`, which is `gui`'s.
 """
 
+from engine.commands.profile.compare_command import compare
 from engine.commands.profile.gpu_command import gpu
 from engine.commands.profile.hops_command import hops
 from engine.commands.profile.lsl_command import lsl
+from engine.commands.profile.streams_command import streams
 from engine.commands.profile.sweep_command import sweep
 from streamer.console.panels import command_group
 
 profile = command_group(
     "profile",
     "Time the engine, the LSL path, the window or the GPU backends.",
-    (hops, sweep, lsl, gpu),
+    (hops, streams, sweep, compare, lsl, gpu),
 )

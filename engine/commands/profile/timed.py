@@ -8,12 +8,14 @@ from typing import Annotated, Any, ClassVar, TypedDict
 import typer
 
 from engine.commands.options import DEFAULT_MODEL, Hop, Lookahead, Model, Threads, lookahead_ms
+from streamer.console.options import numbers
 from streamer.console.output import check_writable, out, say
 from streamer.errors import InputError
 
 Picture = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figures here (.png, .pdf, .svg).")
 ]
+Counts = Annotated[str, typer.Option("--streams", metavar="N,…", help="Numbers of streams in step.")]
 _PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -51,6 +53,11 @@ class Timed:
             "threads": self.threads,
             "cpu_time": self.cpu_time,
         }
+
+
+def counts_of(text: str) -> list[int]:
+    """Numbers of streams, comma-separated; raises InputError where they are none."""
+    return [round(number) for number in numbers("streams", text)]
 
 
 def check_picture(file: Path | None) -> None:

@@ -24,7 +24,7 @@ def cost_table(figures: dict[str, Any]) -> Table:
     for name, backend in figures["backends"].items():
         table.add_row(f"[bold]{name}")
         for row, values in backend["us"].items():
-            table.add_row(f"  {row}", *(_ms(values[column]) for column in _COLUMNS))
+            table.add_row(f"  {row}", *(milliseconds(values[column]) for column in _COLUMNS))
     return table
 
 
@@ -38,7 +38,7 @@ def ledger_table(figures: dict[str, Any]) -> Table:
         table.add_column(f"{name}\n{which}", justify="right", no_wrap=True)
     for stage in (*STAGES, "total"):
         values = (backends[name]["ledger_ms"][stage][which] for name, which in columns)
-        table.add_row(stage, *(_number(value, 3) for value in values))
+        table.add_row(stage, *(number(value, 3) for value in values))
     return table
 
 
@@ -50,7 +50,7 @@ def sweep_table(figures: dict[str, Any]) -> Table:
     for trial in sorted(figures["trials"], key=lambda trial: trial["streams"]):
         table.add_row(
             str(trial["streams"]),
-            *(_ms(trial["us"][column]) for column in columns),
+            *(milliseconds(trial["us"][column]) for column in columns),
             f"{100 * trial['call_share']:.0f} %",
             f"{trial['late']} of {trial['hops']}",
             "yes" if trial["holds"] else "no",
@@ -64,9 +64,9 @@ def profile_notes(figures: dict[str, Any]) -> Iterator[str]:
         cold, late, beside = backend["cold_ms"], backend["lateness"], backend["beside_bare"]
         if beside:
             yield (
-                f"{name}: overhead is {_number(beside['overhead_percent'], 1)} % of the bare call (p50); a "
-                f"hop takes {_number(beside['hop_p50'], 2)} times the bare call at p50, "
-                f"{_number(beside['hop_p99'], 2)} at p99"
+                f"{name}: overhead is {number(beside['overhead_percent'], 1)} % of the bare call (p50); a "
+                f"hop takes {number(beside['hop_p50'], 2)} times the bare call at p50, "
+                f"{number(beside['hop_p99'], 2)} at p99"
             )
         yield (
             f"{name}: cold {cold['open']:.0f} ms to open, first call {cold['first_call']:.2f}, second "
@@ -87,7 +87,7 @@ def profile_notes(figures: dict[str, Any]) -> Iterator[str]:
             f"memory, all the run but its first turns: {growth['resident_kib']:+.0f} KiB resident, "
             f"{growth['python_blocks']:+d} Python blocks"
         )
-    yield from _machine(figures)
+    yield from machine_lines(figures)
 
 
 def sweep_notes(figures: dict[str, Any]) -> Iterator[str]:
@@ -102,7 +102,7 @@ def sweep_notes(figures: dict[str, Any]) -> Iterator[str]:
         )
     else:
         yield f"{figures['backend']} does not hold a single stream within {figures['hop_ms']:.1f} ms"
-    yield from _machine(figures)
+    yield from machine_lines(figures)
 
 
 def busy_warning(figures: dict[str, Any]) -> str | None:
@@ -119,9 +119,14 @@ def busy_warning(figures: dict[str, Any]) -> str | None:
 def _title(figures: dict[str, Any]) -> str:
     streams = figures["streams"]
     told = f"{streams} streams · " if "trials" not in figures and streams > 1 else ""
+    return told + hop_title(figures)
+
+
+def hop_title(figures: dict[str, Any]) -> str:
+    """Network, hop, look-ahead and clock of a profile in a line."""
     clock = " · CPU time" if figures["clock"] == "CPU time" else ""
     return (
-        f"{figures['model']} · {told}hop {figures['hop_ms']:.1f} ms · look-ahead "
+        f"{figures['model']} · hop {figures['hop_ms']:.1f} ms · look-ahead "
         f"{figures['lookahead_ms']:.0f} ms · {figures['cadence']} · {_threads(figures)}{clock}"
     )
 
@@ -134,7 +139,8 @@ def _lateness(late: dict[str, Any]) -> str:
     return f"{late['late']} of {late['hops']} hops late, at most {late['rate_at_most']:.1e} (95 %)"
 
 
-def _machine(figures: dict[str, Any]) -> Iterator[str]:
+def machine_lines(figures: dict[str, Any]) -> Iterator[str]:
+    """What it was measured on, and what others did there."""
     machine = figures["machine"]
     clock = f"{machine['clock_mhz']:.0f} MHz" if machine["clock_mhz"] else "clock not readable"
     versions = ", ".join(f"{name} {found}" for name, found in machine["packages"].items())
@@ -150,9 +156,11 @@ def _machine(figures: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _ms(us: float | None) -> str:
-    return _number(None if us is None else us / 1e3, 3)
+def milliseconds(us: float | None) -> str:
+    """Microseconds as milliseconds, or a dash."""
+    return number(None if us is None else us / 1e3, 3)
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """With so many digits, or a dash where it is not known."""
     return _UNKNOWN if value is None else f"{value:.{digits}f}"
