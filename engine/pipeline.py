@@ -1,10 +1,12 @@
 """The engine in one line: guard(overlap_add(infer(ready_windows(rounds)))).
 
-For a network that keeps state it is guard(step_through(ready_windows(rounds))).
+For a network that keeps state it is guard(step_through(ready_windows(rounds))). What leaves together is
+worked at together.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -12,12 +14,12 @@ from engine.backends.base import AnyBackend, keeps_state
 from engine.batch import Gathers
 from engine.config import EngineConfig
 from engine.guard.limits import UNMEASURED, Limits
-from engine.guard.stage import StandIn, guard
+from engine.guard.stage import StandIn, guard_rounds
 from engine.infer import infer
 from engine.messages import Emitted, Gap
 from engine.overlap_add import overlap_add
 from engine.ready_windows import Clock, ready_windows
-from engine.stateful import initial_state, step_through
+from engine.stateful import initial_state, step_rounds
 from streamer.chunk import Chunk
 
 
@@ -53,8 +55,9 @@ def clean(
         Every sample of every stream exactly once, in order within its stream, and the gaps
         between them.
     """
-    messages = unguarded(rounds, config, backend, clock, batcher)
-    return guard(messages, config, limits, enabled=guarded, stand_in=stand_in)
+    together = _unguarded_rounds(rounds, config, backend, clock, batcher)
+    left = guard_rounds(together, config, limits, enabled=guarded, stand_in=stand_in)
+    return chain.from_iterable(left)
 
 
 def rehearse(backend: AnyBackend, config: EngineConfig, rows: int = 1) -> None:
@@ -74,9 +77,20 @@ def unguarded(
     batcher: Gathers | None = None,
 ) -> Iterator[Emitted | Gap]:
     """Like `clean`, before the guard: for measurements only."""
+    return chain.from_iterable(_unguarded_rounds(rounds, config, backend, clock, batcher))
+
+
+def _unguarded_rounds(
+    rounds: Iterable[Sequence[Chunk]],
+    config: EngineConfig,
+    backend: AnyBackend,
+    clock: Clock,
+    batcher: Gathers | None,
+) -> Iterator[list[Emitted | Gap]]:
+    """What leaves the network together."""
     windows = ready_windows(rounds, config, clock)
     if batcher:
         windows = batcher.gather(windows)
     if keeps_state(backend):
-        return step_through(windows, backend, config, clock)
-    return overlap_add(infer(windows, backend, clock), config, clock)
+        return step_rounds(windows, backend, config, clock)
+    return ([message] for message in overlap_add(infer(windows, backend, clock), config, clock))

@@ -6,6 +6,7 @@ whole windows. A step takes the newest hop alone and answers each sample once, s
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,16 @@ def step_through(
     config: EngineConfig,
     clock: Clock = time.perf_counter_ns,
 ) -> Iterator[Emitted | Gap]:
+    """`step_rounds`, message by message."""
+    return chain.from_iterable(step_rounds(rounds, backend, config, clock))
+
+
+def step_rounds(
+    rounds: Iterable[list[Hop | Gap]],
+    backend: StepBackend,
+    config: EngineConfig,
+    clock: Clock = time.perf_counter_ns,
+) -> Iterator[list[Emitted | Gap]]:
     """Take a step with every hop that is ready, those of different streams as one batch.
 
     Every segment of a stream, such as that after a gap, starts from an initial state; other streams
@@ -43,15 +54,19 @@ def step_through(
     for ready in rounds:
         for together in _turns(ready, limit):
             if isinstance(together, Gap):
-                yield together
+                yield [together]
                 continue
             call, answer, mean_square = _step(together, carried, backend, config, clock)
             row = 0
+            added_ns = clock()
+            emitted: list[Emitted | Gap] = []
             for hop in together:
                 rows = slice(row, row + len(hop.window))
                 row = rows.stop
                 if hop.raw.shape[1]:
-                    yield _emitted(hop, call, answer[rows, 0], mean_square[rows], marks.of(hop), clock())
+                    cleaned = answer[rows, 0]
+                    emitted.append(_emitted(hop, call, cleaned, mean_square[rows], marks.of(hop), added_ns))
+            yield emitted
 
 
 class _Carried:

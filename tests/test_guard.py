@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
-from engine.guard.stage import FADE_S, HOLD_S
+from engine.guard.repair import FADE_S, HOLD_S
 from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap
 from engine.pipeline import clean

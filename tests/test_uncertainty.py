@@ -57,7 +57,7 @@ def contradictions(raw, backend, limits=UNMEASURED):
     checks = Checks(CONFIG, 1, limits)
     found = []
     for message in unguarded(([chunk] for chunk in cut(raw, [14])), CONFIG, backend):
-        reason = checks.judge(message)[0]
+        reason = checks.judge_one(message)[0]
         if not message.answer.hop.flushed:
             found.append((message.start, checks.uncertainty.contradiction[0], reason == Reason.UNCERTAIN))
     return np.array(found).T
@@ -135,7 +135,7 @@ def test_a_stated_error_is_compared_with_the_limit_of_the_card(raw, limit, doubt
     limits = Limits(None if limit is None else ((0.0, limit, limit / 2),))
     checks = Checks(CONFIG, 1, limits, stateful=True)
     found = [
-        (message.start, checks.judge(message)[0] == Reason.UNCERTAIN)
+        (message.start, checks.judge_one(message)[0] == Reason.UNCERTAIN)
         for message in stateful_messages(raw, spread_mv)
     ]
     at = np.array([start for start, doubted in found if doubted])

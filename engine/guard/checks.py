@@ -5,6 +5,7 @@ those of the validation records of Track F, with and without validation noise, a
 Limits that differ from network to network stand on the network's card (`engine.guard.limits`).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from engine.config import EngineConfig
 from engine.guard.lead_off import FLAT_MV, FLAT_S, LeadOff, span_mv
+from engine.guard.left import Left
 from engine.guard.limits import Limits
-from engine.guard.qrs_evidence import QrsEvidence
+from engine.guard.qrs_evidence import QrsEvidence, Strength
+from engine.guard.rows import Bank, Rows, index_of, joined, rows_at
 from engine.guard.uncertainty import Uncertainty
 from engine.marks import Reason
 from engine.messages import Emitted
@@ -50,27 +53,26 @@ RATE_SHARE, RATE_S = 0.25, 8.0
 of a rate, so that one artefact is not enough."""
 
 
-def ceiling_mv(message: Emitted) -> NDArray[np.float32]:
-    """Largest absolute value that a hop's input can explain, (leads,) mV."""
-    window = message.answer.hop.window
+def ceiling_mv(window: Samples, raw: Samples) -> NDArray[np.float32]:
+    """Largest absolute value that a hop's input can explain: its window, and what leaves, → (rows,) mV."""
     seen = np.maximum(np.maximum.reduce(window, axis=1), -np.minimum.reduce(window, axis=1))
-    if message.raw.size:
-        seen = np.maximum(seen, np.abs(message.raw).max(axis=1))
+    if raw.size:
+        seen = np.maximum(seen, np.abs(raw).max(axis=1))
     allowed: NDArray[np.float32] = RANGE_SHARE * seen + np.float32(RANGE_MV)
     return allowed
 
 
-class Checks:
-    """Judges one stream, hop by hop, with a memory of a few seconds.
+class Checks(Bank):
+    """Judges all leads of all streams, hop by hop, with a memory of a few seconds.
 
-    A network that predicts whole windows is judged by its newest window, up to `LEAD_S` before the
-    samples leave. A network that keeps state predicts each sample once, as it leaves, and is judged
-    then.
+    Each lead has a row, and is judged by itself. A network that predicts whole windows is judged by its
+    newest window, up to `LEAD_S` before the samples leave. A network that keeps state predicts each sample
+    once, as it leaves, and is judged then.
 
     Parameters
     ----------
-    leads
-        Number of leads.
+    rows
+        Number of leads, of all streams.
     limits
         From where on the network is not believed.
     stateful
@@ -84,111 +86,130 @@ class Checks:
         How far the network is believed.
     """
 
-    def __init__(self, config: EngineConfig, leads: int, limits: Limits, *, stateful: bool = False) -> None:
+    def __init__(self, config: EngineConfig, rows: int, limits: Limits, *, stateful: bool = False) -> None:
         fs = config.fs
-        self._left: _Left | None = None
+        self._left: Left | None = None
         if stateful:
             config = replace(config, lookahead=0)
-            self._left = _Left(leads, config.window)
-        self._config, self._leads = config, leads
-        self.evidence = QrsEvidence(config, leads)
+            self._left = Left(rows, config.window)
+        self._config = config
+        self.evidence = QrsEvidence(config, rows)
         hop_s = config.hop / fs
         self._confirm = max(1, round(CONFIRM_S / hop_s))
         self._every = max(1, round(LOOK_S / hop_s))
         self._new = min(config.window, self._every * config.hop) if stateful else config.window
         """Newest samples of the output that differ from those at the look before."""
-        self.uncertainty = Uncertainty(config, leads, self._every * config.hop, limits, stateful=stateful)
+        self.uncertainty = Uncertainty(config, rows, self._every * config.hop, limits, stateful=stateful)
         self._flat = min(config.window, round(FLAT_S * fs))
-        self._lead_off = LeadOff(config, leads, self._every * hop_s)
+        self._lead_off = LeadOff(config, rows, self._every * hop_s)
         self._rate_looks = max(1, round(RATE_S / (self._every * hop_s)))
         self._railed = min(config.window, round(RAILED_S * fs))
-        self.forget()
+        self._invented = np.zeros(rows, np.int64)
+        self._erased = np.zeros(rows, np.int64)
+        self._apart = np.zeros(rows, np.int64)
+        self._since_look = np.zeros(rows, np.int64)
+        self._slow = np.zeros(rows, np.uint8)
+        self._believed = np.full(rows, np.inf)
 
-    def forget(self) -> None:
-        """Start afresh, as after a gap."""
-        leads = self._leads
-        self.evidence.forget()
-        self.uncertainty.forget()
-        self._invented, self._erased = [0] * leads, [0] * leads
-        self._lead_off.forget()
-        self._apart = np.zeros(leads, np.int64)
-        self._since_look = 0
-        self._slow = [0] * leads
-        self._believed = [float("inf")] * leads
+    def grow(self, rows: int) -> None:
+        """Have so many rows, the new ones afresh."""
+        for part in (self.evidence, self.uncertainty, self._lead_off, self._left):
+            if part:
+                part.grow(rows)
+        super().grow(rows)
 
-    def judge(self, message: Emitted) -> list[int]:
-        """The `Reason` of each lead for the hop that leaves; all 0 where nothing is wrong."""
-        answer = message.answer
-        if answer.hop.flushed:
-            # Its window ends in a held value, from which nothing can be told.
-            return self._slow
-        window, predicted = answer.hop.window, answer.predicted
-        if self._left is not None:
-            both = self._left.append(message.raw, message.cleaned)
-            window, predicted = both
-            self.uncertainty.add_spread(message.cleaned, message.mean_square)
-            raw, cleaned, steepest = self.evidence.push_both(both)
-        elif predicted is None:
-            raise ValueError("the answers of a network that keeps state need Checks(stateful=True)")
+    def forget(self, rows: Rows) -> None:
+        """Start these rows afresh, as after a gap."""
+        for part in (self.evidence, self.uncertainty, self._lead_off, self._left):
+            if part:
+                part.forget(rows)
+        for counts in (self._invented, self._erased, self._apart, self._since_look):
+            counts[rows] = 0
+        self._slow[rows] = Reason.NONE
+        self._believed[rows] = np.inf
+
+    def judge(
+        self, messages: Sequence[Emitted], rows: Rows, raw: Samples, cleaned: Samples
+    ) -> NDArray[np.uint8]:
+        """The `Reason` of each lead for the hops that leave; all 0 where nothing is wrong.
+
+        Parameters
+        ----------
+        messages
+            Of different streams, with equally many samples each.
+        rows
+            Those of their leads, one stream after the other.
+        raw, cleaned
+            What leaves with the messages, (rows, samples) mV.
+        """
+        if messages[0].answer.hop.flushed:
+            # Their windows end in a held value, from which nothing can be told.
+            return self._slow[rows].copy()
+        left, span = self._left, self.evidence.span
+        if left:
+            left.append(rows, raw, cleaned, joined([m.mean_square for m in messages]))
+            part = left.newest(rows, span.stop - span.start)[:2]
         else:
-            raw, cleaned, steepest = self.evidence.push(window, predicted)
-        self._since_look += 1
-        if self._since_look == self._every:
-            self._since_look = 0
-            self._look(window, predicted)
-        verdict = self._slow
-        for lead in range(self._leads):
-            found = self._compare(lead, raw[lead], cleaned[lead], steepest[lead])
-            if found and not verdict[lead]:
-                verdict = [*verdict[:lead], found, *verdict[lead + 1 :]]
-        return verdict
+            part = np.stack([side[:, span] for side in _windows(messages)])
+        compared = self.evidence.push(rows, part)
+        since = self._since_look[rows] + 1
+        due = since >= self._every
+        if due.any():
+            since[due] = 0
+            looked = rows if due.all() else rows_at(index_of(rows)[due])
+            if left:
+                self._look(looked, *left.newest(looked, self._config.window))
+            else:
+                window, predicted = _windows(messages)
+                self._look(looked, window[due], predicted[due], None)
+        self._since_look[rows] = since
+        found, slow = self._compare(rows, *compared), self._slow[rows]
+        return np.where(slow > 0, slow, found)
 
-    def _compare(self, lead: int, raw: float, cleaned: float, steepest: float) -> int:
-        """Whether this hop has a beat in one of raw and cleaned only."""
-        if cleaned > BEAT_MV and steepest < INVENTED_SHARE * cleaned:
-            self._invented[lead] += 1
-            if self._invented[lead] >= self._confirm:
-                return Reason.BEAT_INVENTED
-        else:
-            self._invented[lead] = 0
-        if raw > self._believed[lead] and cleaned < ERASED_SHARE * raw:
-            self._erased[lead] += 1
-            if self._erased[lead] >= self._confirm:
-                return Reason.BEAT_ERASED
-        else:
-            self._erased[lead] = 0
-        return 0
+    def judge_one(self, message: Emitted) -> NDArray[np.uint8]:
+        """`judge` where there is one stream."""
+        return self.judge([message], slice(0, len(self._slow)), message.raw, message.cleaned)
 
-    def _look(self, window: Samples, predicted: Samples) -> None:
-        """Bring up to date what changes slowly."""
+    def _compare(self, rows: Rows, raw: Strength, cleaned: Strength, steepest: Strength) -> NDArray[np.uint8]:
+        """Which leads have a beat in one of raw and cleaned only, at this hop."""
+        invents = (cleaned > BEAT_MV) & (steepest < INVENTED_SHARE * cleaned)
+        erases = (raw > self._believed[rows]) & (cleaned < ERASED_SHARE * raw)
+        invented, erased = (self._invented[rows] + 1) * invents, (self._erased[rows] + 1) * erases
+        self._invented[rows], self._erased[rows] = invented, erased
+        found = np.where(erased >= self._confirm, np.uint8(Reason.BEAT_ERASED), np.uint8(Reason.NONE))
+        return np.where(invented >= self._confirm, np.uint8(Reason.BEAT_INVENTED), found)
+
+    def _look(self, rows: Rows, window: Samples, predicted: Samples, mean_square: Samples | None) -> None:
+        """Bring up to date what changes slowly; the windows are those of these rows."""
         config, evidence = self._config, self.evidence
-        evidence.settle()
-        level, floor = evidence.level, evidence.floor
-        trusted = evidence.known & (level[0] > TRUST * floor[0])
+        evidence.settle(rows)
+        level, floor, known = evidence.level[:, rows], evidence.floor[:, rows], evidence.known(rows)
+        trusted = known & (level[0] > TRUST * floor[0])
         believed = np.maximum(np.maximum(BEAT_MV, PROMINENT * level[0]), TRUST * floor[0])
-        self._believed = np.where(trusted, believed, np.inf).tolist()
+        self._believed[rows] = np.where(trusted, believed, np.inf)
 
         highest, lowest = np.maximum.reduce(window, axis=1), np.minimum.reduce(window, axis=1)
         span = highest - lowest
-        railed, flat = self._railed_leads(window, highest, lowest), self._lead_off.look(window)
-        reasons = np.zeros(self._leads, np.uint8)
+        railed, flat = self._railed_leads(window, highest, lowest), self._lead_off.look(rows, window)
+        reasons = np.zeros(len(window), np.uint8)
         broken = ~np.isfinite(predicted).all(axis=1) | (span > NO_ECG_MV)
-        reasons[self.uncertainty.look(predicted, level[1], railed | flat | broken)] = Reason.UNCERTAIN
-        if evidence.known:
-            reasons[(level[0] > BEAT_MV) & (level[1] < NO_ECG_SHARE * level[0])] = Reason.NO_ECG
-            raw_bpm, cleaned_bpm = evidence.bpm
-            apart = trusted & (np.abs(raw_bpm - cleaned_bpm) > RATE_SHARE * raw_bpm)
-            self._apart = np.where(apart, self._apart + 1, 0)
-            reasons[self._apart >= self._rate_looks] = Reason.RATE
+        doubted = self.uncertainty.look(rows, predicted, mean_square, level[1], railed | flat | broken)
+        reasons[doubted] = Reason.UNCERTAIN
+        reasons[known & (level[0] > BEAT_MV) & (level[1] < NO_ECG_SHARE * level[0])] = Reason.NO_ECG
+        raw_bpm, cleaned_bpm = evidence.bpm[:, rows]
+        differs = trusted & (np.abs(raw_bpm - cleaned_bpm) > RATE_SHARE * raw_bpm)
+        apart = (self._apart[rows] + 1) * differs
+        self._apart[rows] = apart
+        reasons[apart >= self._rate_looks] = Reason.RATE
         # Older output of a stateful network may come from input that has left the window.
         moved = span_mv(predicted[:, -self._new :])
         reasons[moved > RANGE_SHARE * span + RANGE_MV] = Reason.OUT_OF_RANGE
-        known = slice(-self._flat - config.lookahead, config.window - config.lookahead)
-        moves = span_mv(window[:, known]) > CONSTANT_INPUT_MV
-        reasons[moves & (span_mv(predicted[:, known]) <= FLAT_MV)] = Reason.CONSTANT
+        recent = slice(-self._flat - config.lookahead, config.window - config.lookahead)
+        moves = span_mv(window[:, recent]) > CONSTANT_INPUT_MV
+        reasons[moves & (span_mv(predicted[:, recent]) <= FLAT_MV)] = Reason.CONSTANT
         reasons[railed] = Reason.RAILED
         reasons[flat] = Reason.FLAT
-        self._slow = reasons.tolist()
+        self._slow[rows] = reasons
 
     def _railed_leads(self, window: Samples, highest: Samples, lowest: Samples) -> NDArray[np.bool_]:
         """Which leads are saturated, given the extremes of each."""
@@ -197,25 +218,13 @@ class Checks:
         railed: NDArray[np.bool_] = ((value == highest) | (value == lowest)) & (span_mv(newest) <= FLAT_MV)
         if railed.any():
             # A median is dear, and few leads come this far.
-            railed &= np.abs(value - np.median(window, axis=1)) > RAILED_MV
+            railed[railed] = np.abs(value[railed] - np.median(window[railed], axis=1)) > RAILED_MV
         return railed
 
 
-class _Left:
-    """Newest samples that left, raw and cleaned; they move back only when the space behind them is full."""
-
-    def __init__(self, leads: int, window: int) -> None:
-        self._window = window
-        self._both = np.zeros((2, leads, 2 * window), np.float32)
-        self._stop = window
-
-    def append(self, raw: Samples, cleaned: Samples) -> Samples:
-        """Add samples, (leads, samples) mV; returns the newest, (2, leads, window), as a view."""
-        both, window = self._both, self._window
-        if self._stop + raw.shape[1] > both.shape[2]:
-            both[:, :, :window] = both[:, :, self._stop - window : self._stop].copy()
-            self._stop = window
-        new = slice(self._stop, self._stop + raw.shape[1])
-        both[0, :, new], both[1, :, new] = raw, cleaned
-        self._stop = new.stop
-        return both[:, :, self._stop - window : self._stop]
+def _windows(messages: Sequence[Emitted]) -> tuple[Samples, Samples]:
+    """What the network saw, and what it predicted, each (rows, window) mV."""
+    predicted = [message.answer.predicted for message in messages if message.answer.predicted is not None]
+    if len(predicted) < len(messages):
+        raise ValueError("the answers of a network that keeps state need Checks(stateful=True)")
+    return joined([message.answer.hop.window for message in messages]), joined(predicted)

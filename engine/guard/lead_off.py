@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
+from engine.guard.rows import Bank, Rows
 from streamer.chunk import Samples
 
 FLAT_MV, FLAT_S = 0.001, 0.5
@@ -24,7 +25,7 @@ def span_mv(samples: Samples) -> Samples:
     return span
 
 
-class LeadOff:
+class LeadOff(Bank):
     """Finds leads that are flat, look by look.
 
     A lead that was seen to stand still, move and stand still again within `_REMEMBERED_S` has a coarse
@@ -33,14 +34,13 @@ class LeadOff:
 
     Parameters
     ----------
-    leads
-        Number of leads.
+    rows
+        Number of leads, of all streams.
     look_s
         Seconds from one look to the next.
     """
 
-    def __init__(self, config: EngineConfig, leads: int, look_s: float) -> None:
-        self._leads = leads
+    def __init__(self, config: EngineConfig, rows: int, look_s: float) -> None:
         self._flat = min(config.window, round(FLAT_S * config.fs))
         self._held = min(config.window, round(_HELD_S * config.fs))
         seen_s = self._flat / config.fs  # by one look
@@ -49,31 +49,39 @@ class LeadOff:
         self._coarse_looks = max(1, round((COARSE_FLAT_S - seen_s) / look_s) + 1)
         self._since = min(config.window, self._held + round(look_s * config.fs))
         self._remembered = round(_REMEMBERED_S / look_s)
-        self.forget()
+        self._still = np.zeros(rows, np.int64)
+        self._newest: Samples = np.zeros(rows, np.float32)
+        self._moved = np.zeros(rows, np.bool_)
+        self._stood = np.zeros(rows, np.bool_)
+        self._coarse = np.zeros(rows, np.int64)
+        """Looks for which a lead still counts as coarse."""
+        self.forget(slice(0, rows))
 
-    def forget(self) -> None:
+    def forget(self, rows: Rows) -> None:
         """Start afresh, as after a gap."""
-        self._still = np.zeros(self._leads, np.int64)
-        self._newest: Samples = np.zeros(self._leads, np.float32)
-        self._moved = np.zeros(self._leads, np.bool_)
-        self._stood = np.zeros(self._leads, np.bool_)
-        # Looks for which a lead still counts as coarse.
-        self._coarse = np.full(self._leads, self._coarse_looks)
+        self._still[rows] = 0
+        self._newest[rows] = 0
+        self._moved[rows] = self._stood[rows] = False
+        self._coarse[rows] = self._coarse_looks
 
-    def look(self, window: Samples) -> NDArray[np.bool_]:
-        """Which leads are flat at the end of a window, (leads, samples) mV → (leads,)."""
-        newest, self._newest = self._newest, window[:, -1].copy()
+    def look(self, rows: Rows, window: Samples) -> NDArray[np.bool_]:
+        """Which of these are flat at the end of a window, (rows, samples) mV → (rows,)."""
+        newest = window[:, -1]
         still = span_mv(window[:, -self._flat :]) <= FLAT_MV
         # A short window does not reach back to the look before, so its newest sample is compared too.
-        still &= np.abs(window[:, -1] - newest) <= FLAT_MV
-        self._still = np.where(still, self._still + 1, 0)
+        still &= np.abs(newest - self._newest[rows]) <= FLAT_MV
+        self._newest[rows] = newest
+        looks = (self._still[rows] + 1) * still
+        self._still[rows] = looks
         held = span_mv(window[:, -self._held :]) <= FLAT_MV
-        moved = span_mv(window[:, -self._since :]) > FLAT_MV
-        again = held & self._stood & moved
-        self._moved |= moved
-        self._stood |= held
-        self._coarse = np.where(again, self._remembered, np.maximum(self._coarse - 1, 0))
-        needed = np.where(self._coarse > 0, self._coarse_looks, self._fine_looks)
-        needed = np.where(self._moved, needed, self._start_looks)
-        flat: NDArray[np.bool_] = self._still >= needed
+        moves = span_mv(window[:, -self._since :]) > FLAT_MV
+        again = held & self._stood[rows] & moves
+        moved = self._moved[rows] | moves
+        self._moved[rows] = moved
+        self._stood[rows] |= held
+        coarse = np.where(again, self._remembered, np.maximum(self._coarse[rows] - 1, 0))
+        self._coarse[rows] = coarse
+        needed = np.where(coarse > 0, self._coarse_looks, self._fine_looks)
+        needed = np.where(moved, needed, self._start_looks)
+        flat: NDArray[np.bool_] = looks >= needed
         return flat

@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
+from engine.guard.rows import Bank, Rows, index_of, same
 from streamer.chunk import Samples
+
+Strength = NDArray[np.float64]
+"""Of each row, mV."""
 
 SLOPE_S = 0.022
 """A rise or fall is measured over this: half of a narrow QRS."""
@@ -26,94 +30,104 @@ _COUNTED = 0.5
 """Share of the typical strength from which a beat counts for the rate."""
 
 
-class QrsEvidence:
-    """Strength of QRS in mV of one stream, from the windows that the network sees and answers.
+class QrsEvidence(Bank):
+    """Strength of QRS in mV of each row, from what the network sees and answers.
 
     Attributes
     ----------
     level
-        Typical strength of a beat in raw and in cleaned, shape (2, leads), mV; 0 before it is known.
+        Typical strength of a beat in raw and in cleaned, shape (2, rows), mV; 0 before it is known.
     floor
         Strength between beats, in the same shape.
     bpm
         Beats per minute over the last seconds, in the same shape; NaN where less than three were seen.
     """
 
-    def __init__(self, config: EngineConfig, leads: int) -> None:
+    def __init__(self, config: EngineConfig, rows: int) -> None:
         fs, window = config.fs, config.window
         behind = config.lookahead - min(round(LEAD_S * fs), config.lookahead // 2)
         reach = round(REACH_S * fs)
         stop = window - max(0, behind - reach)
         start = max(0, window - behind - config.hop - reach)
-        self._span = slice(start, stop)
+        self.span = slice(start, stop)
+        """Samples of the window to look at."""
         self._lag = min(round(SLOPE_S * fs), stop - start - 1)
         """Samples over which a slope is measured; 0 where the window is too short for one."""
         self._lasting = min(round(LASTING_S * fs), stop - start - self._lag - 1)
-        self._part = np.zeros((2, leads, stop - start), np.float32)
-        self._slope = np.zeros((2, leads, stop - start - self._lag), np.float32)
         self._hop_s = config.hop / fs
         self._per_level = max(1, round(LEVEL_S * fs / config.hop))
-        self._seen = np.zeros((LEVELS * self._per_level, 2, leads), np.float32)
-        self.forget()
+        self._hops = LEVELS * self._per_level
+        self._seen = np.zeros((self._hops, 2, rows), np.float32)
+        self._count = np.zeros(rows, np.int64)
+        self.level: NDArray[np.float32] = np.zeros((2, rows), np.float32)
+        self.floor: NDArray[np.float32] = np.zeros((2, rows), np.float32)
+        self.bpm: NDArray[np.float64] = np.zeros((2, rows))
+        self.forget(slice(0, rows))
 
-    def forget(self) -> None:
+    def forget(self, rows: Rows) -> None:
         """Begin afresh, as after a gap."""
-        self._count = 0
-        self._seen[:] = 0
-        leads = self._part.shape[1]
-        self.level: NDArray[np.float32] = np.zeros((2, leads), np.float32)
-        self.floor: NDArray[np.float32] = np.zeros((2, leads), np.float32)
-        self.bpm: NDArray[np.float64] = np.full((2, leads), np.nan)
+        self._count[rows] = 0
+        self._seen[..., rows] = 0
+        self.level[:, rows] = 0
+        self.floor[:, rows] = 0
+        self.bpm[:, rows] = np.nan
 
-    @property
-    def known(self) -> bool:
-        """Whether enough was seen for `level` and `floor`."""
-        return self._count >= len(self._seen)
+    def known(self, rows: Rows) -> NDArray[np.bool_]:
+        """Of which rows enough was seen for `level` and `floor`."""
+        known: NDArray[np.bool_] = self._count[rows] >= self._hops
+        return known
 
-    def push(self, window: Samples, predicted: Samples) -> tuple[list[float], list[float], list[float]]:
-        """Around the judged hop: strength in raw, in cleaned, and the steepest of raw; by lead, mV."""
-        part = self._part
-        part[0] = window[:, self._span]
-        part[1] = predicted[:, self._span]
-        return self._measure(part)
+    def push(self, rows: Rows, part: Samples) -> tuple[Strength, Strength, Strength]:
+        """Around the judged hop: strength in raw, in cleaned, and the steepest of raw; by row, mV.
 
-    def push_both(self, both: Samples) -> tuple[list[float], list[float], list[float]]:
-        """The same, of raw and cleaned in one array, (2, leads, window) mV, which is not copied."""
-        return self._measure(both[:, :, self._span])
-
-    def _measure(self, part: Samples) -> tuple[list[float], list[float], list[float]]:
-        slope, lag = self._slope, self._lag
-        np.subtract(part[:, :, lag:], part[:, :, : part.shape[2] - lag], out=slope)
+        Parameters
+        ----------
+        part
+            `span` of raw and of cleaned, (2, rows, samples) mV.
+        """
+        lag = self._lag
+        slope = part[:, :, lag:] - part[:, :, : part.shape[2] - lag]
         # A pacemaker's spike is steep both ways too, but shorter than `LASTING_S`.
         lasting = self._lasting
         early, late = slope[:, :, : slope.shape[2] - lasting], slope[:, :, lasting:]
         rise = np.maximum.reduce(np.minimum(early, late), axis=2)
         fall = np.minimum.reduce(np.maximum(early, late), axis=2)
         strength: NDArray[np.float32] = np.minimum(rise, -fall)
-        self._seen[self._count % len(self._seen)] = strength
-        self._count += 1
-        raw, cleaned = strength.tolist()
-        steepest: list[float] = np.maximum(rise[0], -fall[0]).tolist()
-        return raw, cleaned, steepest
+        at = self._count[rows] % self._hops
+        if same(at):
+            self._seen[int(at[0]), :, rows] = strength
+        else:
+            self._seen[at, :, index_of(rows)] = strength.T
+        self._count[rows] += 1
+        # Shares of these are compared: to the bit what a lead by itself would give.
+        raw, cleaned = strength.astype(np.float64)
+        return raw, cleaned, np.maximum(rise[0], -fall[0]).astype(np.float64)
 
-    def settle(self) -> None:
+    def settle(self, rows: Rows) -> None:
         """Bring `level`, `floor` and `bpm` up to date."""
-        seen = self._seen
+        seen = self._seen[:, :, rows]
         if not np.isfinite(seen).all():
             seen = np.nan_to_num(seen, nan=0.0, posinf=0.0, neginf=0.0)
         greatest = np.maximum.reduce(seen.reshape(LEVELS, self._per_level, *seen.shape[1:]), axis=1)
         greatest.sort(axis=0)
-        self.level = greatest[LEVELS // 2]
-        self.floor = _floor(seen)
-        above = seen > _COUNTED * self.level
-        oldest = self._count % len(seen)
-        if oldest:
-            above = np.concatenate([above[oldest:], above[:oldest]])
+        level = greatest[LEVELS // 2]
+        self.level[:, rows] = level
+        self.floor[:, rows] = _floor(seen)
+        above = self._in_order(rows, seen > _COUNTED * level)
         beats = above[1:] & ~above[:-1]
         count = beats.sum(axis=0)
         hops = len(beats) - 1 - beats[::-1].argmax(axis=0) - beats.argmax(axis=0)
         rate = 60 * (count - 1) / (np.maximum(hops, 1) * self._hop_s)
-        self.bpm = np.where(count >= 3, rate, np.nan)
+        self.bpm[:, rows] = np.where(count >= 3, rate, np.nan)
+
+    def _in_order(self, rows: Rows, above: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """What was seen of each row, (hops, 2, rows), the oldest first."""
+        oldest = self._count[rows] % self._hops
+        if same(oldest):
+            first = int(oldest[0])
+            return np.concatenate([above[first:], above[:first]]) if first else above
+        order = (oldest + np.arange(self._hops)[:, None]) % self._hops
+        return np.take_along_axis(above, order[:, None, :], axis=0)
 
 
 def _floor(seen: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,24 +3,21 @@
 The guard judges samples that the engine already holds, so it adds no delay.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from engine.guard.checks import LATE_S, Checks, ceiling_mv
+from engine.guard.checks import LATE_S, Checks
 from engine.guard.limits import Limits
+from engine.guard.repair import Repair
+from engine.guard.rows import Rows, index_of, joined, rows_at
 from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap
 from streamer.chunk import Samples
-
-FADE_S = 0.1
-"""Length of the cross-fade between cleaned and raw, in either direction."""
-HOLD_S = 1.0
-"""Raw is shown for this long after the last reason for it: a trace that flickers cannot be read."""
-
 
 StandIn = tuple[Mark, Reason]
 """Mark of all samples while something else cleans in the network's place, and the reason for it."""
@@ -34,14 +31,30 @@ def guard(
     enabled: bool = True,
     stand_in: StandIn | None = None,
 ) -> Iterator[Emitted | Gap]:
+    """`guard_rounds`, message by message."""
+    rounds = ([message] for message in messages)
+    return chain.from_iterable(guard_rounds(rounds, config, limits, enabled=enabled, stand_in=stand_in))
+
+
+def guard_rounds(
+    rounds: Iterable[Sequence[Emitted | Gap]],
+    config: EngineConfig,
+    limits: Limits,
+    *,
+    enabled: bool = True,
+    stand_in: StandIn | None = None,
+) -> Iterator[list[Emitted | Gap]]:
     """Fade what `engine.guard.checks` finds unusable to raw (`Mark.BYPASSED`); missing samples become NaN.
 
-    Each lead is judged by itself. During a fade, the step from one sample to the next is at most 1/n of
-    the distance between raw and cleaned, where n is the number of samples in `FADE_S`. A non-finite
-    prediction needs no repair beyond that: overlap-add drops it after look-ahead + hop.
+    Each lead is judged by itself, all that leave together at once. During a fade, the step from one sample
+    to the next is at most 1/n of the distance between raw and cleaned, where n is the number of samples in
+    `FADE_S`. A non-finite prediction needs no repair beyond that: overlap-add drops it after
+    look-ahead + hop.
 
     Parameters
     ----------
+    rounds
+        Messages that leave together.
     limits
         From where on the network is not believed.
     enabled
@@ -50,18 +63,39 @@ def guard(
         Given while something else cleans in the network's place: it is not judged, and its samples
         carry this mark and reason instead of `Mark.CLEANED`.
     """
-    segments: dict[str, _Segment] = {}
+    streams = _Streams(config, limits if enabled and stand_in is None else None)
+    for messages in rounds:
+        left: list[Emitted | Gap] = []
+        for together in _turns(messages):
+            if isinstance(together, Gap):
+                left.append(together)
+            elif stand_in:
+                left += [_renamed(message, stand_in) for message in streams.take(together)]
+            else:
+                left += streams.take(together)
+        yield left
+
+
+def _turns(messages: Sequence[Emitted | Gap]) -> Iterator[list[Emitted] | Gap]:
+    """Messages that can be judged at once, in order: of different streams, and of one length."""
+    together: list[Emitted] = []
+    streams: set[str] = set()
+    kind = (0, False)
     for message in messages:
-        if isinstance(message, Emitted):
-            segment = segments.get(message.stream)
-            if segment is None or segment.first != message.answer.hop.first:
-                segment = segments[message.stream] = _Segment(
-                    config, message, limits if enabled and stand_in is None else None
-                )
-            message = segment.take(message)
-            if stand_in:
-                message = _renamed(message, stand_in)
-        yield message
+        if isinstance(message, Gap):
+            if together:
+                yield together
+                together, streams = [], set()
+            yield message
+            continue
+        before, kind = kind, (message.raw.shape[1], message.answer.hop.flushed)
+        if together and (kind != before or message.stream in streams):
+            yield together
+            together, streams = [], set()
+        together.append(message)
+        streams.add(message.stream)
+    if together:
+        yield together
 
 
 def _renamed(message: Emitted, stand_in: StandIn) -> Emitted:
@@ -79,86 +113,108 @@ def _renamed(message: Emitted, stand_in: StandIn) -> Emitted:
 
 
 class _Segment:
-    """One segment of a stream, and for each of its leads the share of raw in what leaves, 0 to 1."""
+    """The newest segment of a stream, and the rows of its leads."""
 
-    def __init__(self, config: EngineConfig, message: Emitted, limits: Limits | None) -> None:
-        leads = len(message.raw)
-        self.first = message.answer.hop.first
-        fade = max(1, round(FADE_S * config.fs))
-        self._ramp = np.arange(1, config.hop + 1, dtype=np.float32) / np.float32(fade)
-        self._hold = round(HOLD_S * config.fs) if limits else 0
-        stateful = message.answer.stateful
-        self._checks = Checks(config, leads, limits, stateful=stateful) if limits else None
-        self._good = [0] * leads
-        self._raw_share = np.zeros((leads, 1), np.float32)
-        self._reasons = [0] * leads
-        self._held = [0] * leads  # samples for which raw is still shown
-        self._apart = np.zeros((leads, 1), np.float32)  # newest known distance from raw to cleaned
-        self._newest: Emitted | None = None
-        self._fading = False
-        self._ceiling = 0.0
+    __slots__ = ("first", "index", "rows")
 
-    def take(self, message: Emitted) -> Emitted:
-        """The message as it may leave."""
-        answer, cleaned = message.answer, message.cleaned
-        found = self._checks.judge(message) if self._checks else self._good
-        high, low = np.maximum.reduce(cleaned, axis=None), np.minimum.reduce(cleaned, axis=None)
-        # NaN fails both comparisons.
-        within = high < self._ceiling and -low < self._ceiling
-        if within and found == self._good and not self._fading and answer.hop.missing is None:
-            self._newest = message
-            if answer.call.finished_ns - answer.hop.ready_ns > 1e9 * LATE_S:
-                return replace(message, reasons=np.full(message.marks.shape, Reason.LATE, np.uint8))
-            return message
-        return self._repair(message, found)
+    def __init__(self, rows: slice) -> None:
+        self.rows = rows
+        self.index = index_of(rows)
+        self.first: int | None = None
 
-    def _repair(self, message: Emitted, found: list[int]) -> Emitted:
-        """The message with unusable leads faded towards raw, and missing samples as NaN."""
-        raw, cleaned, count = message.raw, message.cleaned, message.raw.shape[1]
-        missing = message.answer.hop.missing
-        ceiling = ceiling_mv(message)
-        self._ceiling = float(np.maximum.reduce(ceiling))
-        usable = np.abs(cleaned) <= ceiling[:, None]
-        all_usable = np.logical_and.reduce(usable, axis=1).tolist()
-        for lead, reason in enumerate(found):
-            # What is not finite is not usable either.
-            if not all_usable[lead]:
-                if not np.isfinite(cleaned[lead]).all():
-                    reason = Reason.NOT_FINITE
-                elif not reason:
-                    reason = Reason.OUT_OF_RANGE
-            if reason:
-                self._reasons[lead], self._held[lead] = reason, self._hold + count
+
+class _Streams:
+    """All streams: the rows of their leads, and what is known of these."""
+
+    def __init__(self, config: EngineConfig, limits: Limits | None) -> None:
+        self._config, self._limits = config, limits
+        self._checks: Checks | None = None
+        self._repair = Repair(config, holds=limits is not None)
+        self._segments: dict[str, _Segment] = {}
+        self._rows_used = self._rows_there = 0
+        self._together: list[_Segment] = []
+        self._rows: Rows = slice(0, 0)
+
+    def take(self, messages: list[Emitted]) -> list[Emitted]:
+        """Messages of different streams and of one length as they may leave."""
+        rows = self._rows_of([self._segment(message) for message in messages])
+        raw, cleaned = joined([m.raw for m in messages]), joined([m.cleaned for m in messages])
+        found = np.zeros(len(raw), np.uint8)
+        if self._checks:
+            found = self._checks.judge(messages, rows, raw, cleaned)
+        passes = self._repair.passes(rows, cleaned, found)
+        if passes.all() and not any(message.answer.hop.missing is not None for message in messages):
+            self._repair.passed(rows, raw, cleaned)
+            return [_late(message) for message in messages]
+        return self._repaired(messages, raw, cleaned, found, passes)
+
+    def _repaired(
+        self,
+        messages: list[Emitted],
+        raw: Samples,
+        cleaned: Samples,
+        found: NDArray[np.uint8],
+        passes: NDArray[np.bool_],
+    ) -> list[Emitted]:
+        """The messages, with those repaired of which a lead does not pass."""
+        left, unfit, places, row = list(messages), [], [], 0
+        chosen = np.zeros(len(found), np.bool_)
+        for place, message in enumerate(messages):
+            leads = slice(row, row + len(message.raw))
+            row = leads.stop
+            if message.answer.hop.missing is not None or not passes[leads].all():
+                chosen[leads] = True
+                unfit.append(message)
+                places.append(place)
             else:
-                self._held[lead] = max(0, self._held[lead] - count)
-        towards = np.array([[1.0 if held else -1.0] for held in self._held], np.float32)
-        share = np.minimum(np.maximum(self._raw_share + towards * self._ramp[:count], 0), 1)
-        known = usable if missing is None else usable & ~missing
-        apart = self._filled(cleaned - raw, known)
-        self._raw_share, self._apart = share[:, -1:], apart[:, -1:]
-        self._fading = any(self._held) or bool((share[:, -1] > 0).any())
+                left[place] = _late(message)
+        index = index_of(self._rows)
+        rows = rows_at(index[chosen])
+        self._repair.passed(index[~chosen], raw[~chosen], cleaned[~chosen])
+        for place, message in zip(places, self._repair.repair(unfit, rows, found[chosen]), strict=True):
+            left[place] = message
+        return left
 
-        bypassed = (share > 0) | ~usable
-        reasons = np.where(bypassed, np.array(self._reasons, np.uint8)[:, None], np.uint8(Reason.NONE))
-        marks = np.where(bypassed, np.uint8(Mark.BYPASSED), message.marks)
-        passed = np.where(bypassed, raw + (1 - share) * apart, cleaned)
-        self._newest = None
-        if missing is not None:
-            nothing = np.float32(np.nan)
-            raw, passed = np.where(missing, nothing, raw), np.where(missing, nothing, passed)
-            marks = np.where(missing, np.uint8(Mark.MISSING), marks)
-            reasons = np.where(missing, np.uint8(Reason.NO_INPUT), reasons)
-        return replace(message, raw=raw, cleaned=passed, marks=marks, reasons=reasons)
+    def _segment(self, message: Emitted) -> _Segment:
+        """Where a message belongs; a new segment starts afresh."""
+        first, leads = message.answer.hop.first, len(message.raw)
+        segment = self._segments.get(message.stream)
+        if segment is None or len(segment.index) != leads:
+            segment = self._segments[message.stream] = _Segment(self._new_rows(leads))
+            self._make_checks(message)
+        if segment.first != first:
+            segment.first = first
+            self._repair.forget(segment.rows)
+            if self._checks:
+                self._checks.forget(segment.rows)
+        return segment
 
-    def _filled(self, apart: Samples, known: NDArray[np.bool_]) -> Samples:
-        """Distance from raw to cleaned; where it is unknown, the newest known one before it."""
-        if self._newest is not None:
-            newest = self._newest
-            self._apart = (newest.cleaned - newest.raw)[:, -1:]
-        if known.all():
-            return apart
-        index = np.where(known, np.arange(known.shape[1]), -1)
-        index = np.maximum.accumulate(index, axis=1)
-        # Only known distances are taken; the others may not be finite.
-        last = np.take_along_axis(apart, np.maximum(index, 0), axis=1)
-        return np.where(index >= 0, last, self._apart)
+    def _make_checks(self, message: Emitted) -> None:
+        if self._limits and self._checks is None:
+            stateful = message.answer.stateful
+            self._checks = Checks(self._config, self._rows_there, self._limits, stateful=stateful)
+
+    def _new_rows(self, leads: int) -> slice:
+        """Rows that no stream has yet."""
+        first, self._rows_used = self._rows_used, self._rows_used + leads
+        if self._rows_used > self._rows_there:
+            self._rows_there = max(self._rows_used, 2 * self._rows_there)
+            self._repair.grow(self._rows_there)
+            if self._checks:
+                self._checks.grow(self._rows_there)
+        return slice(first, self._rows_used)
+
+    def _rows_of(self, segments: list[_Segment]) -> Rows:
+        """Rows of the leads of these; looked up anew where they are others than before."""
+        if segments != self._together:
+            self._together = segments
+            self._rows = rows_at(np.concatenate([segment.index for segment in segments]))
+        return self._rows
+
+
+def _late(message: Emitted) -> Emitted:
+    """The message, with the reason where its answer came late."""
+    answer = message.answer
+    if answer.call.finished_ns - answer.hop.ready_ns > 1e9 * LATE_S:
+        return replace(message, reasons=np.full(message.marks.shape, Reason.LATE, np.uint8))
+    return message

@@ -5,13 +5,12 @@ that sees 2 s. So the limits stand on each network's card, measured on validatio
 `ecg-stream tune-guard --cards`.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
 from engine.guard.limits import Limits
+from engine.guard.rows import Bank, Rows, index_of
 from streamer.chunk import Samples
 
 MEMORY_S = 4.0
@@ -25,8 +24,8 @@ _SILENCE = 1e-8
 _NO_BEAT_MV = 0.001
 
 
-class Uncertainty:
-    """How far each lead of a stream is believed, look by look.
+class Uncertainty(Bank):
+    """How far each lead is believed, look by look.
 
     The measure, `contradiction`, has no unit. It is the geometric mean of two shares: the RMS of the
     revisions in the RMS of the output, and in the strength of its beats. The first is a median over
@@ -36,8 +35,8 @@ class Uncertainty:
 
     Parameters
     ----------
-    leads
-        Number of leads.
+    rows
+        Number of leads, of all streams.
     moved
         Samples between two looks.
     stateful
@@ -50,108 +49,125 @@ class Uncertainty:
     """
 
     def __init__(
-        self, config: EngineConfig, leads: int, moved: int, limits: Limits, *, stateful: bool
+        self, config: EngineConfig, rows: int, moved: int, limits: Limits, *, stateful: bool
     ) -> None:
         fs = config.fs
-        self._leads, self._moved, self._stateful = leads, moved, stateful
+        self._moved, self._stateful = moved, stateful
         self._looks = max(1, round(MEMORY_S * fs / moved))
         self._filling = -(-config.window // moved)
         stop = config.window - config.lookahead
         self._compared = slice(max(moved, stop - round(COMPARED_S * fs)), stop)
         lookahead_ms = 1000 * config.lookahead / fs
         self._above, self._below = limits.contradiction_at(lookahead_ms)
-        self.forget()
+        length = 0 if stateful else max(0, self._compared.stop - self._compared.start)
+        self._previous: Samples = np.zeros((length, rows), np.float32)
+        """Of the window at the look before, what is compared with the next; NaN where there is none."""
+        self._error = np.zeros((self._looks, rows))
+        self._power = np.zeros((self._looks, rows))
+        self._looked = np.zeros(rows, np.int64)
+        self._unfit = np.zeros(rows, np.int64)
+        self._doubted = np.zeros(rows, np.bool_)
+        self.contradiction: NDArray[np.float64] = np.zeros(rows)
+        self.forget(slice(0, rows))
 
-    def forget(self) -> None:
+    def forget(self, rows: Rows) -> None:
         """Start afresh, as after a gap."""
-        leads = self._leads
-        self._previous: Samples | None = None
-        nothing = np.full((self._looks, leads), np.nan)
-        self._error, self._power = nothing, nothing.copy()
-        self._looked = 0
-        self._unfit = np.full(leads, self._filling)
-        self._stating: list[tuple[Samples, Samples]] = []
-        """Output since the look before: what error it states is worked out at the next."""
-        self._doubted = np.zeros(leads, np.bool_)
-        self.contradiction: NDArray[np.float64] = np.full(leads, np.nan)
-
-    def add_spread(self, cleaned: Samples, mean_square: Samples) -> None:
-        """Take the output that leaves, (leads, samples) mV and mV²; of a stateful network only."""
-        self._stating.append((cleaned, mean_square))
+        self._previous[:, rows] = np.nan
+        self._error[:, rows] = self._power[:, rows] = np.nan
+        self._looked[rows] = 0
+        self._unfit[rows] = self._filling
+        self._doubted[rows] = False
+        self.contradiction[rows] = np.nan
 
     def look(
-        self, predicted: Samples, strength: NDArray[np.float32], unusable: NDArray[np.bool_]
+        self,
+        rows: Rows,
+        predicted: Samples,
+        mean_square: Samples | None,
+        strength: NDArray[np.float32],
+        unusable: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
         """Which leads are doubted, `moved` samples after the look before.
 
         Parameters
         ----------
         predicted
-            The network's newest window, mV, (leads, window).
+            The network's newest window, mV, (rows, window).
+        mean_square
+            Of a network that keeps state, mV² in the same shape: with the output, it says the spread.
         strength
-            Typical strength of a beat in it, mV, (leads,).
+            Typical strength of a beat in it, mV, (rows,).
         unusable
             Leads with an input that no network could clean; their revisions are left out.
         """
-        row = self._looked % self._looks
-        self._looked += 1
+        at = self._looked[rows] % self._looks, index_of(rows)
+        self._looked[rows] += 1
         # An unusable sample counts until it has left the window.
-        self._unfit = np.where(unusable, self._filling, np.maximum(self._unfit - 1, 0))
-        error = self._stated() if self._stateful else self._revised(predicted)
-        if error is not None:
-            self._error[row] = np.where(self._unfit > 0, np.nan, error)
-            self._power[row] = np.maximum(np.var(predicted, axis=1, dtype=np.float64), _SILENCE)
-            self.contradiction = self._weigh(strength)
-        limit = np.where(self._doubted, self._below, self._above)
+        unfit = np.where(unusable, self._filling, np.maximum(self._unfit[rows] - 1, 0))
+        self._unfit[rows] = unfit
+        if mean_square is None:
+            error = self._revised(rows, predicted)
+        else:
+            error = self._stated(predicted, mean_square)
+        self._error[at] = np.where(unfit > 0, np.nan, error)
+        self._power[at] = np.maximum(np.var(predicted, axis=1, dtype=np.float64), _SILENCE)
+        contradiction = self._weigh(rows, strength)
+        self.contradiction[rows] = contradiction
+        doubted = self._doubted[rows]
+        limit = np.where(doubted, self._below, self._above)
         # A lead of which nothing is known stays doubted or believed as it was.
-        known = ~np.isnan(self.contradiction)
-        self._doubted = np.where(known, self.contradiction > limit, self._doubted)
-        return self._doubted
+        doubted = np.where(np.isnan(contradiction), doubted, contradiction > limit)
+        self._doubted[rows] = doubted
+        return doubted
 
-    def _stated(self) -> NDArray[np.float64]:
+    def _stated(self, cleaned: Samples, mean_square: Samples) -> NDArray[np.float64]:
         """Mean square error that the network stated since the look before, mV²."""
-        cleaned, mean_square = (np.concatenate(side, axis=1) for side in zip(*self._stating, strict=True))
-        self._stating = []
+        cleaned, mean_square = cleaned[:, -self._moved :], mean_square[:, -self._moved :]
         spread = np.sqrt(np.maximum(mean_square - cleaned * cleaned, 0))
         stated: NDArray[np.float64] = np.square(spread, dtype=np.float64).sum(axis=1) / self._moved
         return stated
 
-    def _revised(self, predicted: Samples) -> NDArray[np.float64] | None:
-        """Mean square revision since the look before, mV²; None where there is nothing to compare."""
-        previous, self._previous = self._previous, predicted.copy()
+    def _revised(self, rows: Rows, predicted: Samples) -> NDArray[np.float64]:
+        """Mean square revision since the look before, mV²; NaN where there is nothing to compare."""
         compared, moved = self._compared, self._moved
-        if previous is None or compared.start >= compared.stop:
-            return None
-        revision = previous[:, compared] - predicted[:, compared.start - moved : compared.stop - moved]
+        if compared.start >= compared.stop:
+            return np.full(len(predicted), np.nan)
+        before = self._previous[:, rows].T.copy()
+        self._previous[:, rows] = predicted[:, compared].T
+        revision = before - predicted[:, compared.start - moved : compared.stop - moved]
         revised: NDArray[np.float64] = np.square(revision, dtype=np.float64).mean(axis=1)
         return revised
 
-    def _weigh(self, strength: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _weigh(self, rows: Rows, strength: NDArray[np.float32]) -> NDArray[np.float64]:
         """The contradiction of each lead, from the looks that are remembered."""
         strength_mv = np.maximum(strength, _NO_BEAT_MV).astype(np.float64)
-        of_output = self._over_looks(_median, np.sqrt(self._error / self._power))
-        counted = np.minimum(self._error, np.square(LARGEST_REVISION * strength_mv))
-        of_beats = np.sqrt(self._over_looks(_mean, counted)) / strength_mv
+        error, power = self._error[:, rows], self._power[:, rows]
+        enough = max(1, self._looks // 2)
+        of_output = _median(np.sqrt(error / power), enough)
+        counted = np.minimum(error, np.square(LARGEST_REVISION * strength_mv))
+        of_beats = np.sqrt(_mean(counted, enough)) / strength_mv
         return np.sqrt(of_output * of_beats)
 
-    def _over_looks(
-        self, figure: Callable[[NDArray[np.float64]], float], looks: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """A figure over each lead's known looks, (looks, leads) → (leads,); NaN where half are unknown."""
-        found = np.full(self._leads, np.nan)
-        for lead, column in enumerate(looks.T):
-            known = column[np.isfinite(column)]
-            if known.size >= max(1, self._looks // 2):
-                found[lead] = figure(known)
-        return found
+
+def _median(looks: NDArray[np.float64], enough: int) -> NDArray[np.float64]:
+    """Median of each lead's known looks, (looks, rows) → (rows,); NaN where less than `enough` are known.
+
+    To the bit what `numpy.median` says of those that are finite, and cheaper.
+    """
+    known = np.isfinite(looks)
+    count = known.sum(axis=0)
+    # What is not known comes last.
+    ordered = np.sort(np.where(known, looks, np.inf), axis=0)
+    middle = count // 2
+    lower, upper = np.maximum(np.where(count % 2, middle, middle - 1), 0), np.minimum(middle, len(looks) - 1)
+    row = np.arange(len(count))
+    median = (ordered[lower, row] + ordered[upper, row]) / 2
+    return np.where(count >= enough, median, np.nan)
 
 
-def _median(values: NDArray[np.float64]) -> float:
-    """What `numpy.median` says of finite values of one axis, and cheaper."""
-    ordered = np.sort(values)
-    middle = len(ordered) // 2
-    return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(np.add.reduce(values) / len(values))
+def _mean(looks: NDArray[np.float64], enough: int) -> NDArray[np.float64]:
+    """Mean of each lead's known looks, in the same shapes."""
+    known = np.isfinite(looks)
+    count = known.sum(axis=0)
+    mean: NDArray[np.float64] = np.where(known, looks, 0).sum(axis=0) / np.maximum(count, 1)
+    return np.where(count >= enough, mean, np.nan)

@@ -147,7 +147,7 @@ def contradictions(messages: list[Any], config: EngineConfig) -> NDArray[np.floa
     checks = Checks(config, 1, Limits(None), stateful=stateful)
     found = []
     for message in messages:
-        checks.judge(message)
+        checks.judge_one(message)
         if message.start >= WARMUP_S * FS:
             found.append(checks.uncertainty.contradiction[0])
     return np.array(found)

@@ -68,7 +68,7 @@ def _look(settings: TuneSettings, signals: list[Samples]) -> dict[str, Any]:
 
         def watched(messages: Iterator[Any], checks: Checks = checks) -> Iterator[Any]:
             for message in messages:
-                checks.judge(message)
+                checks.judge_one(message)
                 if message.start >= _WARMUP_S * FS:
                     level, floor = checks.evidence.level[:, 0], checks.evidence.floor[:, 0]
                     prominence.append(level[0] / max(floor[0], 1e-6))
