@@ -61,6 +61,24 @@ def test_made_drift_and_muscle_noise_alone_have_no_heart_rate(kind):
     assert not any(shown)
 
 
+@pytest.mark.parametrize("bpm", [180, 206, 230, 250])
+@pytest.mark.parametrize("height_mv", [1.0, 2.0])
+def test_ventricular_tachycardia_has_a_heart_rate(height_mv, bpm):
+    """Wide complexes without a quiet moment between them: from 206 bpm on nothing was said."""
+    beats = every(60 / bpm)
+    trace = waves(beats, 0.65 * height_mv, 0.034) - waves(beats + 0.11, 0.35 * height_mv, 0.04)
+    noise = 0.003 * np.random.default_rng(0).standard_normal(len(times()))
+    assert rate(trace + noise) == pytest.approx(bpm, rel=0.02)
+
+
+@pytest.mark.parametrize("height_mv", [0.2, 1.0, 4.0])
+def test_a_swinging_lead_has_no_heart_rate(height_mv):
+    """Trembling, and what cables do: sines from 2 to 12 Hz."""
+    noise = 0.002 * np.random.default_rng(0).standard_normal(len(times()))
+    for hertz in np.arange(2, 12, 0.7):
+        assert rate(height_mv * np.sin(2 * np.pi * hertz * times()) + noise) is None
+
+
 def test_p_waves_alone_have_no_heart_rate():
     noise = 0.005 * np.random.default_rng(0).standard_normal(len(times()))
     for height_mv in (0.1, 0.15, 0.2):

@@ -1,6 +1,7 @@
 """`ecg-stream evaluate …`: how well systems clean, each track in a file of its own."""
 
 from engine.commands.evaluate.beats_command import beats
+from engine.commands.evaluate.conformance_command import conformance
 from engine.commands.evaluate.frontier_command import frontier
 from engine.commands.evaluate.hospitals_command import hospitals
 from engine.commands.evaluate.qtdb_command import qtdb
@@ -15,5 +16,5 @@ from streamer.console.panels import command_group
 evaluate = command_group(
     "evaluate",
     "Score networks and filters, for quality and for safety.",
-    (track_f, track_s, qtdb, stress, beats, hospitals, safety, rates, frontier, tables),
+    (track_f, track_s, qtdb, stress, beats, conformance, hospitals, safety, rates, frontier, tables),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.lab.evaluate.beats import beats_markdown
+from engine.lab.evaluate.conformance.report import conformance_summary
 from engine.lab.evaluate.hospitals import HospitalSettings, hospitals_markdown
 from engine.lab.evaluate.pictures import plot_f1
 from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
@@ -18,7 +19,7 @@ from models.benches.track_s_results import markdown as track_s_markdown
 from streamer.errors import InputError
 
 TRACK_F, TRACK_S, STRESS, QTDB = "track-f", "track-s", "stress", "qtdb"
-LOW_DELAY = "lowdelay"
+LOW_DELAY, CONFORMANCE = "lowdelay", "conformance"
 """Folders of the tracks in a folder of results."""
 
 # F1 at ±150 ms without denoising: NeuroKit's own detector and its Pan–Tompkins, by SNR.
@@ -46,11 +47,14 @@ def tables(folder: Path) -> str:
         texts.append(stress_markdown(rows))
     if (folder / QTDB / "summary.json").is_file():
         texts.append(qtdb_markdown(json.loads((folder / QTDB / "summary.json").read_text(encoding="utf-8"))))
+    if (folder / CONFORMANCE / "conformance.json").is_file():
+        found = json.loads((folder / CONFORMANCE / "conformance.json").read_text(encoding="utf-8"))
+        texts.append(conformance_summary(found))
     if not texts:
         raise InputError(
             f"{folder} holds no results; it should have {TRACK_F}/summary.json, {TRACK_S}/{RESULTS}, "
-            f"{STRESS}/stress.json or {QTDB}/summary.json, as `ecg-stream evaluate track-f --out "
-            f"{folder}/{TRACK_F}` writes it"
+            f"{STRESS}/stress.json, {QTDB}/summary.json or {CONFORMANCE}/conformance.json, as `ecg-stream "
+            f"evaluate track-f --out {folder}/{TRACK_F}` writes it"
         )
     return "\n".join(texts)
 
