@@ -38,7 +38,7 @@ def _draw_traces(results: list[dict[str, Any]], path: Path) -> None:
             # A steady offset would leave nothing to be seen of either.
             axes.plot(seconds, raw - np.median(raw), color="0.6", lw=0.8)
             axes.plot(seconds, cleaned - np.median(cleaned), color="tab:green", lw=0.8)
-            middle = np.percentile(np.abs(cleaned - np.median(cleaned)), 98)
+            middle = min(2.0, float(np.percentile(np.abs(cleaned - np.median(cleaned)), 98)))
             axes.set_ylim(-2 * max(0.1, middle), 4 * max(0.1, middle))
             axes.tick_params(labelsize=5)
             if column == 0:
