@@ -42,8 +42,12 @@ def world(made_physionet, tmp_path_factory, write_record):
         patch.setattr(training_data, "TRAIN_RECORDS", ("100", "101"))
         patch.setattr(training_data, "VALIDATION_RECORDS", ("114",))
         patch.setattr(training_data, "QTDB_TRAIN_RECORDS", ("sel301",))
-        patch.setattr(checks, "ROWS", 2)
-        patch.setattr(step_report, "_ROWS", 2)
+        for module, names in (
+            (checks, ("ROWS", "SAMPLES", "CONTEXT")),
+            (step_report, ("_ROWS", "_SAMPLES", "_CONTEXT")),
+        ):
+            for name, value in zip(names, (2, 1080, 360), strict=True):
+                patch.setattr(module, name, value)
         patch.setattr(train_steps, "GATHERED", 2)
         patch.setattr(train_steps, "GATHERED_ROWS", (2, 1440))
         patch.delenv("ECG_STREAM_PATIENTS", raising=False)
