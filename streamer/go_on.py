@@ -11,18 +11,16 @@ from streamer.noise import NoiseSettings
 from streamer.source import Player, Source
 
 
-def go_on(source: Source, stop: int, stamp: float, fs: float) -> Source:
+def go_on(source: Source, stop: int, stamp: float) -> Source:
     """A source that has just been opened, counting on from where another of the same stream was left.
 
     Parameters
     ----------
     stop
-        Index behind the last sample that is known, at the rate `fs`.
+        Index behind the last sample that is known.
     stamp
         When that sample was taken, by the clock of the source's stamps, s; NaN where the source has
         stood still since.
-    fs
-        Rate of `stop` in Hz; the source may have another.
 
     Returns
     -------
@@ -30,15 +28,14 @@ def go_on(source: Source, stop: int, stamp: float, fs: float) -> Source:
         Its first sample has the index that follows from its stamp, so that what was missed is a gap of
         its true length. A `Player` plays what is due now.
     """
-    own_fs = source.info.fs
     if math.isnan(stamp):
         # Nothing was missed: the next sample is due a moment from now.
         stamp = time.perf_counter()
     if isinstance(source, Player):
-        # Sample i is stamped (i + 1) / own_fs after the beginning.
-        source.go_on(stamp - ((stop - 1) / fs + 1 / own_fs) / source.speed)
+        # Sample i is stamped (i + 1) / fs after the beginning.
+        source.go_on(stamp - stop / source.info.fs / source.speed)
         return source
-    return _Counted(source, (stop - 1) * own_fs / fs, stamp)
+    return _Counted(source, stop - 1, stamp)
 
 
 class _Counted:
@@ -49,10 +46,10 @@ class _Counted:
     inner
         Where the samples come from.
     last, stamp
-        Where a sample that is known lies, in samples of `inner`, and when it was taken.
+        Index of a sample that is known, and when it was taken.
     """
 
-    def __init__(self, inner: Source, last: float, stamp: float) -> None:
+    def __init__(self, inner: Source, last: int, stamp: float) -> None:
         self.inner = inner
         self._last, self._stamp = last, stamp
         self._added: int | None = None
@@ -85,7 +82,7 @@ class _Counted:
                     since = (float(chunk.source_time[0]) - self._stamp) * self.inner.info.fs
                     # What was sampled before, and sent again, is still not before what has left.
                     self._added = math.floor(self._last + max(since, 1.0) + 0.5) - chunk.start
-                added = math.ceil(self._last) if self._added is None else self._added
+                added = self._last if self._added is None else self._added
                 yield replace(
                     chunk,
                     start=chunk.start + added,

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.chunk import Annotation, Chunk, Samples, StreamInfo
 from streamer.errors import InputError
@@ -36,6 +38,30 @@ def ratio(fs_in: float, fs_out: float) -> tuple[int, int]:
     return nearest.numerator, nearest.denominator
 
 
+@lru_cache(maxsize=8)
+def _filter(fs_in: float, fs_out: float) -> tuple[int, Samples]:
+    """Inputs either side that an output needs, and the weights of each phase, (phases, inputs)."""
+    from scipy import signal
+
+    up, _ = ratio(fs_in, fs_out)
+    low = min(fs_in, fs_out)
+    edge, stop = PASSBAND * low, (1 - PASSBAND) * low
+    virtual = fs_in * up
+    taps, beta = signal.kaiserord(STOPBAND_DB, (stop - edge) / (virtual / 2))
+    # Odd multiples of `up` either side of the centre: every phase has the same reach.
+    reach = -(-taps // (2 * up))
+    half = reach * up
+    kernel = signal.firwin(2 * half + 1, low / 2, window=("kaiser", beta), fs=virtual) * up
+    # Phase p weighs the inputs i-reach … i+reach of an output that lies p/up after input i.
+    at = half + np.arange(up)[:, None] - np.arange(-reach, reach + 1) * up
+    inside = (at >= 0) & (at <= 2 * half)
+    phases: Samples = np.where(inside, kernel[np.where(inside, at, 0)], 0).astype(np.float32)
+    # Every phase has a gain of exactly 1 at 0 Hz; unequal gains would turn an offset into a tone.
+    phases /= phases.sum(axis=1, keepdims=True)
+    phases.flags.writeable = False
+    return reach, phases
+
+
 class Resampler:
     """One stream's polyphase FIR filter.
 
@@ -51,23 +77,8 @@ class Resampler:
     """
 
     def __init__(self, fs_in: float, fs_out: float) -> None:
-        from scipy import signal
-
         self.up, self.down = ratio(fs_in, fs_out)
-        low = min(fs_in, fs_out)
-        edge, stop = PASSBAND * low, (1 - PASSBAND) * low
-        virtual = fs_in * self.up
-        taps, beta = signal.kaiserord(STOPBAND_DB, (stop - edge) / (virtual / 2))
-        # Odd multiples of `up` either side of the centre: every phase has the same reach.
-        self.reach = -(-taps // (2 * self.up))
-        half = self.reach * self.up
-        kernel = signal.firwin(2 * half + 1, low / 2, window=("kaiser", beta), fs=virtual) * self.up
-        # Phase p weighs the inputs i-reach … i+reach of an output that lies p/up after input i.
-        at = half + np.arange(self.up)[:, None] - np.arange(-self.reach, self.reach + 1) * self.up
-        inside = (at >= 0) & (at <= 2 * half)
-        self._phases = np.where(inside, kernel[np.where(inside, at, 0)], 0).astype(np.float32)
-        # Every phase has a gain of exactly 1 at 0 Hz; unequal gains would turn an offset into a tone.
-        self._phases /= self._phases.sum(axis=1, keepdims=True)
+        self.reach, self._phases = _filter(fs_in, fs_out)
         self.delay_s = self.reach / fs_in
 
     def outputs_before(self, index: int) -> int:
@@ -77,10 +88,13 @@ class Resampler:
     def filter(self, data: Samples, first: int, start: int, stop: int) -> Samples:
         """Outputs start … stop-1 from `data` (rows, samples), whose column 0 is input `first`."""
         position = np.arange(start, stop) * self.down
-        centre = position // self.up - first
+        return self.between(data, position // self.up - first, position % self.up)
+
+    def between(self, data: Samples, column: NDArray[np.intp], phase: NDArray[np.intp]) -> Samples:
+        """Values of `data` (rows, samples) that lie phase / `up` behind these columns."""
         windows = np.lib.stride_tricks.sliding_window_view(data, 2 * self.reach + 1, axis=1)
-        chosen = windows[:, centre - self.reach]
-        resampled: Samples = np.einsum("rot,ot->ro", chosen, self._phases[position % self.up])
+        chosen = windows[:, column - self.reach]
+        resampled: Samples = np.einsum("rot,ot->ro", chosen, self._phases[phase])
         return resampled
 
 

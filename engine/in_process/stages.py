@@ -17,6 +17,7 @@ from engine.in_process.pushed import Pushed
 from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap, Hop
 from engine.pipeline import rehearse, unguarded
+from engine.way_back import WayBack
 from models.registry import load_card
 from models.spec import ClassicalSpec
 from streamer.chunk import Chunk, Samples, StreamInfo
@@ -108,18 +109,16 @@ class Stages:
         check_rate(fs)
         self._leads, self._system = leads, system
         there = system.config.fs
-        self._up, self._down = ratio(fs, there)
-        self._resampled = self._up != self._down
+        up, down = ratio(fs, there)
+        self._back: WayBack | None = None
         self.delay_s = system.config.delay_s
         """How long a sample waits: look-ahead + hop + the delays of both resamplers."""
-        if self._resampled:
-            self._in, self._out = self._at_rate(fs, there), self._at_rate(there, fs)
-            self.delay_s += Resampler(fs, there).delay_s + Resampler(there, fs).delay_s
+        if up != down:
+            self._in, self._back = self._at_rate(fs, there), WayBack(fs, there)
+            self.delay_s += Resampler(fs, there).delay_s + self._back.delay_s
         self._engine = Pushed(self._clean, lambda message: message is _ROUND_ENDS)
         self._taken = self._given = 0
-        # Marks and reasons at the rate of the network that samples which have not left yet may need.
-        self._said = self._no_words = np.empty((2, leads, 0), np.uint8)
-        self._said_from = 0
+        self._no_words = np.empty((2, leads, 0), np.uint8)
         self._no_data = np.empty((leads, 0), np.float32)
 
     def _at_rate(self, fs_in: float, fs_out: float) -> Pushed[Chunk, Chunk]:
@@ -141,12 +140,12 @@ class Stages:
             return self._left([])
         chunk = _chunk(self._taken, data)
         self._taken = chunk.stop
-        chunks = self._in.push([chunk, _nothing(chunk)]) if self._resampled else [chunk]
+        chunks = self._in.push([chunk, _nothing(chunk)]) if self._back else [chunk]
         return self._left([message for chunk in chunks for message in self._engine.push([chunk])])
 
     def end(self) -> Part:
         """Give what is still inside; nothing can be pushed afterwards."""
-        chunks = self._in.end() if self._resampled else []
+        chunks = self._in.end() if self._back else []
         messages = [message for chunk in chunks for message in self._engine.push([chunk])]
         return self._left([*messages, *self._engine.end()], last=True)
 
@@ -155,30 +154,26 @@ class Stages:
         emitted = [message for message in messages if isinstance(message, Emitted)]
         data = np.concatenate([self._no_data, *(message.cleaned for message in emitted)], axis=1)
         said = np.concatenate([self._no_words, *(_said(message) for message in emitted)], axis=2)
-        if self._resampled:
-            chunks = []
-            if data.shape[1]:
-                chunk = _chunk(self._said_from + self._said.shape[2], data)
-                chunks = self._out.push([chunk, _nothing(chunk)])
-            if last:
-                chunks += self._out.end()
-            self._said = np.concatenate([self._said, said], axis=2)
-            data = np.concatenate([self._no_data, *(chunk.data for chunk in chunks)], axis=1)
-            # What lies beyond the last sample came of rounding the number of samples up.
-            data = data[:, : self._taken - self._given]
-            said = self._nearest(data.shape[1])
-            said[:, np.isnan(data)] = np.array([Mark.MISSING, Reason.NO_INPUT], np.uint8)[:, None]
+        if self._back:
+            data, said = self._at_own_rate(self._back, data, said, last=last)
         self._given += data.shape[1]
         return Part(data, *said)
 
-    def _nearest(self, count: int) -> NDArray[np.uint8]:
-        """Mark and reason that lie nearest to each of the samples that leave now."""
-        index = np.arange(self._given, self._given + count + 1)
-        at = (2 * index * self._up + self._down) // (2 * self._down) - self._said_from
-        chosen = self._said[:, :, np.minimum(at[:-1], self._said.shape[2] - 1)]
-        done = min(int(at[-1]), self._said.shape[2])
-        self._said, self._said_from = self._said[:, :, done:], self._said_from + done
-        return chosen
+    def _at_own_rate(
+        self, back: WayBack, data: Samples, said: NDArray[np.uint8], *, last: bool
+    ) -> tuple[Samples, NDArray[np.uint8]]:
+        """The samples that can leave by now, and what is said of them."""
+        back.push(back.next or 0, data, said)
+        if last:
+            back.end()
+        stop = min(back.known, self._taken)
+        if stop <= self._given:
+            return self._no_data, self._no_words
+        data, (words,) = back.read(self._given, stop)
+        back.forget(stop)
+        said = words.astype(np.uint8, copy=False)
+        said[:, np.isnan(data)] = np.array([Mark.MISSING, Reason.NO_INPUT], np.uint8)[:, None]
+        return data, said
 
 
 class _RoundEnds:

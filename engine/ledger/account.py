@@ -27,7 +27,7 @@ class Tally:
     source_samples
         Samples that came from the source, at its rate.
     samples_in, samples_out, samples_lost
-        Samples that entered and left the engine, at its rate, and what is missing between the two.
+        Samples that entered and left the engine, at that rate too, and what is missing between the two.
     gaps, gap_samples
         Gaps that left the engine, and the samples that they are long.
     hops, deadline_misses
@@ -125,7 +125,7 @@ class Account:
     Parameters
     ----------
     info
-        Stream as the engine sees it (after resampling).
+        The stream, at the rate at which it leaves.
     hop_ns, sample_ns
         Real time between two hops, and of a sample, for the ledger; 0 where there is no pace.
 

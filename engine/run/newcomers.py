@@ -45,8 +45,7 @@ def open_streams(
     sources = open_sources(job.sources, stopped)
     if job.resume:
         sources = [
-            go_on(source, each.next, each.stamp, config.fs)
-            for source, each in zip(sources, job.resume, strict=True)
+            go_on(source, each.next, each.stamp) for source, each in zip(sources, job.resume, strict=True)
         ]
     several = len(sources) > 1
     streams = [

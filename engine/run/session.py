@@ -202,10 +202,14 @@ class Session:
                 try:
                     for message in self._cleaned(self._noted(rounds, idle)):
                         stream = self._named[message.stream]
-                        for each in stream.with_gap(message):
+                        for each in stream.leaving(message):
                             show(each)
                             stream.take(each)
                         self._keep_up()
+                    for stream in self.streams:
+                        for each in stream.rest():
+                            show(each)
+                            stream.take(each)
                 finally:
                     # A held player would never see that it is over.
                     self.pause(False)

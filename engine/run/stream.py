@@ -18,12 +18,13 @@ from engine.run.protocol import Resume, Setup, Status, StreamOutcome
 from engine.run.summary import LiveFigures, StreamSummary
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
+from engine.source_rate import SourceRate
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.faults.source import FaultySource, player_of
 from streamer.noise import NoiseSettings
 from streamer.open_source import kind_of
-from streamer.resample import Resampler, ratio, resample, resampled_info
+from streamer.resample import Resampler, ratio, resample
 from streamer.settings import SourceSettings
 from streamer.source import Source
 from streamer.watchdog import StreamState
@@ -58,11 +59,17 @@ class StreamRun:
         apart: bool = False,
     ) -> None:
         self.settings, self.source, self.config = settings, source, config
-        self.info = resampled_info(source.info, config.fs)
-        up, down = ratio(source.info.fs, config.fs)
-        self._resampling_s = 0.0 if up == down else Resampler(source.info.fs, config.fs).delay_s
-        self.account = Account(self.info, self.hop_ns, self.hop_ns / config.hop)
-        self.delays = DelayWatch(self.account.ledger, config.fs)
+        self.info = source.info
+        up, down = ratio(self.info.fs, config.fs)
+        self._source_rate: SourceRate | None = None
+        self._resampling_s = 0.0
+        if up != down:
+            self._source_rate = SourceRate(self.info.fs, config.fs)
+            self._resampling_s = Resampler(self.info.fs, config.fs).delay_s + self._source_rate.delay_s
+        self.account = Account(
+            self.info, self.hop_ns, 1e9 / self.info.fs / source.speed if source.speed else 0
+        )
+        self.delays = DelayWatch(self.account.ledger, self.info.fs)
         self.player = player_of(source)
         """What can be held, and given noise; None for a live source."""
         self.recording: Recording | None = None
@@ -86,7 +93,7 @@ class StreamRun:
 
     @property
     def algorithmic_delay_s(self) -> float:
-        """Look-ahead + hop + the delay of the resampler."""
+        """Look-ahead + hop + the delay of resampling to the network's rate and back."""
         return self.config.delay_s + self._resampling_s
 
     @property
@@ -168,27 +175,36 @@ class StreamRun:
         """
 
         def counted() -> Iterator[Chunk]:
+            end = 0
             try:
                 for chunk in self.source.chunks():
+                    end = chunk.stop
                     self.account.source_samples += chunk.data.shape[1]
+                    self.account.samples_in += chunk.data.shape[1]
+                    if self._source_rate:
+                        self._source_rate.note(chunk)
                     yield chunk
                     if stopped():
-                        return
+                        break
             except InputError as error:
                 # Ending here, and not in a caller, lets what came before leave the resampler.
                 if not self._apart:
                     raise
                 self.failure = str(error)
+            if self._source_rate:
+                self._source_rate.note(self._last_chunk(end))
 
         end = 0
-        for chunk in resample(counted(), self.source.info, self.config.fs):
-            self.account.samples_in += chunk.data.shape[1]
+        for chunk in resample(counted(), self.info, self.config.fs):
             end = chunk.stop
             yield chunk
         self.ended = True
+        yield self._last_chunk(end)
+
+    def _last_chunk(self, end: int) -> Chunk:
         nothing = np.empty((len(self.info.leads), 0), np.float32)
         now = time.perf_counter_ns()
-        yield Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
+        return Chunk(self.info.source_id, end, nothing, np.empty(0), now, ends_segment=True)
 
     def note_state(self) -> None:
         """Tell the sinks when the source's state has changed; to be called often."""
@@ -212,16 +228,23 @@ class StreamRun:
         if self.outlet:
             self.outlet.note_step(step, why)
 
-    def with_gap(self, message: Emitted | Gap) -> Iterator[Emitted | Gap]:
-        """A message, and before it the gap that no pipeline has reported.
+    def leaving(self, message: Emitted | Gap) -> Iterator[Emitted | Gap]:
+        """What leaves with a message of the pipeline, at the rate of the source.
 
-        A pipeline knows of a gap that lies between two of its chunks. One that takes over while
-        nothing comes begins behind the gap; where the stream stands, only the stream knows.
+        Before it comes the gap that no pipeline has reported. A pipeline knows of a gap that lies between
+        two of its chunks. One that takes over while nothing comes begins behind the gap; where the
+        stream stands, only the stream knows.
         """
-        gap = self._position.gap_before(message)
-        if gap:
-            yield gap
-        yield message
+        for each in self._source_rate.take(message) if self._source_rate else (message,):
+            gap = self._position.gap_before(each)
+            if gap:
+                yield gap
+            yield each
+
+    def rest(self) -> Iterator[Emitted | Gap]:
+        """What leaves when the pipeline has ended."""
+        if self._source_rate:
+            yield from self._source_rate.rest()
 
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
@@ -247,7 +270,7 @@ class StreamRun:
         account.ledger.settle()
         total = account.ledger.total
         return Status(
-            seconds=account.samples_out / self.config.fs,
+            seconds=account.samples_out / self.info.fs,
             samples_in=account.samples_in,
             gaps=account.gaps,
             gap_samples=account.gap_samples,
@@ -270,7 +293,7 @@ class StreamRun:
             ended=self.ended,
             reasons=explain(self._kept[-1].verdict, self.info.leads) if self._kept else {},
             next=self._position.next or 0,
-            source_fs_hz=self.source.info.fs,
+            source_fs_hz=self.info.fs,
             source_samples=account.source_samples,
             samples_out=account.samples_out,
             hops=account.ledger.hops,
@@ -292,8 +315,8 @@ class StreamRun:
             **vars(self.account.figures(launched_ns, self.algorithmic_delay_s)),
             source=source.info.name,
             leads=list(self.info.leads),
-            source_fs_hz=source.info.fs,
-            fs_hz=self.config.fs,
+            source_fs_hz=self.info.fs,
+            fs_hz=self.info.fs,
             noise=dict(noise.weights),
             noise_snr_db=noise.snr_db if noise.weights else float("nan"),
             snr_definition=noise.definition,

@@ -11,7 +11,7 @@ from streamer.pieces import Counts
 from streamer.several import Absent
 from streamer.source import Source
 
-SCHEMA = 2
+SCHEMA = 3
 """Number of the layout: it rises when a figure moves, or goes."""
 
 
@@ -63,7 +63,7 @@ class StreamSummary(Figures):
     source, leads
         Names.
     source_fs_hz, fs_hz
-        Rates of the source and of the network.
+        Rate of the source, and that at which everything leaves: the same.
     noise, noise_snr_db, snr_definition, noise_part
         Weights of the kinds of noise that were added last, their SNR (NaN without noise), how that is
         defined, and which part of the noise records they are from; for a source that brings its own

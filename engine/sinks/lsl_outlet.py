@@ -44,7 +44,7 @@ class LslOutlet:
     Parameters
     ----------
     info
-        Stream as the engine sees it (after resampling).
+        The stream, at the rate at which it leaves.
     model
         Name of the network, for the metadata.
     algorithmic_delay_s

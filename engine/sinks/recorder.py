@@ -54,7 +54,7 @@ class Recorder:
     folder
         Where to write; made if needed.
     info
-        Stream as the engine sees it (after resampling).
+        The stream, at the rate at which it leaves.
     name
         Record to write; None makes one of stream and time. Nothing is ever overwritten: a number
         goes behind a name that is taken.
@@ -168,7 +168,7 @@ class Recorder:
         name = self.path.name
         # Time and date can only follow a length.
         length = f" {self.frames} {self._begun:%H:%M:%S} {self._begun:%d/%m/%Y}" if closed else ""
-        lines = [f"{name} {len(self._signals)} {self._info.fs:g}{length}"]
+        lines = [f"{name} {len(self._signals)} {self._info.fs:.10g}{length}"]
         for signal, first, total in zip(self._signals, self._initial, self._checksum, strict=True):
             check = ((int(total) + 0x8000) % 0x10000) - 0x8000
             lines.append(f"{name}.dat 24 {GAIN:g}(0)/mV 24 0 {first} {check} 0 {signal}")

@@ -23,7 +23,6 @@ from streamer.lsl.network import Wanted, find_stream, load_pylsl
 from streamer.lsl.settings import LslSettings
 from streamer.lsl.source import LslSource
 from streamer.noise import NoiseSettings
-from streamer.resample import Resampler, ratio
 from streamer.settings import SourceSettings
 from streamer.source import Source
 
@@ -51,13 +50,11 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
         (stream,) = session.streams
         tap = stream.source = Tap(stream.source)
         (summary,) = session.run().summary.streams
-    live, fs = summary.stream, tap.info.fs
+    live = summary.stream
     if live is None:
         raise RuntimeError("a run of a live stream says nothing of the stream")
     in_gaps = live.counts.gap_samples
     span = tap.last - tap.first + 1
-    same_rate = ratio(fs, session.config.fs)[0] == ratio(fs, session.config.fs)[1]
-    at_engine_rate = tap.stop if same_rate else Resampler(fs, session.config.fs).outputs_before(tap.stop)
     engine_total = summary.samples_out + summary.gap_samples
     return {
         "profile": profile,
@@ -69,11 +66,11 @@ def account(profile: str, seconds: float, model: str, *, seed: int = 0) -> dict[
         "engine_in": summary.samples_in,
         "engine_out": summary.samples_out,
         "engine_in_gaps": summary.gap_samples,
-        "engine_expected": at_engine_rate,
+        "engine_expected": tap.stop,
         "exact": tap.misplaced == 0
         and span == tap.samples + in_gaps
         and summary.samples_lost == 0
-        and engine_total == at_engine_rate,
+        and engine_total == tap.stop,
         "stream": as_json(live),
     }
 
