@@ -238,8 +238,8 @@ def test_a_new_source_is_cleaned_from_end_to_end(tmp_path):
     messages = []
     Session(Job((settings,))).run(show=messages.append)
     cleaned = np.concatenate([each.cleaned for each in messages if isinstance(each, Cleaned)], axis=1)
-    # Five seconds, at the rate of the network.
-    assert cleaned.shape == (2, 5 * 360)
+    # Five seconds, at the rate of the source.
+    assert cleaned.shape == (2, 5 * 250)
     assert np.isfinite(cleaned).all()
 
 
