@@ -12,6 +12,8 @@ from streamer.synthetic import SyntheticPatient
 
 # The same tests on every machine: what needs a GPU is in test_gpu.py, which `make gpu-check` runs.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# Before a test file imports ONNX Runtime itself: `models` says the same.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def pytest_collection_modifyitems(items):

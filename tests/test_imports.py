@@ -1,6 +1,7 @@
 """The house: who may know whom, and what must not be needed."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +182,23 @@ def test_a_start_does_without_what_takes_longer_than_all_the_rest():
     """With the filter that stands by for a network that is late."""
     ran = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stderr
+
+
+RUNTIME = """
+from models.graphs import open_session
+from models.registry import load_card
+open_session(load_card("lowdelay"))
+"""
+
+
+def test_the_runtime_tells_nobody_what_runs_here(tmp_path):
+    """Left alone, ONNX Runtime keeps a number of this machine and what it would send in the user's cache."""
+    place = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", RUNTIME], capture_output=True, text=True, cwd=ROOT, check=False, env=place
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert not list(tmp_path.rglob("*"))
 
 
 SLOW = ("numpy", "scipy", "wfdb", "pandas", "onnxruntime", "matplotlib", "pylsl", "pooch", "PyQt6", *OPTIONAL)
