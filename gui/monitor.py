@@ -277,8 +277,8 @@ class Monitor:
         if self.vitals.silence_s > SILENT_S:
             return f"NO BEAT FOUND for {self.vitals.silence_s:.0f} s"
         if self._recent(Mark.BYPASSED):
-            return ""
-        return "raw and cleaned disagree" if disagree(*self.bpm) else ""
+            return self.vitals.raw_rhythm
+        return "raw and cleaned disagree" if disagree(*self.bpm) else self.vitals.cleaned_rhythm
 
 
 def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:

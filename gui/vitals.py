@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.trace_buffer import TraceBuffer
-from streamer.heart_rate import LISTENED_S, heart_rate, silence_s
+from streamer.heart_rate import LISTENED_S, heart_rate, rhythm, silence_s
 from streamer.qrs import find_qrs
 
 WARN, ERROR = 0.75, 0.9
@@ -92,6 +92,8 @@ class Vitals:
     ----------
     silence_s
         Since the last beat that was found in either.
+    raw_rhythm, cleaned_rhythm
+        What is to be said of the rhythm beside its rate, if anything.
     """
 
     buffer: TraceBuffer
@@ -100,6 +102,8 @@ class Vitals:
     raw_bpm: float | None
     cleaned_bpm: float | None
     silence_s: float
+    raw_rhythm: str = ""
+    cleaned_rhythm: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,13 +168,14 @@ class BeatFinder:
 
 
 def _vitals(stretch: _Stretch) -> Vitals:
-    beats, rates, silent, fs = [], [], [], stretch.buffer.fs
+    beats, rates, silent, rhythms, fs = [], [], [], [], stretch.buffer.fs
     for trace, start in ((stretch.raw, stretch.raw_start), (stretch.cleaned, stretch.start)):
         found = find_qrs(trace, fs)
         beats.append(found + start)
         rates.append(heart_rate(found, trace, fs))
         silent.append(silence_s(found, trace, fs))
-    return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1], min(silent))
+        rhythms.append(rhythm(found, trace, fs))
+    return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1], min(silent), *rhythms)
 
 
 @dataclass

@@ -15,6 +15,11 @@ DOUBTED_S = 0.5
 """Cleaned has no rate while the newest of it, so much, is not all the network's: the guard doubts."""
 SILENT_S = 3.2
 """After so long without a beat there is no rate, and it is said that none is found: 20 bpm are 3 s apart."""
+IRREGULAR, IRREGULAR_FEWEST = 0.1, 5
+"""A rhythm of so many intervals or more is irregular where the median of their changes from one to the next
+is more than this share of their mean. One early beat in ten seconds does not make it, fibrillation does."""
+PAUSE_S, PAUSE_TIMES = 2.0, 1.5
+"""An interval is a pause that is so long, and so many times as long as usual: 28 bpm have none."""
 _LOST_S = 0.1
 
 
@@ -31,14 +36,35 @@ def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) 
     trace
         What was searched, (samples,) mV.
     """
-    if beats.size < 2 or silence_s(beats, trace, fs) > SILENT_S:
+    intervals = _intervals_s(beats, trace, fs)[-AVERAGED:]
+    if intervals.size == 0 or silence_s(beats, trace, fs) > SILENT_S:
         return None
-    lost = np.cumsum(holes(np.isnan(trace), _LOST_S * fs))[beats]
-    intervals = np.diff(beats)[np.diff(lost) == 0][-AVERAGED:]
-    if intervals.size == 0:
-        return None
-    rate = 60 * fs / float(intervals.mean())
+    rate = 60 / float(intervals.mean())
     return rate if LOWEST_BPM <= rate <= HIGHEST_BPM else None
+
+
+def rhythm(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> str:
+    """What the mean of a heart rate hides: a pause, else an irregular rhythm; empty where it hides nothing.
+
+    Said where a rate is. Irregular are atrial fibrillation, and bigeminy, of which every beat counts: the
+    slowest and the fastest rate from beat to beat are named.
+    """
+    intervals = _intervals_s(beats, trace, fs)
+    if heart_rate(beats, trace, fs) is None:
+        return ""
+    longest, mean = float(intervals.max()), float(intervals.mean())
+    if longest >= PAUSE_S and longest >= PAUSE_TIMES * float(np.median(intervals)):
+        return f"pause of {longest:.1f} s"
+    if intervals.size >= IRREGULAR_FEWEST and np.median(np.abs(np.diff(intervals))) > IRREGULAR * mean:
+        return f"irregular, {60 / longest:.0f} to {60 / float(intervals.min()):.0f} bpm"
+    return ""
+
+
+def _intervals_s(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> NDArray[np.float64]:
+    """Seconds from beat to beat, without those in which samples are missing in a row."""
+    lost = np.cumsum(holes(np.isnan(trace), _LOST_S * fs))[beats]
+    intervals: NDArray[np.float64] = np.diff(beats)[np.diff(lost) == 0] / fs
+    return intervals
 
 
 def silence_s(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> float:

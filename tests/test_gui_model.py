@@ -390,6 +390,19 @@ def found(raw_bpm, cleaned_bpm, silence_s=0.5):
     return Vitals(TraceBuffer(info()), nothing, nothing, raw_bpm, cleaned_bpm, silence_s)
 
 
+def test_an_irregular_rhythm_is_said_beside_its_rate():
+    nothing = np.empty(0, np.int64)
+    monitor = Monitor(started())
+    monitor.take([message(0, np.ones(360)), status()])
+    irregular = Vitals(TraceBuffer(info()), nothing, nothing, 90.0, 91.0, 0.5, "pause of 2.1 s", "irregular")
+    monitor.take_vitals(irregular)
+    assert monitor.rate_warning() == "irregular"
+    monitor.take_vitals(replace(irregular, cleaned_bpm=120.0))
+    assert monitor.rate_warning() == "raw and cleaned disagree"
+    monitor.take([message(360, np.ones(360), marks=np.full(360, Mark.BYPASSED))])
+    assert monitor.rate_warning() == "pause of 2.1 s"
+
+
 def test_heart_rates_are_withheld_where_there_is_no_evidence_for_them():
     monitor = Monitor(started())
     monitor.take([message(0, np.ones(360)), status()])
