@@ -21,7 +21,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test gpu-check lint types docs check bench soak audit sbom lock system clean
+.PHONY: run test gpu-check lint types docs check bench soak audit sbom container lock system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -85,6 +85,10 @@ audit: $(VENV)/.test
 sbom: $(VENV)/.test
 	@mkdir -p out
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o out/sbom.cdx.json locked.txt
+
+# The Dockerfile's own commands in a fresh virtual environment, and its health check; some minutes.
+container:
+	$(PYTHON) .ci/container.py
 
 # What is installed from now on: the newest versions that pyproject.toml allows.
 lock: | $(BIN)/python

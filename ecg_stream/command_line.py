@@ -35,6 +35,7 @@ from engine.commands.play_options import (
     SourceOptions,
 )
 from engine.commands.profile import profile
+from engine.commands.service_options import ServiceOptions
 from engine.commands.soak_command import soak
 from engine.commands.tune_guard_command import tune_guard
 from engine.run.failure import EngineFailure
@@ -47,7 +48,15 @@ from streamer.commands.streams_command import streams
 from streamer.console.config_file import NAME as CONFIG_NAME
 from streamer.console.config_file import PREFIX, find_config, read_config
 from streamer.console.installed import version_here
-from streamer.console.output import check_writable, err, out, say, take_any_terminal, write_json
+from streamer.console.output import (
+    check_writable,
+    err,
+    out,
+    say,
+    say_failure,
+    take_any_terminal,
+    write_json,
+)
 from streamer.console.panels import STYLE, grouped, show_all_options
 from streamer.errors import InputError, NotWrittenError
 
@@ -93,6 +102,7 @@ def play(
     device: DeviceOptions,
     record: RecordOptions,
     screen: ScreenOptions,
+    service: ServiceOptions,
     help_all: Annotated[
         bool,
         typer.Option("--help-all", is_eager=True, callback=show_all_options, help="Show every option."),
@@ -144,7 +154,12 @@ def play(
     check_writable(record.json_file)
     check_writable(record.plot, PLOT_FORMATS)
     check_writable(screen.screenshot, SCREENSHOT_FORMATS)
-    if takes_window(screen):
+    if service.unwatched:
+        from gui.commands.play_service import play_as_service
+
+        outputs = [record.save, record.json_file, record.plot]
+        outcome = play_as_service(job, service, [str(each) for each in outputs if each])
+    elif takes_window(screen):
         chosen = kind is not None or screen.screenshot is not None
         shown = play_in_window(job, screen, chosen=chosen, seconds=source.seconds)
         if shown is None:
@@ -162,7 +177,8 @@ def play(
 
         for path in save_pictures(outcome, record.plot):
             err.print(f"picture: {path}", markup=False)
-    out.print(table_of(outcome.summary))
+    if service.log == "text":
+        out.print(table_of(outcome.summary))
     if outcome.summary.failure:
         raise EngineFailure(f"{outcome.summary.failure}; the figures are those of its last status")
     for stream in outcome.summary.streams:
@@ -225,7 +241,7 @@ def _end_on_any_signal() -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    say(f"ecg-stream: {message}")
+    say_failure(message)
     sys.exit(status)
 
 

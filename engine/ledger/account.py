@@ -172,6 +172,11 @@ class Account:
         if self.ledger.hops == SETTLED_HOPS:
             self.settled_mb = memory_mb()
 
+    @property
+    def marks_by_name(self) -> dict[str, int]:
+        """Samples of all leads by `Mark`."""
+        return {mark.name.lower(): int(self.marks[mark]) for mark in Mark}
+
     def figures(self, launched_ns: int, algorithmic_delay_s: float) -> Figures:
         """Everything that was counted.
 
@@ -198,7 +203,7 @@ class Account:
             hops=ledger.hops,
             deadline_misses=ledger.deadline_misses,
             seconds=signal_s,
-            marks={mark.name.lower(): int(self.marks[mark]) for mark in Mark},
+            marks=self.marks_by_name,
             reasons={reason.name.lower(): int(self._reasons[reason]) for reason in Reason if reason},
             snr_in_db=_mean(before.snr_db) if scored else float("nan"),
             snr_out_db=_mean(after.snr_db) if scored else float("nan"),

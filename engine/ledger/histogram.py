@@ -1,7 +1,12 @@
 """Counts of delays by their length, from which any percentile can be read."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+DELAY_EDGES_MS = (5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0, 2500.0, 10_000.0)
+"""Edges of the few bins that figures over a whole service are kept in."""
 
 
 class Histogram:
@@ -54,6 +59,19 @@ class Histogram:
             low, high = self._LOWEST_NS * np.exp(np.array([used[0], used[-1] + 1]) * self._STEP)
             later.min_ns, later.max_ns = max(float(low), self.min_ns), min(float(high), self.max_ns)
         return later
+
+    def between(self, edges_ms: Sequence[float]) -> tuple[int, ...]:
+        """Counts up to the first edge, between edges, and beyond the last, to 1 %."""
+        edges = np.log(np.asarray(edges_ms) * 1e6 / self._LOWEST_NS) / self._STEP
+        places = np.clip(np.round(edges), 0, self._BINS).astype(np.int64)
+        sums = np.concatenate([[0], np.cumsum(self._counts)])[[0, *places, self._BINS]]
+        return tuple(np.diff(sums).tolist())
+
+    @property
+    def sum_s(self) -> float:
+        """All durations together, to 1 %."""
+        middles = self._LOWEST_NS * np.exp((np.arange(self._BINS) + 0.5) * self._STEP)
+        return float(self._counts @ middles) / 1e9
 
     def bars(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Bin edges in ms (one more than counts) and counts, empty bins at both ends left out."""

@@ -1,5 +1,6 @@
 """What runs in the engine's process: a session, and a thread that obeys the parent."""
 
+import logging
 import signal
 import threading
 import traceback
@@ -25,6 +26,8 @@ def engine_main(job: Job, commands: Connection, words: Connection) -> None:
     """
     # Ctrl-C, SIGHUP and often SIGTERM reach every process of a group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not job.logs:
+        logging.disable()
     sender = Sender(words)
     stopped, playing = threading.Event(), _Playing()
     for name in ("SIGTERM", "SIGHUP"):

@@ -89,6 +89,8 @@ class Job:
         Whether something cheaper may take the network's place while the machine does not keep up.
     restart
         Whether an engine that dies or hangs is started again.
+    logs
+        Whether the engine writes warnings to standard error, which its statuses hold too.
     resume, deaths
         Where each stream goes on, and what earlier engines of this run died of; both empty in the first.
 
@@ -107,6 +109,7 @@ class Job:
     launched_ns: int = field(default_factory=time.perf_counter_ns)
     ladder: bool = True
     restart: bool = False
+    logs: bool = True
     resume: tuple[Resume, ...] = ()
     deaths: tuple[str, ...] = ()
 
@@ -188,6 +191,10 @@ class Status:
         As in the summary.
     recording_first
         Index of the first frame of the recording; None before it.
+    marks
+        Samples of all leads by `Mark`, since the engine was started.
+    delay_counts, delay_sum_s
+        Delays of samples since then between `engine.ledger.histogram.DELAY_EDGES_MS`, and all together, s.
     """
 
     seconds: float
@@ -218,6 +225,9 @@ class Status:
     samples_out: int = 0
     hops: int = 0
     recording_first: int | None = None
+    marks: dict[str, int] = field(default_factory=dict)
+    delay_counts: tuple[int, ...] = ()
+    delay_sum_s: float = 0.0
 
 
 @dataclass(frozen=True)

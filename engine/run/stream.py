@@ -11,6 +11,7 @@ import numpy as np
 from engine.config import EngineConfig
 from engine.ledger.account import Account
 from engine.ledger.delays import DelayWatch
+from engine.ledger.histogram import DELAY_EDGES_MS
 from engine.ledger.position import Position
 from engine.marks import explain
 from engine.messages import Emitted, Gap
@@ -298,6 +299,9 @@ class StreamRun:
             samples_out=account.samples_out,
             hops=account.ledger.hops,
             recording_first=recording.first if recording else None,
+            marks=account.marks_by_name,
+            delay_counts=total.between(DELAY_EDGES_MS),
+            delay_sum_s=total.sum_s,
         )
 
     def outcome(self) -> StreamOutcome:

@@ -1,22 +1,21 @@
 """A run without a window: a live view in the terminal, or a line every few seconds."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from engine.backends import explain_auto
 from engine.commands.play_job import prepare
 from engine.run.failure import EngineFailure
 from engine.run.process import HANGS_S
-from engine.run.protocol import Job, Joined, Outcome, Started, StartedStream, Status, Told
+from engine.run.protocol import Job, Joined, Outcome, Started, Told
 from engine.run.supervised import SupervisedEngine
-from gui.terminal.view import TerminalView, describe
+from engine.service.watcher import Watcher
+from gui.commands.text_lines import TextLines, headings, joined
+from gui.terminal.view import TerminalView
 from streamer.console.output import err, out, progress, say
 
-_REPORT_S = 5.0
 
-
-def play_in_terminal(job: Job, *, live: bool) -> Outcome:
+def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None = None) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing.
 
     Where the engine dies in the middle of it, the outcome is what is known, and its summary says so.
@@ -25,6 +24,8 @@ def play_in_terminal(job: Job, *, live: bool) -> Outcome:
     ----------
     live
         Whether to draw the traces; otherwise a line every 5 s says how each stream is doing.
+    watchers
+        Who follows the run; None where the user alone does, in lines or traces.
 
     Raises
     ------
@@ -43,7 +44,11 @@ def play_in_terminal(job: Job, *, live: bool) -> Outcome:
             started = engine.wait_started()
             if job.clean.backend == "auto":
                 say(explain_auto(started.streams[0].setup.clean.backend))
-            return _or_known(lambda: _watch(engine, started, job.clean.model, live))
+            model = job.clean.model
+            view = TerminalView(started, model, out) if live else None
+            if watchers is None:
+                watchers = [] if view else [TextLines(model)]
+            return _or_known(lambda: _watch(engine, started, model, view, watchers))
         except KeyboardInterrupt:
             engine.stop()
             err.print("stopping: cleaning and saving what was read …")
@@ -67,46 +72,48 @@ def _or_known(play: Callable[[], Outcome]) -> Outcome:
         return failure.outcome
 
 
-def _watch(engine: SupervisedEngine, started: Started, model: str, live: bool) -> Outcome:
+def _watch(
+    engine: SupervisedEngine,
+    started: Started,
+    model: str,
+    view: TerminalView | None,
+    watchers: Sequence[Watcher],
+) -> Outcome:
     """Show the run until it has ended."""
-    for line in _headings(started, model):
+    for line in headings(started, model) if view else ():
         say(line)
-    view = TerminalView(started, model, out) if live else None
-    reported = time.monotonic()
-    statuses: dict[str, Status] = {}
-    problem = ""
+    for each in watchers:
+        each.plays(started)
     with view or nullcontext():
         while True:
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             word = engine.heard(0.1)
             if isinstance(word, Joined):
                 started = Started((*started.streams, word.stream))
-                line = f"{word.stream.info.name} has joined"
                 if view:
-                    view.join(started, line)
-                for each in [] if view else [line, *_heading(word.stream, model)]:
-                    say(each)
+                    view.join(started, joined(word.stream))
+                for each in watchers:
+                    each.joins(word.stream)
             elif isinstance(word, Told):
                 if view:
                     view.note = word.text
-                else:
-                    say(word.text)
+                for each in watchers:
+                    each.told(word.text)
+            elif isinstance(word, Started):
+                for each in watchers:
+                    each.plays(word)
             for item in engine.frames():
                 if view:
                     view.take(item)
-                elif isinstance(item, Status):
-                    statuses[item.stream] = item
+                for each in watchers:
+                    each.take(item)
             if isinstance(word, Outcome):
                 return word
-            before, problem = problem, _problem(engine)
+            problem = _problem(engine)
             if view:
                 view.draw(problem)
-            elif problem != before:
-                say(problem or "the engine answers again")
-            elif not problem and statuses and time.monotonic() - reported >= _REPORT_S:
-                reported = time.monotonic()
-                for line in _reports(started, statuses):
-                    say(line)
+            for each in watchers:
+                each.looked(problem, len(engine.deaths), restarting=engine.restarting)
 
 
 def _problem(engine: SupervisedEngine) -> str:
@@ -114,29 +121,3 @@ def _problem(engine: SupervisedEngine) -> str:
     if engine.restarting:
         return f"{engine.deaths[-1]}: it is started again"
     return f"the engine has not answered for {HANGS_S:g} s" if engine.hangs else ""
-
-
-def _headings(started: Started, model: str) -> Iterable[str]:
-    """What plays: a line for each stream, and its notes."""
-    for each in started.streams:
-        yield from _heading(each, model)
-
-
-def _heading(each: StartedStream, model: str) -> Iterable[str]:
-    clean = each.setup.clean
-    yield (
-        f"{each.info.name}: {', '.join(each.info.leads)} at {each.info.fs:g} Hz · {model} on "
-        f"{clean.backend} · look-ahead {clean.lookahead_ms:.0f} ms + hop {clean.hop_ms:.0f} ms · "
-        f"algorithmic delay {each.setup.algorithmic_delay_ms:.0f} ms · Ctrl-C ends"
-    )
-    for note in each.info.notes:
-        yield f"note: {note}"
-
-
-def _reports(started: Started, statuses: dict[str, Status]) -> Iterable[str]:
-    """How each stream is doing, in a line."""
-    for each in started.streams:
-        status = statuses.get(each.info.source_id)
-        if status:
-            name = f" · {each.info.name}" if len(started.streams) > 1 else ""
-            yield f"{status.seconds:7.1f} s{name} · {describe(status)}"

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from streamer.console.json_lines import JsonLines
 from streamer.errors import InputError, NotWrittenError
 
 out = Console()
@@ -32,6 +33,21 @@ def take_any_terminal() -> None:
 def say(text: str, console: Console = err) -> None:
     """Print text as it is: no markup, no colours, no line breaks added."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def log_as_json(lines: JsonLines) -> None:
+    """Have everything that would be said from now on be lines of JSON."""
+    err.file = cast(IO[str], lines)
+    # What is wrapped would be several events.
+    err.width = 100_000
+
+
+def say_failure(text: str) -> None:
+    """Say what ended the command."""
+    if isinstance(err.file, JsonLines):
+        err.file.failure(text)
+    else:
+        say(f"ecg-stream: {text}")
 
 
 @contextmanager
