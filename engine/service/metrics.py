@@ -54,7 +54,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 _COUNTED: dict[str, tuple[str, Callable[[Status], float]]] = {
     "source_samples": ("Samples that came from the source, at its rate.", lambda now: now.source_samples),
-    "samples_in": ("Samples that entered the engine, at its rate.", lambda now: now.samples_in),
+    "samples_in": ("Samples that entered the engine.", lambda now: now.samples_in),
     "samples_out": ("Samples that left the engine.", lambda now: now.samples_out),
     "gaps": ("Gaps that left the engine.", lambda now: now.gaps),
     "gap_samples": ("Samples that the gaps are long.", lambda now: now.gap_samples),
