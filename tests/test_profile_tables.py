@@ -11,6 +11,7 @@ from ecg_stream import command_line
 from engine.lab.profile import revisions
 from engine.lab.profile.hops import ProfileSettings
 from engine.lab.profile.revisions import HERE, checkout, compare_revisions
+from engine.lab.profile.start import profile_start
 from models.registry import DEFAULT_NETWORK
 from streamer.errors import InputError
 
@@ -116,3 +117,22 @@ def test_what_cannot_be_compared_is_said(tmp_path):
 def test_nonsense_is_refused_before_anything_is_timed(words, message):
     with pytest.raises(InputError, match=message):
         CliRunner().invoke(command_line.commands, ["profile", *words], catch_exceptions=False)
+
+
+def test_a_start_is_told_part_by_part(tmp_path):
+    file = tmp_path / "p.json"
+    ran = profile("start", "--times", 1, "--json", file)
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(file.read_text())
+    parts = found["parts"]
+    engine = ["process", "source", "network", "rehearsal", "stand-in", "first sample"]
+    assert list(parts) == ["command", *engine]
+    assert all(part["wall_s"] > 0 for part in parts.values())
+    assert sum(parts[name]["wall_s"] for name in engine) == pytest.approx(found["cold_start_s"]["wall_s"])
+    # Importing is work, and none of it is counted twice.
+    assert 0 < sum(part["cpu_s"] or 0 for part in parts.values()) < 2 * found["cpu_s"]
+
+
+def test_a_start_that_cannot_be_is_said():
+    with pytest.raises(InputError, match=r"the product does not start: .*no-such-model"):
+        profile_start("no-such-model", "auto", 1)

@@ -25,6 +25,7 @@ from engine.run.merge import as_they_come, in_step
 from engine.run.newcomers import LOOK_S, open_streams
 from engine.run.prepare import config_of, prepare
 from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status
+from engine.run.start import StartTimes
 from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
 from models.registry import load_card
@@ -60,17 +61,22 @@ class Session:
     """
 
     def __init__(self, job: Job, stopped: Callable[[], bool] = lambda: False) -> None:
-        self.job = job
+        self.job, self._start = job, StartTimes(job.launched_ns)
+        self._start.note("process")
         # Settings that cannot be had are refused before a source is opened.
         config = config_of(job.clean)
         self.streams, self._newcomers = open_streams(job, config, stopped)
+        self._start.note("source")
         first = prepare(job.clean, job.threads)
+        self._start.note("network")
         self._named = {stream.info.source_id: stream for stream in self.streams}
         self._warm_up(first.backend, config)
+        self._start.note("rehearsal")
         self._ladder = Ladder(time.perf_counter) if job.ladder else None
         if self._ladder:
             # A machine that is late already must not import and design a filter first.
             self._warm_up(fallback_for(Rung.FILTER, config, first.backend).backend, config)
+        self._start.note("stand-in")
         self._changeover = Changeover(first, self._ladder)
         self._batcher: Batcher | None = None
         # The control thread begins a recording while a stream may join.
@@ -318,6 +324,7 @@ class Session:
             overload=self._ladder.figures() if self._ladder else None,
             backend_failure=self._changeover.failure,
             wall_s=(time.perf_counter_ns() - launched_ns) / 1e9,
+            start=self._start.parts,
             memory_mb=Memory(self.streams[0].account.settled_mb, memory_mb()),
             streams=streams,
             restarts=len(self.job.deaths),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 
 from engine.ledger.account import Figures, Tally
 from engine.run.ladder import LadderFigures
+from engine.run.start import StartPart
 from streamer.faults.schedule import FaultFigures
 from streamer.pieces import Counts
 from streamer.several import Absent
@@ -138,6 +139,10 @@ class Summary(Tally):
         What runtimes failed of; empty where none did.
     wall_s
         From the user's asking for the run to its end.
+    start
+        Parts of the cold start in order: ``process``, until the engine's own process has imported all that
+        it needs; ``source``; ``network``; ``rehearsal``, calls before the first; ``stand-in``, what takes
+        over where the machine is late. Then comes the first sample. Empty where the engine died.
     streams
         One or more, in the order of the job; those that joined later behind them.
     restarts, deaths
@@ -164,6 +169,7 @@ class Summary(Tally):
     deaths: Sequence[str] = ()
     failure: str = ""
     absent: list[Absent] = field(default_factory=list)
+    start: dict[str, StartPart] = field(default_factory=dict)
 
 
 def as_json(value: object) -> object:

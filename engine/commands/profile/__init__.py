@@ -1,4 +1,4 @@
-"""`ecg-stream profile …`: what hops, many streams, the LSL path and the GPU backends cost.
+"""`ecg-stream profile …`: what hops, many streams, a start, the LSL path and the GPU backends cost.
 
 The front door adds `profile screen`, which is `gui`'s.
 """
@@ -7,6 +7,7 @@ from engine.commands.profile.compare_command import compare
 from engine.commands.profile.gpu_command import gpu
 from engine.commands.profile.hops_command import hops
 from engine.commands.profile.lsl_command import lsl
+from engine.commands.profile.start_command import start
 from engine.commands.profile.streams_command import streams
 from engine.commands.profile.sweep_command import sweep
 from streamer.console.panels import command_group
@@ -14,5 +15,5 @@ from streamer.console.panels import command_group
 profile = command_group(
     "profile",
     "Time the engine, the LSL path, the window or the GPU backends.",
-    (hops, streams, sweep, compare, lsl, gpu),
+    (hops, streams, sweep, start, compare, lsl, gpu),
 )

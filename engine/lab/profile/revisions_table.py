@@ -14,7 +14,8 @@ def revisions_table(figures: dict[str, Any], revision: str) -> Table:
         f"{figures['model']} · {figures['backend']} · hop {figures['hop_ms']:g} ms · {figures['clock']} · "
         f"{figures['turns']} turns of {figures['hops']} hops"
     )
-    table = Table("streams", "ms a hop", box=SIMPLE_HEAD, title=title)
+    table = Table("streams", box=SIMPLE_HEAD, title=title)
+    table.add_column("ms a hop", no_wrap=True)
     for column in (revision, "this", "this ÷ other", "least – largest"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in figures["rows"]:
@@ -24,6 +25,8 @@ def revisions_table(figures: dict[str, Any], revision: str) -> Table:
             milliseconds(row["other_us"]),
             milliseconds(row["this_us"]),
             number(row["ratio"], 2),
-            f"{number(row['least'], 2)} – {number(row['largest'], 2)}",
+            " – ".join(number(row[each], 2) for each in ("least", "largest"))
+            if row["ratio"]
+            else number(None, 2),
         )
     return table
