@@ -263,4 +263,20 @@ class Preview:
         return stop
 
 
+@dataclass(frozen=True)
+class Passed:
+    """That samples start … stop-1 of a stream have left, for who wants to see none of them.
+
+    Parameters
+    ----------
+    stamp
+        When the source sampled the last of them, seconds.
+    """
+
+    stream: str
+    start: int
+    stop: int
+    stamp: float
+
+
 Message = Cleaned | Gap

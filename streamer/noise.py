@@ -158,7 +158,13 @@ def join_blocks(blocks: list[NDArray[np.float32]], fs: float) -> NDArray[np.floa
 
 
 def take(tape: NDArray[np.float32], start: int, count: int) -> NDArray[np.float32]:
-    """`count` samples of an endless tape from absolute index `start`, shape (channels, count)."""
+    """`count` samples of an endless tape from absolute index `start`, shape (channels, count).
+
+    A view of the tape where they lie side by side in it: not to be written to.
+    """
+    first = start % tape.shape[1]
+    if first + count <= tape.shape[1]:
+        return tape[:, first : first + count]
     return np.take(tape, np.arange(start, start + count), axis=1, mode="wrap")
 
 

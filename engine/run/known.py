@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.ledger.account import DelayFigures, StageFigures, Tally
 from engine.ledger.stages import STAGES
-from engine.messages import Cleaned, Gap
+from engine.messages import Cleaned, Gap, Passed
 from engine.run.protocol import Frame, Job, Outcome, Resume, StartedStream, Status, StreamOutcome
 from engine.run.summary import LiveFigures, Memory, StreamSummary, Summary
 from engine.sinks.left_open import Left, close_left
@@ -44,7 +44,7 @@ class Known:
     def take(self, frames: list[Frame]) -> None:
         """Note what left the engine, and how it says that it is doing."""
         for frame in frames:
-            if isinstance(frame, Cleaned | Gap | Status):
+            if isinstance(frame, Cleaned | Passed | Gap | Status):
                 self.streams[frame.stream].take(frame)
 
     def outcome(self, reason: str) -> Outcome | None:
@@ -90,7 +90,7 @@ class Count(NamedTuple):
     gaps: int = 0
     gap_samples: int = 0
 
-    def after(self, message: Cleaned | Gap) -> "Count":
+    def after(self, message: Cleaned | Passed | Gap) -> "Count":
         """With a message more; what of it lies before counts already."""
         if message.stop <= self.next:
             return self
@@ -110,11 +110,11 @@ class Standing:
         self._counted = Count(before.next, before.samples, before.gaps, before.gap_samples)
         self._records: list[Left] = []
         # Shown, and not counted in the last status yet.
-        self._since: list[Cleaned | Gap] = []
+        self._since: list[Cleaned | Passed | Gap] = []
         # An index, and when the source sampled what lies before it, by the machine's monotonic clock, s.
         self._stamped = (before.next, before.stamp)
 
-    def take(self, frame: Cleaned | Gap | Status) -> None:
+    def take(self, frame: Cleaned | Passed | Gap | Status) -> None:
         """Note what left the engine, or its figures."""
         if isinstance(frame, Status):
             self.status, self.setup = frame, frame.setup
@@ -125,6 +125,8 @@ class Standing:
         self._since.append(frame)
         if isinstance(frame, Cleaned):
             self._stamped = (frame.stop, float(frame.source_time[-1]))
+        elif isinstance(frame, Passed):
+            self._stamped = (frame.stop, frame.stamp)
 
     @property
     def count(self) -> Count:

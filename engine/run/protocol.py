@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.ledger.delays import NO_DELAYS, Delays
-from engine.messages import Cleaned, Message, Preview
+from engine.messages import Cleaned, Message, Passed, Preview
 from engine.run.summary import Summary
 from models.registry import DEFAULT_NETWORK
 from streamer.chunk import StreamInfo
@@ -91,6 +91,8 @@ class Job:
         Whether an engine that dies or hangs is started again.
     logs
         Whether the engine writes warnings to standard error, which its statuses hold too.
+    traces
+        Whether somebody looks at the samples; otherwise the parent is told only that they have left.
     resume, deaths
         Where each stream goes on, and what earlier engines of this run died of; both empty in the first.
 
@@ -110,6 +112,7 @@ class Job:
     ladder: bool = True
     restart: bool = False
     logs: bool = True
+    traces: bool = True
     resume: tuple[Resume, ...] = ()
     deaths: tuple[str, ...] = ()
 
@@ -279,5 +282,5 @@ News = Joined | Told
 Answer = Started | News | Outcome
 """What an engine sends to whoever started it, or else the `InputError` or `EngineFailure` that ended it."""
 
-Frame = Message | Preview | Status | Refused
+Frame = Message | Passed | Preview | Status | Refused
 """What the engine tells a screen."""

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 _WARMUP_CALLS = 5
 _LONGEST_NOTE = 200
+_FEW, _DELAYS_S = 16, 0.025
+"""Of more streams than these, the delays of one are summed up once in so long, and not at every status."""
 
 
 class Session:
@@ -78,6 +80,7 @@ class Session:
             self._warm_up(fallback_for(Rung.FILTER, config, first.backend).backend, config)
         self._start.note("stand-in")
         self._changeover = Changeover(first, self._ladder)
+        self._misses = 0
         self._batcher: Batcher | None = None
         # The control thread begins a recording while a stream may join.
         self._recording = threading.Lock()
@@ -210,7 +213,9 @@ class Session:
                         stream = self._named[message.stream]
                         for each in stream.leaving(message):
                             show(each)
+                            before = stream.account.ledger.deadline_misses
                             stream.take(each)
+                            self._misses += stream.account.ledger.deadline_misses - before
                         self._keep_up()
                     for stream in self.streams:
                         for each in stream.rest():
@@ -268,8 +273,7 @@ class Session:
 
     def _keep_up(self) -> None:
         """Tell the changeover of the newest hop; log and record what takes over."""
-        misses = sum(stream.account.ledger.deadline_misses for stream in self.streams)
-        takeover = self._changeover.note(misses)
+        takeover = self._changeover.note(self._misses)
         if takeover:
             log.warning("%s: %s takes over", takeover.why, takeover.step)
             for stream in self.streams:
@@ -313,7 +317,8 @@ class Session:
     def status(self, number: int = 0) -> Status:
         """Figures of a stream at this moment."""
         stream = self.streams[number]
-        return stream.status(self.setup(stream))
+        count = len(self.streams)
+        return stream.status(self.setup(stream), 0.0 if count <= _FEW else _DELAYS_S * count)
 
     def _summary(self) -> Summary:
         launched_ns = self.job.launched_ns

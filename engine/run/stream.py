@@ -264,12 +264,11 @@ class StreamRun:
 
     # what became of it
 
-    def status(self, setup: Setup) -> Status:
-        """Figures of this moment."""
+    def status(self, setup: Setup, delays_s: float = 0.0) -> Status:
+        """Figures of this moment; those of delays may be as old as `delays_s`."""
         health, account, recording = self.source.health, self.account, self.recording
         snr_in, snr_out = account.scorer.rolling_snr_db()
-        account.ledger.settle()
-        total = account.ledger.total
+        delays, total = self.delays.snapshot(delays_s), account.ledger.total
         return Status(
             seconds=account.samples_out / self.info.fs,
             samples_in=account.samples_in,
@@ -281,7 +280,7 @@ class StreamRun:
             delay_p99_ms=total.percentile_ms(99),
             deadline_misses=account.ledger.deadline_misses,
             setup=setup,
-            delays=self.delays.snapshot(),
+            delays=delays,
             recording=str(recording.path) if recording and not recording.problem else None,
             recording_problem=recording.problem if recording else "",
             state=health.state,

@@ -3,7 +3,7 @@
 import itertools
 import time
 
-from engine.messages import Emitted, Gap
+from engine.messages import Emitted, Gap, Passed
 from engine.run.protocol import Frame
 from engine.run.session import Session
 from engine.run.words import Sender
@@ -28,6 +28,9 @@ class ToScreen:
         """Take a message; it leaves with the next bundle."""
         if isinstance(message, Gap):
             self._bundle.append(message)
+        elif not self._session.job.traces:
+            last_s = float(message.source_time[-1])
+            self._bundle.append(Passed(message.stream, message.start, message.stop, last_s))
         else:
             self._bundle.append(message.released())
             self._newest[message.stream] = message

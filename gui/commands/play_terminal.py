@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 from engine.backends import explain_auto
 from engine.commands.play_job import prepare
@@ -39,7 +40,7 @@ def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None
     if job.sources[0].kind == "lsl":
         several = len(job.sources) > 1 or job.sources[0].lsl.every
         err.print(f"looking for the LSL stream{'s' if several else ''} … · Ctrl-C ends")
-    with SupervisedEngine(job) as engine:
+    with SupervisedEngine(replace(job, traces=live)) as engine:
         try:
             started = engine.wait_started()
             if job.clean.backend == "auto":
