@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.ledger.delays import Delays
 from engine.marks import Mark, Reason
-from engine.messages import Cleaned
+from engine.messages import Cleaned, Passed
 from engine.run.protocol import CleanSettings, Frame, Refused, Setup, StartedStream, Status
 from gui.bridge import Life
 from gui.clock import clock
@@ -85,7 +85,7 @@ class Monitor:
                     self.latest_ms.append((frame.delays.latest_p50_ms, frame.delays.latest_max_ms))
             elif isinstance(frame, Refused):
                 self.refused = frame.reason
-            else:
+            elif not isinstance(frame, Passed):
                 self.buffer.push(frame)
                 self.events.take(frame)
                 if isinstance(frame, Cleaned):
