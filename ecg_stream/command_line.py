@@ -22,6 +22,7 @@ from engine.commands.config import config
 from engine.commands.doctor_command import doctor
 from engine.commands.evaluate import evaluate
 from engine.commands.export_command import export
+from engine.commands.file_arguments import files_first
 from engine.commands.old_spellings import new_spelling
 from engine.commands.play_options import (
     PLOT_FORMATS,
@@ -131,6 +132,7 @@ def play(
     Examples
     --------
     - `ecg-stream --record 100 --noise em`: a record with electrode-motion noise
+    - `ecg-stream recording.edf`: a file; so do `ward/100.hea` and others
     - `ecg-stream --record 100 --headless --json out.json`: figures, no view
     - `ecg-stream --record 1 --database ludb --leads i,ii`: two of twelve leads
     - `ecg-stream --record 100,103 --faults all`: two records with every fault
@@ -208,6 +210,7 @@ def main() -> None:
         say(note)
     take_any_terminal()
     try:
+        arguments = files_first(arguments)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _end_on_any_signal()
         plays = not arguments or arguments[0].startswith("-")

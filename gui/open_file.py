@@ -6,6 +6,7 @@ from PyQt6.QtCore import QEvent, QObject, pyqtSignal
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
+from engine.files.played import ENDINGS, found_file
 from gui.actions import Actions
 from gui.settings import Settings
 from streamer.errors import InputError
@@ -47,7 +48,8 @@ class OpenFile(QObject):
         """Ask for a file; what plays goes on meanwhile."""
         dialog = QFileDialog(self._window, "Open an ECG")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters(["WFDB records (*.hea *.dat)", "all files (*)"])
+        endings = " ".join(f"*{ending}" for ending in ENDINGS)
+        dialog.setNameFilters([f"ECG files ({endings} *.dat)", "all files (*)"])
         recent = self._paths()
         if recent:
             dialog.setDirectory(str(recent[0].parent))
@@ -58,7 +60,7 @@ class OpenFile(QObject):
     def take(self, path: Path) -> None:
         """Open a file, and remember it."""
         try:
-            found = found_in_file(path, self._base)
+            found = self._found(path, "Files")
         except InputError as error:
             self.refused.emit(str(error))
             return
@@ -71,10 +73,14 @@ class OpenFile(QObject):
         found = []
         for path in self._paths():
             try:
-                found.append(found_in_file(path, self._base, group="Recent"))
+                found.append(self._found(path, "Recent"))
             except InputError:
                 continue
         return found
+
+    def _found(self, path: Path, group: str) -> FoundSource:
+        other = path.suffix.lower() in ENDINGS and not path.with_suffix(".hea").is_file()
+        return (found_file if other else found_in_file)(path, self._base, group)
 
     def _paths(self) -> list[Path]:
         return [Path(line) for line in self._settings.get(_KEY, "").split("\n") if line]

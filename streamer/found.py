@@ -16,7 +16,6 @@ from streamer.settings import SourceSettings
 from streamer.source_kind import LiveKind
 
 _NOT_ECG = ("nstdb",)
-_NO_DATABASE = "_"  # a folder of no database: only the file itself is meant
 
 
 @dataclass(frozen=True)
@@ -144,9 +143,7 @@ def found_in_file(path: Path, base: SourceSettings, group: str = "Files") -> Fou
     if not detail:
         raise InputError(f"{header.name} names no signals, no rate or no length, and cannot be played")
     folder = header.absolute().parent
-    settings = replace(
-        base, kind="replay", record=header.stem, data_dir=folder, database=_NO_DATABASE, leads=None
-    )
+    settings = replace(base, kind="replay", record=str(header.absolute()), leads=None)
     return FoundSource(group, header.stem, f"{detail} · in {folder}", settings)
 
 
@@ -170,8 +167,9 @@ def _describe(header: Path) -> str:
     shown = ", ".join(plain(name) or "unnamed" for name in facts.signals[:3])
     if len(facts.signals) > 3:
         shown += f" … {len(facts.signals)} leads"
-    return f"{shown} · {facts.fs:g} Hz · {_length(facts.frames / facts.fs)}"
+    return f"{shown} · {facts.fs:g} Hz · {length_of(facts.frames / facts.fs)}"
 
 
-def _length(seconds: float) -> str:
+def length_of(seconds: float) -> str:
+    """Seconds as a person says them."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

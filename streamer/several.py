@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from streamer.errors import InputError
 from streamer.open_source import check_source, never, open_source
+from streamer.records.path import path_of
 from streamer.settings import SourceSettings
 from streamer.source import Source
 from streamer.source_kind import Stopped
@@ -76,9 +78,20 @@ def side_by_side(
         if len(names) > 1 and base.lsl.source_id:
             raise InputError("--source-id tells one stream; give it with one --stream-name")
         return tuple(replace(base, lsl=replace(base.lsl, stream_name=name)) for name in names)
-    if base.kind == "replay" and records is not None:
-        return tuple(replace(base, record=name) for name in _name_list("--record", records))
+    if base.name in ("replay", "file") and records is not None:
+        # A file's name may have a comma.
+        names = (records,) if Path(records).is_file() else _name_list("--record", records)
+        return tuple(_of_record(base, name) for name in names)
     return tuple(replace(base, seed=base.seed + number) for number in range(patients))
+
+
+def _of_record(base: SourceSettings, name: str) -> SourceSettings:
+    """Settings of one record, of a database or a file; paths hold in whatever folder they are opened."""
+    file = path_of(name)
+    if file is None:
+        return replace(base, record=name)
+    kind = "file" if base.kind == "replay" and file.suffix.lower() != ".hea" else base.kind
+    return replace(base, kind=kind, record=str(file))
 
 
 def check_count(wanted: Sequence[SourceSettings]) -> None:

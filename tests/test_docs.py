@@ -104,6 +104,9 @@ def test_python_runs(block, desk):
 def parse(words: list[str]) -> None:
     """Have the real parser read a command, the command in it, and so on; nothing is run."""
     command = typer.main.get_command(app)
+    if len(words) > 1 and Path(words[1]).suffix:
+        # A file that stands first is played.
+        words = [words[0], "--record", *words[1:]]
     if len(words) == 2 and not words[1].startswith("-"):
         # Named in the text, without what it needs to run.
         context = command.make_context(words[0], [])

@@ -71,6 +71,7 @@ def test_what_measures_the_engine_is_no_part_of_it():
 
 GUI_KNOWS = {
     "engine.choices",
+    "engine.files.played",
     "engine.ledger.delays",
     "engine.marks",
     "engine.messages",

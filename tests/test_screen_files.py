@@ -7,6 +7,7 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import edfio
 import numpy as np
 import wfdb
 from job_tools import job_of
@@ -57,7 +58,7 @@ def window(qtbot, stored, monkeypatch):
 def test_a_file_is_its_record(record):
     for name in ("bed-7.hea", "bed-7.dat"):
         found = found_in_file(record.with_name(name), SourceSettings())
-        assert (found.title, found.settings.record) == ("bed-7", "bed-7")
+        assert (found.title, found.settings.record) == ("bed-7", str(record))
         assert "II · 360 Hz · 10 s" in found.detail
 
 
@@ -90,7 +91,7 @@ def test_the_dialog_opens_a_file(qtbot, window, record, by):
     dialog.fileSelected.emit(str(record))
     dialog.reject()
     (job,) = PLAYED
-    assert (job.sources[0].kind, job.sources[0].record) == ("replay", "bed-7")
+    assert (job.sources[0].kind, job.sources[0].record) == ("replay", str(record))
 
 
 def drop(window, path):
@@ -107,16 +108,16 @@ def drop(window, path):
 
 def test_a_file_is_dropped_and_remembered(qtbot, window, record, stored, tmp_path):
     assert drop(window, record)
-    assert [job.sources[0].record for job in PLAYED] == ["bed-7"]
+    assert [job.sources[0].record for job in PLAYED] == [str(record)]
     shutil.copy(record.with_suffix(".dat"), tmp_path / "bed-7.dat")
     shutil.copy(record, tmp_path / "bed-7.hea")
     drop(window, tmp_path / "bed-7.hea")
     drop(window, record)
     fresh = OpenFile(window, SourceSettings(), stored, window.commands)
-    assert [found.settings.data_dir for found in fresh.recent()] == [record.parent, tmp_path]
+    assert [found.settings.record for found in fresh.recent()] == [str(record), str(tmp_path / "bed-7.hea")]
     # One that is gone is not offered.
     record.unlink()
-    assert [found.settings.data_dir for found in fresh.recent()] == [tmp_path]
+    assert [found.settings.record for found in fresh.recent()] == [str(tmp_path / "bed-7.hea")]
     window.start_screen.look()
     qtbot.waitUntil(lambda: window.start_screen.list.topLevelItemCount() == 1, timeout=20_000)
     assert window.start_screen.list.topLevelItem(0).text(2) == "Recent"
@@ -138,3 +139,17 @@ def test_where_nothing_is_found_it_says_what_to_do(qtbot, window):
     live = FoundSource("Live (LSL)", "bed", "", SourceSettings())
     assert "broadcast" not in hint([live])
     assert hint([live, FoundSource("Records", "mitdb/100", "", SourceSettings())]) == ""
+
+
+def test_a_file_of_another_format_opens_as_well(window, tmp_path):
+    """At its own rate; what does not say its rate is refused in one line."""
+    path = tmp_path / "bed.edf"
+    wave = np.sin(np.arange(2500) / 20)
+    edfio.Edf([edfio.EdfSignal(wave, 250, label="ECG II", physical_dimension="mV")]).write(path)
+    drop(window, path)
+    (job,) = PLAYED
+    assert (job.sources[0].kind, job.sources[0].record) == ("file", str(path))
+    table = tmp_path / "bed.csv"
+    table.write_text("II\n0.1\n0.2\n")
+    drop(window, table)
+    assert len(PLAYED) == 1

@@ -49,6 +49,14 @@ def text_file(folder):
     return path
 
 
+def array_file(folder):
+    """Five seconds at 250 Hz of two leads in mV."""
+    path = folder / "ecg.npy"
+    time = np.arange(1250) / 250
+    np.save(path, np.stack([np.sin(7 * time), 0.5 * np.cos(5 * time)], axis=1))
+    return path
+
+
 @dataclass
 class Case:
     """Settings that play a kind of source, and what has to run meanwhile."""
@@ -73,6 +81,9 @@ def serial_case():
 CASES = {
     "synthetic": lambda folder, physionet: Case(SourceSettings(leads=("II", "V1"), speed=0)),
     "replay": lambda folder, physionet: Case(SourceSettings("replay", data_dir=physionet, speed=0)),
+    "file": lambda folder, physionet: Case(
+        SourceSettings("file:rate=250,unit=mV,axis=0", record=str(array_file(folder)), speed=0)
+    ),
     "lsl": lambda folder, physionet: Case(
         SourceSettings("lsl", lsl=LslSettings("contract")),
         lambda: running(

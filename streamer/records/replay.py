@@ -5,6 +5,7 @@ import numpy as np
 from streamer.chunk import Annotation, StreamInfo
 from streamer.errors import InputError
 from streamer.records.find import database_of, find_record
+from streamer.records.path import path_of, record_of
 from streamer.records.record import WfdbRecord, clean_reference, read_record
 from streamer.settings import SourceSettings
 from streamer.source import Block
@@ -104,14 +105,22 @@ def _open(settings: SourceSettings) -> RecordSignal:
     It is where the record holds one, where its database is one of clean ECGs, and where this program adds
     the noise. The Noise Stress Test records are noise, or contain it.
     """
-    path = find_record(settings.record, settings.database, settings.data_dir)
+    file = path_of(settings.record)
+    if file is None:
+        name = settings.record
+        path = find_record(name, settings.database, settings.data_dir)
+    else:
+        path = record_of(file)
+        name = path.name
+        if file.suffix != ".hea":
+            raise InputError(f"{settings.record} is no WFDB record; other formats are of --source file")
     record = read_record(path, settings.leads)
-    database = database_of(path, settings.record)
+    database = database_of(path, name)
     clean = database in _CLEAN and not record.own
     added = settings.noise != "none" and database != "nstdb"
     return RecordSignal(
         record,
-        f"{database}/{settings.record}",
+        f"{database}/{name}",
         first=round(settings.start * record.fs),
         loop=settings.loop,
         keep_drift=settings.own_drift == "keep",
