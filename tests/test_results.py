@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.lab.evaluate.conformance.report import conformance_markdown
 from engine.lab.evaluate.frontier import markdown as frontier_markdown
 from engine.lab.evaluate.qtdb_report import PUBLISHED
 from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
@@ -24,6 +25,7 @@ FILES = {
     "qrs": "summary.json",
     "stress": "stress.json",
     "qtdb": "summary.json",
+    "conformance": "conformance.json",
 }
 
 
@@ -43,6 +45,7 @@ def test_reports_follow_from_the_result_files():
     assert frontier == frontier_markdown(summary("frontier", "frontier.json"))
     assert report("track-s") == track_s_markdown(read_results(RESULTS / "track-s"))
     assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
+    assert report("conformance") == conformance_markdown(summary("conformance", "conformance.json"))
     assert report("qtdb") == qtdb_markdown(summary("qtdb", "summary.json"))
     assert (RESULTS / "tables.md").read_text(encoding="utf-8") == tables(RESULTS)
 

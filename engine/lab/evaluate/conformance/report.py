@@ -153,7 +153,8 @@ def _shown(values: dict[str, list[Any]]) -> list[Any]:
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return "not" if unit == "s" else "none"
-    return f"{value:.3g} {unit}"
+    # Adding zero turns -0.0 into 0.0.
+    return f"{round(value, 4) + 0.0:.3g} {unit}"
 
 
 def _wrong_cells(grids: list[dict[str, Any]]) -> Iterator[str]:
