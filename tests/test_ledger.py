@@ -1,10 +1,14 @@
 """Every millisecond is accounted for."""
 
+import copy
+import tracemalloc
+
 import numpy as np
 import pytest
 from engine_tools import FS, Identity, cut
 
 from engine.config import EngineConfig
+from engine.ledger.delays import DelayWatch
 from engine.ledger.histogram import Histogram
 from engine.ledger.stages import BLOCK, Ledger, parts_ns
 from engine.messages import Emitted
@@ -187,6 +191,28 @@ def test_histogram_percentiles_are_good_to_one_percent():
     assert counts.sum() == len(durations)
     assert len(edges) == len(counts) + 1
     assert min(counts[0], counts[-1]) > 0
+
+
+def test_a_stream_that_has_sent_nothing_holds_no_counts():
+    tracemalloc.start()
+    try:
+        begun, _ = tracemalloc.get_traced_memory()
+        streams = [(ledger := Ledger(0, 0), DelayWatch(ledger, FS)) for _ in range(10)]
+        held = tracemalloc.get_traced_memory()[0] - begun
+    finally:
+        tracemalloc.stop()
+    assert len(streams) == 10
+    assert held < 10 * 20_000
+
+
+def test_a_copy_of_a_histogram_keeps_its_counts():
+    histogram = Histogram()
+    histogram.add(np.array([5e6]))
+    before = copy.copy(histogram)
+    histogram.add(np.array([7e6, 9e6]))
+    assert (before.count, histogram.since(before).count) == (1, 2)
+    assert before.bars()[1].sum() == 1
+    assert Histogram().bars()[1].size == 0
 
 
 def test_an_empty_histogram_has_no_figures():

@@ -66,8 +66,8 @@ class DelayWatch:
     def restart(self) -> None:
         """Leave out what was before; called when settings change on which the delay depends."""
         self._ledger.settle()
-        self._stages = copy.deepcopy(self._ledger.stages)
-        self._total = copy.deepcopy(self._ledger.total)
+        self._stages = {stage: copy.copy(noted) for stage, noted in self._ledger.stages.items()}
+        self._total = copy.copy(self._ledger.total)
         self._busy_ns = self._ledger.busy_ns
         self._latest = self._total
         self._snapshot, self._taken_s = NO_DELAYS, float("-inf")
@@ -84,7 +84,7 @@ class DelayWatch:
         ledger.settle()
         total = ledger.total.since(self._total)
         latest = ledger.total.since(self._latest)
-        self._latest = copy.deepcopy(ledger.total)
+        self._latest = copy.copy(ledger.total)
         edges, counts = _coarse(*total.bars())
         played_ns = 1e9 * total.count / self._fs
         return Delays(
