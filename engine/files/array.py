@@ -97,10 +97,7 @@ class Hdf5File(ArrayFile):
         try:
             opened = h5py.File(file, "r+" if writable else "r")
         except OSError as error:
-            raise InputError(
-                f"{file} cannot be read as HDF5, or is truncated: {one_line(error)} (a .mat file must be of "
-                "version 7.3, or have a WFDB header beside it)"
-            ) from error
+            raise InputError(f"{file} cannot be read as HDF5, or is truncated: {one_line(error)}") from error
         with opened:
             found = opened.get(self._stated.variable) if self._stated.variable else None
             if not isinstance(found, h5py.Dataset):

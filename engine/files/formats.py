@@ -18,7 +18,7 @@ class Format:
     endings
         Of the files' names, in lower case; of a record of several files that of the one which names it.
     opener
-        ``module:class`` of its `Opened`, imported when there is such a file.
+        ``module:name`` of what makes its `Opened`, imported when there is such a file.
     """
 
     name: str
@@ -31,7 +31,10 @@ FORMATS = (
     Format("EDF, EDF+, BDF", (".edf", ".bdf"), "engine.files.edf:Edf"),
     Format("CSV, TSV", (".csv", ".tsv"), "engine.files.table:Table"),
     Format("NumPy", (".npy",), "engine.files.array:NumpyFile"),
-    Format("HDF5, MATLAB 7.3", (".h5", ".hdf5", ".mat"), "engine.files.array:Hdf5File"),
+    Format("HDF5", (".h5", ".hdf5"), "engine.files.array:Hdf5File"),
+    Format("MATLAB", (".mat",), "engine.files.matlab:open_mat"),
+    Format("Parquet", (".parquet",), "engine.files.parquet:Parquet"),
+    Format("DICOM", (".dcm",), "engine.files.dicom:Dicom"),
 )
 """Every format that is read and written; one line each."""
 

@@ -1,0 +1,121 @@
+"""Parquet: columns of leads, whose rate and unit the user states; read and written by row groups."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.files.leads import told_apart
+from engine.files.opened import Channel, Opened, Rows, Stated, stated_rate, stated_unit
+from engine.files.verdicts import Span
+from streamer.console.installed import how_to_install
+from streamer.errors import InputError, one_line
+from streamer.plain import plain
+
+
+class Parquet(Opened):
+    """One Parquet file, a row a sample; see `engine.files.opened.Opened`."""
+
+    def __init__(self, file: Path, stated: Stated) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet as parquet
+        except ImportError as error:
+            raise InputError(f"{file} needs pyarrow: {how_to_install('files')}") from error
+        self.files = (file,)
+        try:
+            self._source = parquet.ParquetFile(file)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise InputError(
+                f"{file} cannot be read as Parquet, or is truncated: {one_line(error)}"
+            ) from error
+        found = self._source.metadata
+        self._schema = self._source.schema_arrow
+        sizes = [found.row_group(group).num_rows for group in range(found.num_row_groups)]
+        self._edges = np.cumsum([0, *sizes]).tolist()
+        fs, unit = stated_rate(stated, file), stated_unit(stated, file)
+        names = told_apart([plain(name) for name in self._schema.names])
+        # What is no number is not called an ECG, whatever its name.
+        numbers = [
+            pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind) for kind in self._schema.types
+        ]
+        self.channels = tuple(
+            Channel(name, unit, fs, found.num_rows, None if number else False)
+            for name, number in zip(names, numbers, strict=True)
+        )
+        self._numbers = numbers
+        self._group: tuple[int, Any] = (-1, None)
+        self._waiting: dict[int, NDArray[np.float64]] = {}
+        self._written = 0
+        self._writer: Any = None
+
+    def _table(self, group: int) -> Any:
+        if self._group[0] != group:
+            self._group = group, self._source.read_row_group(group)
+        return self._group[1]
+
+    def _groups(self, start: int, stop: int) -> range:
+        """Row groups that hold rows start … stop-1."""
+        first = int(np.searchsorted(self._edges, start, "right")) - 1
+        return range(first, int(np.searchsorted(self._edges, stop, "left")))
+
+    def read(self, places: Sequence[int], start: int, stop: int) -> Rows:
+        """As `Opened.read`; null is missing."""
+        for place in places:
+            if not self._numbers[place]:
+                raise InputError(
+                    f"column {self.channels[place].name!r} of {self.files[0]} holds "
+                    f"{self._schema.types[place]}; allowed: numbers"
+                )
+        rows = np.empty((len(places), stop - start))
+        for group in self._groups(start, stop):
+            begin, end = max(start, self._edges[group]), min(stop, self._edges[group + 1])
+            part = self._table(group).slice(begin - self._edges[group], end - begin)
+            for row, place in enumerate(places):
+                # A null becomes NaN in floating point alone.
+                column = part.column(place).cast("float64", safe=False)
+                rows[row, begin - start : end - start] = column.to_numpy()
+        return rows
+
+    def begin(self, folder: Path) -> None:
+        """As `Opened.begin`."""
+        import pyarrow.parquet as parquet
+
+        codec = self._source.metadata.row_group(0).column(0).compression
+        self._writer = parquet.ParquetWriter(
+            folder / self.files[0].name,
+            self._schema,
+            compression="none" if codec == "UNCOMPRESSED" else codec,
+        )
+
+    def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
+        """As `Opened.write`; a row group is written once all of it is there."""
+        for row, place in zip(rows, places, strict=True):
+            self._waiting[place] = np.append(self._waiting.get(place, np.empty(0)), row)
+        while self._written + 1 < len(self._edges):
+            size = self._edges[self._written + 1] - self._edges[self._written]
+            if any(len(row) < size for row in self._waiting.values()):
+                return
+            self._write_group(size)
+
+    def _write_group(self, size: int) -> None:
+        import pyarrow
+
+        # Reading is further on, and keeps its own.
+        table = self._source.read_row_group(self._written)
+        for place, waiting in self._waiting.items():
+            field, old = self._schema.field(place), table.column(place).combine_chunks()
+            missing = np.asarray(old.is_null())
+            kind = field.type.to_pandas_dtype()
+            before = old.fill_null(0).to_numpy(zero_copy_only=False).astype(kind)
+            new = pyarrow.array(self.into(before, waiting[:size]), type=field.type, mask=missing)
+            table = table.set_column(place, field, new)
+            self._waiting[place] = waiting[size:]
+        self._writer.write_table(table, row_group_size=size)
+        self._written += 1
+
+    def finish(self, spans: Sequence[Span]) -> None:
+        """As `Opened.finish`: a table has no place for what the guard said."""
+        self._writer.close()
