@@ -211,6 +211,13 @@ def test_what_fails_is_named(ran):
     assert "(fails at 500)" in text
 
 
+def test_a_report_without_the_rate_of_the_pictures_links_to_none(ran):
+    report = json.loads((ran / "conformance.json").read_text())
+    assert "](T5.png)" in conformance_markdown(report)
+    report["manifest"]["rates"] = [500]
+    assert "](T5.png)" not in conformance_markdown(report)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -26,6 +26,7 @@ FILES = {
     "stress": "stress.json",
     "qtdb": "summary.json",
     "conformance": "conformance.json",
+    "conformance-rates": "conformance.json",
 }
 
 
@@ -45,7 +46,8 @@ def test_reports_follow_from_the_result_files():
     assert frontier == frontier_markdown(summary("frontier", "frontier.json"))
     assert report("track-s") == track_s_markdown(read_results(RESULTS / "track-s"))
     assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
-    assert report("conformance") == conformance_markdown(summary("conformance", "conformance.json"))
+    for track in ("conformance", "conformance-rates"):
+        assert report(track) == conformance_markdown(summary(track, "conformance.json"))
     assert report("qtdb") == qtdb_markdown(summary("qtdb", "summary.json"))
     assert (RESULTS / "tables.md").read_text(encoding="utf-8") == tables(RESULTS)
 
