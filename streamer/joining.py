@@ -22,7 +22,7 @@ from streamer.lsl.network import (
     nothing_found,
 )
 from streamer.lsl.source import LslSource
-from streamer.open_source import check_source, is_played, open_source, with_faults
+from streamer.open_source import check_source, open_source, with_faults
 from streamer.settings import SourceSettings
 from streamer.several import MOST, Absent
 from streamer.source import Source
@@ -33,12 +33,6 @@ GRACE_S = 2.0
 _LOOK_S = 0.1
 
 Made = TypeVar("Made")
-
-
-def join_singly(wanted: Sequence[SourceSettings]) -> bool:
-    """Whether the sources of a run are opened as they appear, and not all before it begins."""
-    several = len(wanted) > 1 or any(settings.lsl.every for settings in wanted)
-    return several and any(not is_played(settings) for settings in wanted)
 
 
 class Joining(Generic[Made]):
@@ -54,10 +48,15 @@ class Joining(Generic[Made]):
     make
         What is made of a source, on the thread that opened it, from the number of the stream (1 is the
         first), its settings, and the source. Raises `InputError` where it cannot play in this run.
+    taken
+        Numbers up to this one are of others, where every ECG stream is taken.
     """
 
     def __init__(
-        self, wanted: Sequence[SourceSettings], make: Callable[[int, SourceSettings, Source], Made]
+        self,
+        wanted: Sequence[SourceSettings],
+        make: Callable[[int, SourceSettings, Source], Made],
+        taken: int = 0,
     ) -> None:
         self._make = make
         self._every = next((settings for settings in wanted if settings.lsl.every), None)
@@ -67,7 +66,7 @@ class Joining(Generic[Made]):
             for number, settings in enumerate(wanted, 1)
             if settings.kind == "lsl" and not settings.lsl.every
         }
-        self._numbers = len(wanted) if self._every is None else 0
+        self._numbers = max(taken, len(wanted) - 1)
         self._taken: dict[str, LslStream] = {}
         self._refused: set[str] = set()
         self._first_seen: dict[str, float] = {}
@@ -181,6 +180,7 @@ class Joining(Generic[Made]):
             self._give_up(number, str(error))
             return
         if found:
+            self._taken[found.uid] = found
             self._open(number, settings, found)
         elif not search.sees_one and not settings.lsl.wait and now - self._begun >= settings.lsl.timeout:
             self._give_up(number, nothing_found(search.wanted, streams, settings.lsl.timeout))
@@ -196,6 +196,8 @@ class Joining(Generic[Made]):
                 continue
             # The outlet that a lost stream comes back with is that stream's own.
             if any(stream.is_same_source(one) for one in list(self._taken.values())):
+                continue
+            if any(search.wanted.accepts(stream) for _, search in list(self._searches.values())):
                 continue
             if stream.uid in self._refused:
                 continue

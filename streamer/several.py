@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamer.errors import InputError
-from streamer.open_source import check_source, never, open_source
+from streamer.open_source import check_source, is_played, never, open_source
 from streamer.records.path import path_of
 from streamer.settings import SourceSettings
 from streamer.source import Source
@@ -92,6 +92,12 @@ def _of_record(base: SourceSettings, name: str) -> SourceSettings:
         return replace(base, record=name)
     kind = "file" if base.kind == "replay" and file.suffix.lower() != ".hea" else base.kind
     return replace(base, kind=kind, record=str(file))
+
+
+def join_singly(wanted: Sequence[SourceSettings]) -> bool:
+    """Whether the sources of a run are opened as they appear, and not all before it begins."""
+    several = len(wanted) > 1 or any(settings.lsl.every for settings in wanted)
+    return several and any(not is_played(settings) for settings in wanted)
 
 
 def check_count(wanted: Sequence[SourceSettings]) -> None:

@@ -125,11 +125,6 @@ def test_one_that_is_refused_is_absent_and_a_run_of_none_fails():
     assert "50 Hz; allowed: 100 to" in absent.why
 
 
-def test_streams_that_join_are_not_brought_back_and_that_is_said():
-    with pytest.raises(InputError, match="--restart cannot bring back live streams that join"):
-        Session(job_of(*beds("bed-1,bed-2"), restart=True))
-
-
 def test_waiting_for_the_first_one_ends_when_asked():
     asked = []
 

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +29,7 @@ from streamer.lsl.settings import LslSettings
 from streamer.open_source import open_signal, open_source
 from streamer.records.record import read_record
 from streamer.settings import SourceSettings
+from streamer.several import side_by_side
 
 PATIENT = SourceSettings(noise="none")
 
@@ -49,6 +51,10 @@ class Played:
 
     def __exit__(self, *error):
         self.engine.close()
+
+    @property
+    def statuses(self):
+        return [frame for frame in self.frames if isinstance(frame, Status)]
 
     def until(self, happened):
         ends = time.monotonic() + 120
@@ -82,9 +88,9 @@ class Played:
         return self.outcome.summary
 
 
-def continued(folder):
-    """The records of a run in order, as one: raw of every lead in mV, and the stamps."""
-    parts = sorted(folder.glob("*.hea"), key=lambda path: path.stat().st_mtime_ns)
+def continued(folder, name=""):
+    """The records of a run's stream in order, as one: raw of every lead in mV, and the stamps."""
+    parts = sorted(folder.glob(f"*{name}*.hea"), key=lambda path: path.stat().st_mtime_ns)
     records = [read_record(part.with_suffix("")) for part in parts]
     for before, after in pairwise(parts):
         first = json.loads(after.with_suffix(".events.jsonl").read_text().splitlines()[0])
@@ -159,6 +165,78 @@ def test_a_live_stream_goes_on_at_the_index_that_its_stamps_say(tmp_path, monkey
     assert missing.sum() == one.gap_samples > 0
     counted = 1000 * raw[0, ~missing]
     np.testing.assert_allclose(counted - counted[0], np.flatnonzero(~missing), atol=0.01)
+
+
+@pytest.mark.parametrize("every", [False, True], ids=["named", "all"])
+def test_several_live_streams_come_back_each_behind_its_own_gap(tmp_path, every):
+    """One of them is away while the engine starts again, and joins later; another one is new then."""
+    counter = [("counter", "microvolts", "ECG")]
+    devices = {
+        name: Device(name, source_id=f"{name}-id", fs=360.0, channels=counter, frame=(0.0,))
+        for name in ("bed-1", "bed-2", "bed-3")
+    }
+    base = SourceSettings(kind="lsl", lsl=LslSettings(wait=True))
+    settings = side_by_side(base, stream_names=None if every else "bed-1,bed-2,bed-3", every_stream=every)
+    with ExitStack() as there:
+        there.enter_context(running(devices["bed-1"]))
+        (second,) = there.enter_context(running(devices["bed-2"]))
+        played = there.enter_context(Played(endless(*settings, save=tmp_path, lsl_out="clean")))
+        heard = set()
+
+        def plays(*names):
+            heard.update(each.stream for each in played.statuses if each.samples_out > 200)
+            return heard >= {f"{name}/{name}-id" for name in names}
+
+        played.until(lambda: plays("bed-1", "bed-2"))
+        played.until_recorded()
+        second.kill()
+        second.join(10)
+        played.die()
+        heard.clear()
+        there.enter_context(running(devices["bed-3"]))
+        played.until(lambda: plays("bed-1", "bed-3"))
+        there.enter_context(running(devices["bed-2"]))
+        played.until(lambda: plays("bed-1", "bed-2", "bed-3"))
+        summary = played.stop()
+    streams = {one.source.removeprefix("LSL "): one for one in summary.streams}
+    assert summary.restarts == 1
+    assert summary.absent == []
+    assert {name: one.gaps for name, one in streams.items()} == {"bed-1": 1, "bed-2": 1, "bed-3": 0}
+    assert all(one.unaccounted == {} and not one.failure for one in streams.values())
+    for name in ("bed-1", "bed-2"):
+        raw, _ = continued(tmp_path, name)
+        missing = np.isnan(raw[0])
+        assert missing.sum() == streams[name].gap_samples > 0
+        if name == "bed-1":
+            counted = 1000 * raw[0, ~missing]
+            np.testing.assert_allclose(counted - counted[0], np.flatnonzero(~missing), atol=0.01)
+    # Each is published by the name that it had.
+    assert {one.lsl_out for one in streams.values()} == {"clean-1", "clean-2", "clean-3"}
+    assert streams["bed-3"].lsl_out == "clean-3"
+
+
+def test_one_of_several_that_does_not_come_back_is_summed_up_with_what_is_known(tmp_path):
+    devices = [Device(name, source_id=name, fs=360.0) for name in ("bed-1", "bed-2")]
+    settings = side_by_side(SourceSettings(kind="lsl"), stream_names="bed-1,bed-2")
+    with running(devices[0]), running(devices[1]) as (second,), Played(endless(*settings)) as played:
+        played.until(
+            lambda: (
+                {frame.stream for frame in played.frames if isinstance(frame, Status) and frame.samples_out}
+                == {"bed-1/bed-1", "bed-2/bed-2"}
+            )
+        )
+        second.kill()
+        second.join(10)
+        played.die()
+        played.until(lambda: any(each.samples_out for each in played.statuses))
+        summary = played.stop()
+    back, away = summary.streams
+    assert (back.source, back.gaps, back.failure) == ("LSL bed-1", 1, "")
+    assert away.source == "LSL bed-2"
+    assert away.samples_out > 0
+    assert "did not come back" in away.failure
+    assert [each.name for each in summary.absent] == ["bed-2"]
+    assert summary.samples_out == back.samples_out + away.samples_out
 
 
 def test_one_that_dies_again_and_again_is_left_dead(monkeypatch):
@@ -261,9 +339,9 @@ def test_a_live_stream_goes_on_by_its_stamps():
 def test_started_again_is_what_played():
     engine = SupervisedEngine(endless())
     try:
-        started = engine.wait_started()
-        other = replace(started.streams[0], info=replace(started.streams[0].info, leads=("V1",)))
-        with pytest.raises(EngineFailure, match="others now"):
-            engine._goes_on(Started((other,)))
+        (stream,) = engine.wait_started().streams
+        for other in ({"leads": ("V1",)}, {"source_id": "another"}):
+            with pytest.raises(EngineFailure, match="others now"):
+                engine._goes_on(Started((replace(stream, info=replace(stream.info, **other)),)))
     finally:
         engine.close()

@@ -35,10 +35,10 @@ class Known:
         """By `StreamInfo.source_id`, in the order in which they began; empty until the engine plays."""
 
     def plays(self, streams: Sequence[StartedStream]) -> None:
-        """Note what plays from now on; streams that join go on from nowhere."""
-        resume = self._job.resume or (Resume(),) * len(streams)
+        """Note what plays from now on; what has not played before goes on from nowhere."""
+        before = {each.stream: each for each in self._job.resume}
         self.streams |= {
-            each.info.source_id: Standing(each, before) for each, before in zip(streams, resume, strict=True)
+            each.info.source_id: Standing(each, before.get(each.info.source_id, Resume())) for each in streams
         }
 
     def take(self, frames: list[Frame]) -> None:
@@ -105,6 +105,7 @@ class Standing:
 
     def __init__(self, started: StartedStream, before: Resume) -> None:
         self.info, self.setup, self.settings = started.info, started.setup, started.settings
+        self.number = started.number
         self.status: Status | None = None
         self._source_samples = before.source_samples
         self._counted = Count(before.next, before.samples, before.gaps, before.gap_samples)
@@ -144,7 +145,7 @@ class Standing:
         Parameters
         ----------
         stood
-            The source has stood still since: a signal that is held.
+            What can be held has stood still since.
         """
         count, recorded_next = self.count, None
         if self._records and self.status and self.status.recording_first is not None:
@@ -157,8 +158,11 @@ class Standing:
         index, stamp = self._stamped
         stamp += (count.next - index) / (self.info.fs * self.settings.speed)
         return Resume(
+            stream=self.info.source_id,
+            leads=self.info.leads,
+            number=self.number,
             next=count.next,
-            stamp=_UNKNOWN if stood else stamp,
+            stamp=_UNKNOWN if stood and kind_of(self.settings.kind).played else stamp,
             source_samples=self._source_samples,
             samples=count.samples,
             gaps=count.gaps,

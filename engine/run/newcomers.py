@@ -10,9 +10,9 @@ from engine.run.protocol import Job, Joined, News, StartedStream, Told
 from engine.run.stream import StreamRun
 from streamer.errors import InputError
 from streamer.go_on import go_on
-from streamer.joining import Joining, join_singly
+from streamer.joining import Joining
 from streamer.settings import SourceSettings
-from streamer.several import Absent, check_count, check_together, open_sources
+from streamer.several import Absent, check_count, check_together, join_singly, open_sources
 from streamer.source import Source
 from streamer.source_kind import Stopped
 from streamer.watchdog import StreamState
@@ -34,11 +34,6 @@ def open_streams(
         If none of several live streams is there.
     """
     if join_singly(job.sources):
-        if job.restart:
-            raise InputError(
-                "--restart cannot bring back live streams that join a run one by one; leave it out, or give "
-                "each a run of its own"
-            )
         check_count(job.sources)
         newcomers = Newcomers(job, config)
         return newcomers.begin(stopped), newcomers
@@ -49,12 +44,12 @@ def open_streams(
         ]
     several = len(sources) > 1
     streams = [
-        StreamRun(settings, source, config, resume, apart=several)
-        for settings, source, resume in zip_longest(job.sources, sources, job.resume)
+        StreamRun(settings, source, config, resume, apart=several, number=number)
+        for number, (settings, source, resume) in enumerate(zip_longest(job.sources, sources, job.resume), 1)
     ]
-    for number, stream in enumerate(streams, 1):
+    for stream in streams:
         if job.lsl_out is not None:
-            stream.publish(f"{job.lsl_out}-{number}" if several else job.lsl_out, job.clean.model)
+            stream.publish(f"{job.lsl_out}-{stream.number}" if several else job.lsl_out, job.clean.model)
     return streams, None
 
 
@@ -73,7 +68,10 @@ class Newcomers:
 
     def __init__(self, job: Job, config: EngineConfig) -> None:
         self._job, self._config = job, config
-        self._joining = Joining(job.sources, self._make)
+        # Where an engine that died left those that played.
+        self._left = {each.stream: each for each in job.resume}
+        taken = max((each.number for each in job.resume), default=0)
+        self._joining = Joining(job.sources, self._make, taken)
         self.absent: list[Absent] = []
         self._told: set[object] = set()
         self._left_s = time.monotonic()
@@ -81,7 +79,16 @@ class Newcomers:
 
     def _make(self, number: int, settings: SourceSettings, source: Source) -> StreamRun:
         """On the thread that opened it: whoever plays already need not wait for an outlet."""
-        stream = StreamRun(settings, source, self._config, apart=True)
+        left = self._left.get(source.info.source_id)
+        if left:
+            number = left.number
+            if source.info.leads != left.leads:
+                raise InputError(
+                    f"it has other leads now than before the engine was started again: "
+                    f"{', '.join(source.info.leads)} in place of {', '.join(left.leads)}"
+                )
+            source = go_on(source, left.next, left.stamp, self._config.fs)
+        stream = StreamRun(settings, source, self._config, left, apart=True, number=number)
         if self._job.lsl_out is not None:
             stream.publish(f"{self._job.lsl_out}-{number}", self._job.clean.model)
         return stream
@@ -149,7 +156,8 @@ class Newcomers:
         return [line for _, line in new]
 
     def _look_whether_gone(self, streams: Sequence[StreamRun]) -> None:
-        lsl = self._job.sources[0].lsl
+        # Beside every other stream stand those that an engine which died has played.
+        lsl = next((each.lsl for each in self._job.sources if each.lsl.every), self._job.sources[0].lsl)
         left = any(one.source.health.state is not StreamState.LOST for one in streams if not one.ended)
         now = time.monotonic()
         if not lsl.every or lsl.wait or left:

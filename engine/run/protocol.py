@@ -45,6 +45,10 @@ class Resume:
 
     Parameters
     ----------
+    stream, leads
+        Which one: its `StreamInfo.source_id`, and its leads.
+    number
+        As `StartedStream.number`.
     next
         Index of the sample that was to leave next.
     stamp
@@ -56,6 +60,9 @@ class Resume:
         Record that was closed, and the index behind its last frame; None where none had begun.
     """
 
+    stream: str = ""
+    leads: tuple[str, ...] = ()
+    number: int = 1
     next: int = 0
     stamp: float = float("nan")
     source_samples: int = 0
@@ -94,7 +101,8 @@ class Job:
     traces
         Whether somebody looks at the samples; otherwise the parent is told only that they have left.
     resume, deaths
-        Where each stream goes on, and what earlier engines of this run died of; both empty in the first.
+        Where each stream goes on, of streams that join one by one those that have played; and what earlier
+        engines of this run died of. Both empty in the first.
 
     Raises
     ------
@@ -241,11 +249,14 @@ class StartedStream:
     ----------
     settings
         What its source was opened from.
+    number
+        Its place among what was asked for, from 1 on, or in which it was found; ``NAME-number`` is published.
     """
 
     info: StreamInfo
     setup: Setup
     settings: SourceSettings = field(default_factory=SourceSettings)
+    number: int = 1
 
 
 @dataclass(frozen=True)

@@ -305,7 +305,7 @@ class Session:
 
     def started(self, stream: StreamRun) -> StartedStream:
         """A stream as a screen is told of it."""
-        return StartedStream(stream.info, self.setup(stream), stream.settings)
+        return StartedStream(stream.info, self.setup(stream), stream.settings, stream.number)
 
     def setup(self, stream: StreamRun) -> Setup:
         """The settings in force for a stream."""

@@ -48,6 +48,8 @@ class StreamRun:
         Where an engine that died left the stream; None where there was none.
     apart
         Whether an `InputError` of the source ends this stream alone; `failure` then says why.
+    number
+        As `StartedStream.number`.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class StreamRun:
         resume: Resume | None = None,
         *,
         apart: bool = False,
+        number: int = 1,
     ) -> None:
+        self.number = number
         self.settings, self.source, self.config = settings, source, config
         self.info = source.info
         up, down = ratio(self.info.fs, config.fs)

@@ -1,22 +1,33 @@
 """An engine that is started again where it dies or hangs, if that is wanted, and goes on in the same run.
 
 Nothing of the dead engine is taken over but numbers: where each stream stood (what the engine had told, and
-what it had brought to disk), and what had come and left until then. The new one opens its sources anew. Where
-the source is by then, its own clock says; what lies between is a gap in every sink.
+what it had brought to disk), and what had come and left until then. The new one opens its sources anew.
+Where the source is by then, its own clock says; what lies between is a gap in every sink. Live streams that
+join a run one by one do so again, each behind its own gap; one that is away by then is waited for.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from engine.run.commands import UserMark
 from engine.run.failure import EngineFailure
 from engine.run.process import HANGS_S, EngineProcess
-from engine.run.protocol import Answer, CleanSettings, Frame, Job, Outcome, Started
+from engine.run.protocol import (
+    Answer,
+    CleanSettings,
+    Frame,
+    Job,
+    Joined,
+    Outcome,
+    Started,
+    StartedStream,
+    Told,
+)
+from engine.run.roll import Roll
 from streamer.noise import NoiseSettings
-from streamer.settings import SourceSettings
 
 MOST = 3
 """Restarts within `WITHIN_S`; an engine that dies once more is left dead."""
@@ -44,7 +55,7 @@ class SupervisedEngine:
         self._job = job
         self.deaths: tuple[str, ...] = ()
         self._engine = EngineProcess(job)
-        self._started: Started | None = None
+        self._roll = Roll()
         self._failure: EngineFailure | None = None
         # What is known of the run up to the last death.
         self._outcome: Outcome | None = None
@@ -84,8 +95,9 @@ class SupervisedEngine:
 
     def wait_started(self) -> Started:
         """Block until the engine plays for the first time; raises what kept it from playing."""
-        self._started = self._engine.wait_started()
-        return self._started
+        started = self._engine.wait_started()
+        self._note(started.streams)
+        return started
 
     def finished(self, timeout_s: float = 0.0) -> Outcome | None:
         """The outcome, once there is one; None before. Raises what ended the run."""
@@ -110,14 +122,15 @@ class SupervisedEngine:
                 ) from None
             raise
         if isinstance(answer, Started):
-            self._goes_on(answer)
-        return answer
+            return self._goes_on(answer)
+        if isinstance(answer, Joined):
+            return self._joins(answer)
+        return self._whole(answer) if isinstance(answer, Outcome) else answer
 
     def _restart(self, failure: EngineFailure) -> None:
         """Start the engine again, or raise what it died of."""
-        known = self._engine.known
         # One that was started again and has not played knows nothing; what is known is what was before.
-        outcome = failure.outcome or self._outcome
+        outcome = self._whole(failure.outcome) if failure.outcome else self._outcome
         if not self._job.restart or self._stopping or outcome is None:
             raise EngineFailure(str(failure), outcome and _ended(outcome, _last_line(failure), self.deaths))
         self._outcome = outcome
@@ -131,39 +144,42 @@ class SupervisedEngine:
         self._restarted.append(now)
         self._failure = failure
         self.deaths += (_last_line(failure),)
-        if known.streams:
-            standings = known.streams.values()
+        if failure.outcome:
+            standings = list(self._engine.known.streams.values())
             if self._retuned:
-                self._job = replace(self._job, clean=next(iter(standings)).setup.clean)
-            self._job = replace(
-                self._job,
-                sources=tuple(
-                    _same(source, each.info.name, each.info.source_id)
-                    for source, each in zip(self._job.sources, standings, strict=True)
-                ),
-                resume=tuple(each.resume(stood=self._held) for each in standings),
-            )
-        self._job = replace(self._job, deaths=self.deaths)
+                self._job = replace(self._job, clean=standings[0].setup.clean)
+            self._roll.leave(standings, failure.outcome, stood=self._held)
+        self._job = replace(self._roll.next_job(self._job), deaths=self.deaths)
         self._frames += self._engine.frames()
         self._engine.close()
         self._engine = EngineProcess(self._job)
 
-    def _goes_on(self, started: Started) -> None:
-        """Check that what plays now is what played, and tell it what was changed meanwhile."""
-        if self._started and _leads(started) != _leads(self._started):
-            raise EngineFailure(
-                "the engine was started again, but its sources are others now: "
-                f"{_leads(started)} in place of {_leads(self._started)}",
-                self._outcome,
-            )
-        self._started, self._failure = started, None
-        if self.deaths:
-            if self._noise:
-                self._engine.set_noise(self._noise)
-            if self._held:
-                self._engine.pause(True)
-            while self._later:
-                self._later.popleft()(self._engine)
+    def _goes_on(self, started: Started) -> Started:
+        """Tell the engine that plays again what was changed meanwhile; returns all that has played."""
+        self._note(started.streams)
+        self._failure = None
+        if self._noise:
+            self._engine.set_noise(self._noise)
+        if self._held:
+            self._engine.pause(True)
+        while self._later:
+            self._later.popleft()(self._engine)
+        return Started(tuple(self._roll.streams.values()))
+
+    def _joins(self, joined: Joined) -> Answer:
+        """A stream that joins, or is back: a screen has that one already."""
+        back = joined.stream.info.source_id in self._roll.streams
+        self._note((joined.stream,))
+        return Told(f"{joined.stream.info.name} is back") if back else joined
+
+    def _note(self, streams: Sequence[StartedStream]) -> None:
+        try:
+            self._roll.note(streams, self._job)
+        except EngineFailure as failure:
+            raise EngineFailure(str(failure), self._outcome) from None
+
+    def _whole(self, outcome: Outcome) -> Outcome:
+        return self._roll.whole(outcome, self._engine.known.streams)
 
     def frames(self) -> Iterator[Frame]:
         """Everything that waits for the screen; returns when nothing does."""
@@ -216,16 +232,3 @@ def _ended(outcome: Outcome, reason: str, deaths: tuple[str, ...]) -> Outcome:
     """What is known of a run that ends here."""
     summary = replace(outcome.summary, failure=reason, restarts=len(deaths), deaths=deaths)
     return replace(outcome, summary=summary)
-
-
-def _leads(started: Started) -> list[str]:
-    return [f"{each.info.name} ({', '.join(each.info.leads)})" for each in started.streams]
-
-
-def _same(source: SourceSettings, name: str, source_id: str) -> SourceSettings:
-    """Settings that find the very stream that played, however long it is away."""
-    if source.kind != "lsl":
-        return source
-    stream = name.removeprefix("LSL ")
-    own_id = source_id.removeprefix(stream).removeprefix("/") or None
-    return replace(source, lsl=replace(source.lsl, stream_name=stream, source_id=own_id, wait=True))

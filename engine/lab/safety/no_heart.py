@@ -45,7 +45,7 @@ def _flat(level_mv: float) -> Maker:
         drift_mv = 0.15 * random.integers(2)
         at = np.arange(count) / FS
         drift = drift_mv * np.sin(2 * np.pi * random.uniform(0.1, 0.5) * at + random.uniform(0, 6))
-        return random.uniform(-1, 1) + drift + level_mv * random.standard_normal(count)
+        return np.asarray(random.uniform(-1, 1) + drift + level_mv * random.standard_normal(count))
 
     return make
 
@@ -60,7 +60,7 @@ def _mains(random: np.random.Generator, count: int) -> Floats:
     turn = 2 * np.pi * random.choice([50.0, 60.0]) * at
     swell = 1 + 0.5 * np.sin(2 * np.pi * random.uniform(0.05, 2.0) * at)
     hum = MAINS_MV * random.uniform(0.3, 5) * swell * (np.sin(turn) + 0.2 * np.sin(3 * turn))
-    return hum + 0.005 * random.standard_normal(count)
+    return np.asarray(hum + 0.005 * random.standard_normal(count))
 
 
 def _p_waves(random: np.random.Generator, count: int) -> Floats:
@@ -91,7 +91,7 @@ def _pacing(overshoot: float) -> Maker:
             pulses -= random.uniform(0, overshoot) * np.where(since_s >= width_s, tail, 0.0)
         height_mv = random.choice([-1, 1]) * random.uniform(1, 10)
         paced = height_mv * pulses.reshape(count, _FINE).mean(axis=1)
-        return paced + 0.005 * random.standard_normal(count)
+        return np.asarray(paced + 0.005 * random.standard_normal(count))
 
     return make
 

@@ -134,7 +134,7 @@ def write_rates(rows: Sequence[Result], settings: RateSettings, folder: Path) ->
         "rows": list(rows),
     }
     write_results(folder / "rates.json", report)
-    (folder / "report.md").write_text(rates_markdown(report["rows"]), encoding="utf-8")
+    (folder / "report.md").write_text(rates_markdown(rows), encoding="utf-8")
 
 
 def rates_markdown(rows: Sequence[dict[str, Any]]) -> str:
