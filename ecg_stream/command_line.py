@@ -173,8 +173,7 @@ def play(
         outcome = play_in_terminal(job, live=not screen.headless and out.is_terminal)
     # Results first: a terminal that cannot show the table must not cost them.
     write_json(as_json(outcome.summary), record.json_file)
-    # Of an engine that died neither traces nor delays are left.
-    if record.plot and not outcome.summary.failure:
+    if record.plot:
         from gui.terminal.picture import save_pictures
 
         for path in save_pictures(outcome, record.plot):
@@ -191,7 +190,8 @@ def play(
             )
     failures = [f"{stream.source}: {stream.failure}" for stream in outcome.summary.streams if stream.failure]
     if len(failures) == len(outcome.summary.streams):
-        raise EngineFailure(f"no stream played to its end: {'; '.join(failures)}")
+        several = "no stream played to its end: " if len(failures) > 1 else ""
+        raise EngineFailure(f"{several}{'; '.join(failures)}")
 
 
 profile.command()(screen)

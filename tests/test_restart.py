@@ -88,9 +88,9 @@ class Played:
         return self.outcome.summary
 
 
-def continued(folder, name=""):
+def continued(folder, pattern="*.hea"):
     """The records of a run's stream in order, as one: raw of every lead in mV, and the stamps."""
-    parts = sorted(folder.glob(f"*{name}*.hea"), key=lambda path: path.stat().st_mtime_ns)
+    parts = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
     records = [read_record(part.with_suffix("")) for part in parts]
     for before, after in pairwise(parts):
         first = json.loads(after.with_suffix(".events.jsonl").read_text().splitlines()[0])
@@ -204,7 +204,7 @@ def test_several_live_streams_come_back_each_behind_its_own_gap(tmp_path, every)
     assert {name: one.gaps for name, one in streams.items()} == {"bed-1": 1, "bed-2": 1, "bed-3": 0}
     assert all(one.unaccounted == {} and not one.failure for one in streams.values())
     for name in ("bed-1", "bed-2"):
-        raw, _ = continued(tmp_path, name)
+        raw, _ = continued(tmp_path, f"*{name}*.hea")
         missing = np.isnan(raw[0])
         assert missing.sum() == streams[name].gap_samples > 0
         if name == "bed-1":

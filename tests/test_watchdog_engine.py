@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import wfdb
 from job_tools import job_of
+from matplotlib import pyplot as plt
 
 from engine.run import process
 from engine.run.process import EngineProcess
@@ -180,6 +181,33 @@ def test_a_signal_ends_a_run_whose_engine_hangs_with_what_is_known(tmp_path):
         with pytest.raises(ProcessLookupError):
             os.kill(engine, 0)
     assert json.loads(file.read_text())["streams"][0]["samples_out"] > 0
+
+
+@needs_proc
+def test_a_second_ctrl_c_ends_at_once_and_the_recording_is_whole(tmp_path):
+    """The engine is stopped, so that it cannot have come to its own end in between."""
+    file = tmp_path / "out.json"
+    picture = tmp_path / "out.png"
+    with Headless("--save", tmp_path, "--json", file, "--plot", picture) as run:
+        run.read_until("algorithmic delay")
+        run.read_until(" s · ")
+        engine = run.engine
+        os.kill(engine, signal.SIGSTOP)
+        os.kill(run.run.pid, signal.SIGINT)
+        run.read_until("Ctrl-C again ends at once")
+        os.kill(run.run.pid, signal.SIGINT)
+        assert "last status" in run.read_until("ended at once by a second Ctrl-C")
+        assert run.run.wait(60) == 1
+        with pytest.raises(ProcessLookupError):
+            os.kill(engine, 0)
+    summary = json.loads(file.read_text())
+    assert summary["failure"] == "ended at once by a second Ctrl-C"
+    (head,) = tmp_path.glob("*.hea")
+    record = wfdb.rdrecord(str(head.with_suffix("")))
+    assert head.read_text().splitlines()[0].split()[3] == str(record.sig_len)
+    assert abs(record.sig_len - summary["streams"][0]["samples_out"]) < 100
+    # What was shown is drawn: more than the frame of an empty picture.
+    assert len(np.unique(plt.imread(picture)[60:300, 200:1200].reshape(-1, 4), axis=0)) > 20
 
 
 def test_the_window_ends_with_what_is_known():

@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from engine.ledger.account import DelayFigures, StageFigures, Tally
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap, Passed
-from engine.run.protocol import Frame, Job, Outcome, Resume, StartedStream, Status, StreamOutcome
+from engine.run.protocol import KEPT_S, Frame, Job, Outcome, Resume, StartedStream, Status, StreamOutcome
 from engine.run.summary import LiveFigures, Memory, StreamSummary, Summary
 from engine.sinks.left_open import Left, close_left
 from streamer.open_source import kind_of
@@ -78,8 +79,7 @@ class Known:
             deaths=self._job.deaths,
             failure=reason.strip().splitlines()[-1],
         )
-        nothing = StreamOutcome([], np.empty(0), np.empty(0, np.int64))
-        return Outcome(summary, tuple(nothing for _ in streams))
+        return Outcome(summary, tuple(each.outcome() for each in self.streams.values()))
 
 
 class Count(NamedTuple):
@@ -112,6 +112,8 @@ class Standing:
         self._records: list[Left] = []
         # Shown, and not counted in the last status yet.
         self._since: list[Cleaned | Passed | Gap] = []
+        # The newest that a screen got, for a picture.
+        self._shown: deque[Cleaned] = deque()
         # An index, and when the source sampled what lies before it, by the machine's monotonic clock, s.
         self._stamped = (before.next, before.stamp)
 
@@ -126,6 +128,9 @@ class Standing:
         self._since.append(frame)
         if isinstance(frame, Cleaned):
             self._stamped = (frame.stop, float(frame.source_time[-1]))
+            self._shown.append(frame)
+            while frame.stop - self._shown[0].stop > KEPT_S * self.info.fs:
+                self._shown.popleft()
         elif isinstance(frame, Passed):
             self._stamped = (frame.stop, frame.stamp)
 
@@ -170,6 +175,10 @@ class Standing:
             recorded=self._records[-1].path.name if self._records else None,
             recorded_next=recorded_next,
         )
+
+    def outcome(self) -> StreamOutcome:
+        """The end of its signal; of its delays no histogram is known."""
+        return StreamOutcome(list(self._shown), np.empty(0), np.empty(0, np.int64))
 
     def summary(self) -> StreamSummary:
         """Everything that is known."""

@@ -15,6 +15,9 @@ from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.settings import SourceSettings
 
+KEPT_S = 10.0
+"""Seconds of a run's end that are kept for its picture."""
+
 
 @dataclass(frozen=True)
 class CleanSettings:

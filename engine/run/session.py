@@ -24,7 +24,7 @@ from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step
 from engine.run.newcomers import LOOK_S, open_streams
 from engine.run.prepare import config_of, prepare
-from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status
+from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status, Told
 from engine.run.start import StartTimes
 from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
@@ -231,6 +231,9 @@ class Session:
             for stream in self.streams:
                 stream.close()
             self._changeover.close()
+        for stream in [] if newcomers else self.streams:
+            if stream.failure:
+                news(Told(f"{stream.info.name} has ended: {stream.failure}"))
         return Outcome(self._summary(), tuple(stream.outcome() for stream in self.streams))
 
     def _noted(self, rounds: Iterator[list[Chunk]], idle: Callable[[], None]) -> Iterator[list[Chunk]]:

@@ -15,7 +15,7 @@ from engine.ledger.histogram import DELAY_EDGES_MS
 from engine.ledger.position import Position
 from engine.marks import explain
 from engine.messages import Emitted, Gap
-from engine.run.protocol import Resume, Setup, Status, StreamOutcome
+from engine.run.protocol import KEPT_S, Resume, Setup, Status, StreamOutcome
 from engine.run.summary import LiveFigures, StreamSummary
 from engine.sinks.lsl_outlet import LslOutlet
 from engine.sinks.recording import Recording
@@ -29,9 +29,6 @@ from streamer.resample import Resampler, ratio, resample
 from streamer.settings import SourceSettings
 from streamer.source import Source
 from streamer.watchdog import StreamState
-
-KEPT_S = 10.0
-"""Seconds of the run's end that are kept for its picture."""
 
 
 class StreamRun:
@@ -47,7 +44,7 @@ class StreamRun:
     resume
         Where an engine that died left the stream; None where there was none.
     apart
-        Whether an `InputError` of the source ends this stream alone; `failure` then says why.
+        Whether other streams play beside it.
     number
         As `StartedStream.number`.
     """
@@ -192,8 +189,8 @@ class StreamRun:
                     if stopped():
                         break
             except InputError as error:
-                # Ending here, and not in a caller, lets what came before leave the resampler.
-                if not self._apart:
+                # A run of which nothing has come is refused; what has come is cleaned, and summed up.
+                if not self._apart and not self.account.source_samples:
                     raise
                 self.failure = str(error)
             if self._source_rate:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from engine.run.commands import UserMark
 from engine.run.failure import EngineFailure
@@ -191,6 +192,23 @@ class SupervisedEngine:
         """Ask the engine to end its run; its outcome still comes."""
         self._stopping = True
         self._engine.stop()
+
+    def end(self, reason: str) -> NoReturn:
+        """End the engine at once; recordings are closed to what is on disk.
+
+        Parameters
+        ----------
+        reason
+            Why, for the summary.
+
+        Raises
+        ------
+        EngineFailure
+            Always: of what is known of the run.
+        """
+        self._stopping = True
+        self._restart(self._engine.failure(reason))
+        raise AssertionError("an engine that was told to stop is not started again")
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise while it plays."""

@@ -19,7 +19,8 @@ from streamer.console.output import err, out, progress, say
 def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None = None) -> Outcome:
     """Run a job to its end or to Ctrl-C, which ends the run and loses nothing.
 
-    Where the engine dies in the middle of it, the outcome is what is known, and its summary says so.
+    Where the engine dies in the middle of it, the outcome is what is known, and its summary says so. So it is
+    after a second Ctrl-C, which ends the engine at once.
 
     Parameters
     ----------
@@ -51,9 +52,12 @@ def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None
                 watchers = [] if view else [TextLines(model)]
             return _or_known(lambda: _watch(engine, started, model, view, watchers))
         except KeyboardInterrupt:
-            engine.stop()
-            err.print("stopping: cleaning and saving what was read …")
-            return _or_known(lambda: _wait(engine))
+            try:
+                engine.stop()
+                err.print("stopping: cleaning and saving what was read … · Ctrl-C again ends at once")
+                return _or_known(lambda: _wait(engine))
+            except KeyboardInterrupt:
+                return _or_known(lambda: engine.end("ended at once by a second Ctrl-C"))
 
 
 def _wait(engine: SupervisedEngine) -> Outcome:
