@@ -11,6 +11,8 @@ from engine.lab.evaluate.qtdb_report import PUBLISHED
 from engine.lab.evaluate.qtdb_report import markdown as qtdb_markdown
 from engine.lab.evaluate.report import markdown
 from engine.lab.evaluate.tables import stress_markdown, tables
+from engine.lab.safety.no_heart import LIMIT
+from engine.lab.safety.shown_rates import rates_markdown
 from models.benches.qtdb_scores import METRICS
 from models.benches.track_f import TEST_RECORDS
 from models.benches.track_s_results import markdown as track_s_markdown
@@ -23,6 +25,7 @@ FILES = {
     "lowdelay": "summary.json",
     "frontier": "frontier.json",
     "qrs": "summary.json",
+    "rates": "rates.json",
     "stress": "stress.json",
     "qtdb": "summary.json",
     "conformance": "conformance.json",
@@ -50,6 +53,16 @@ def test_reports_follow_from_the_result_files():
         assert report(track) == conformance_markdown(summary(track, "conformance.json"))
     assert report("qtdb") == qtdb_markdown(summary("qtdb", "summary.json"))
     assert (RESULTS / "tables.md").read_text(encoding="utf-8") == tables(RESULTS)
+
+
+def test_of_ten_thousand_windows_without_a_heart_beat_no_raw_one_shows_a_heart_rate():
+    rows = summary("rates", "rates.json")["rows"]
+    assert report("rates") == rates_markdown(rows)
+    goal = [row for row in rows if row["kind"] != LIMIT]
+    assert sum(row["windows"] for row in goal) >= 10_000
+    assert sum(row["raw"] for row in goal) == 0
+    # What is left, and is said in the promises.
+    assert {row["kind"]: row["cleaned"] for row in goal if row["cleaned"]} == {"electrode motion": 4}
 
 
 def test_track_f_is_of_all_test_records_and_beside_the_identity():
