@@ -87,7 +87,7 @@ class Newcomers:
                     f"it has other leads now than before the engine was started again: "
                     f"{', '.join(source.info.leads)} in place of {', '.join(left.leads)}"
                 )
-            source = go_on(source, left.next, left.stamp, self._config.fs)
+            source = go_on(source, left.next, left.stamp)
         stream = StreamRun(settings, source, self._config, left, apart=True, number=number)
         if self._job.lsl_out is not None:
             stream.publish(f"{self._job.lsl_out}-{number}", self._job.clean.model)
