@@ -18,6 +18,8 @@ BAND = (
     Section(1.0, -2.0, 1.0, -1.9876642211058113, 0.9877417210094565),
 )
 """``scipy.signal.butter(2, BAND_HZ, "bandpass", fs=FS, output="sos")``."""
+ST_VIEW_HZ = 0.05
+"""High-pass behind which ST is measured: so slow that it leaves the ST segment where it is."""
 
 FFT_SHARE = 0.0012
 """Of a window's largest bin: the threshold behind the FFT row of the seed table."""
@@ -57,6 +59,18 @@ def butterworth(windows: Windows) -> Windows:
     sos = _band()
     start = signal.sosfilt_zi(sos)[:, None, None, :] * windows[None, :, :, :1]
     filtered: Windows = signal.sosfilt(sos, windows, axis=-1, zi=start)[0].astype(np.float32)
+    return filtered
+
+
+def st_view(lead: Windows) -> Windows:
+    """First-order causal high-pass of `ST_VIEW_HZ` over whole leads, (…, samples) mV; it begins at zero.
+
+    No low-pass: its delay would move the ST segment into the QRS complex.
+    """
+    from scipy import signal
+
+    sos = signal.butter(1, ST_VIEW_HZ, "highpass", fs=FS, output="sos")
+    filtered: Windows = signal.sosfilt(sos, lead - lead[..., :1], axis=-1).astype(np.float32)
     return filtered
 
 

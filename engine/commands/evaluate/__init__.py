@@ -11,10 +11,11 @@ from engine.commands.evaluate.stress_command import stress
 from engine.commands.evaluate.tables_command import tables
 from engine.commands.evaluate.track_f_command import track_f
 from engine.commands.evaluate.track_s_command import track_s
+from engine.commands.evaluate.waves_command import waves
 from streamer.console.panels import command_group
 
 evaluate = command_group(
     "evaluate",
     "Score networks and filters, for quality and for safety.",
-    (track_f, track_s, qtdb, stress, beats, conformance, hospitals, safety, rates, frontier, tables),
+    (track_f, track_s, qtdb, stress, beats, waves, conformance, hospitals, safety, rates, frontier, tables),
 )
