@@ -135,8 +135,8 @@ def markdown(report: dict[str, Any]) -> str:
         "# Waves: what is left of P, QRS, T and ST",
         "",
         "Leads with manual marks, streamed without the guard, noise from the test part of NSTDB, SNR over "
-        "the lead (mean-removed powers). Clean: as recorded, with its own drift. True is the lead without noise "
-        "and drift (zero-phase 0.5 Hz) at the manual marks. "
+        "the lead (mean-removed powers). Clean: as recorded, with its own drift. True is the lead without "
+        "noise and drift (zero-phase 0.5 Hz) at the manual marks. "
         + " ".join(
             f"`{name}`: {DATABASES[name]}; the first {SETTLES_S[name]:g} s are not measured."
             for name in report["manifest"]["records"]
@@ -170,8 +170,8 @@ def _ahead(system: str, lookahead_ms: float) -> str:
 def _shapes(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "Least squares against the same wave of the true lead, each without its line: height as a share of "
-        "the true one and r, median of a lead's beats, mean over leads (P waves of 30 µV, T waves of 50 µV and "
-        "more). Known: beats whose wave is more than twice as high as the spread that the network states "
+        "the true one and r, median of a lead's beats, mean over leads (P waves of 30 µV, T waves of 50 µV "
+        "and more). Known: beats whose wave is more than twice as high as the spread that the network states "
         "within it; height of these. Held: samples of the wave within the spread (68 % is meant). R late: "
         "95th percentile of how far the complex is moved.",
         "",
@@ -259,7 +259,7 @@ def _st(rows: list[dict[str, Any]]) -> list[str]:
             cells = [system, _ahead(system, ahead), point, first] if place == 0 else [""] * 4
             cells.append(f"{mv:+g}")
             for when in ("sudden", "later", "slow"):
-                row = of.get((system, ahead, point, mv, when))
-                cells.append(f"{row['median']:.0%} ({row['low']:.0%} … {row['high']:.0%})" if row else "")
+                left = of.get((system, ahead, point, mv, when))
+                cells.append(f"{left['median']:.0%} ({left['low']:.0%} … {left['high']:.0%})" if left else "")
             lines.append("| " + " | ".join(cells) + " |")
     return lines

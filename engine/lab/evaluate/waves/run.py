@@ -204,7 +204,8 @@ def _with_noise(lead: OutlinedLead, seed: int, condition: Condition, settings: W
         lambda kind: load_tape(kind, "test", FS, settings.data_dir),
         len(lead.reference),
     )
-    return lead.reference + mixer.read(0, len(lead.reference))[0]
+    noisy: Samples = lead.reference + mixer.read(0, len(lead.reference))[0]
+    return noisy
 
 
 def _measured(
