@@ -19,6 +19,7 @@ LEAST_UV = {"P": 30.0, "QRS": 0.0, "T": 50.0}
 KNOWN_SPREADS = 2.0
 """A wave is known where it is so many times as high as the mean spread that the network states within it."""
 _FITS = ("height", "r", "lag_ms", "held")
+_MISSED = ("QT", "P")
 
 
 def summarise(results: list[Result]) -> list[dict[str, Any]]:
@@ -59,6 +60,8 @@ def _measures(beats: list[dict[str, Any]]) -> dict[str, list[tuple[str, float]]]
                     kept[f"{wave} height where known"] = share
         lead = kept.pop("lead")
         for what, value in kept.items():
+            if " missed: " in what and what.split(" missed: ")[0] not in _MISSED:
+                continue
             values.setdefault(what, []).append((lead, value))
     return values
 
@@ -232,7 +235,7 @@ def _read(rows: list[dict[str, Any]], delineator: str) -> list[str]:
     ]
     for cells, found in _by_system(rows):
         cells += [_limits(found.get(f"{what}: {delineator}")) for what in every]
-        missed = [found.get(f"{what} missed: {delineator}") for what in ("QT", "P")]
+        missed = [found.get(f"{what} missed: {delineator}") for what in _MISSED]
         cells += [f"{row['mean']:.0%}" if row else "" for row in missed]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
