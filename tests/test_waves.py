@@ -273,3 +273,29 @@ def test_low_waves_are_not_counted_and_known_is_by_the_spread():
     assert of["P height"]["beats"] == 2
     assert of["P known"]["mean"] == 0.5
     assert of["P height where known"]["median"] == 0.5
+
+
+def test_the_page_says_what_was_measured():
+    """The table of the page on quality is that of the committed result, and so is the report."""
+    report = json.loads((RESULTS / "waves.json").read_text(encoding="utf-8"))
+    assert (RESULTS / "report.md").read_text(encoding="utf-8") == markdown(report)
+    of = {
+        (row["condition"], row["lookahead_ms"], row["what"]): row
+        for row in report["rows"]
+        if (row["system"], row["database"]) == ("lowdelay", "qtdb")
+    }
+    page = (RESULTS.parents[1] / "quality.md").read_text(encoding="utf-8")
+    cases = [("clean", 100), ("clean", 300), ("bw 0 dB", 100), ("ma 6 dB", 100)]
+    for condition, ahead in [*cases, ("em 6 dB", 100), ("em 6 dB", 300), ("em 0 dB", 100)]:
+        p, p_r, known, t, t_r = (
+            of[condition, ahead, what] for what in ("P height", "P r", "P known", "T height", "T r")
+        )
+        these, late = of[condition, ahead, "P height where known"], of[condition, ahead, "QRS lag_ms"]
+        st = of[condition, ahead, "ST J+80 at the marks"]
+        low, high = st["mean"] - 1.96 * st["sd"], st["mean"] + 1.96 * st["sd"]
+        line = (
+            f"| {condition}, {ahead} ms | {p['median']:.0%}, {p_r['median']:.2f} | {known['mean']:.0%} | "
+            f"{these['median']:.0%} | {t['median']:.0%}, {t_r['median']:.2f} | {late['p95']:.1f} ms | "
+            f"{st['mean']:+.0f} ({low:+.0f} … {high:+.0f}) |"
+        )
+        assert line in page
