@@ -52,9 +52,9 @@ def clean(
     ] = None,
     jobs: Annotated[int, typer.Option(help="Files that are cleaned at once.", min=1)] = 1,
 ) -> None:
-    """Clean files: same format, rate, length and channels out, the ECG cleaned, all else as it was.
+    """Clean files: same format out, all but the ECG as it was.
 
-    A file that is cleaned already is skipped, and nothing is overwritten: the same command goes on where
+    Rate, length, channels and annotations stay too. A file that is cleaned already is skipped, and nothing is overwritten: the same command goes on where
     it was stopped. Beside each file NAME.clean.json says how it was cleaned and where the guard passed raw
     on. The exit status is 1 where a file was refused.
 

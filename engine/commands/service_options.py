@@ -13,7 +13,7 @@ class ServiceOptions:
     """How a run tells of itself that no person watches."""
 
     PANEL: ClassVar = "Service"
-    RARE: ClassVar = ("log", "log_names")
+    RARE: ClassVar = ("metrics", "log", "log_names")
 
     metrics: Annotated[
         str | None,
