@@ -54,9 +54,9 @@ def clean(
 ) -> None:
     """Clean files: same format out, all but the ECG as it was.
 
-    Rate, length, channels and annotations stay too. A file that is cleaned already is skipped, and nothing is overwritten: the same command goes on where
-    it was stopped. Beside each file NAME.clean.json says how it was cleaned and where the guard passed raw
-    on. The exit status is 1 where a file was refused.
+    Rate, length, channels and annotations stay too. A file that is cleaned already is skipped, and nothing
+    is overwritten: the same command goes on where it was stopped. Beside each file NAME.clean.json says how
+    it was cleaned and where the guard passed raw on. The exit status is 1 where a file was refused.
 
     Examples
     --------
