@@ -352,8 +352,8 @@ def test_a_run_is_installed_with_its_card(run, exported, tmp_path, monkeypatch):
     assert set(kept) == set(weights)
     for each, values in weights.items():
         np.testing.assert_array_equal(kept[each], values.numpy(), strict=True)
-    # The graph holds none of them.
-    assert card.onnx_path.stat().st_size < 0.02 * card.weights_path.stat().st_size
+    # The graph holds none of them: three hundred nodes of a network that keeps state are 4 % of its weights.
+    assert card.onnx_path.stat().st_size < 0.05 * card.weights_path.stat().st_size
     assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == [
         f"{spec.name}.{ending}" for ending in ("json", "onnx", "safetensors")
     ]
