@@ -49,6 +49,7 @@ from streamer.commands.streams_command import streams
 from streamer.console.config_file import NAME as CONFIG_NAME
 from streamer.console.config_file import PREFIX, find_config, read_config
 from streamer.console.installed import version_here
+from streamer.console.options import is_given
 from streamer.console.output import (
     check_writable,
     err,
@@ -60,6 +61,7 @@ from streamer.console.output import (
 )
 from streamer.console.panels import STYLE, grouped, show_all_options
 from streamer.errors import InputError, NotWrittenError
+from ward.commands.ward_command import ward
 
 _LAUNCHED_NS = time.perf_counter_ns()
 
@@ -73,12 +75,6 @@ def _tell_version(asked: bool) -> None:
     if asked:
         say(f"ecg-stream {version_here()}", out)
         raise typer.Exit
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    """Whether an option was chosen, be it its default value: on the command line or beside it."""
-    origin = context.get_parameter_source(name)
-    return origin is not None and origin.name in ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")
 
 
 def _take_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -148,7 +144,7 @@ def play(
 
     # A picture is taken in the middle of a run.
     seconds = None if screen.screenshot else source.seconds
-    given = {name for name in context.params if _is_given(context, name)}
+    given = {name for name in context.params if is_given(context, name)}
     kind = implied_kind(source, given)
     job = job_of(
         source, noise, network, live, device, record, kind=kind, seconds=seconds, launched_ns=_LAUNCHED_NS
@@ -197,7 +193,7 @@ def play(
 profile.command()(screen)
 for each in (app, commands):
     # `--help` lists them in this order, and groups last.
-    for command in (clean, broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
+    for command in (ward, clean, broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
         each.command()(command)
     for group in (evaluate, profile, config):
         each.add_typer(group)

@@ -23,6 +23,7 @@ from streamer.lsl.network import (
 )
 from streamer.lsl.source import LslSource
 from streamer.open_source import check_source, open_source, with_faults
+from streamer.partition import worker_of
 from streamer.settings import SourceSettings
 from streamer.several import MOST, Absent
 from streamer.source import Source
@@ -193,6 +194,9 @@ class Joining(Generic[Made]):
     def _look_for_every(self, base: SourceSettings, streams: Sequence[LslStream], now: float) -> None:
         for stream in best_match(Wanted(type=base.lsl.stream_type), streams):
             if not stream.fs > 0 or stream.source_id.startswith(OWN_OUTPUT):
+                continue
+            ours, workers = base.lsl.share
+            if worker_of(f"{stream.name}/{stream.source_id}", workers) != ours:
                 continue
             # The outlet that a lost stream comes back with is that stream's own.
             if any(stream.is_same_source(one) for one in list(self._taken.values())):

@@ -33,6 +33,12 @@ HeartRate = Annotated[float, typer.Option(metavar="BPM", help="Its heart rate.")
 Snr = Annotated[float, typer.Option(metavar="DB", help="SNR that the noise is scaled to.")]
 
 
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option was chosen, be it its default value: on the command line or beside it."""
+    origin = context.get_parameter_source(name)
+    return origin is not None and origin.name in ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")
+
+
 def words(text: str) -> list[str]:
     """Parts of a comma-separated option."""
     return [part.strip() for part in text.split(",") if part.strip()]

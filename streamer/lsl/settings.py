@@ -19,6 +19,8 @@ class LslSettings:
         `timeout` seconds.
     every
         Every ECG stream of that type, now or later, each as a stream of the run for itself.
+    share
+        Of every stream only those that `streamer.partition` gives to the first number, of so many workers.
     unit
         ``V``, ``mV``, ``uV`` or ``counts``; None believes the metadata.
     scale
@@ -33,6 +35,7 @@ class LslSettings:
     unit: str | None = None
     scale: float | None = None
     every: bool = False
+    share: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.timeout) and self.timeout > 0):

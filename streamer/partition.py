@@ -1,0 +1,16 @@
+"""Which part of a ward a bed belongs to: by its name alone, so that whoever asks gets the same answer."""
+
+import zlib
+
+PARTITIONS = 256
+"""Parts of a ward; they are what moves from one worker to another."""
+
+
+def partition_of(bed: str) -> int:
+    """The partition of a bed, 0 to 255, by the CRC-32 of its name."""
+    return zlib.crc32(bed.encode()) % PARTITIONS
+
+
+def worker_of(bed: str, workers: int) -> int:
+    """Which of so many workers a bed belongs to, each of which has its share of the partitions."""
+    return partition_of(bed) * workers // PARTITIONS

@@ -1,0 +1,124 @@
+"""`ecg-stream ward`: many beds, cleaned by an engine a core, shown in a browser."""
+
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.commands.play_options import (
+    DeviceOptions,
+    LiveOptions,
+    NetworkOptions,
+    NoiseOptions,
+    RecordOptions,
+    SourceOptions,
+)
+from streamer.console.installed import how_to_install
+from streamer.console.options import is_given
+from streamer.console.output import check_writable, out, say, write_json
+from streamer.console.panels import grouped
+from streamer.errors import InputError
+
+if TYPE_CHECKING:
+    from ward.station.server import Station
+    from ward.workers import Ward
+
+
+@grouped
+def ward(
+    context: typer.Context,
+    source: SourceOptions,
+    noise: NoiseOptions,
+    network: NetworkOptions,
+    live: LiveOptions,
+    device: DeviceOptions,
+    record: RecordOptions,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Engines, each a process. [default: one a core]")
+    ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Show every bed in a browser, on this machine alone."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="What a browser must give. [default: made where others get to HOST]"),
+    ] = None,
+) -> None:
+    """Clean many beds at once, each on one of several engines, and show them in a browser.
+
+    With nothing chosen it takes every ECG stream that is on the network, now or later. A bed always goes
+    to the same engine. An engine that dies is started again; its beds have a gap of the true length.
+
+    Examples
+    --------
+    - `ecg-stream ward --patients 50 --serve 8080`: fifty synthetic patients, seen at http://127.0.0.1:8080
+    - `ecg-stream ward --serve 8080`: every ECG stream of the Lab Streaming Layer
+    - `ecg-stream ward --record 100,103,105 --noise em --save ward --json ward.json`
+    """
+    from engine.commands.play_job import implied_kind, job_of
+    from engine.run.failure import EngineFailure
+    from ward.report import as_json, table_of
+    from ward.workers import Ward, share_out
+
+    launched_ns = time.perf_counter_ns()
+    check_writable(record.json_file)
+    if record.plot:
+        raise InputError("--plot draws single streams; record with --save and play a record with --plot")
+    kind = implied_kind(source, {name for name in context.params if is_given(context, name)}) or "lsl"
+    if kind == "lsl":
+        live = replace(live, all_streams=live.all_streams or not live.stream_name, wait=True)
+    job = job_of(
+        source,
+        noise,
+        network,
+        live,
+        device,
+        record,
+        kind=kind,
+        seconds=source.seconds,
+        launched_ns=launched_ns,
+    )
+    job = replace(job, restart=job.restart or (source.speed != 0 and source.faults == "none"))
+    jobs = share_out(job, workers or os.cpu_count() or 1)
+    beds = Ward(jobs, say)
+    with ExitStack() as stack:
+        if serve is not None:
+            station = stack.enter_context(_station(beds, serve, token))
+            say(f"the beds are at {station.address.url}")
+        elif token is not None:
+            raise InputError("--token is for the station; give --serve as well")
+        say(f"{len(jobs)} engines · {network.model} · Ctrl-C ends")
+        summary = beds.run()
+    write_json(as_json(summary), record.json_file)
+    out.print(table_of(summary))
+    if summary.failures:
+        raise EngineFailure("; ".join(f"worker {n}: {why}" for n, why in summary.failures.items()))
+
+
+def _station(beds: "Ward", serve: str, token: str | None) -> "Station":
+    """The station of a ward.
+
+    Raises
+    ------
+    InputError
+        If its libraries are not there, or it cannot listen.
+    """
+    from ward.station.access import parse_address
+
+    address = parse_address(serve, token)
+    try:
+        from ward.station.server import Station
+    except ImportError as error:
+        raise InputError(
+            f"--serve needs {error.name}, which is not installed; install it: {how_to_install('ward')}"
+        ) from error
+    if not address.is_loopback:
+        say(
+            "note: the beds are sent unencrypted to whoever has the token; put a proxy with TLS before it "
+            "(docs/ward.md)"
+        )
+    return Station(beds.beds, address, lambda: beds.ready)
