@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from streamer.heart_rate import heart_rate
 
 from engine.messages import Cleaned, Gap
 from engine.run.protocol import StartedStream, Status
+from streamer.heart_rate import heart_rate
 from streamer.qrs import find_qrs
 
 KEPT_S = 300.0

@@ -64,6 +64,8 @@ class Station:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((address.host, address.port))
+            # Who comes before the thread serves waits, and is not refused.
+            self._socket.listen(MOST_VIEWERS)
         except OSError as error:
             self._socket.close()
             raise InputError(
@@ -147,7 +149,7 @@ class Station:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 await browser.close()
 
     async def _hear(self, browser: WebSocket, viewer: Viewer) -> None:

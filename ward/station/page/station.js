@@ -142,7 +142,7 @@ function tellVisible() {
 function list(element, shown) {
   element.replaceChildren(...shown.map((event) => {
     const item = document.createElement("li"), time = document.createElement("time");
-    time.textContent = new Date(1000 * event.time_s).toLocaleTimeString();
+    time.textContent = new Date(1000 * event.time_s).toLocaleTimeString([], { hour12: false });
     const name = event.bed == null ? "" : `${tiles.get(event.bed)?.state.name ?? `bed ${event.bed}`} `;
     item.append(time, ` ${name}${event.text}`);
     return item;
