@@ -11,7 +11,7 @@ TORCH ?= torch==2.13.0
 WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := ecg_stream streamer engine gui models tests
+SOURCES := ecg_stream streamer engine gui models ward tests
 
 # What Qt needs to draw, offscreen and on an X display. liblsl comes inside pylsl.
 GLIB := $(shell apt-cache show libglib2.0-0t64 >/dev/null 2>&1 && echo libglib2.0-0t64 || echo libglib2.0-0)

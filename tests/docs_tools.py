@@ -52,7 +52,7 @@ def commands_of(text: str) -> list[list[str]]:
 
 def copy_ecg_stream(folder: Path) -> Path:
     """All that is installed, in a folder from which ``python -m ecg_stream`` takes the copy."""
-    for package in ("ecg_stream", "streamer", "engine", "models", "gui"):
+    for package in ("ecg_stream", "streamer", "engine", "models", "gui", "ward"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 

@@ -35,7 +35,7 @@ def test_elsewhere_the_hint_names_what_is_needed_and_not_a_project_that_no_index
 
 def test_no_hint_asks_an_index_for_the_project():
     """It may not have it: hints are made by `how_to_install`."""
-    folders = ("ecg_stream", "streamer", "engine", "gui", "models")
+    folders = ("ecg_stream", "streamer", "engine", "gui", "models", "ward")
     files = [file for folder in folders for file in (PROJECT / folder).rglob("*.py")]
     assert [file for file in files if "pip install 'ecg-stream" in file.read_text(encoding="utf-8")] == []
 

@@ -15,6 +15,7 @@ MAY_KNOW = {
     "models": {"streamer"},
     "engine": {"streamer", "models"},
     "gui": {"engine", "streamer"},
+    "ward": {"engine", "streamer"},
 }
 OPTIONAL = ("torch", "onnx", "onnxscript", "tensorrt", "tensorrt_rtx")
 MODULES = sorted(

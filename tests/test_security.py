@@ -38,7 +38,7 @@ from streamer.records.record import read_record
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(
     path
-    for folder in (".", "streamer", "engine", "gui", "models")
+    for folder in (".", "streamer", "engine", "gui", "models", "ward")
     for path in (ROOT / folder).glob("**/*.py" if folder != "." else "*.py")
 )
 

@@ -13,7 +13,7 @@ import pytest
 from models.registry import DEFAULT_NETWORK, NETWORKS
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("ecg_stream", "streamer", "engine", "gui", "models")
+PACKAGES = ("ecg_stream", "streamer", "engine", "gui", "models", "ward")
 LARGEST = 18.2e6
 """Half of what it was when every weight was in it twice, bytes."""
 

@@ -83,6 +83,8 @@ def ward(
         launched_ns=launched_ns,
     )
     job = replace(job, restart=job.restart or (source.speed != 0 and source.faults == "none"))
+    # Samples go to this process for the station alone.
+    job = replace(job, traces=serve is not None)
     jobs = share_out(job, workers or os.cpu_count() or 1)
     beds = Ward(jobs, say)
     with ExitStack() as stack:
