@@ -93,11 +93,17 @@ def _chunks(name: str, begins: int, data: Samples) -> Iterator[Chunk | None]:
         yield held
 
 
-def _left(make: Callable[[], AnyBackend], *names: str) -> dict[str, list[Emitted | Gap]]:
+def _left(
+    make: Callable[[], AnyBackend], *names: str, in_step: bool = False
+) -> dict[str, list[Emitted | Gap]]:
+    """What leaves of each stream. In step they begin at once, and are ready in one order or another."""
+
     def rounds() -> Iterator[list[Chunk]]:
-        playing = [_chunks(name, *_streams()[name]) for name in names]
-        for _ in range(HOPS + 20):
-            yield [chunk for each in playing if (chunk := next(each, None)) is not None]
+        streams = _streams()
+        playing = [_chunks(name, 0 if in_step else streams[name][0], streams[name][1]) for name in names]
+        for number in range(HOPS + 20):
+            ready = [chunk for each in playing if (chunk := next(each, None)) is not None]
+            yield ready[::-1] if in_step and number % 3 else ready
 
     left: dict[str, list[Emitted | Gap]] = {}
     for message in clean(rounds(), CONFIG, make(), lambda: 0):
@@ -105,12 +111,15 @@ def _left(make: Callable[[], AnyBackend], *names: str) -> dict[str, list[Emitted
     return left
 
 
+@pytest.mark.parametrize("in_step", [False, True])
 @pytest.mark.parametrize("make", [_Steps, _Windows])
-def test_the_guard_decides_of_each_stream_as_of_it_alone(make: Callable[[], AnyBackend]) -> None:
-    together = _left(make, *_streams())
+def test_the_guard_decides_of_each_stream_as_of_it_alone(
+    make: Callable[[], AnyBackend], in_step: bool
+) -> None:
+    together = _left(make, *_streams(), in_step=in_step)
     reasons = set()
     for name in _streams():
-        alone = _left(make, name)[name]
+        alone = _left(make, name, in_step=in_step)[name]
         assert len(alone) == len(together[name]) > HOPS - 40
         for one, other in zip(alone, together[name], strict=True):
             assert (one.start, one.stop, type(one)) == (other.start, other.stop, type(other))

@@ -95,7 +95,8 @@ class QrsEvidence(Bank):
         strength: NDArray[np.float32] = np.minimum(rise, -fall)
         at = self._count[rows] % self._hops
         if same(at):
-            self._seen[int(at[0]), :, rows] = strength
+            # In two steps: a number and an array of rows in one index would put the rows first.
+            self._seen[int(at[0])][:, rows] = strength
         else:
             self._seen[at, :, index_of(rows)] = strength.T
         self._count[rows] += 1
