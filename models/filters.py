@@ -1,23 +1,15 @@
 """Filters that need no training; each cleans windows (rows, leads, samples) in mV, at 360 Hz."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.spec import Windows
-from streamer.zero_phase import Section, zero_phase
 
 FS = 360.0
 BAND_HZ = (0.5, 40.0)
 """A bedside monitor's usual band."""
-BAND = (
-    Section(
-        0.0787623532949336, 0.1575247065898672, 0.0787623532949336, -1.0670924286357562, 0.3842342474414504
-    ),
-    Section(1.0, -2.0, 1.0, -1.9876642211058113, 0.9877417210094565),
-)
-"""``scipy.signal.butter(2, BAND_HZ, "bandpass", fs=FS, output="sos")``."""
 ST_VIEW_HZ = 0.05
 """High-pass behind which ST is measured: so slow that it leaves the ST segment where it is."""
 
@@ -85,19 +77,6 @@ def butterworth_zero_phase(windows: Windows) -> Windows:
     padding = windows.shape[-1] // 2
     filtered: Windows = signal.sosfiltfilt(_band(), centred, axis=-1, padlen=padding).astype(np.float32)
     return filtered
-
-
-def stand_in(windows: Windows) -> Windows:
-    """`butterworth_zero_phase` as one matrix: what takes a network's place needs no import of scipy."""
-    centred = windows - windows.mean(axis=-1, keepdims=True)
-    filtered: Windows = centred @ _zero_phase_matrix(windows.shape[-1])
-    return filtered
-
-
-@cache
-def _zero_phase_matrix(window: int) -> NDArray[np.float32]:
-    """What a window is multiplied with from the right: each row is the answer to one sample."""
-    return zero_phase(BAND, np.eye(window), window // 2).T.astype(np.float32, order="C")
 
 
 def fft_threshold(windows: Windows, share: float = FFT_SHARE) -> Windows:

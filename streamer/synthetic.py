@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from streamer.chunk import Annotation, Samples, StreamInfo
 from streamer.errors import InputError
-from streamer.records.record import REFERENCE_CUTOFF_HZ, REFERENCE_PADDING_S
+from streamer.records.record import clean_reference
 from streamer.settings import SourceSettings
 from streamer.source import Block
 from streamer.source_kind import PlayedKind
 from streamer.synthetic_noise import generator, synthetic_tape
-from streamer.zero_phase import highpass, zero_phase
 
 Rhythm = Literal["sinus", "afib", "pvc"]
 Floats = NDArray[np.float64]
@@ -207,10 +206,7 @@ class SyntheticPatient:
             sample = round(peak * fs)
             if start <= sample < start + self._size:
                 marks.append(Annotation(sample, "V" if ectopic else "N"))
-        # That of `clean_reference`, without scipy.
-        drift = highpass(REFERENCE_CUTOFF_HZ, fs)
-        whole = zero_phase([drift], model.astype(np.float32).T, round(REFERENCE_PADDING_S * fs))
-        reference = whole.T[:, margin:-margin].astype(np.float32, order="C")
+        reference = clean_reference(model.astype(np.float32), fs)[:, margin:-margin].copy()
         reference.flags.writeable = False
         return Block(reference, reference, tuple(marks))
 

@@ -176,7 +176,7 @@ from engine.run.session import Session
 from streamer.settings import SourceSettings
 session = Session(Job((SourceSettings(kind="synthetic", seconds=2.0, speed=0.0),)))
 assert session.run().summary.samples_out == 720
-print(*(name for name in ("scipy", "wfdb", "matplotlib", "pandas", "pywt") if name in sys.modules))
+print(*(name for name in ("wfdb", "matplotlib", "pandas", "pywt") if name in sys.modules))
 """
 
 

@@ -2,19 +2,18 @@
 
 import os
 import signal
+import threading
 import time
 
 import numpy as np
 import pytest
 from engine_tools import Identity, IdentityRuntime, cut
 from job_tools import job_of
-from scipy.signal import butter
 from step_tools import STEPS, Recorded, config, ecg, whole
 
 from engine.backends.adapters import adapt, check_step
 from engine.backends.filters import FilterRuntime
 from engine.backends.reliable import Reliable
-from engine.config import EngineConfig
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned
 from engine.pipeline import unguarded
@@ -24,7 +23,6 @@ from engine.run.ladder import Ladder, Rung
 from engine.run.process import EngineProcess
 from engine.run.session import Session
 from models.classical import CLASSICAL
-from models.filters import BAND, BAND_HZ, FS
 from models.registry import find_network
 
 
@@ -168,7 +166,7 @@ def test_without_the_ladder_it_is_merely_late(monkeypatch):
 
 
 @pytest.mark.parametrize("ladder", [True, False])
-def test_the_filter_has_run_once_before_a_run_begins(monkeypatch, ladder):
+def test_the_filter_runs_once_while_a_run_begins(monkeypatch, ladder):
     """Its first call imports and designs, which a machine that is late has no time for."""
     filtered = []
 
@@ -179,6 +177,9 @@ def test_the_filter_has_run_once_before_a_run_begins(monkeypatch, ladder):
     monkeypatch.setattr(FilterRuntime, "run", run)
     monkeypatch.setattr("engine.run.prepare.open_reliable", lambda *how: Identity())
     session = Session(job(ladder=ladder))
+    for thread in threading.enumerate():
+        if thread.name == "warming up the stand-in":
+            thread.join(60)
     assert set(filtered) == ({(1, 1, session.config.window)} if ladder else set())
 
 
@@ -191,17 +192,6 @@ def test_the_filter_leaves_an_ecg_alone_and_takes_drift_away():
     assert filtered.dtype == np.float32
     assert filtered[360] == pytest.approx(1, abs=0.2)
     assert abs(filtered[100:300].mean()) < 0.2
-
-
-@pytest.mark.parametrize("window", [720, 721])
-def test_what_stands_in_is_the_zero_phase_filter_as_one_matrix(window):
-    sos = butter(2, BAND_HZ, "bandpass", fs=FS, output="sos")
-    np.testing.assert_allclose(np.delete(sos, 3, axis=1), BAND, rtol=0, atol=1e-12)
-    walk = 0.1 * np.random.default_rng(0).standard_normal((3, 1, window)).cumsum(axis=-1)
-    batch = (walk + 300).astype(np.float32)
-    stand_in = fallback_for(Rung.FILTER, EngineConfig(FS, window, 8, 36), Identity()).backend
-    filtered = CLASSICAL["butterworth-zero-phase"].filter(batch)
-    np.testing.assert_allclose(stand_in.infer(batch), filtered, rtol=0, atol=1e-5)
 
 
 UNET = find_network("unet")

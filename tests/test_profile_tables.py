@@ -125,7 +125,7 @@ def test_a_start_is_told_part_by_part(tmp_path):
     assert ran.exit_code == 0, ran.output
     found = json.loads(file.read_text())
     parts = found["parts"]
-    engine = ["process", "source", "network", "rehearsal", "stand-in", "first sample"]
+    engine = ["process", "source", "network", "rehearsal", "first sample"]
     assert list(parts) == ["command", *engine]
     assert all(part["wall_s"] > 0 for part in parts.values())
     assert sum(parts[name]["wall_s"] for name in engine) == pytest.approx(found["cold_start_s"]["wall_s"])

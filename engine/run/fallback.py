@@ -9,10 +9,9 @@ from engine.guard.stage import StandIn
 from engine.marks import Mark, Reason
 from engine.run.ladder import LARGER_HOP, Rung
 from models.classical import CLASSICAL
-from models.filters import stand_in
 
 _IDENTITY = CLASSICAL["identity"]
-_FILTER = replace(CLASSICAL["butterworth-zero-phase"], filter=stand_in)
+_FILTER = CLASSICAL["butterworth-zero-phase"]
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,12 @@ class Session:
         self._start.note("rehearsal")
         self._ladder = Ladder(time.perf_counter) if job.ladder else None
         if self._ladder:
-            # A machine that is late already must not import and design a filter first.
-            self._warm_up(fallback_for(Rung.FILTER, config, first.backend).backend, config)
-        self._start.note("stand-in")
+            # A machine that is late already must not import scipy and design a filter first; one that starts
+            # need not wait for it.
+            stand_in = fallback_for(Rung.FILTER, config, first.backend).backend
+            threading.Thread(
+                target=self._warm_up, args=(stand_in, config), name="warming up the stand-in", daemon=True
+            ).start()
         self._changeover = Changeover(first, self._ladder)
         self._misses = 0
         self._batcher: Batcher | None = None

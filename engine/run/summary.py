@@ -141,8 +141,8 @@ class Summary(Tally):
         From the user's asking for the run to its end.
     start
         Parts of the cold start in order: ``process``, until the engine's own process has imported all that
-        it needs; ``source``; ``network``; ``rehearsal``, calls before the first; ``stand-in``, what takes
-        over where the machine is late. Then comes the first sample. Empty where the engine died.
+        it needs; ``source``; ``network``; ``rehearsal``, calls before the first. Then comes the first sample.
+        Empty where the engine died.
     streams
         One or more, in the order of the job; those that joined later behind them.
     restarts, deaths
