@@ -4,8 +4,9 @@ import platformdirs
 import pytest
 import typer
 
-from ecg_stream.command_line import _is_given, app, commands
+from ecg_stream.command_line import app, commands
 from streamer.console.config_file import find_config, read_config
+from streamer.console.options import is_given
 from streamer.errors import InputError
 
 KNOWN = ("hop", "lookahead", "lsl_out", "wait", "leads", "record")
@@ -36,8 +37,8 @@ def test_a_file_states_what_nothing_nearer_does(desk, monkeypatch):
     context = played("--hop", "80")
     values = {name: context.params[name] for name in ("hop", "lookahead", "leads", "wait", "record")}
     assert values == {"hop": 80.0, "lookahead": 120.0, "leads": "I,II", "wait": True, "record": "100"}
-    assert all(_is_given(context, name) for name in values)
-    assert not _is_given(context, "seconds")
+    assert all(is_given(context, name) for name in values)
+    assert not is_given(context, "seconds")
 
 
 def test_the_working_folder_goes_before_the_users_own(desk):
