@@ -119,7 +119,7 @@ class Stages:
         self._engine = Pushed(self._clean, lambda message: message is _ROUND_ENDS)
         self._taken = self._given = 0
         self._no_words = np.empty((2, leads, 0), np.uint8)
-        self._no_data = np.empty((leads, 0), np.float32)
+        self._no_data = self._raw = np.empty((leads, 0), np.float32)
 
     def _at_rate(self, fs_in: float, fs_out: float) -> Pushed[Chunk, Chunk]:
         names = tuple(str(number) for number in range(self._leads))
@@ -140,6 +140,8 @@ class Stages:
             return self._left([])
         chunk = _chunk(self._taken, data)
         self._taken = chunk.stop
+        if self._back:
+            self._raw = np.concatenate([self._raw, data], axis=1)
         chunks = self._in.push([chunk, _nothing(chunk)]) if self._back else [chunk]
         return self._left([message for chunk in chunks for message in self._engine.push([chunk])])
 
@@ -155,23 +157,34 @@ class Stages:
         data = np.concatenate([self._no_data, *(message.cleaned for message in emitted)], axis=1)
         said = np.concatenate([self._no_words, *(_said(message) for message in emitted)], axis=2)
         if self._back:
-            data, said = self._at_own_rate(self._back, data, said, last=last)
+            raw = np.concatenate([self._no_data, *(message.raw for message in emitted)], axis=1)
+            data, said = self._at_own_rate(self._back, data, data - raw, said, last=last)
         self._given += data.shape[1]
         return Part(data, *said)
 
     def _at_own_rate(
-        self, back: WayBack, data: Samples, said: NDArray[np.uint8], *, last: bool
+        self, back: WayBack, cleaned: Samples, apart: Samples, said: NDArray[np.uint8], *, last: bool
     ) -> tuple[Samples, NDArray[np.uint8]]:
-        """The samples that can leave by now, and what is said of them."""
-        back.push(back.next or 0, data, said)
+        """The samples that can leave by now, and what is said of them.
+
+        Where raw is passed on, it is what came, and not what two resamplers have made of it: they spread
+        the spike of a pacemaker into what looks like a beat.
+        """
+        back.push(back.next or 0, np.concatenate([cleaned, apart]), said)
         if last:
             back.end()
         stop = min(back.known, self._taken)
         if stop <= self._given:
             return self._no_data, self._no_words
-        data, (words,) = back.read(self._given, stop)
-        back.forget(stop)
+        data, (words,) = back.read(self._given, stop, slice(self._leads))
         said = words.astype(np.uint8, copy=False)
+        count = stop - self._given
+        bypassed = said[0] == Mark.BYPASSED
+        if bypassed.any():
+            apart, _ = back.read(self._given, stop, slice(self._leads, None))
+            data = np.where(bypassed, self._raw[:, :count] + apart, data)
+        self._raw = self._raw[:, count:]
+        back.forget(stop)
         said[:, np.isnan(data)] = np.array([Mark.MISSING, Reason.NO_INPUT], np.uint8)[:, None]
         return data, said
 
