@@ -8,6 +8,7 @@ COPY streamer streamer
 COPY engine engine
 COPY gui gui
 COPY models models
+COPY ward ward
 RUN pip install --no-cache-dir --constraint locked.txt ".[service,files]"
 RUN useradd --create-home --uid 10001 ecg && install --directory --owner ecg /recordings
 

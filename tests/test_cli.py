@@ -91,7 +91,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["--record", "100", "--data-dir", "empty"], "no record '100' of 'mitdb' in empty"),
         (["--record", "100", "--data-dir", "nowhere"], "nowhere does not exist"),
         (["--record", "bad", "--data-dir", "."], "cannot be read as WFDB"),
-        (["--record", "../good", "--data-dir", "."], "no name of a record"),
+        (["--record", "../good", "--data-dir", "."], "there is no such file, and no record of that path"),
         (["--record", "good", "--data-dir", ".", "--leads", "V9"], "no lead 'V9'; it has: II"),
         (["--record", "good", "--data-dir", ".", "--noise", "em"], "no record 'em'"),
         (["--snr", "loud"], "--snr"),

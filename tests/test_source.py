@@ -367,7 +367,7 @@ def test_a_loop_that_begins_just_before_the_end(made_physionet):
         ({"noise": "em", "noise_part": "half"}, "noise part 'half' is unknown; allowed: test, train"),
         ({"noise": "em", "seed": -1}, "seed must be a whole number ≥ 0, got -1"),
         ({"record": "999"}, r"no record '999' in .*mitdb; there are: 100 101 114"),
-        ({"record": "../100"}, "record '../100' is no name of a record"),
+        ({"record": "../100"}, "there is no such file, and no record of that path"),
         ({"leads": ("V9",)}, "has no lead 'V9'; it has: MLII, V5"),
         ({"start": 60.0}, r"start 60 s lies outside record mitdb/100, which lasts 60 s"),
         ({"kind": "synthetic", "leads": ("MLII",)}, "leads MLII cannot be made"),

@@ -71,5 +71,5 @@ def test_a_source_is_a_file_and_a_line(tmp_path):
     add(copy, "source", "streamer/toy_source.py", "streamer/sources.py", before=table_ends)
     ecg_uv = 1000 * SyntheticPatient(leads=("I", "II"), seed=5).read(0, 2500).data
     np.savetxt(copy / "ecg.txt", ecg_uv.T)
-    # 2500 samples at 250 Hz are 3600 at the engine's 360 Hz.
-    assert "3600 in, 3600 out" in " ".join(follow(copy, "source").split())
+    # 250 Hz: everything leaves at the rate of its source.
+    assert "2500 in, 2500 out" in " ".join(follow(copy, "source").split())

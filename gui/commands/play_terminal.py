@@ -41,6 +41,7 @@ def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None
     if job.sources[0].kind == "lsl":
         several = len(job.sources) > 1 or job.sources[0].lsl.every
         err.print(f"looking for the LSL stream{'s' if several else ''} … · Ctrl-C ends")
+    started: Started | None = None
     with SupervisedEngine(replace(job, traces=live)) as engine:
         try:
             started = engine.wait_started()
@@ -57,6 +58,9 @@ def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None
                 err.print("stopping: cleaning and saving what was read … · Ctrl-C again ends at once")
                 return _or_known(lambda: _wait(engine))
             except KeyboardInterrupt:
+                # Stopped before it played, the engine itself says that it was interrupted.
+                if started is None:
+                    raise
                 return _or_known(lambda: engine.end("ended at once by a second Ctrl-C"))
 
 

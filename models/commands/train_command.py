@@ -101,7 +101,7 @@ def train(
         typer.Option("--pack", help="Train on what `ecg-stream pack` wrote, in place of records."),
     ] = None,
 ) -> None:
-    """Train networks. Ctrl-C loses nothing: the same command goes on where it was.
+    """Train networks; the same command goes on where Ctrl-C ended it.
 
     Examples
     --------

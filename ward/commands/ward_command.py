@@ -48,7 +48,7 @@ def ward(
         typer.Option(help="What a browser must give. [default: made where others get to HOST]"),
     ] = None,
 ) -> None:
-    """Clean many beds at once, each on one of several engines, and show them in a browser.
+    """Clean many beds, and show them in a browser.
 
     With nothing chosen it takes every ECG stream that is on the network, now or later. A bed always goes
     to the same engine. An engine that dies is started again; its beds have a gap of the true length.
