@@ -119,7 +119,7 @@ def broken(name):
     def empty(file):
         file.write_bytes(b"")
 
-    def discontinuous(file):
+    def silent(file):
         content = bytearray(file.read_bytes())
         content[192:197] = b"EDF+D"
         file.write_bytes(content)
@@ -149,7 +149,7 @@ def broken(name):
         ("magic", "is no EDF or BDF file"),
         ("header", "is truncated: its header is not whole"),
         ("empty", "is empty"),
-        ("discontinuous", "is discontinuous (EDF+D); allowed: EDF, EDF+C, BDF and BDF+C"),
+        ("silent", "is discontinuous and does not say when its records begin"),
         ("no_channel", "has no channel"),
         ("no_record", "holds no sample"),
         ("no_number", "has a number in its header that is none"),

@@ -170,15 +170,6 @@ def test_a_bad_record_is_one_clear_line(change, said, tmp_path):
     assert said in refused_of(file, tmp_path / "out")
 
 
-def test_a_record_of_segments_names_them(tmp_path):
-    written(tmp_path, "part1")
-    written(tmp_path, "part2")
-    (tmp_path / "whole.hea").write_text("whole/2 2 250 5998\npart1 2999\npart2 2999\n")
-    assert "is made of segments; clean these: part1, part2" in refused_of(
-        tmp_path / "whole.hea", tmp_path / "out"
-    )
-
-
 # Many files
 
 

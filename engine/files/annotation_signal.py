@@ -1,22 +1,43 @@
-"""One more "EDF Annotations" signal in an EDF+ or BDF+ file, for what the guard said."""
+"""Signals of annotations in EDF+ and BDF+ files: what is in them, and one more for what the guard said."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 
 from engine.files.verdicts import Span
+from streamer.plain import plain
 
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 """Bytes of the fields of a signal in a header; all signals' labels come first, then all transducers."""
 
 
 def first_onset(annotations: bytes) -> float:
-    """When the first data record begins by its first annotation: s after the start in the header."""
-    onset = annotations.partition(b"\x14")[0].partition(b"\x15")[0]
+    """When a data record begins by its first annotation: s after the start in the header."""
+    return _onset(annotations.partition(b"\x14")[0]) or 0.0
+
+
+def told_in(annotations: bytes) -> Iterator[tuple[float, str]]:
+    """Onset (s after the start in the header) and text of each annotation of a data record.
+
+    The list that only says when a record begins has no text.
+    """
+    for listed in annotations.split(b"\0"):
+        moment, *texts = listed.split(b"\x14")
+        onset = _onset(moment)
+        for text in texts:
+            shown = plain(text.decode("utf-8", "replace"))
+            if onset is not None and shown:
+                yield onset, shown
+
+
+def _onset(moment: bytes) -> float | None:
+    """Seconds of what stands before the texts of a list, with a duration or without."""
     try:
-        return float(onset)
+        onset = float(moment.partition(b"\x15")[0])
     except ValueError:
-        return 0.0
+        return None
+    return onset if isfinite(onset) else None
 
 
 def add_annotation_signal(

@@ -1,20 +1,21 @@
-"""EDF, EDF+C, BDF and BDF+C: the samples of the ECG change in a copy, every other byte stays.
+"""EDF, EDF+, BDF and BDF+: the samples of the ECG change in a copy, every other byte stays.
 
 The layout is that of Kemp et al., "A simple format for exchange of digitized polygraphic recordings" (1992)
 and of "EDF+" (2003), https://www.edfplus.info/specs/edfplus.html; BDF has 24 bits a sample instead of 16.
 """
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.files.annotation_signal import add_annotation_signal, first_onset
+from engine.files.annotation_signal import add_annotation_signal, first_onset, told_in
 from engine.files.leads import told_apart
-from engine.files.opened import Channel, Opened, Rows, Stated
+from engine.files.opened import Channel, Opened, Rows, Stated, Told
+from engine.files.stretches import LONGEST_S, Stretch, by_onsets, samples_of, stored_in
 from engine.files.verdicts import Span
 from streamer.errors import InputError
 from streamer.plain import plain
@@ -32,6 +33,10 @@ class Header:
         Bytes of the header.
     width
         Bytes of a sample, 2 or 3.
+    plus
+        It is EDF+ or BDF+.
+    interrupted
+        Its records need not follow each other without gaps: EDF+D or BDF+D.
     fields
         For each signal its label, transducer, unit, physical and digital limits, filter, samples in a record
         and reserved, as they stand.
@@ -40,6 +45,7 @@ class Header:
     size: int
     width: int
     plus: bool
+    interrupted: bool
     records: int
     duration_s: float
     fields: tuple[tuple[str, ...], ...]
@@ -81,7 +87,8 @@ def read_header(file: Path) -> Header:
             header = Header(
                 size=int(text[176:184]),
                 width=2 if magic[:1] == b"0" else 3,
-                plus=text[184:189] in ("EDF+C", "BDF+C"),
+                plus=text[184:188] in ("EDF+", "BDF+"),
+                interrupted=text[184:189] in ("EDF+D", "BDF+D"),
                 records=int(text[228:236]),
                 duration_s=float(text[236:244]),
                 fields=tuple(zip(*columns, strict=True)),
@@ -91,11 +98,6 @@ def read_header(file: Path) -> Header:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{file} has a number in its header that is none") from error
-        if text[184:189] in ("EDF+D", "BDF+D"):
-            raise InputError(
-                f"{file} is discontinuous ({text[184:189]}); allowed: EDF, EDF+C, BDF and BDF+C; cut it into "
-                "files without interruptions"
-            )
     if not signals or len(header.annotations) == signals:
         raise InputError(f"{file} has no channel")
     if header.size < 256 * (signals + 1) or min(counts) < 0 or not sum(counts):
@@ -108,7 +110,7 @@ def read_header(file: Path) -> Header:
         raise InputError(f"{file} holds no sample")
     if not header.duration_s > 0:
         raise InputError(f"{file} states that a data record lasts {header.duration_s:g} s")
-    return Header(header.size, header.width, header.plus, records, header.duration_s, header.fields)
+    return replace(header, records=records)
 
 
 class Edf(Opened):
@@ -123,7 +125,10 @@ class Edf(Opened):
         offsets = np.cumsum([0, *header.counts]) * header.width
         self._offsets = [int(offsets[place]) for place in kept]
         self._counts = [header.counts[place] for place in kept]
+        self._target = file
+        onsets = self._onsets()
         channels, self._limits = [], []
+        self._stretches: list[list[Stretch]] = []
         for name, place in zip(names, kept, strict=True):
             signal = header.fields[place]
             try:
@@ -133,9 +138,56 @@ class Edf(Opened):
             self._limits.append(limits)
             fs = header.counts[place] / header.duration_s
             unit = signal[2] or stated.unit or ""
-            channels.append(Channel(name, unit, fs, header.counts[place] * header.records))
+            self._stretches.append(self._stretches_of(header.counts[place], fs, onsets))
+            channels.append(Channel(name, unit, fs, samples_of(self._stretches[-1])))
         self.channels = tuple(channels)
-        self._target = file
+
+    def _onsets(self) -> list[float]:
+        """When each record of an interrupted file begins, s."""
+        if not self._header.interrupted:
+            return []
+        if not self._header.annotations:
+            raise InputError(f"{self.files[0]} is discontinuous and does not say when its records begin")
+        onsets = [first_onset(texts) for texts in self._annotations(only_first=True)]
+        if onsets[-1] - onsets[0] > LONGEST_S:
+            raise InputError(
+                f"{self.files[0]} is interrupted for {(onsets[-1] - onsets[0]) / 86400:.0f} days; allowed: "
+                f"{LONGEST_S / 86400:.0f} days from the first record to the last; cut it into files"
+            )
+        return onsets
+
+    def _stretches_of(self, count: int, fs: float, onsets: list[float]) -> list[Stretch]:
+        if not onsets:
+            return [Stretch(0, 0, count * self._header.records)]
+        stretches = by_onsets(onsets, count, fs)
+        if stretches is None:
+            raise InputError(f"{self.files[0]} has data records that overlap in time")
+        return stretches
+
+    def _annotations(self, *, only_first: bool = False) -> Iterator[bytes]:
+        """What the signals of annotations hold, record by record; of all such signals or of the first."""
+        header, size = self._header, self._header.record_bytes
+        places = header.annotations[:1] if only_first else header.annotations
+        parts = [
+            (header.width * sum(header.counts[:place]), header.width * header.counts[place])
+            for place in places
+        ]
+        with self.files[0].open("rb") as opened:
+            for record in range(header.records):
+                texts = b""
+                for at, length in parts:
+                    opened.seek(header.size + record * size + at)
+                    texts += opened.read(length)
+                yield texts
+
+    def told(self) -> list[Told]:
+        """As `Opened.told`: the annotations of EDF+ and BDF+."""
+        if not (self._header.plus and self._header.annotations):
+            return []
+        each = list(self._annotations())
+        began = first_onset(each[0])
+        found = [Told(onset - began, text) for texts in each for onset, text in told_in(texts)]
+        return sorted(found)
 
     def _gain(self, place: int) -> tuple[float, float]:
         """Physical value of a step, and of the digital zero."""
@@ -175,12 +227,13 @@ class Edf(Opened):
 
     def read(self, places: Sequence[int], start: int, stop: int) -> Rows:
         """As `Opened.read`."""
-        first, last, here = self._span(places[0], start, stop)
-        records = self._records(self.files[0], first, last)
-        rows = np.empty((len(places), stop - start))
-        for row, place in enumerate(places):
-            step, zero = self._gain(place)
-            rows[row] = self._samples(records, place)[here] * step + zero
+        rows = np.full((len(places), stop - start), np.nan)
+        for part in stored_in(self._stretches[places[0]], start, stop):
+            first, last, here = self._span(places[0], part.start, part.stop)
+            records = self._records(self.files[0], first, last)
+            for row, place in enumerate(places):
+                step, zero = self._gain(place)
+                rows[row, part.here] = self._samples(records, place)[here] * step + zero
         return rows
 
     def begin(self, folder: Path) -> None:
@@ -190,6 +243,10 @@ class Edf(Opened):
 
     def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
         """As `Opened.write`."""
+        for part in stored_in(self._stretches[places[0]], start, start + rows.shape[1]):
+            self._write_stored(places, part.start, rows[:, part.here])
+
+    def _write_stored(self, places: Sequence[int], start: int, rows: Rows) -> None:
         first, last, here = self._span(places[0], start, start + rows.shape[1])
         records = self._records(self._target, first, last)
         for row, place in zip(rows, places, strict=True):
@@ -207,8 +264,5 @@ class Edf(Opened):
         header = self._header
         if not (spans and header.plus and header.annotations):
             return
-        at = header.width * sum(header.counts[: header.annotations[0]])
-        began = self._records(self.files[0], 0, 1)[0, at:].tobytes()
-        add_annotation_signal(
-            self._target, header.size, header.width, header.record_bytes, spans, first_onset(began)
-        )
+        began = first_onset(next(self._annotations(only_first=True)))
+        add_annotation_signal(self._target, header.size, header.width, header.record_bytes, spans, began)

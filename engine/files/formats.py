@@ -27,7 +27,7 @@ class Format:
 
 
 FORMATS = (
-    Format("WFDB", (".hea",), "engine.files.wfdb_record:WfdbRecord"),
+    Format("WFDB", (".hea",), "engine.files.wfdb_record:open_record"),
     Format("EDF, EDF+, BDF", (".edf", ".bdf"), "engine.files.edf:Edf"),
     Format("CSV, TSV", (".csv", ".tsv"), "engine.files.table:Table"),
     Format("NumPy", (".npy",), "engine.files.array:NumpyFile"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.files.formats import is_known
 from streamer.errors import InputError
+from streamer.records.header import segments_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _found(text: str, out: Path) -> list[tuple[Path, Path]]:
         inside = [file for file in sorted(path.rglob("*")) if file.is_file() and is_known(file)]
         # The cleaned files may lie in a folder inside.
         ours = out.resolve()
-        inside = [_record(file) for file in inside if ours not in file.resolve().parents]
+        inside = _whole([_record(file) for file in inside if ours not in file.resolve().parents])
         if not inside:
             raise InputError(f"{path} holds no file to clean")
         return [(file, out / file.parent.relative_to(path)) for file in inside]
@@ -65,10 +66,19 @@ def _found(text: str, out: Path) -> list[tuple[Path, Path]]:
     files = [file for file in matching if file.is_file() and is_known(file)]
     if not files:
         raise InputError(f"{text}: there is no such file, record or folder")
-    return [(_record(file), out) for file in files]
+    return [(file, out) for file in _whole([_record(file) for file in files])]
 
 
 def _record(file: Path) -> Path:
     """The header that names a signal file, or the file itself."""
     header = file.with_suffix(".hea")
     return header if file.suffix.lower() in (".dat", ".mat") and header.is_file() else file
+
+
+def _whole(files: list[Path]) -> list[Path]:
+    """Files without the segments of records that are among them."""
+    headers = [file for file in files if file.suffix.lower() == ".hea"]
+    parts = {
+        header.with_name(f"{name}.hea") for header in headers for name in segments_of(header.with_suffix(""))
+    }
+    return [file for file in files if file not in parts]

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,21 @@ class Channel:
     ecg: bool | None = None
 
 
+class Told(NamedTuple):
+    """What a file says of a moment.
+
+    Parameters
+    ----------
+    at_s
+        Seconds after the first sample.
+    text
+        As it stands there.
+    """
+
+    at_s: float
+    text: str
+
+
 class Opened(ABC):
     """A file that is open for reading, and the copy of it that becomes the cleaned one.
 
@@ -78,6 +93,10 @@ class Opened(ABC):
     channels: tuple[Channel, ...]
     files: tuple[Path, ...]
     clipped: int = 0
+
+    def told(self) -> list[Told]:
+        """Annotations that the file holds, in order."""
+        return []
 
     @abstractmethod
     def read(self, places: Sequence[int], start: int, stop: int) -> Rows:

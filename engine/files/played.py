@@ -8,10 +8,11 @@ import numpy as np
 from engine.files.formats import FORMATS, open_file
 from engine.files.leads import ecg_channels
 from engine.files.opened import Opened, Stated
+from streamer.chunk import Annotation
 from streamer.errors import InputError
 from streamer.found import FoundSource, length_of
 from streamer.records.path import path_of
-from streamer.records.record import WfdbRecord
+from streamer.records.record import BEAT_SYMBOLS, WfdbRecord
 from streamer.records.replay import RecordSignal
 from streamer.settings import SourceSettings
 from streamer.source_kind import PlayedKind
@@ -76,12 +77,21 @@ def _open(settings: SourceSettings) -> RecordSignal:
     names = tuple(channel.name for channel in channels)
     fs = channels[0].fs
     return RecordSignal(
-        WfdbRecord(file.name, fs, names, data, ()),
+        WfdbRecord(file.name, fs, names, data, _marks(opened, fs)),
         f"{file.parent.name}/{file.name}",
         first=round(settings.start * fs),
         loop=settings.loop,
         keep_drift=settings.own_drift == "keep",
         has_reference=settings.noise != "none",
+    )
+
+
+def _marks(opened: Opened, fs: float) -> tuple[Annotation, ...]:
+    """What a file says of moments: a text that is WFDB's symbol of a beat is that beat, another a comment."""
+    told = ((round(at_s * fs), text) for at_s, text in opened.told())
+    return tuple(
+        Annotation(sample, text) if text in BEAT_SYMBOLS else Annotation(sample, '"', text)
+        for sample, text in told
     )
 
 

@@ -6,8 +6,9 @@ Records of the PhysioNet Challenges (``.hea`` and ``.mat``) are such: their samp
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from engine.files import wfdb_formats
 from engine.files.leads import told_apart
 from engine.files.opened import Channel, Opened, Rows, Stated
 from engine.files.verdicts import Span
-from streamer.errors import InputError, one_line, some
+from streamer.errors import InputError, one_line
 from streamer.plain import plain
 from streamer.records.header import check_header
 from streamer.records.record import states_micro
@@ -27,46 +28,37 @@ GUARD_ANNOTATOR = "guard"
 class WfdbRecord(Opened):
     """One record, by its header; see `engine.files.opened.Opened`."""
 
-    def __init__(self, file: Path, stated: Stated) -> None:
-        import wfdb
-
+    def __init__(self, file: Path, header: Any) -> None:
         path = self._path = file.with_suffix("")
-        check_header(path)
-        try:
-            header = wfdb.rdheader(str(path))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"record {path} cannot be read as WFDB: {one_line(error)}") from error
-        if getattr(header, "seg_name", None):
-            raise InputError(f"record {path} is made of segments; clean these: {some(header.seg_name)}")
         if not header.n_sig:
             raise InputError(f"{file} has no channel")
         if states_micro(path):
             raise InputError(
                 f"record {path} has the unit µV, which WFDB readers take for V; write uV in its header"
             )
-        if not header.fs > 0:
-            raise InputError(f"record {path} has no usable rate in its header: {header.fs} Hz")
         self._frame_fs = float(header.fs)
         self._frame = [int(count or 1) for count in header.samps_per_frame]
         self._gains = [
             (float(g or 200), float(b or 0)) for g, b in zip(header.adc_gain, header.baseline, strict=True)
         ]
+        self.frames = 0
+        """Frames that there are: moments at which every signal has its samples."""
         self._layout(header)
         names = told_apart([plain(name or "") for name in header.sig_name])
         self.channels = tuple(
-            Channel(name, unit or "mV", self._frame_fs * count, self._frames * count)
+            Channel(name, unit or "mV", self._frame_fs * count, self.frames * count)
             for name, unit, count in zip(names, header.units, self._frame, strict=True)
         )
         self.files = (file, *{path.with_name(name): None for name in header.file_name})
         self._folder = file.parent
         self._sums: dict[int, tuple[int, int]] = {}
 
-    def _layout(self, header: object) -> None:
+    def _layout(self, header: Any) -> None:
         """Find for each signal its file, and in it its place in a frame; and how many frames there are."""
         self._signal_files: list[wfdb_formats.SignalFile] = []
         self._columns: list[slice] = []
-        names = header.file_name  # type: ignore[attr-defined]
-        frames = header.sig_len  # type: ignore[attr-defined]
+        names = header.file_name
+        frames = header.sig_len
         widths: dict[str, int] = {}
         for place, name in enumerate(names):
             begin = widths.get(name, 0)
@@ -75,14 +67,14 @@ class WfdbRecord(Opened):
         opened = {}
         for name, width in widths.items():
             place = names.index(name)
-            code = str(header.fmt[place])  # type: ignore[attr-defined]
-            offset = int(header.byte_offset[place] or 0)  # type: ignore[attr-defined]
+            code = str(header.fmt[place])
+            offset = int(header.byte_offset[place] or 0)
             opened[name] = wfdb_formats.signal_file(self._path.with_name(name), code, offset, width)
         there = min(file.frames for file in opened.values())
-        self._frames = frames or there
-        if there < self._frames:
+        self.frames = frames or there
+        if there < self.frames:
             raise InputError(
-                f"record {self._path} is truncated: {there} of {self._frames} samples of a signal are there"
+                f"record {self._path} is truncated: {there} of {self.frames} samples of a signal are there"
             )
         self._signal_files = [opened[name] for name in names]
 
@@ -107,11 +99,7 @@ class WfdbRecord(Opened):
     def begin(self, folder: Path) -> None:
         """As `Opened.begin`: what lies beside the record under its name, as annotations do, goes along."""
         self._folder = folder
-        name = self._path.name
-        beside = {file for file in self._path.parent.glob(f"{_glob(name)}.*") if file.is_file()}
-        for file in beside | set(self.files):
-            if file.suffix != f".{GUARD_ANNOTATOR}":
-                shutil.copyfile(file, folder / file.name)
+        copy_beside(self._path, self.files, folder)
 
     def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
         """As `Opened.write`."""
@@ -138,22 +126,57 @@ class WfdbRecord(Opened):
             at = stated[1 + place]
             lines[at] = _with_sums(lines[at], initial, total)
         header.write_bytes("".join(lines).encode("latin-1"))
-        if spans:
-            self._annotate(sorted(spans, key=lambda span: span.start / span.fs))
+        annotate(self._folder / self._path.name, self._frame_fs, spans)
 
-    def _annotate(self, spans: Sequence[Span]) -> None:
-        import wfdb
 
-        wfdb.wrann(
-            self._path.name,
-            GUARD_ANNOTATOR,
-            np.array([int(span.start * self._frame_fs / span.fs) for span in spans]),
-            # A change of signal quality: wfdb 4.3.1 takes a comment at sample 0 for a definition of its own.
-            ["~"] * len(spans),
-            chan=np.array([span.place % 256 for span in spans]),
-            aux_note=[f"{span.text}, {(span.stop - span.start) / span.fs:.3f} s" for span in spans],
-            write_dir=str(self._folder),
-        )
+def read_header(file: Path) -> Any:
+    """What wfdb reads of a header; raises InputError where it cannot, or the header is unsafe to follow."""
+    import wfdb
+
+    path = file.with_suffix("")
+    check_header(path)
+    try:
+        header = wfdb.rdheader(str(path))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"record {path} cannot be read as WFDB: {one_line(error)}") from error
+    if not header.fs > 0:
+        raise InputError(f"record {path} has no usable rate in its header: {header.fs} Hz")
+    return header
+
+
+def open_record(file: Path, stated: Stated) -> Opened:
+    """Open a record, of one segment or of several, by its header."""
+    from engine.files.wfdb_segments import WfdbSegments
+
+    header = read_header(file)
+    return WfdbSegments(file, header) if getattr(header, "seg_name", None) else WfdbRecord(file, header)
+
+
+def copy_beside(path: Path, files: Iterable[Path], folder: Path) -> None:
+    """Copy files of a record, and what else lies under its name, but what a guard said before."""
+    beside = {file for file in path.parent.glob(f"{_glob(path.name)}.*") if file.is_file()}
+    for file in beside | set(files):
+        if file.suffix != f".{GUARD_ANNOTATOR}":
+            shutil.copyfile(file, folder / file.name)
+
+
+def annotate(path: Path, frame_fs: float, spans: Sequence[Span]) -> None:
+    """Write spans, where there are any, as annotations of a record (path without extension)."""
+    import wfdb
+
+    spans = sorted(spans, key=lambda span: span.start / span.fs)
+    if not spans:
+        return
+    wfdb.wrann(
+        path.name,
+        GUARD_ANNOTATOR,
+        np.array([int(span.start * frame_fs / span.fs) for span in spans]),
+        # A change of signal quality: wfdb 4.3.1 takes a comment at sample 0 for a definition of its own.
+        ["~"] * len(spans),
+        chan=np.array([span.place % 256 for span in spans]),
+        aux_note=[f"{span.text}, {(span.stop - span.start) / span.fs:.3f} s" for span in spans],
+        write_dir=str(path.parent),
+    )
 
 
 def _glob(name: str) -> str:

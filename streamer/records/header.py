@@ -77,6 +77,17 @@ def read_facts(path: Path) -> HeaderFacts:
     return HeaderFacts(names, fs, frames)
 
 
+def segments_of(path: Path) -> set[str]:
+    """Names of the segments, and of the layout, of which a record (path without extension) is made.
+
+    None where it is of one piece, or its header is none.
+    """
+    lines = _lines(path)
+    record = _RECORD.fullmatch(lines[0]) if lines else None
+    segments = _number(record["segments"]) if record else 0
+    return {line.split()[0] for line in lines[1 : 1 + segments]}
+
+
 def _frames_in_file(path: Path, signals: list[str]) -> int:
     """Frames that the first signal file has room for; 0 where that cannot be told."""
     lines = [line.split() for line in signals]
