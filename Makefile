@@ -11,7 +11,8 @@ TORCH ?= torch==2.13.0
 WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := ecg_stream streamer engine gui models ward tests
+PACKAGED := ecg_stream streamer engine gui models ward
+SOURCES := $(PACKAGED) tests
 
 # What Qt needs to draw, offscreen and on an X display. liblsl comes inside pylsl.
 GLIB := $(shell apt-cache show libglib2.0-0t64 >/dev/null 2>&1 && echo libglib2.0-0t64 || echo libglib2.0-0)
@@ -28,7 +29,9 @@ run: $(VENV)/.run
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/ecg-stream; \
 	else $(BIN)/ecg-stream --seconds 30 --json out/run.json --plot out/run.png; fi
 
+# Hundreds of tests start a process of their own, and where PYTHONDONTWRITEBYTECODE is set each would compile all.
 test: $(VENV)/.test
+	$(BIN)/python -m compileall -q $(PACKAGED)
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.test)

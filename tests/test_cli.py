@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import wfdb
 
+from ecg_stream.command_line import main
 from engine.backends import BACKENDS, OPTIONS
 from engine.backends.tensorrt.plans import FOLDER_VARIABLE
 from engine.commands.old_spellings import new_spelling
@@ -41,6 +42,15 @@ def records(tmp_path):
     wfdb.wrsamp("good", 360, ["mV"], ["II"], data, **options)
     (tmp_path / "bad.hea").write_text("this is no header\n")
     return tmp_path
+
+
+@pytest.fixture
+def no_signal_lasts():
+    """`main` takes over the signals that end a run: give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def ecg_stream(*arguments, cwd, timeout=120):
@@ -134,14 +144,26 @@ def test_a_record_plays_by_its_name_alone(records):
         (["export", "unet", "--install"], "--install needs --run"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_one_clear_line_and_status_2(records, arguments, words):
+def test_what_cannot_be_used_is_one_clear_line_and_status_2(
+    records, arguments, words, monkeypatch, capsys, no_signal_lasts
+):
     (records / "empty").mkdir()
-    ran = ecg_stream(*arguments, cwd=records)
-    assert ran.returncode == 2, ran.stderr
-    assert ran.stderr.count("\n") == 1, ran.stderr
+    monkeypatch.chdir(records)
+    monkeypatch.setattr(sys, "argv", ["ecg-stream", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 2, said.err
+    assert said.err.count("\n") == 1, said.err
+    assert said.err.startswith("ecg-stream: ")
+    assert all(word in said.err for word in words.split(" ")), said.err
+    assert said.out == ""
+
+
+def test_a_refusal_is_the_exit_status_of_the_process(tmp_path):
+    ran = ecg_stream("--speed", "-1", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("ecg-stream: ")
-    assert all(word in ran.stderr for word in words.split(" ")), ran.stderr
-    assert ran.stdout == ""
 
 
 def helped(*arguments, columns=80):

@@ -282,7 +282,6 @@ def test_an_engine_that_slept_catches_up_and_loses_nothing():
     assert summary.samples_lost == 0
     # It was seen: these samples were two seconds late.
     assert summary.streams[0].delay_ms.max > 2000
-    assert summary.streams[0].delay_ms.p50 < 1000
 
 
 def test_wall_clock_jumps_mean_nothing(monkeypatch):

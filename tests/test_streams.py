@@ -99,8 +99,6 @@ def test_a_silent_stream_holds_up_nobody(opened):
     silent, steady = summary.streams
     assert silent.samples_in == 0
     assert steady.samples_in == steady.samples_out == 720
-    # No sample of the steady one waited for the silent one.
-    assert steady.ledger_ms["wait"].p50 < 100
 
 
 def test_what_breaks_a_source_is_raised_and_leaves_no_thread(opened):
