@@ -1,6 +1,7 @@
 """Records on disk that several test files share: real ones where there are any, and made ones."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,15 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid}: give its parameters ids that stay")
+
+
+@pytest.fixture(autouse=True)
+def no_signal_lasts():
+    """`main` takes over the signals that end a run, and so the tests' own: give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -44,15 +44,6 @@ def records(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def no_signal_lasts():
-    """`main` takes over the signals that end a run: give them back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def ecg_stream(*arguments, cwd, timeout=120):
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
@@ -144,9 +135,7 @@ def test_a_record_plays_by_its_name_alone(records):
         (["export", "unet", "--install"], "--install needs --run"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_one_clear_line_and_status_2(
-    records, arguments, words, monkeypatch, capsys, no_signal_lasts
-):
+def test_what_cannot_be_used_is_one_clear_line_and_status_2(records, arguments, words, monkeypatch, capsys):
     (records / "empty").mkdir()
     monkeypatch.chdir(records)
     monkeypatch.setattr(sys, "argv", ["ecg-stream", *arguments])
