@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_tools import cleaned_of
 from job_tools import job_of
 from lsl_outlets import Device, running
 
@@ -115,6 +116,12 @@ def test_mne_and_labrecorder_hold_every_cleaned_sample(tmp_path):
         assert count >= 360 * (SECONDS - 2)
         np.testing.assert_array_equal(samples[:, known], cleaned[:, :count])
         np.testing.assert_allclose(np.diff(stamps[known]), 1 / 360, atol=1e-5)
+    # The recorder's own file, with one of its channels cleaned, differs in nothing else.
+    target = cleaned_of(file, tmp_path / "out", leads=("II",))
+    (made,), _ = pyxdf.load_xdf(target, synchronize_clocks=False, dejitter_timestamps=False)
+    np.testing.assert_array_equal(made["time_stamps"], xdf["time_stamps"])
+    np.testing.assert_array_equal(made["time_series"][:, 1], xdf["time_series"][:, 1])
+    assert np.abs(made["time_series"][:, 0] - xdf["time_series"][:, 0]).max() > 0.01
 
 
 @needs("mne", "mne_lsl")

@@ -180,7 +180,7 @@ class Edf(Opened):
                     texts += opened.read(length)
                 yield texts
 
-    def told(self) -> list[Told]:
+    def told(self, place: int) -> list[Told]:
         """As `Opened.told`: the annotations of EDF+ and BDF+."""
         if not (self._header.plus and self._header.annotations):
             return []

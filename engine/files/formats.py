@@ -34,13 +34,13 @@ FORMATS = (
     Format("HDF5", (".h5", ".hdf5"), "engine.files.array:Hdf5File"),
     Format("MATLAB", (".mat",), "engine.files.matlab:open_mat"),
     Format("Parquet", (".parquet",), "engine.files.parquet:Parquet"),
+    Format("XDF", (".xdf",), "engine.files.xdf:Xdf"),
     Format("DICOM", (".dcm",), "engine.files.dicom:Dicom"),
 )
 """Every format that is read and written; one line each."""
 
 _NOT_WRITTEN = {
-    ".xdf": "XDF",
-    ".xdfz": "XDF",
+    ".xdfz": "compressed XDF",
     ".xml": "HL7 aECG",
     ".scp": "SCP-ECG",
     ".ecg": "ISHNE",

@@ -94,8 +94,8 @@ class Opened(ABC):
     files: tuple[Path, ...]
     clipped: int = 0
 
-    def told(self) -> list[Told]:
-        """Annotations that the file holds, in order."""
+    def told(self, place: int) -> list[Told]:
+        """Annotations that the file holds, in order; their time is that of one channel."""
         return []
 
     @abstractmethod

@@ -1,5 +1,6 @@
 """Play a file of any format that `ecg-stream clean` reads: the source ``file``."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from engine.files.formats import FORMATS, open_file
 from engine.files.leads import ecg_channels
-from engine.files.opened import Opened, Stated
+from engine.files.opened import Opened, Stated, Told
 from streamer.chunk import Annotation
 from streamer.errors import InputError
 from streamer.found import FoundSource, length_of
@@ -77,7 +78,7 @@ def _open(settings: SourceSettings) -> RecordSignal:
     names = tuple(channel.name for channel in channels)
     fs = channels[0].fs
     return RecordSignal(
-        WfdbRecord(file.name, fs, names, data, _marks(opened, fs)),
+        WfdbRecord(file.name, fs, names, data, _marks(opened.told(places[0]), fs)),
         f"{file.parent.name}/{file.name}",
         first=round(settings.start * fs),
         loop=settings.loop,
@@ -86,12 +87,12 @@ def _open(settings: SourceSettings) -> RecordSignal:
     )
 
 
-def _marks(opened: Opened, fs: float) -> tuple[Annotation, ...]:
+def _marks(told: Sequence[Told], fs: float) -> tuple[Annotation, ...]:
     """What a file says of moments: a text that is WFDB's symbol of a beat is that beat, another a comment."""
-    told = ((round(at_s * fs), text) for at_s, text in opened.told())
+    each = ((round(at_s * fs), text) for at_s, text in told)
     return tuple(
         Annotation(sample, text) if text in BEAT_SYMBOLS else Annotation(sample, '"', text)
-        for sample, text in told
+        for sample, text in each
     )
 
 

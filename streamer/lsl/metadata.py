@@ -1,6 +1,6 @@
 """Find the ECG leads of a stream and their scale to mV in its metadata, which may be wrong or missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ UNITS = ("V", "mV", "uV", "counts")
 
 _ECG_TYPES = {"ecg", "ekg"}
 _MAYBE_ECG_TYPES = {"", "exg", "eeg", "bio", "biosignal"}
+_FIELDS = ("label", "type", "unit", "scaling_factor")
 
 
 @dataclass(frozen=True)
@@ -47,27 +48,39 @@ class Leads:
 
 
 def read_channels(info: Any) -> list[Channel]:
-    """Channels of a full `pylsl.StreamInfo`, in the layout of the XDF metadata.
+    """Channels of a full `pylsl.StreamInfo`, in the layout of the XDF metadata; as `described`."""
+    count = info.channel_count()
+    fields: list[dict[str, str]] = []
+    element = info.desc().child("channels").child("channel")
+    while len(fields) < count and not element.empty():
+        fields.append({name: element.child_value(name) for name in _FIELDS})
+        element = element.next_sibling("channel")
+    return described(count, fields)
+
+
+def described(count: int, fields: Sequence[Mapping[str, str]]) -> list[Channel]:
+    """Channels by what the XDF metadata say of each.
 
     Always as many as the stream has: missing descriptions are empty, needless ones ignored, and
     no two labels are alike.
     """
-    count = info.channel_count()
     channels: list[Channel] = []
-    element = info.desc().child("channels").child("channel")
     labels: set[str] = set()
     for position in range(count):
-        fields = dict.fromkeys(("label", "type", "unit", "scaling_factor"), "")
-        if not element.empty():
-            fields = {name: plain(element.child_value(name)) for name in fields}
-            element = element.next_sibling("channel")
-        label = fields["label"] or f"ch{position + 1}"
+        said = fields[position] if position < len(fields) else {}
+        label, kind, unit, factor = (plain(said.get(name, "")) for name in _FIELDS)
+        label = label or f"ch{position + 1}"
         if label in labels:
             label = f"{label}#{position + 1}"
         labels.add(label)
-        factor = _positive(fields["scaling_factor"])
-        channels.append(Channel(label, fields["type"], fields["unit"], factor))
+        channels.append(Channel(label, kind, unit, _positive(factor)))
     return channels
+
+
+def says_ecg(kind: str) -> bool | None:
+    """Whether the type of a channel says that it is an ECG; None where it may be one."""
+    kind = kind.casefold()
+    return True if kind in _ECG_TYPES else None if kind in _MAYBE_ECG_TYPES else False
 
 
 def _positive(text: str) -> float:
