@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import lsl_outlets  # noqa: F401  keeps LSL to this machine
 import numpy as np
 import pytest
 from file_tools import ecg
 from job_tools import job_of
+from xdf_tools import header, samples, written
 
 from engine.commands.file_arguments import files_first
 from engine.messages import Cleaned
 from engine.run.session import Session
+from streamer.commands.broadcast_command import broadcast
 from streamer.errors import InputError
 from streamer.open_source import open_signal
 from streamer.records.path import path_of
@@ -117,3 +120,28 @@ def test_files_that_stand_first_are_played(record, given, meant, monkeypatch):
     assert files_first(given) == meant
     with pytest.raises(InputError, match="there is no such file"):
         files_first([str(Path("ward") / "gone.edf")])
+
+
+def xdf(folder, rows, fs=250.0):
+    channels = [("ECG I", "millivolts", "ECG"), ("ECG II", "millivolts", "ECG")]
+    stamps = np.arange(rows.shape[1]) / fs
+    return written(folder / "bed.xdf", header(1, fs, channels), samples(1, stamps, rows.T))
+
+
+def table(folder, rows):
+    path = folder / "bed.csv"
+    np.savetxt(path, rows.T, delimiter=",", header="ECG I,ECG II", comments="")
+    return path
+
+
+@pytest.mark.parametrize(("make", "kind"), [(edf, None), (xdf, None), (table, "file:rate=250,unit=mV")])
+def test_a_file_of_any_format_is_broadcast(make, kind, tmp_path, capsys):
+    broadcast(record=str(make(tmp_path, ecg(4, fs=250.0))), kind=kind, seconds=0.2, name="from a file")
+    said = capsys.readouterr()
+    assert "publishing from a file: ECG I, ECG II at 250 Hz" in " ".join((said.out + said.err).split())
+    assert "50 samples sent" in said.out
+
+
+def test_one_record_is_broadcast_at_a_time(record, tmp_path):
+    with pytest.raises(InputError, match="one is published at a time"):
+        broadcast(record=f"{record},{edf(tmp_path, ecg(4, fs=250.0))}")

@@ -17,11 +17,21 @@ from streamer.console.options import (
     words,
 )
 from streamer.console.output import err, out, say
+from streamer.errors import InputError
 
 
 def broadcast(
     record: Annotated[
-        str | None, typer.Option(help="Record to publish [default: the synthetic patient].")
+        str | None,
+        typer.Option(help="Record or file to publish, as for playing [default: the synthetic patient]."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="KIND",
+            help="As for playing: file:rate=250,unit=mV [default: what --record names, or synthetic].",
+        ),
     ] = None,
     database: Database = "mitdb",
     data_dir: DataDir = None,
@@ -50,15 +60,16 @@ def broadcast(
     ] = False,
     copies: Annotated[int, typer.Option(min=1, help="Streams to publish, numbered.")] = 1,
 ) -> None:
-    """Publish a record or the synthetic patient as an LSL device.
+    """Publish a record, a file or the synthetic patient as an LSL device.
 
     Its beats are a marker stream. `ecg-stream --source lsl` in another terminal listens.
     """
     from streamer.broadcast.outlet import Broadcast, BroadcastSettings
     from streamer.settings import SourceSettings
+    from streamer.several import side_by_side
 
-    source = SourceSettings(
-        kind="replay" if record else "synthetic",
+    base = SourceSettings(
+        kind=kind or ("replay" if record else "synthetic"),
         record=record or "100",
         database=database,
         data_dir=data_dir,
@@ -72,6 +83,9 @@ def broadcast(
         snr=snr,
         seed=seed,
     )
+    source, *others = side_by_side(base, record)
+    if others:
+        raise InputError(f"--record {record} names several; one is published at a time")
     settings = BroadcastSettings(
         name, stream_type, source_id, profile, unit, rate, reference, counter, copies
     )
