@@ -10,6 +10,7 @@ from engine.config import EngineConfig
 from engine.marks import Mark
 from engine.messages import Answer, Emitted, Gap
 from engine.ready_windows import Clock
+from engine.snapshot import Tree
 from streamer.chunk import Samples
 
 
@@ -33,15 +34,17 @@ def fade(config: EngineConfig) -> NDArray[np.float32]:
 
 
 def overlap_add(
-    answers: Iterable[Answer | Gap], config: EngineConfig, clock: Clock = time.perf_counter_ns
+    answers: Iterable[Answer | Gap],
+    config: EngineConfig,
+    clock: Clock = time.perf_counter_ns,
+    faders: "Faders | None" = None,
 ) -> Iterator[Emitted | Gap]:
     """Turn predicted windows into samples, each leaving when its look-ahead has passed.
 
     With look-ahead = window − hop this is ordinary overlap-add; with look-ahead 0 each sample
     comes from one window, and its spread is 0.
     """
-    weights = fade(config)
-    faders: dict[str, _Fader] = {}
+    faders = faders or Faders(config)
     for answer in answers:
         if isinstance(answer, Gap):
             yield answer
@@ -49,9 +52,7 @@ def overlap_add(
         hop = answer.hop
         if answer.predicted is None:
             raise ValueError("overlap-add takes predicted windows, not the answers of a stateful network")
-        fader = faders.get(hop.stream)
-        if fader is None:
-            fader = faders[hop.stream] = _Fader(weights, config, len(hop.window))
+        fader = faders.of(hop.stream, len(hop.window))
         mean, mean_square = fader.add(answer.predicted, fresh=hop.fresh)
         count = hop.raw.shape[1]
         if count == 0:
@@ -73,6 +74,30 @@ def overlap_add(
         )
 
 
+class Faders:
+    """The sums of all streams."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._weights, self._config = fade(config), config
+        self._of: dict[str, _Fader] = {}
+
+    def snapshot(self) -> Tree:
+        """The sums of each stream."""
+        return {name: fader.sums for name, fader in self._of.items()}
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took."""
+        for name, sums in kept.items():
+            self.of(name, sums.shape[1]).sums[:] = sums
+
+    def of(self, stream: str, leads: int) -> "_Fader":
+        """The sums of a stream, zero where there are none."""
+        fader = self._of.get(stream)
+        if fader is None:
+            fader = self._of[stream] = _Fader(self._weights, self._config, leads)
+        return fader
+
+
 class _Fader:
     """Weighted sums of the predictions of one stream's newest samples, and of their squares.
 
@@ -88,6 +113,11 @@ class _Fader:
         self._parts = np.empty((2, leads, config.tail), np.float32)
         self.cleaned = np.full((leads, config.hop), Mark.CLEANED, np.uint8)
         self.warmup = np.full((leads, config.hop), Mark.WARMUP, np.uint8)
+
+    @property
+    def sums(self) -> NDArray[np.float32]:
+        """What the next window adds to, (2, leads, look-ahead + 2 hops)."""
+        return self._old
 
     def add(self, predicted: Samples, *, fresh: bool) -> tuple[Samples, Samples]:
         """Mean and mean square of the oldest `hop` samples, which no later window will see.

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.config import EngineConfig
 from engine.messages import Gap, Hop
+from engine.snapshot import Tree
 from streamer.chunk import Annotation, Chunk
 
 Clock = Callable[[], int]
@@ -15,7 +16,10 @@ Clock = Callable[[], int]
 
 
 def ready_windows(
-    rounds: Iterable[Sequence[Chunk]], config: EngineConfig, clock: Clock = time.perf_counter_ns
+    rounds: Iterable[Sequence[Chunk]],
+    config: EngineConfig,
+    clock: Clock = time.perf_counter_ns,
+    streams: "dict[str, Stream] | None" = None,
 ) -> Iterator[list[Hop | Gap]]:
     """Cut every stream into windows, a hop apart; what is ready together comes out together.
 
@@ -29,19 +33,21 @@ def ready_windows(
     ----------
     rounds
         Chunks that arrived together, one round after the other. Empty chunks make nothing ready.
+    streams
+        What is known of each stream already, and will be; None knows none.
 
     Yields
     ------
     list
         What each round made ready, in order; often nothing.
     """
-    streams: dict[str, _Stream] = {}
+    streams = {} if streams is None else streams
     for chunks in rounds:
         ready: list[Hop | Gap] = []
         for chunk in chunks:
             stream = streams.get(chunk.stream)
             if stream is None and chunk.data.shape[1]:
-                stream = streams[chunk.stream] = _Stream(chunk, config, clock)
+                stream = streams[chunk.stream] = Stream(chunk, config, clock)
             if stream is not None:
                 ready += stream.push(chunk)
         yield ready
@@ -50,7 +56,7 @@ def ready_windows(
         yield last
 
 
-class _Stream:
+class Stream:
     """Newest samples of one stream, in arrays that are replaced when full, never overwritten.
 
     So every view that was handed out keeps its values.
@@ -63,6 +69,25 @@ class _Stream:
         self._config = config
         self._clock = clock
         self._begin(first)
+
+    @classmethod
+    def restored(cls, kept: Tree, config: EngineConfig, clock: Clock) -> "Stream":
+        """A stream that goes on from what `snapshot` took."""
+        stream = cls.__new__(cls)
+        vars(stream).update(kept, _config=config, _clock=clock)
+        filled = stream._filled = kept["_rows"].shape[1]
+        stream._allocate(max(4 * config.window, filled))
+        for name in _COLUMNS:
+            getattr(stream, name)[..., :filled] = kept[name]
+        stream._any_missing = bool(stream._missing.any())
+        return stream
+
+    def snapshot(self) -> Tree:
+        """What is needed to go on; columns that no window needs are left out."""
+        drop = self._next_end - self._config.window - self._base
+        kept: dict[str, Tree] = {name: getattr(self, name) for name in _NUMBERS}
+        kept |= {name: getattr(self, name)[..., drop : self._filled] for name in _COLUMNS}
+        return kept | {"_base": self._base + drop, "_marks": list(self._marks)}
 
     def _begin(self, chunk: Chunk) -> None:
         """Start a segment at a chunk; column 0 lies one window before its first sample."""
@@ -208,3 +233,7 @@ class _Stream:
             window=self._data[:, newest - config.window : newest],
             ready_ns=now,
         )
+
+
+_NUMBERS = ("_name", "_leads", "_has_reference", "_ended", "_first", "_expected", "_emitted", "_next_end")
+_COLUMNS = ("_rows", "_missing", "_source_time", "_arrived_ready")

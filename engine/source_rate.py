@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.marks import Mark, Reason
 from engine.messages import Answer, Emitted, Gap
+from engine.snapshot import Tree
 from engine.way_back import WayBack
 from streamer.chunk import Annotation, Chunk, Samples
 
@@ -83,6 +84,18 @@ class SourceRate:
         self._answered = False
         self._next: int | None = None
         self._newest: Emitted | None = None
+
+    def snapshot(self) -> Tree:
+        """What is needed to go on, with what the network has not answered for."""
+        segments = [{name: getattr(each, name) for name in _Segment.__slots__} for each in self._segments]
+        numbers = {name: getattr(self, name) for name in ("_coming", "_answered", "_next", "_newest")}
+        return {"back": self._back.snapshot(), "segments": segments, "own": numbers}
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took at the same rates."""
+        self._back.restore(kept["back"])
+        self._segments = deque(_Segment(**each) for each in kept["segments"])
+        vars(self).update(kept["own"])
 
     def note(self, chunk: Chunk) -> None:
         """Keep a chunk; to be called before anything that is made of it can be taken."""

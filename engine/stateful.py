@@ -17,6 +17,7 @@ from engine.infer import MAX_ROWS
 from engine.marks import Mark
 from engine.messages import Answer, Call, Emitted, Gap, Hop
 from engine.ready_windows import Clock
+from engine.snapshot import Tree
 from models.spec import StepSpec
 from streamer.chunk import Samples
 
@@ -41,6 +42,7 @@ def step_rounds(
     backend: StepBackend,
     config: EngineConfig,
     clock: Clock = time.perf_counter_ns,
+    carried: "Carried | None" = None,
 ) -> Iterator[list[Emitted | Gap]]:
     """Take a step with every hop that is ready, those of different streams as one batch.
 
@@ -48,7 +50,7 @@ def step_rounds(
     are not touched. So does a single lead whose answer is not finite, or which is further than
     `FAR_MV` from its baseline, so that no bad sample stays in the state.
     """
-    carried = _Carried()
+    carried = carried or Carried()
     marks = _Marks(config)
     limit = backend.fixed_rows[-1] if backend.fixed_rows else MAX_ROWS
     for ready in rounds:
@@ -69,7 +71,7 @@ def step_rounds(
             yield emitted
 
 
-class _Carried:
+class Carried:
     """What the leads of all streams carry from step to step.
 
     The arrays of a step are those of the next one as long as the same streams are ready together, so a
@@ -80,6 +82,14 @@ class _Carried:
         self._of: dict[str, tuple[Batch, State]] = {}
         self._together: list[str] = []
         self._origin = self._state = np.zeros((0, 0), np.float32)
+
+    def snapshot(self) -> Tree:
+        """Origin and state of the leads of each stream."""
+        return dict(self._of)
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took."""
+        self._of, self._together = kept, []
 
     def take(self, hops: list[Hop], new: Batch, steps: StepSpec) -> tuple[Batch, State]:
         """Origins and states of the leads of hops of different streams, before their newest samples.
@@ -150,7 +160,7 @@ def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
 
 
 def _step(
-    hops: list[Hop], carried: _Carried, backend: StepBackend, config: EngineConfig, clock: Clock
+    hops: list[Hop], carried: Carried, backend: StepBackend, config: EngineConfig, clock: Clock
 ) -> tuple[Call, Batch, Samples]:
     """One call for hops of different streams.
 

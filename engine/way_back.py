@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.snapshot import Tree
 from streamer.chunk import Samples
 from streamer.resample import Resampler, ratio
 
@@ -40,6 +41,15 @@ class WayBack:
         self.next: int | None = None
         """Network sample that must follow; None where a segment begins."""
         self._ended = False
+
+    def snapshot(self) -> Tree:
+        """What is needed to go on."""
+        names = ("next", "_ended", "_first", "_values_first", "_values", "_beside")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took at the same rates."""
+        vars(self).update(kept)
 
     def push(self, start: int, values: Samples, *beside: NDArray[Any]) -> None:
         """Take values, (rows, samples), from network sample `start` on, and what is beside them.

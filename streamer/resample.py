@@ -1,9 +1,10 @@
 """Change a stream's rate with a short, known delay: a stateful polyphase filter."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,34 +123,54 @@ def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[C
     if ratio(info.fs, fs)[0] == ratio(info.fs, fs)[1]:
         yield from chunks
         return
-    stage = _StreamResampler(Resampler(info.fs, fs), info.fs)
+    stage = StreamResampler(info.fs, fs)
     for chunk in chunks:
-        if chunk.data.shape[1] == 0 and not chunk.ends_segment:
-            yield replace(chunk, start=stage.outputs_before(chunk.start))
-            continue
-        if stage.expected is not None and chunk.start != stage.expected:
-            yield from stage.flush()
-        if chunk.ends_segment:
-            yield from stage.flush()
-            yield replace(chunk, start=stage.outputs_before(chunk.start))
-        else:
-            yield from stage.push(chunk)
+        yield from stage.take(chunk)
     yield from stage.flush()
 
 
-class _StreamResampler:
-    """Holds the filter's tail between chunks: data and reference rows, and their stamps."""
+class StreamResampler:
+    """`resample` of one stream, chunk by chunk: holds the filter's tail, data and reference, and stamps.
 
-    def __init__(self, resampler: Resampler, fs_in: float) -> None:
-        self._resampler = resampler
+    Parameters
+    ----------
+    fs_in, fs_out
+        Rates in Hz, which differ.
+    """
+
+    def __init__(self, fs_in: float, fs_out: float) -> None:
+        self._resampler = Resampler(fs_in, fs_out)
         self._fs_in = fs_in
         self.expected: int | None = None
-        self.outputs_before = resampler.outputs_before
+        """Index that must follow; None where a segment begins."""
+        self.outputs_before = self._resampler.outputs_before
         self._last: Chunk
         self._ended = 0
         self._next = 0
 
-    def push(self, chunk: Chunk) -> Iterator[Chunk]:
+    def snapshot(self) -> dict[str, Any]:
+        """What is needed to go on."""
+        names = ("expected", "_ended", "_next", "_last", "_first", "_rows", "_times", "_marks")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` took at the same rates."""
+        vars(self).update(kept)
+
+    def take(self, chunk: Chunk) -> Iterator[Chunk]:
+        """What a chunk makes ready."""
+        if chunk.data.shape[1] == 0 and not chunk.ends_segment:
+            yield replace(chunk, start=self.outputs_before(chunk.start))
+            return
+        if self.expected is not None and chunk.start != self.expected:
+            yield from self.flush()
+        if chunk.ends_segment:
+            yield from self.flush()
+            yield replace(chunk, start=self.outputs_before(chunk.start))
+        else:
+            yield from self._push(chunk)
+
+    def _push(self, chunk: Chunk) -> Iterator[Chunk]:
         rows = chunk.data if chunk.reference is None else np.concatenate([chunk.data, chunk.reference])
         reach = self._resampler.reach
         if self.expected is None:
@@ -168,6 +189,7 @@ class _StreamResampler:
         yield from self._emit(chunk.stop - reach)
 
     def flush(self) -> Iterator[Chunk]:
+        """What waits for the second half of the filter, the last value standing in for what would follow."""
         if self.expected is None:
             return
         reach = self._resampler.reach

@@ -20,6 +20,7 @@ from engine.guard.rows import Bank, Rows, index_of, joined, rows_at
 from engine.guard.uncertainty import Uncertainty
 from engine.marks import Reason
 from engine.messages import Emitted
+from engine.snapshot import Tree
 from streamer.chunk import Samples
 
 LOOK_S = 0.2
@@ -113,16 +114,29 @@ class Checks(Bank):
 
     def grow(self, rows: int) -> None:
         """Have so many rows, the new ones afresh."""
-        for part in (self.evidence, self.uncertainty, self._lead_off, self._left):
-            if part:
-                part.grow(rows)
+        for part in self._parts:
+            part.grow(rows)
         super().grow(rows)
+
+    @property
+    def _parts(self) -> "list[QrsEvidence | Uncertainty | LeadOff | Left]":
+        parts = (self.evidence, self.uncertainty, self._lead_off, self._left)
+        return [part for part in parts if part]
+
+    def snapshot(self) -> Tree:
+        """All arrays, and those of the parts."""
+        return {"own": super().snapshot(), "parts": [part.snapshot() for part in self._parts]}
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took of as many rows."""
+        super().restore(kept["own"])
+        for part, of in zip(self._parts, kept["parts"], strict=True):
+            part.restore(of)
 
     def forget(self, rows: Rows) -> None:
         """Start these rows afresh, as after a gap."""
-        for part in (self.evidence, self.uncertainty, self._lead_off, self._left):
-            if part:
-                part.forget(rows)
+        for part in self._parts:
+            part.forget(rows)
         for counts in (self._invented, self._erased, self._apart, self._since_look):
             counts[rows] = 0
         self._slow[rows] = Reason.NONE

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.guard.rows import Rows, index_of, same
+from engine.snapshot import Tree
 from streamer.chunk import Samples
 
 RAW, CLEANED, MEAN_SQUARE = range(3)
@@ -28,6 +29,15 @@ class Left:
         self._window = window
         self._kept = np.zeros((3, rows, 2 * window), np.float32)
         self._stop = np.full(rows, window)
+
+    def snapshot(self) -> Tree:
+        """The newest window of each row."""
+        return self.newest(slice(0, len(self._stop)), self._window)
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took of as many rows."""
+        self._kept[:, :, : self._window] = kept
+        self._stop[:] = self._window
 
     def grow(self, rows: int) -> None:
         """Have so many rows, the new ones silent."""

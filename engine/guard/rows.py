@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.snapshot import Tree
+
 Rows = slice | NDArray[np.intp]
 """Rows that are ready together: a slice where they lie side by side, which numpy reads without copying."""
 
@@ -51,6 +53,14 @@ class Bank:
                 more = np.zeros((*kept.shape[:-1], rows - before), kept.dtype)
                 setattr(self, name, np.concatenate([kept, more], axis=-1))
         self.forget(slice(before, rows))
+
+    def snapshot(self) -> Tree:
+        """All arrays, by name."""
+        return {name: kept for name, kept in vars(self).items() if isinstance(kept, np.ndarray)}
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took of a bank with as many rows."""
+        vars(self).update(kept)
 
     def forget(self, rows: Rows) -> None:
         """Start these afresh, as after a gap."""

@@ -17,6 +17,7 @@ from engine.guard.repair import Repair
 from engine.guard.rows import Rows, index_of, joined, rows_at
 from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap
+from engine.snapshot import Tree
 from streamer.chunk import Samples
 
 StandIn = tuple[Mark, Reason]
@@ -43,6 +44,7 @@ def guard_rounds(
     *,
     enabled: bool = True,
     stand_in: StandIn | None = None,
+    streams: "Streams | None" = None,
 ) -> Iterator[list[Emitted | Gap]]:
     """Fade what `engine.guard.checks` finds unusable to raw (`Mark.BYPASSED`); missing samples become NaN.
 
@@ -62,8 +64,10 @@ def guard_rounds(
     stand_in
         Given while something else cleans in the network's place: it is not judged, and its samples
         carry this mark and reason instead of `Mark.CLEANED`.
+    streams
+        What is known of the streams already, and will be; None knows none.
     """
-    streams = _Streams(config, limits if enabled and stand_in is None else None)
+    streams = streams or Streams(config, limits if enabled and stand_in is None else None)
     for messages in rounds:
         left: list[Emitted | Gap] = []
         for together in _turns(messages):
@@ -123,17 +127,42 @@ class _Segment:
         self.first: int | None = None
 
 
-class _Streams:
+class Streams:
     """All streams: the rows of their leads, and what is known of these."""
 
     def __init__(self, config: EngineConfig, limits: Limits | None) -> None:
         self._config, self._limits = config, limits
         self._checks: Checks | None = None
+        self._stateful = False
         self._repair = Repair(config, holds=limits is not None)
         self._segments: dict[str, _Segment] = {}
         self._rows_used = self._rows_there = 0
         self._together: list[_Segment] = []
         self._rows: Rows = slice(0, 0)
+
+    def snapshot(self) -> Tree:
+        """What is known of all leads, and which rows are whose."""
+        return {
+            "rows": (self._rows_used, self._rows_there),
+            "segments": {
+                name: (of.rows.start, of.rows.stop, of.first) for name, of in self._segments.items()
+            },
+            "repair": self._repair.snapshot(),
+            "checks": self._checks and self._checks.snapshot(),
+            "stateful": self._stateful,
+        }
+
+    def restore(self, kept: Tree) -> None:
+        """Go on from what `snapshot` took."""
+        self._rows_used, self._rows_there = kept["rows"]
+        self._repair.restore(kept["repair"])
+        if self._limits and kept["checks"]:
+            self._stateful = kept["stateful"]
+            self._checks = Checks(self._config, self._rows_there, self._limits, stateful=self._stateful)
+            self._checks.restore(kept["checks"])
+        for name, (start, stop, first) in kept["segments"].items():
+            self._segments[name] = _Segment(slice(start, stop))
+            self._segments[name].first = first
 
     def take(self, messages: list[Emitted]) -> list[Emitted]:
         """Messages of different streams and of one length as they may leave."""
@@ -191,8 +220,8 @@ class _Streams:
 
     def _make_checks(self, message: Emitted) -> None:
         if self._limits and self._checks is None:
-            stateful = message.answer.stateful
-            self._checks = Checks(self._config, self._rows_there, self._limits, stateful=stateful)
+            self._stateful = message.answer.stateful
+            self._checks = Checks(self._config, self._rows_there, self._limits, stateful=self._stateful)
 
     def _new_rows(self, leads: int) -> slice:
         """Rows that no stream has yet."""
