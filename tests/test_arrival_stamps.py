@@ -137,8 +137,11 @@ def test_a_new_connection_goes_on_behind_a_gap_of_its_length():
     assert abs(listener.misplaced[-1]) < 1.5 * device.fs
 
 
-@pytest.mark.parametrize("name", sorted(PROFILES))
-@pytest.mark.parametrize("seed", range(8))
+# A smooth device sends sample by sample, which takes ten times as long to hear, and has the least to go wrong.
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [(name, seed) for name in sorted(PROFILES) for seed in range(1 if name == "smooth" else 8)],
+)
 def test_stamps_of_the_device_itself_are_believed(name, seed):
     fs = PROFILES[name].fs or 250.0
     listener, random = Heard(fs), np.random.default_rng(seed)
