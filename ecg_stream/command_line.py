@@ -139,6 +139,7 @@ def play(
         raise InputError(f"options stand before {command!r}; write `ecg-stream {command}`, then its options")
     from engine.commands.play_job import implied_kind, job_of
     from engine.run.summary import as_json
+    from engine.sinks.finished import check_format, finish
     from gui.commands.play_window import play_in_window, takes_window
     from gui.terminal.report import table_of
 
@@ -149,6 +150,7 @@ def play(
     job = job_of(
         source, noise, network, live, device, record, kind=kind, seconds=seconds, launched_ns=_LAUNCHED_NS
     )
+    check_format(record.save_format)
     check_writable(record.json_file)
     check_writable(record.plot, PLOT_FORMATS)
     check_writable(screen.screenshot, SCREENSHOT_FORMATS)
@@ -169,6 +171,9 @@ def play(
         outcome = play_in_terminal(job, live=not screen.headless and out.is_terminal)
     # Results first: a terminal that cannot show the table must not cost them.
     write_json(as_json(outcome.summary), record.json_file)
+    for recording in (stream.recording for stream in outcome.summary.streams):
+        for path in finish(Path(recording), record.save_format, say) if recording else ():
+            err.print(f"recording: {path}", markup=False)
     if record.plot:
         from gui.terminal.picture import save_pictures
 

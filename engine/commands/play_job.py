@@ -111,6 +111,7 @@ def job_of(
         restart=network.restart,
         save=record.save,
         rotate_minutes=record.rotate,
+        subject=record.subject,
         lsl_out=live.lsl_out,
         launched_ns=launched_ns,
     )

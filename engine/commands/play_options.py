@@ -249,7 +249,7 @@ class RecordOptions:
     """What a run leaves."""
 
     PANEL: ClassVar = "Record"
-    RARE: ClassVar = ("rotate",)
+    RARE: ClassVar = ("rotate", "save_format", "subject")
 
     save: Annotated[
         Path | None,
@@ -268,6 +268,13 @@ class RecordOptions:
     rotate: Annotated[
         float | None,
         typer.Option(metavar="MIN", help="Minutes after which --save begins a new file. [default: never]"),
+    ] = None
+    save_format: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Copy what --save wrote, when the run ends, as edf or bdf."),
+    ] = "wfdb"
+    subject: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Who is recorded, for the headers of --save.")
     ] = None
 
 

@@ -90,6 +90,8 @@ class Job:
         CPU threads of the runtime.
     save, rotate_minutes
         Folder to record into; None records nothing. Minutes in a file; None begins no new one.
+    subject
+        Who is recorded, for the headers of recordings.
     lsl_out
         Name of the LSL stream to publish the cleaned ECG as; None publishes nothing. Of several
         streams the first is ``NAME-1``, and so on.
@@ -118,6 +120,7 @@ class Job:
     threads: int = 1
     save: Path | None = None
     rotate_minutes: float | None = None
+    subject: str | None = None
     lsl_out: str | None = None
     launched_ns: int = field(default_factory=time.perf_counter_ns)
     ladder: bool = True

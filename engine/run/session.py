@@ -28,6 +28,7 @@ from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, Starte
 from engine.run.start import StartTimes
 from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
+from engine.sinks.recorder import SUBJECT
 from models.registry import load_card
 from streamer.chunk import Chunk
 from streamer.console.installed import version_here
@@ -160,11 +161,12 @@ class Session:
                 return
         raise InputError(f"no stream {mark.stream!r} plays, and the mark is in no recording")
 
-    def _about(self) -> tuple[str, str]:
-        """What cleans, for the header of a recording."""
+    def _about(self) -> tuple[str, ...]:
+        """What cleans, and whom, for the header of a recording."""
         clean = self._changeover.in_force
         settings = f"look-ahead {clean.lookahead_ms:.1f} ms, hop {clean.hop_ms:.1f} ms"
-        return f"ecg-stream {version_here()}", f"{clean.model} on {clean.backend}, {settings}"
+        who = (f"{SUBJECT}{self.job.subject}",) if self.job.subject else ()
+        return f"ecg-stream {version_here()}", f"{clean.model} on {clean.backend}, {settings}", *who
 
     def run(
         self,

@@ -8,14 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.sinks.recorder import (
-    BEGUN,
-    EVENTS,
-    STAMPS,
-    VALUE_BYTES,
-    write_annotations,
-    write_header,
-)
+from engine.sinks.events import EVENTS, write_annotations
+from engine.sinks.recorder import BEGUN, STAMPS, VALUE_BYTES, write_header
 
 _PART = re.compile(r"(.*-part)\d{4,}")
 _BLOCK = 1 << 16

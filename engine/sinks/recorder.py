@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.marks import Verdict, explain
 from engine.messages import Cleaned, Gap
 from engine.sinks.append_file import AppendFile
+from engine.sinks.events import ANNOTATION, EVENTS, NOTE, STATES, write_annotations
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.records.record import OWN_RECORDING
@@ -26,15 +27,14 @@ _MISSING = -(1 << 23)
 _LIMIT = (1 << 23) - 1
 _GAP_BLOCK = 1 << 16
 _LONGEST_NAME = 80
-EVENTS = ".events.jsonl"
 STAMPS = ".stamps"
-BEGUN = "first sample at "
+BEGUN, SUBJECT = "first sample at ", "subject: "
+"""Before what the comments of the header say of both."""
 VALUE_BYTES = 3
-ANNOTATION = "annotation"
-_NOTE = '"'
-"""WFDB's symbol of a comment."""
-_LONGEST_NOTE = 255
-"""The format has one byte for a text's length: wfdb 4.3.1 writes more, and reads the rest as beats."""
+_BESIDE = (".hea", ".atr", ".qrs", f".{STATES}", ".edf", ".bdf", STAMPS, EVENTS)
+"""What else may belong to a record, or be made of it."""
+RAW, CLEANED, REFERENCE = " raw", " cleaned", " reference"
+"""Behind a lead's name in the record."""
 
 
 class Recorder:
@@ -72,8 +72,8 @@ class Recorder:
     ) -> None:
         self._info, self._about = info, about
         self._begun = datetime.now().astimezone()
-        kinds = ["raw", "cleaned"] + (["reference"] if info.has_reference else [])
-        self._signals = [f"{_flat(lead)} {kind}" for kind in kinds for lead in info.leads]
+        kinds = [RAW, CLEANED] + ([REFERENCE] if info.has_reference else [])
+        self._signals = [f"{_flat(lead)}{kind}" for kind in kinds for lead in info.leads]
         self._first: int | None = None
         self.frames = 0
         self.clipped = 0
@@ -133,7 +133,7 @@ class Recorder:
     def mark(self, sample: int, note: str) -> None:
         """Write a person's mark down, on a sample at or behind the first one."""
         self._annotated = True
-        self.note(ANNOTATION, sample - int(self.first), symbol=_NOTE, text=note, by="user")
+        self.note(ANNOTATION, sample - int(self.first), symbol=NOTE, text=note, by="user")
 
     def _append(self, frames: NDArray[np.int32], source_time: NDArray[np.float64]) -> None:
         """Write frames (samples, signals), and the time of each."""
@@ -202,34 +202,10 @@ def write_header(path: Path, lines: Sequence[str]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def write_annotations(path: Path, fs: float) -> None:
-    """Make the ``.atr`` of a record from the annotations among its events."""
-    import wfdb
-
-    with path.with_suffix(EVENTS).open(encoding="ascii") as lines:
-        marks = [mark for mark in map(json.loads, lines) if mark["event"] == ANNOTATION]
-    # A person marks what has passed, and the format knows one order, and letters of one byte.
-    marks.sort(key=lambda mark: mark["sample"])
-    if marks:
-        wfdb.wrann(
-            path.name,
-            "atr",
-            np.array([mark["sample"] for mark in marks]),
-            [mark["symbol"] for mark in marks],
-            aux_note=[_one_byte_letters(mark["text"])[:_LONGEST_NOTE] for mark in marks],
-            fs=fs,
-            write_dir=str(path.parent),
-        )
-
-
 def _time_of_day(stamp_s: float) -> datetime:
     """When a sample was taken, from its stamp by `time.perf_counter`; now where that cannot be."""
     age_s = time.perf_counter() - stamp_s
     return datetime.now().astimezone() - timedelta(seconds=age_s if 0 <= age_s < 3600 else 0)
-
-
-def _one_byte_letters(text: str) -> str:
-    return text.encode("latin-1", "replace").decode("latin-1")
 
 
 def _flat(text: str) -> str:
@@ -249,7 +225,7 @@ def _make_unused(wanted: Path) -> tuple[Path, AppendFile]:
     path, number = wanted, 2
     while True:
         try:
-            if not any(path.with_suffix(suffix).exists() for suffix in (".hea", ".atr", STAMPS, EVENTS)):
+            if not any(path.with_suffix(suffix).exists() for suffix in _BESIDE):
                 return path, AppendFile(path.with_suffix(".dat"))
         except FileExistsError:
             pass

@@ -60,7 +60,7 @@ def broadcast(
     ] = False,
     copies: Annotated[int, typer.Option(min=1, help="Streams to publish, numbered.")] = 1,
 ) -> None:
-    """Publish a record, a file or the synthetic patient as an LSL device.
+    """Publish a file or the synthetic patient as an LSL device.
 
     Its beats are a marker stream. `ecg-stream --source lsl` in another terminal listens.
     """
