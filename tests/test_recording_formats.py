@@ -69,6 +69,8 @@ def test_states_and_beats_are_annotations_that_wfdb_reads(tmp_path):
         assert np.isnan(near).any() or near.max() > np.median(near) + 0.3
     assert len(beats.sample) >= 8
     assert wfdb.rdann(str(path), "atr").symbol == ["N", '"', "+"]
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
 @pytest.mark.parametrize(

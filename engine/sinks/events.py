@@ -1,6 +1,7 @@
 """The events of a recording, and the WFDB annotations that are made of them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,23 @@ def told(event: dict[str, Any]) -> str:
 def write_annotations(path: Path, fs: float) -> None:
     """Make the ``.atr`` of a record: annotations of its source, and marks of a person."""
     marks = [each for each in read_events(path) if each["event"] == ANNOTATION]
-    _write(path, "atr", fs, [(mark["sample"], mark["symbol"], mark["text"]) for mark in marks])
+    write_marks(path, "atr", fs, [(mark["sample"], mark["symbol"], mark["text"]) for mark in marks])
 
 
 def write_states(path: Path, fs: float) -> None:
     """Make the ``.states`` of a record: all else that its events tell."""
     marks = [(each["sample"], _QUALITY, text) for each in read_events(path) if (text := told(each))]
-    _write(path, STATES, fs, marks)
+    write_marks(path, STATES, fs, marks)
 
 
-def _write(path: Path, annotator: str, fs: float, marks: list[tuple[int, str, str]]) -> None:
+def write_marks(path: Path, annotator: str, fs: float, marks: Sequence[tuple[int, str, str]]) -> None:
+    """Write sample, symbol and note of marks, where there are any, as annotations that their owner reads."""
     if not marks:
         return
     import wfdb
 
+    # wfdb writes into the file that is there, and lets it be read by whom it may.
+    path.with_suffix(f".{annotator}").touch(mode=0o600)
     wfdb.wrann(
         path.name,
         annotator,

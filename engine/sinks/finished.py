@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.sinks.events import write_states
+from engine.sinks.events import write_marks, write_states
 from engine.sinks.left_open import close_left
 from engine.sinks.recorder import CLEANED
 from engine.sinks.values import blocks_of
@@ -80,7 +80,4 @@ def _annotate(path: Path) -> None:
     gain = header.adc_gain[lead]
     found = [detector.push(block[:, lead] / np.float32(gain)) for block in blocks_of(path, len(names))]
     beats = np.concatenate([*found, detector.finish()])
-    if len(beats):
-        wfdb.wrann(
-            path.name, BEATS, np.sort(beats), ["N"] * len(beats), fs=header.fs, write_dir=str(path.parent)
-        )
+    write_marks(path, BEATS, header.fs, [(int(beat), "N", "") for beat in np.sort(beats)])
