@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamer.chunk import Annotation, Chunk, Samples, StreamInfo
 from streamer.errors import InputError
+from streamer.pacing import SpikeBridge
 
 PASSBAND = 0.3
 """Passband edge as a share of the lower of the two rates: 75 Hz at 250 Hz."""
@@ -104,7 +105,9 @@ def resampled_info(info: StreamInfo, fs: float) -> StreamInfo:
     return replace(info, fs=fs)
 
 
-def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[Chunk]:
+def resample(
+    chunks: Iterable[Chunk], info: StreamInfo, fs: float, *, without_spikes: bool = False
+) -> Iterator[Chunk]:
     """Chunks of one stream at another rate; at its own rate they pass untouched.
 
     A gap, the end of a segment and the end of the stream flush the filter, with the last value repeated in
@@ -119,11 +122,14 @@ def resample(chunks: Iterable[Chunk], info: StreamInfo, fs: float) -> Iterator[C
         Of the stream that `info` describes.
     fs
         Wanted rate in Hz.
+    without_spikes
+        Bridge a pacemaker's spikes in what each output is made of, with no further delay: see
+        `streamer.pacing`. The reference keeps them.
     """
     if ratio(info.fs, fs)[0] == ratio(info.fs, fs)[1]:
         yield from chunks
         return
-    stage = StreamResampler(info.fs, fs)
+    stage = StreamResampler(info.fs, fs, without_spikes=without_spikes)
     for chunk in chunks:
         yield from stage.take(chunk)
     yield from stage.flush()
@@ -136,10 +142,13 @@ class StreamResampler:
     ----------
     fs_in, fs_out
         Rates in Hz, which differ.
+    without_spikes
+        As of `resample`.
     """
 
-    def __init__(self, fs_in: float, fs_out: float) -> None:
+    def __init__(self, fs_in: float, fs_out: float, *, without_spikes: bool = False) -> None:
         self._resampler = Resampler(fs_in, fs_out)
+        self._bridge = SpikeBridge(fs_in) if without_spikes else None
         self._fs_in = fs_in
         self.expected: int | None = None
         """Index that must follow; None where a segment begins."""
@@ -207,6 +216,8 @@ class StreamResampler:
             return
         rows = worker.filter(self._rows, self._first, self._next, stop)
         leads = last.data.shape[0]
+        if self._bridge:
+            self._replace_spiked(self._bridge, rows[:leads], stop)
         at_input = np.arange(self._next, stop) * worker.down / worker.up - self._first
         marks = [m for m in self._marks if worker.outputs_before(m.sample) < stop]
         self._marks = [m for m in self._marks if worker.outputs_before(m.sample) >= stop]
@@ -220,7 +231,27 @@ class StreamResampler:
             tuple(m._replace(sample=max(worker.outputs_before(m.sample), self._next)) for m in marks),
         )
         self._next = stop
-        keep = stop * worker.down // worker.up - worker.reach - self._first
+        kept = worker.reach + (self._bridge.reach if self._bridge else 0)
+        keep = max(0, stop * worker.down // worker.up - kept - self._first)
         self._rows = self._rows[:, keep:]
         self._times = self._times[keep:]
         self._first += keep
+
+    def _replace_spiked(self, bridge: SpikeBridge, outputs: Samples, stop: int) -> None:
+        """Make those of the outputs anew, up to `stop`, whose inputs hold spikes, from bridged ones.
+
+        Each from its own inputs alone: it waits for no more of them, and any cut into chunks gives the same.
+        """
+        worker, reach = self._resampler, self._resampler.reach
+        position = np.arange(self._next, stop) * worker.down
+        column, phase = position // worker.up - self._first, position % worker.up
+        first, last = column[0] - reach, column[-1] + reach
+        steps = np.abs(np.diff(self._rows[: len(outputs), first : last + 1])) > bridge.step_mv
+        for row in np.flatnonzero(steps.any(axis=1)):
+            before = np.concatenate([[0], np.cumsum(steps[row])])
+            spiked = before[column + reach - first] > before[column - reach - first]
+            for at in np.flatnonzero(spiked):
+                known = max(0, column[at] - reach - bridge.reach)
+                bridged = bridge.bridged(self._rows[row, known : column[at] + reach + 1])
+                inputs = bridged[None, -2 * reach - 1 :]
+                outputs[row, at] = worker.between(inputs, np.array([reach]), phase[at : at + 1])[0, 0]

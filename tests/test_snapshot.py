@@ -114,7 +114,11 @@ def at_source_rate(chunks, network, cut):
         fresh.restore(unpack(pack(part.snapshot(), ABOUT), ABOUT))
         return fresh
 
-    way_in, way_out, memory = StreamResampler(250.0, FS), SourceRate(250.0, FS), Memory(config, limits)
+    way_in, way_out, memory = (
+        StreamResampler(250.0, FS, without_spikes=True),
+        SourceRate(250.0, FS),
+        Memory(config, limits),
+    )
     left = []
     for part in filter(None, (chunks[:cut], chunks[cut:])):
 
@@ -130,7 +134,7 @@ def at_source_rate(chunks, network, cut):
             for message in clean(given(), config, backend, no_time, limits=limits, memory=memory):
                 left += way_out.take(message)
         except Cut:
-            way_in = packed_and_back(way_in, StreamResampler(250.0, FS))
+            way_in = packed_and_back(way_in, StreamResampler(250.0, FS, without_spikes=True))
             way_out = packed_and_back(way_out, SourceRate(250.0, FS))
             memory = packed_and_back(memory, Memory(config, limits))
     return left + list(way_out.rest())

@@ -124,7 +124,10 @@ class Stages:
     def _at_rate(self, fs_in: float, fs_out: float) -> Pushed[Chunk, Chunk]:
         names = tuple(str(number) for number in range(self._leads))
         info = StreamInfo(fs_in, names, _NAME, _NAME)
-        return Pushed(lambda chunks: resample(chunks, info, fs_out), lambda chunk: not chunk.data.shape[1])
+        return Pushed(
+            lambda chunks: resample(chunks, info, fs_out, without_spikes=True),
+            lambda chunk: not chunk.data.shape[1],
+        )
 
     def _clean(self, chunks: Iterator[Chunk]) -> Iterator[Emitted | Gap]:
         system = self._system

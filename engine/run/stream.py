@@ -197,7 +197,7 @@ class StreamRun:
                 self._source_rate.note(self._last_chunk(end))
 
         end = 0
-        for chunk in resample(counted(), self.info, self.config.fs):
+        for chunk in resample(counted(), self.info, self.config.fs, without_spikes=True):
             end = chunk.stop
             yield chunk
         self.ended = True
