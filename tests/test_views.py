@@ -8,6 +8,8 @@ import pytest
 from job_tools import job_of
 from rich.console import Console
 
+from engine.lab.evaluate.conformance.waves import FINE_HZ, ecg
+from engine.marks import Mark
 from engine.messages import Cleaned, Gap
 from engine.run.protocol import CleanSettings, Setup, Started, StartedStream, Status
 from engine.run.session import Session
@@ -84,9 +86,10 @@ def test_history_finds_the_heart_rate():
     session = Session(job_of(heart_rate=84.0, seconds=15.0, speed=0))
     history = History(session.streams[0].info)
     session.run(show=history.push)
-    raw, cleaned = history.heart_rates()
+    raw, cleaned, words = history.heart_rates()
     assert raw == pytest.approx(84, abs=3)
     assert cleaned == pytest.approx(84, abs=3)
+    assert words == ""
 
 
 def test_history_counts_no_heart_rate_over_a_gap():
@@ -98,7 +101,7 @@ def test_history_counts_no_heart_rate_over_a_gap():
             history.push(message)
 
     session.run(show=with_a_hole)
-    raw, cleaned = history.heart_rates()
+    raw, cleaned, _ = history.heart_rates()
     assert raw == pytest.approx(70, abs=4)
     assert cleaned == pytest.approx(70, abs=4)
 
@@ -129,6 +132,26 @@ def test_the_terminal_view_shows_every_figure():
     figures = ("-0.4", "+11.2 dB", "p50 330", "p99 351", "late 3", "gaps 2 (77 samples)")
     for words in labels + figures:
         assert words in text
+
+
+def test_the_terminal_view_says_what_heart_rates_hide():
+    """As the window does: bigeminy is irregular, a rate that only raw has disagrees, or is all there is."""
+    beats = np.arange(20) // 2 + np.arange(20) % 2 * 0.4 + 0.5
+    came = message(0, ecg(beats, 10.0)[:: FINE_HZ // 360])
+    flat = replace(came, cleaned=0 * came.cleaned)
+    passed_on = replace(flat, marks=np.full_like(came.marks, Mark.BYPASSED))
+    for shown, words in (
+        (came, "cleaned 120 bpm · irregular, 100 to 150 bpm"),
+        (flat, "cleaned -- bpm · raw and cleaned disagree"),
+        (passed_on, "cleaned -- bpm · irregular, 100 to 150 bpm"),
+    ):
+        console = Console(width=200, record=True, file=io.StringIO())
+        view = TerminalView(Started((FIRST,)), "unet", console)
+        view.take(status(stream="made"))
+        view.history.push(shown)
+        view.rate()
+        console.print(view.render())
+        assert words in console.export_text()
 
 
 def test_the_terminal_view_draws_the_first_stream_and_has_a_line_for_each():

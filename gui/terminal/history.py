@@ -1,13 +1,32 @@
 """The last seconds of one stream's first lead, for drawing."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.marks import Mark
 from engine.messages import Cleaned, Message
+from gui.vitals import disagree
 from streamer.chunk import StreamInfo
-from streamer.heart_rate import DOUBTED_S, heart_rate
+from streamer.heart_rate import DOUBTED_S, heart_rate, rhythm
 from streamer.qrs import find_qrs
+
+DISAGREE = "raw and cleaned disagree"
+
+
+class HeartRates(NamedTuple):
+    """Beats per minute in raw and in cleaned, which has none while the guard passes raw.
+
+    Parameters
+    ----------
+    words
+        That they disagree, or what is to be said of the rhythm; empty where nothing is.
+    """
+
+    raw: float | None = None
+    cleaned: float | None = None
+    words: str = ""
 
 
 class History:
@@ -55,10 +74,15 @@ class History:
             if doubted.size:
                 self._doubted_until = message.start + int(doubted[-1]) + 1
 
-    def heart_rates(self) -> tuple[float | None, float | None]:
-        """Beats per minute found in raw and in cleaned, which has none while the guard passes raw."""
-        raw, cleaned = (heart_rate(find_qrs(trace, self.fs), trace, self.fs) for trace in self._rows)
-        return raw, None if self._doubted else cleaned
+    def heart_rates(self) -> HeartRates:
+        """Those of all that is kept."""
+        beats = [find_qrs(trace, self.fs) for trace in self._rows]
+        both = list(zip(beats, self._rows, strict=True))
+        raw, cleaned = (heart_rate(found, trace, self.fs) for found, trace in both)
+        rhythms = [rhythm(found, trace, self.fs) for found, trace in both]
+        if self._doubted:
+            return HeartRates(raw, None, rhythms[0])
+        return HeartRates(raw, cleaned, DISAGREE if disagree(raw, cleaned) else rhythms[1])
 
     @property
     def _doubted(self) -> bool:

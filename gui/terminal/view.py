@@ -13,7 +13,7 @@ from rich.text import Text
 from engine.messages import Cleaned, Gap
 from engine.run.protocol import Frame, Started, Status
 from gui.terminal.braille import braille
-from gui.terminal.history import History
+from gui.terminal.history import HeartRates, History
 
 WARNING = "research prototype: not for diagnosis, alarms or cardioversion timing"
 _LINES = 6
@@ -40,7 +40,7 @@ class TerminalView:
         self.statuses: dict[str, Status] = {}
         self.note = ""
         """What happened last to the streams of the run; a line below the figures."""
-        self._rates: tuple[float | None, float | None] = (None, None)
+        self._rates = HeartRates()
         self._rated = time.perf_counter()
         self._live = Live(console=console, refresh_per_second=8, transient=True)
 
@@ -79,9 +79,13 @@ class TerminalView:
             self._live.update(Text(problem, style="bold red"))
             return
         if time.perf_counter() - self._rated >= 1:
-            self._rates = self.history.heart_rates()
-            self._rated = time.perf_counter()
+            self.rate()
         self._live.update(self.render())
+
+    def rate(self) -> None:
+        """Bring the heart rates up to date."""
+        self._rates = self.history.heart_rates()
+        self._rated = time.perf_counter()
 
     def render(self) -> RenderableType:
         """The whole view."""
@@ -116,7 +120,7 @@ class TerminalView:
     def _figures(self) -> Table:
         table = Table.grid(padding=(0, 3))
         status = self.statuses.get(self._first.info.source_id)
-        raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates)
+        raw, cleaned = (f"{rate:.0f}" if rate else "--" for rate in self._rates[:2])
         rate = f"{self._first.info.fs:g} Hz"
         if status is None:
             table.add_row(rate, "waiting for the first samples …")
@@ -124,6 +128,7 @@ class TerminalView:
         if status.ppm is not None:
             rate += f" ({status.ppm:+.0f} ppm)"
         pulse = f"heart rate raw [b]{raw}[/b] · cleaned [b]{cleaned}[/b] bpm"
+        pulse += f" · {self._rates.words}" if self._rates.words else ""
         # A stream chooses its own name: print it as plain text, so that rich reads no markup in it.
         table.add_row(pulse, Text(describe(status)), rate)
         return table
