@@ -61,6 +61,7 @@ from streamer.console.output import (
 )
 from streamer.console.panels import STYLE, grouped, show_all_options
 from streamer.errors import InputError, NotWrittenError
+from ward.commands.ingest_command import ingest
 from ward.commands.ward_command import ward
 
 _LAUNCHED_NS = time.perf_counter_ns()
@@ -198,7 +199,20 @@ def play(
 profile.command()(screen)
 for each in (app, commands):
     # `--help` lists them in this order, and groups last.
-    for command in (ward, clean, broadcast, streams, models, train, pack, export, tune_guard, soak, doctor):
+    for command in (
+        ward,
+        ingest,
+        clean,
+        broadcast,
+        streams,
+        models,
+        train,
+        pack,
+        export,
+        tune_guard,
+        soak,
+        doctor,
+    ):
         each.command()(command)
     for group in (evaluate, profile, config):
         each.add_typer(group)

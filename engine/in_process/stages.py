@@ -18,7 +18,7 @@ from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap, Hop
 from engine.pipeline import rehearse, unguarded
 from engine.way_back import WayBack
-from models.registry import load_card
+from models.registry import load_card, sha256
 from models.spec import ClassicalSpec
 from streamer.chunk import Chunk, Samples, StreamInfo
 from streamer.errors import InputError
@@ -40,12 +40,15 @@ class System:
         By which the guard judges, and by which samples leave.
     called
         By which the network is called: a longer hop makes the same of a signal that is there already.
+    about
+        What its answers depend on, in words: the network, the hash of its weights, look-ahead and hop.
     """
 
     backend: AnyBackend
     config: EngineConfig
     called: EngineConfig
     limits: Limits
+    about: dict[str, str]
 
 
 def open_system(model: str, lookahead_ms: float | None, hop_ms: float, *, waits: bool) -> System:
@@ -76,7 +79,13 @@ def open_system(model: str, lookahead_ms: float | None, hop_ms: float, *, waits:
         called = replace(config, hop=max(config.hop, longest - longest % whole))
     backend = open_backend("auto" if classical else "onnx", card)
     rehearse(backend, called)
-    return System(backend, config, called, limits_of(card))
+    about = {
+        "network": model,
+        "weights": "none" if classical else sha256(card.weights_path),
+        "look-ahead": f"{config.lookahead} samples",
+        "hop": f"{called.hop} samples",
+    }
+    return System(backend, config, called, limits_of(card), about)
 
 
 def check_rate(fs: float) -> None:

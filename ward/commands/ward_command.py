@@ -3,7 +3,7 @@
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,6 +47,12 @@ def ward(
         str | None,
         typer.Option(help="What a browser must give. [default: made where others get to HOST]"),
     ] = None,
+    nats: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Take part in a ward of several machines: nats://HOST:PORT, a broker."
+        ),
+    ] = None,
 ) -> None:
     """Clean many beds, and show them in a browser.
 
@@ -58,6 +64,7 @@ def ward(
     - `ecg-stream ward --patients 50 --serve 8080`: fifty synthetic patients, seen at http://127.0.0.1:8080
     - `ecg-stream ward --serve 8080`: every ECG stream of the Lab Streaming Layer
     - `ecg-stream ward --record 100,103,105 --noise em --save ward --json ward.json`
+    - `ecg-stream ward --nats nats://broker:4222`: a worker for the beds that `ecg-stream ingest` sends
     """
     from engine.commands.play_job import implied_kind, job_of
     from engine.run.failure import EngineFailure
@@ -66,6 +73,9 @@ def ward(
 
     launched_ns = time.perf_counter_ns()
     check_writable(record.json_file)
+    if nats is not None:
+        _work(nats, network, record, {name for name in context.params if is_given(context, name)})
+        return
     if record.plot:
         raise InputError("--plot draws single streams; record with --save and play a record with --plot")
     kind = implied_kind(source, {name for name in context.params if is_given(context, name)}) or "lsl"
@@ -99,6 +109,34 @@ def ward(
     out.print(table_of(summary))
     if summary.failures:
         raise EngineFailure("; ".join(f"worker {n}: {why}" for n, why in summary.failures.items()))
+
+
+_OF_A_WORKER = {"nats", "model", "lookahead", "hop", "json_file"}
+
+
+def _work(url: str, network: NetworkOptions, record: RecordOptions, given: set[str]) -> None:
+    """Take part in a ward of several machines.
+
+    Raises
+    ------
+    InputError
+        If something was asked for that is not this command's.
+    """
+    from engine.commands.options import lookahead_ms
+    from ward.log.run import work
+
+    others = sorted(given - _OF_A_WORKER)
+    if others:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        raise InputError(
+            f"{names} cannot go with --nats: beds are sent by `ecg-stream ingest`, and of a worker only "
+            "--model, --lookahead, --hop and --json can be chosen; start it once for each core"
+        )
+    summary = work(url, network.model, lookahead_ms(network.lookahead, network.model), network.hop, say)
+    write_json(asdict(summary), record.json_file)
+    counts = summary.beds.values()
+    cleaned, missing = (sum(getattr(each, name) for each in counts) for name in ("cleaned", "missing"))
+    out.print(f"{len(counts)} beds, {cleaned} samples of each lead cleaned, {missing} never came")
 
 
 def _station(beds: "Ward", serve: str, token: str | None) -> "Station":

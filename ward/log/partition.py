@@ -1,0 +1,265 @@
+"""One partition in the hands of a worker: raw from the log, cleaned onto it, a snapshot now and then."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from engine.in_process.stages import System
+from ward.log.broker import STREAM, Follower, Log, cleaned_subject, raw_subject
+from ward.log.cleaner import SETTLES_S, Cleaner
+from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+SNAPSHOT_S: Final = 2.0
+"""Between two snapshots of a partition whose beds send."""
+MESSAGE_BYTES: Final = 500_000
+"""More is written as several messages."""
+_WRONG_LAST = 10071
+_PLACE = "Nats-Expected-Last-Subject-Sequence"
+
+
+class Fenced(Exception):
+    """Another worker owns the partition now; nothing more may be written."""
+
+
+@dataclass
+class BedCount:
+    """What became of a bed in this worker: samples written, and samples that never came."""
+
+    cleaned: int = 0
+    missing: int = 0
+
+
+class Partition:
+    """Cleans the beds of a partition, as its owner.
+
+    Of its cleaned samples each leaves once: every message is written only behind the one that this worker
+    knows to be the last, so a worker that was paused while another took over cannot write any.
+
+    Parameters
+    ----------
+    number
+        Of the partition.
+    epoch
+        Of this ownership; later ones are greater.
+    tell
+        Given a line whenever a person should know something.
+
+    Attributes
+    ----------
+    counts
+        Of each bed, what this worker wrote.
+    snapshot_bytes
+        Size of the newest snapshot.
+    """
+
+    def __init__(
+        self, log: Log, number: int, epoch: int, system: System, tell: Callable[[str], None]
+    ) -> None:
+        self._log, self.number, self._epoch, self._tell = log, number, epoch, tell
+        self._cleaner = Cleaner(system)
+        self._last = 0  # number of the newest cleaned message
+        self._through = 0  # number of the newest raw message that was cleaned
+        self._saved = -1
+        self._revision: int | None = None
+        self._written: dict[str, int] = {}  # bed → sample that must be written next, from those before us
+        self._begins_in_midstream = False
+        self._told: dict[str, str] = {}
+        self.counts: dict[str, BedCount] = {}
+        self.snapshot_bytes = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Own the partition until told to stop; the snapshot that is left is that of the last sample.
+
+        Raises
+        ------
+        Fenced
+            If another worker has taken it over.
+        """
+        since = await self._take_over()
+        raw = Follower(self._log, raw_subject(self.number), self._through, since)
+        try:
+            saved_s = time.monotonic()
+            while not stop.is_set():
+                for message in await raw.read():
+                    await self._clean(message)
+                    await asyncio.sleep(0)
+                if time.monotonic() - saved_s >= SNAPSHOT_S:
+                    await self._save()
+                    saved_s = time.monotonic()
+            await self._save()
+        finally:
+            await raw.close()
+
+    # taking over
+
+    async def _take_over(self) -> float | None:
+        """Shut those before us out, and go on where they were; see `Follower` for what is returned."""
+        await self._shut_out()
+        kept = await self._log.value(self._log.snapshots, str(self.number))
+        if kept is not None:
+            packed, self._revision = kept
+            try:
+                self._through, after = self._cleaner.restore(packed)
+            except ValueError as why:
+                self._tell(f"partition {self.number}: its snapshot is of no use here ({why})")
+            else:
+                await self._read_written(Follower(self._log, cleaned_subject(self.number), after))
+                return None
+        return await self._begin_anew()
+
+    async def _shut_out(self) -> None:
+        """Write a message of our epoch: what those before us write is behind another, and refused."""
+        while True:
+            found = await self._log.newest(cleaned_subject(self.number))
+            self._last = 0
+            if found is not None:
+                data, self._last = found
+                if _epoch_of(data) > self._epoch:
+                    raise Fenced
+            try:
+                await self._write(Message((), self._epoch, self._through))
+            except Fenced:
+                continue
+            return
+
+    async def _read_written(self, cleaned: Follower) -> int:
+        """Find what those before us wrote and need not be written again; returns what it answered for."""
+        through = 0
+        try:
+            while cleaned.after < self._last:
+                for message in await cleaned.read():
+                    written = decode(message.data)
+                    through = max(through, written.through)
+                    for piece in written.pieces:
+                        self._written[piece.bed] = piece.stop
+        finally:
+            await cleaned.close()
+        return through
+
+    async def _begin_anew(self) -> float | None:
+        """Without a snapshot: hear so much of what was cleaned already that the network settles."""
+        through = await self._read_written(Follower(self._log, cleaned_subject(self.number)))
+        if not self._written:
+            return None
+        self._begins_in_midstream = True
+        answered_s = await self._log.time_of(through) if through else None
+        return None if answered_s is None else answered_s - SETTLES_S
+
+    # cleaning
+
+    async def _clean(self, message: "Msg") -> None:
+        number = message.metadata.sequence.stream
+        try:
+            pieces = decode(message.data).pieces
+        except ValueError as why:
+            self._say("", f"partition {self.number}: message {number} is not understood: {why}")
+            return
+        left = self._cleaner.push(pieces, settling=self._begins_in_midstream)
+        for bed, reason in self._cleaner.refused.items():
+            self._say(bed, f"{bed} is not cleaned: {reason}")
+        new = [piece for each in left if (piece := self._unwritten(each)) is not None]
+        together = list(in_messages(new, MESSAGE_BYTES))
+        for count, some in enumerate(together, 1):
+            through = number if count == len(together) else self._through
+            await self._write(Message(some, self._epoch, through))
+            for piece in some:
+                self._count(piece)
+        self._through = number
+
+    def _unwritten(self, piece: Piece) -> Piece | None:
+        """What of a piece those before us have not written."""
+        written = self._written.get(piece.bed)
+        if written is None:
+            return piece
+        if piece.flag & Flag.ENDS:
+            return piece if piece.start >= written else None
+        rest = piece.after(written)
+        if rest is not None:
+            del self._written[piece.bed]
+        return rest
+
+    def _count(self, piece: Piece) -> None:
+        count = self.counts.setdefault(piece.bed, BedCount())
+        if piece.flag & Flag.GAP:
+            count.missing += piece.count
+        else:
+            count.cleaned += piece.count
+
+    def _say(self, about: str, line: str) -> None:
+        """Tell a person, once."""
+        if self._told.get(about) != line:
+            self._told[about] = line
+            self._tell(line)
+
+    # writing
+
+    async def _write(self, message: Message) -> None:
+        """Write behind the last message that is known.
+
+        Raises
+        ------
+        Fenced
+            If another one is the last.
+        """
+        from nats.js.errors import APIError
+
+        data, subject = encode(message), cleaned_subject(self.number)
+        headers = {_PLACE: str(self._last)}
+        try:
+            written = await self._log.surely(
+                lambda: self._log.js.publish(subject, data, stream=STREAM, headers=headers)
+            )
+            self._last = written.seq
+        except APIError as error:
+            if error.err_code != _WRONG_LAST:
+                raise
+            # It may be ours, and the broker's answer was lost.
+            found = await self._log.newest(subject)
+            if found is None or found[0] != data:
+                raise Fenced from error
+            self._last = found[1]
+
+    async def _save(self) -> None:
+        """Leave a snapshot of this moment, unless another worker has left one since.
+
+        Raises
+        ------
+        Fenced
+            If one has.
+        """
+        from nats.js.errors import KeyWrongLastSequenceError
+
+        if self._through == self._saved:
+            return
+        packed = self._cleaner.snapshot((self._through, self._last))
+        self.snapshot_bytes = len(packed)
+        if len(packed) > self._log.most_bytes:
+            self._say(
+                "snapshot",
+                f"partition {self.number}: its snapshot has {len(packed)} bytes and the broker takes "
+                f"{self._log.most_bytes}; raise max_payload of the broker",
+            )
+            return
+        key, store = str(self.number), self._log.snapshots
+        try:
+            self._revision = await self._log.surely(
+                lambda: store.update(key, packed, last=self._revision or 0)
+            )
+        except KeyWrongLastSequenceError as error:
+            found = await self._log.value(store, key)
+            if found is None or found[0] != packed:
+                raise Fenced from error
+            self._revision = found[1]
+        self._saved = self._through
+
+
+def _epoch_of(data: bytes) -> int:
+    try:
+        return decode(data).epoch
+    except ValueError:
+        return 0

@@ -1,0 +1,137 @@
+"""A worker: owns the partitions that fall to it among all workers that are alive, and cleans their beds."""
+
+import asyncio
+import os
+import platform
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from engine.in_process.stages import System
+from streamer.partition import owner_of
+from ward.log.broker import LEASE_S, Log
+from ward.log.partition import BedCount, Fenced, Partition
+
+RENEW_S: Final = LEASE_S / 4
+_LOOK_S: Final = 0.25
+WORKER, SENDER = "worker", "sender"
+"""What the keys of those that are alive begin with."""
+
+
+def own_name(kind: str) -> str:
+    """A name that nobody else has: kind, machine, process and a random part."""
+    host = "".join(letter if letter.isalnum() else "-" for letter in platform.node())
+    return f"{kind}-{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+async def stay_alive(log: Log, name: str) -> None:
+    """Renew a key for ever."""
+    while True:
+        await log.surely(lambda: log.workers.put(name, b""))
+        await asyncio.sleep(RENEW_S)
+
+
+class Worker:
+    """Takes part in a ward.
+
+    Parameters
+    ----------
+    tell
+        Given a line whenever a person should know something.
+
+    Attributes
+    ----------
+    name
+        Its name among all workers.
+    counts
+        What it wrote of each bed.
+    """
+
+    def __init__(self, log: Log, system: System, tell: Callable[[str], None]) -> None:
+        self._log, self._system, self._tell = log, system, tell
+        self.name = own_name(WORKER)
+        self._owned: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
+        self.counts: dict[str, BedCount] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Clean until told to stop; what is owned then is left for others, with a snapshot of it."""
+        alive = asyncio.create_task(stay_alive(self._log, self.name))
+        try:
+            while not stop.is_set() and not alive.done():
+                await self._look()
+                try:
+                    await asyncio.wait_for(stop.wait(), _LOOK_S)
+                except TimeoutError:
+                    continue
+            if alive.done():
+                alive.result()
+        finally:
+            for stopping, _ in self._owned.values():
+                stopping.set()
+            await asyncio.gather(*(task for _, task in self._owned.values()), return_exceptions=True)
+            self._sweep()
+            alive.cancel()
+            await self._log.surely(lambda: self._log.workers.delete(self.name))
+
+    async def _look(self) -> None:
+        """Take what falls to this worker and is free, give back what falls to others now."""
+        self._sweep()
+        workers = [key for key in await self._log.keys(self._log.workers) if key.startswith(WORKER)]
+        if self.name not in workers:
+            # Others think it dead, or soon will; it has nothing to say before it is back.
+            return
+        partitions = {int(key.partition(".")[0]) for key in await self._log.keys(self._log.beds)}
+        for partition in sorted(partitions):
+            mine = owner_of(partition, workers) == self.name
+            if partition in self._owned and not mine:
+                self._owned[partition][0].set()
+            elif mine and partition not in self._owned:
+                await self._claim(partition, workers)
+
+    async def _claim(self, partition: int, workers: list[str]) -> None:
+        from nats.js.errors import KeyWrongLastSequenceError
+
+        if time.monotonic() - self._log.troubled_s < LEASE_S:
+            # The broker was away: those that are alive have yet to say so.
+            return
+        owners, key = self._log.owners, str(partition)
+        found = await self._log.value(owners, key)
+        owner, revision = ("", 0) if found is None else (found[0].decode(), found[1])
+        if owner in workers and owner != self.name:
+            return
+        try:
+            epoch = await self._log.surely(lambda: owners.update(key, self.name.encode(), last=revision))
+        except KeyWrongLastSequenceError:
+            return
+        stopping = asyncio.Event()
+        self._owned[partition] = stopping, asyncio.create_task(self._own(partition, epoch, stopping))
+
+    async def _own(self, number: int, epoch: int, stopping: asyncio.Event) -> None:
+        partition = Partition(self._log, number, epoch, self._system, self._tell)
+        try:
+            await partition.run(stopping)
+            await self._give_up(number, epoch)
+        except Fenced:
+            self._tell(f"partition {number} was taken over by another worker")
+        finally:
+            for bed, count in partition.counts.items():
+                mine = self.counts.setdefault(bed, BedCount())
+                mine.cleaned += count.cleaned
+                mine.missing += count.missing
+
+    async def _give_up(self, partition: int, epoch: int) -> None:
+        from nats.js.errors import KeyWrongLastSequenceError
+
+        try:
+            await self._log.surely(lambda: self._log.owners.update(str(partition), b"", last=epoch))
+        except KeyWrongLastSequenceError:
+            return
+
+    def _sweep(self) -> None:
+        """Forget what is owned no more; an error of a partition ends it, and another attempt follows."""
+        for partition, (_, task) in list(self._owned.items()):
+            if task.done():
+                del self._owned[partition]
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    self._tell(f"partition {partition}: {type(error).__name__}: {error}; it is begun again")
