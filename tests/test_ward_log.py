@@ -2,16 +2,12 @@
 
 import signal
 
-import numpy as np
 import pytest
 from log_tools import account, brokers, ended, on_log, programs, until
 
 from engine.in_process.stages import open_system
-from streamer.partition import owner_of, partition_of
+from streamer.partition import partition_of
 from ward.log.cleaner import Cleaner
-from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, merged, plain_piece
-
-BEDS = [f"synthetic sinus 70 bpm{f', seed {seed}' if seed else ''}" for seed in range(6)]
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +36,6 @@ def assert_exact(system, url, beds, samples):
             numbers, gaps, said = account([piece for piece in left if piece.bed == bed])
             assert numbers == list(range(samples))
             assert (numbers, gaps, said) == account([piece for piece in wanted if piece.bed == bed])
-
-
-def test_what_is_sent_is_cleaned_once_by_whoever_owns_it(broker, system, tmp_path):
-    send = ["ingest", "--nats", broker.url, "--patients", "6", "--seconds", "8", "--speed", "0"]
-    work = ["ward", "--nats", broker.url]
-    with programs(tmp_path, send, work, work) as (edge, *workers):
-        assert edge.process.wait(120) == 0, edge.told.read_text()
-        until(lambda: ended(broker.url, BEDS))
-        assert [worker.end() for worker in workers] == [0, 0]
-    assert_exact(system, broker.url, BEDS, 2880)
 
 
 def cleaned_by(url, beds):
@@ -88,7 +74,7 @@ def test_a_killed_worker_a_paused_one_and_a_broker_that_dies_cost_nothing(broker
     with programs(tmp_path, work) as (first,):
         until(lambda: "takes part" in first.told.read_text())
         with programs(tmp_path, [*send, "--speed", "1.5"]) as (edge,):
-            before = until(lambda: goes_on(broker.url, beds, dict.fromkeys(map(partition_of, beds), {})))
+            before = until(lambda: goes_on(broker.url, beds, {partition_of(bed): {} for bed in beds}))
             first.end(signal.SIGKILL)
             with programs(tmp_path, work) as (second,):
                 before = until(lambda: goes_on(broker.url, beds, before))
@@ -97,7 +83,7 @@ def test_a_killed_worker_a_paused_one_and_a_broker_that_dies_cost_nothing(broker
                     before = until(lambda: goes_on(broker.url, beds, before))
                     # It still thinks that it owns them; whatever it writes now is refused.
                     second.send(signal.SIGCONT)
-                    until(lambda: second.told.read_text().count("taken over by another") == 3)
+                    until(lambda: second.told.read_text().count("taken over by another") >= 3)
                     broker.kill()
                     broker.start()
                     until(lambda: goes_on(broker.url, beds, before))

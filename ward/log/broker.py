@@ -32,6 +32,7 @@ KEPT_S = 3600.0
 OLDEST = (2, 11)
 """Broker versions before this lose acknowledged messages where they crash."""
 _ASKED_S = 2.0
+_FIRST_S = 3.0
 _AGAIN_S = 0.1
 _PARTITIONS_KEY = "partitions"
 
@@ -289,25 +290,28 @@ async def open_log(url: str) -> Log:
     except ImportError as error:
         raise InputError(f"--nats needs nats-py; install it: {how_to_install('ward')}") from error
 
-    async def quiet(error: Exception) -> None:
-        """What goes wrong is answered where it is asked."""
+    why: list[Exception] = [TimeoutError("it says nothing")]
+
+    async def note(error: Exception) -> None:
+        # Once it is connected, what goes wrong is answered where it is asked.
+        why[0] = error
 
     async def again() -> None:
         log.connections += 1
 
     try:
-        client = await nats.connect(
+        connecting = nats.connect(
             url,
-            error_cb=quiet,
+            error_cb=note,
             reconnected_cb=again,
-            connect_timeout=5,
-            allow_reconnect=True,
             max_reconnect_attempts=-1,
             reconnect_time_wait=_AGAIN_S,
-            pending_size=-1,
         )
+        # It would try for ever, since it shall when it is connected once.
+        client = await asyncio.wait_for(connecting, _FIRST_S)
     except (OSError, ValueError, nats.errors.Error) as error:
-        raise InputError(f"no broker answers at {url}: {error}; give --nats nats://HOST:PORT") from error
+        reason = why[0] if isinstance(error, TimeoutError) else error
+        raise InputError(f"no broker answers at {url}: {reason}; give --nats nats://HOST:PORT") from error
     log = Log(client, client.jetstream(timeout=_ASKED_S))
     try:
         await log.set_up()

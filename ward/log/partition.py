@@ -65,7 +65,7 @@ class Partition:
         self._last = 0  # number of the newest cleaned message
         self._through = 0  # number of the newest raw message that was cleaned
         self._saved = -1
-        self._revision: int | None = None
+        self._revision = 0
         self._written: dict[str, int] = {}  # bed → sample that must be written next, from those before us
         self._begins_in_midstream = False
         self._told: dict[str, str] = {}
@@ -100,9 +100,8 @@ class Partition:
     async def _take_over(self) -> float | None:
         """Shut those before us out, and go on where they were; see `Follower` for what is returned."""
         await self._shut_out()
-        kept = await self._log.value(self._log.snapshots, str(self.number))
-        if kept is not None:
-            packed, self._revision = kept
+        packed = await self._take_snapshot()
+        if packed:
             try:
                 self._through, after = self._cleaner.restore(packed)
             except ValueError as why:
@@ -126,6 +125,21 @@ class Partition:
             except Fenced:
                 continue
             return
+
+    async def _take_snapshot(self) -> bytes:
+        """The newest snapshot, empty where there is none; those before us cannot leave another."""
+        from nats.js.errors import KeyWrongLastSequenceError
+
+        key, store = str(self.number), self._log.snapshots
+        while True:
+            packed, revision = await self._log.value(store, key) or (b"", 0)
+            try:
+                self._revision = await self._log.surely(
+                    lambda packed=packed, revision=revision: store.update(key, packed, last=revision)  # type: ignore[misc]
+                )
+            except KeyWrongLastSequenceError:
+                continue
+            return packed
 
     async def _read_written(self, cleaned: Follower) -> int:
         """Find what those before us wrote and need not be written again; returns what it answered for."""
@@ -247,9 +261,7 @@ class Partition:
             return
         key, store = str(self.number), self._log.snapshots
         try:
-            self._revision = await self._log.surely(
-                lambda: store.update(key, packed, last=self._revision or 0)
-            )
+            self._revision = await self._log.surely(lambda: store.update(key, packed, last=self._revision))
         except KeyWrongLastSequenceError as error:
             found = await self._log.value(store, key)
             if found is None or found[0] != packed:

@@ -125,8 +125,10 @@ class Worker:
 
         try:
             await self._log.surely(lambda: self._log.owners.update(str(partition), b"", last=epoch))
-        except KeyWrongLastSequenceError:
-            return
+        except KeyWrongLastSequenceError as error:
+            found = await self._log.value(self._log.owners, str(partition))
+            if found is None or found[0]:
+                raise Fenced from error
 
     def _sweep(self) -> None:
         """Forget what is owned no more; an error of a partition ends it, and another attempt follows."""
