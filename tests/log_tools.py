@@ -57,7 +57,7 @@ def until(condition, timeout_s=TIMEOUT_S):
     ends = time.monotonic() + timeout_s
     while not (found := condition()):
         assert time.monotonic() < ends, "it did not come to pass"
-        time.sleep(0.2)
+        time.sleep(0.4)
     return found
 
 

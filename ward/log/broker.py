@@ -32,7 +32,7 @@ KEPT_S = 3600.0
 OLDEST = (2, 11)
 """Broker versions before this lose acknowledged messages where they crash."""
 _ASKED_S = 2.0
-_FIRST_S = 3.0
+_FIRST_S = 5.0
 _AGAIN_S = 0.1
 _PARTITIONS_KEY = "partitions"
 
