@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from streamer.partition import partition_of
-from ward.log.broker import Follower, cleaned_subject, open_log, raw_subject
+from ward.log.broker import cleaned_subject, open_log, raw_subject
+from ward.log.follower import Follower
 from ward.log.frames import Flag, decode
 
 TIMEOUT_S = 120.0

@@ -66,23 +66,13 @@ def goes_on(url, beds, before):
 
 def test_a_killed_worker_a_paused_one_and_a_broker_that_dies_cost_nothing(broker, system, tmp_path):
     beds = [f"synthetic sinus 61 bpm, seed {seed}" for seed in (7, 8, 9)]
-    send = [
-        "ingest",
-        "--nats",
-        broker.url,
-        "--patients",
-        "3",
-        "--seed",
-        "7",
-        "--heart-rate",
-        "61",
-        "--noise",
-        "none",
-    ]
+    send = (
+        f"ingest --nats {broker.url} --patients 3 --seed 7 --heart-rate 61 --noise none --speed 1.5".split()
+    )
     work = ["ward", "--nats", broker.url]
     with programs(tmp_path, work) as (first,):
         until(lambda: "takes part" in first.told.read_text())
-        with programs(tmp_path, [*send, "--speed", "1.5"]) as (edge,):
+        with programs(tmp_path, send) as (edge,):
             before = until(lambda: taken_over(broker.url, beds, {}))
             first.end(signal.SIGKILL)
             with programs(tmp_path, work) as (second,):

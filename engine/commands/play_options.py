@@ -262,7 +262,7 @@ class RecordOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw the end of the run and its delays here; of several streams as FILE-1, …",
+            help="Draw the run's end and delays; of several: FILE-1, …",
         ),
     ] = None
     rotate: Annotated[

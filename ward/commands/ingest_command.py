@@ -34,11 +34,12 @@ def ingest(
         Path | None, typer.Option("--json", metavar="FILE", help="Write what was sent here.")
     ] = None,
 ) -> None:
-    """Put beds on the log of a ward, for its workers to clean.
+    """Send beds to a ward of several machines.
 
-    With nothing chosen it sends every ECG stream that is on the network, now or later. Samples are stamped
-    and numbered here. While the broker is away they wait, and nothing is lost before the source itself
-    overflows. A bed that comes back has a gap of the true length.
+    They stand on a log, for its workers to clean. With nothing chosen it sends every ECG stream that is on
+    the network, now or later. Samples are stamped and numbered here. While the broker is away they wait,
+    and nothing is lost before the source itself overflows. A bed that comes back has a gap of the true
+    length.
 
     Examples
     --------

@@ -1,12 +1,9 @@
 """The edge: puts the samples of its beds on the log, stamped and numbered."""
 
 import asyncio
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Coroutine, Iterable
-from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -14,7 +11,9 @@ import numpy as np
 from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.partition import partition_of
-from ward.log.broker import LEASE_S, STREAM, Follower, Log, open_log, raw_subject
+from ward.log.beds import Claim, SentBed, bed_key, unpacked
+from ward.log.broker import LEASE_S, STREAM, Log, open_log, raw_subject
+from ward.log.follower import Follower
 from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, merged, plain_piece
 from ward.log.worker import RENEW_S, SENDER, own_name, stay_alive
 
@@ -26,43 +25,6 @@ WAITING_BYTES: Final = 4_000_000
 
 
 T = TypeVar("T")
-
-
-@dataclass
-class Claim:
-    """Who sends a bed.
-
-    Parameters
-    ----------
-    sender
-        Its key among those that are alive.
-    log
-        Number of a message of the log, before which all but the newest samples of the bed lie.
-    """
-
-    bed: str
-    fs: float
-    leads: list[str]
-    sender: str
-    log: int = 0
-
-
-@dataclass
-class SentBed:
-    """What was sent of a bed.
-
-    Parameters
-    ----------
-    first, next
-        Number of the first sample that was sent, and of the one that follows the last.
-    samples
-        How many were put on the log.
-    """
-
-    bed: str
-    first: int
-    next: int
-    samples: int = 0
 
 
 class _Bed:
@@ -94,11 +56,6 @@ class _Bed:
             chunk.data[None],
             np.empty((0, *chunk.data.shape), np.uint8),
         )
-
-
-def bed_key(bed: str) -> str:
-    """Key of a bed: its partition, and a hash, since a name may have any letters."""
-    return f"{partition_of(bed)}.{hashlib.blake2b(bed.encode(), digest_size=8).hexdigest()}"
 
 
 class Sender:
@@ -207,7 +164,7 @@ class Sender:
         claim = Claim(info.name, info.fs, list(info.leads), self._name)
         first, revision = 0, 0
         if found is not None:
-            before, revision = Claim(**json.loads(found[0])), found[1]
+            before, revision = unpacked(found[0]), found[1]
             if await self._is_alive(before.sender):
                 raise InputError(
                     f"{info.name} is sent by another ingest already ({before.sender}); end that one"
@@ -220,10 +177,10 @@ class Sender:
             claim.log = before.log
             first = await self._first_after(before)
         try:
-            await log.surely(lambda: log.beds.update(key, _packed(claim), last=revision))
+            await log.surely(lambda: log.beds.update(key, claim.packed(), last=revision))
         except KeyWrongLastSequenceError:
             after = await log.value(log.beds, key)
-            if after is None or json.loads(after[0])["sender"] != self._name:
+            if after is None or unpacked(after[0]).sender != self._name:
                 raise InputError(f"{info.name} is sent by another ingest already; end that one") from None
         return _Bed(info, first, claim)
 
@@ -296,8 +253,4 @@ class Sender:
         """Note where on the log each bed is."""
         log = self._log
         for bed in self._beds.values():
-            await log.surely(lambda bed=bed: log.beds.put(bed.key, _packed(bed.claim)))  # type: ignore[misc]
-
-
-def _packed(claim: Claim) -> bytes:
-    return json.dumps(asdict(claim)).encode()
+            await log.surely(lambda bed=bed: log.beds.put(bed.key, bed.claim.packed()))  # type: ignore[misc]

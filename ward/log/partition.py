@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from engine.in_process.stages import System
-from ward.log.broker import STREAM, Follower, Log, cleaned_subject, raw_subject
+from ward.log.broker import STREAM, Log, cleaned_subject, raw_subject
 from ward.log.cleaner import SETTLES_S, Cleaner
+from ward.log.follower import Follower
 from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from streamer.joining import Joining
 from streamer.settings import SourceSettings
 from streamer.several import Absent, join_singly, open_sources
 from streamer.source import Source
-from ward.log.ingest import Sender, SentBed
+from ward.log.beds import SentBed
+from ward.log.ingest import Sender
 
 _LOOK_S = 0.2
 
