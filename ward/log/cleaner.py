@@ -34,7 +34,7 @@ class _Bed:
         self.there: tuple[StreamResampler, SourceRate] | None = None
         up, down = ratio(fs, there)
         if up != down:
-            self.there = StreamResampler(fs, there), SourceRate(fs, there)
+            self.there = StreamResampler(fs, there, without_spikes=True), SourceRate(fs, there)
 
     def note(self, chunk: Chunk) -> list[Chunk]:
         """A chunk as the network gets it."""
