@@ -61,6 +61,7 @@ from streamer.console.output import (
 )
 from streamer.console.panels import STYLE, grouped, show_all_options
 from streamer.errors import InputError, NotWrittenError
+from ward.commands.bed_command import bed
 from ward.commands.ingest_command import ingest
 from ward.commands.ward_command import ward
 

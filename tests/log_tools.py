@@ -96,16 +96,6 @@ class Program:
         return self.process.wait(TIMEOUT_S)
 
 
-@contextmanager
-def programs(folder, *many):
-    started = [Program(folder, *words) for words in many]
-    try:
-        yield started
-    finally:
-        for each in started:
-            each.end(signal.SIGKILL)
-
-
 def asked(url, work):
     """What a coroutine of the log comes to."""
 

@@ -2,10 +2,12 @@
 
 import signal
 
+import numpy as np
 import pytest
-from log_tools import account, brokers, ended, on_log, programs, until
+from log_tools import Program, account, asked, brokers, ended, on_log, until
 
 from engine.in_process.stages import open_system
+from streamer.partition import partition_of
 from ward.log.cleaner import Cleaner
 
 
@@ -48,49 +50,87 @@ def cleaned_by(url, beds):
     return found
 
 
-def taken_over(url, beds, before):
-    """Whether every partition is cleaned by an owner that is none of `before`; who cleaned what, then."""
-    now = cleaned_by(url, beds)
-    new = [
-        {epoch: counts[epoch] for epoch in counts.keys() - before.get(each, {})}
-        for each, counts in now.items()
-    ]
-    return all(sum(counts.values()) > 100 for counts in new) and now
+class Ward:
+    """Two workers and a sender, to which things happen."""
+
+    def __init__(self, broker, beds, folder):
+        self.broker, self.beds, self.folder = broker, beds, folder
+        self.workers = [self._another(), self._another()]
+
+    def _another(self):
+        return Program(self.folder, "ward", "--nats", self.broker.url)
+
+    def owner_of(self, bed):
+        """The worker that owns a bed now, where it is one of ours."""
+        found = asked(self.broker.url, lambda log: log.value(log.owners, str(partition_of(bed))))
+        name = found[0].decode() if found else ""
+        return next((each for each in self.workers if f"-{each.process.pid}-" in name), None)
+
+    def goes_on(self, beds, epochs=None):
+        """Wait until these beds are cleaned further: by owners that have not been, if so many are named."""
+        before = cleaned_by(self.broker.url, beds)
+
+        def further():
+            now = cleaned_by(self.broker.url, beds)
+            if epochs is not None:
+                return all(
+                    sum(now[each].get(new, 0) for new in now[each].keys() - epochs[each]) for each in now
+                )
+            return all(sum(now[each].values()) > sum(before[each].values()) for each in now)
+
+        until(further)
+
+    def kill(self, bed):
+        """A worker dies; another machine takes its place in the ward."""
+        owner, epochs = until(lambda: self.owner_of(bed)), cleaned_by(self.broker.url, [bed])
+        owner.end(signal.SIGKILL)
+        self.workers[self.workers.index(owner)] = self._another()
+        self.goes_on([bed], epochs)
+
+    def pause(self, bed):
+        """A worker stands still until it has lost what it had; then it goes on, and may write none of it."""
+        owner, epochs = until(lambda: self.owner_of(bed)), cleaned_by(self.broker.url, [bed])
+        lost = owner.told.read_text().count("was taken over")
+        owner.send(signal.SIGSTOP)
+        self.goes_on([bed], epochs)
+        owner.send(signal.SIGCONT)
+        until(lambda: owner.told.read_text().count("was taken over") > lost)
+
+    def restart_broker(self, bed):
+        """The broker dies, and comes back with what it had on disk."""
+        self.broker.kill()
+        self.broker.start()
+        self.goes_on([bed])
 
 
-def goes_on(url, beds, before):
-    """Whether every partition is cleaned further, by whomever."""
-    now = cleaned_by(url, beds)
-    return all(sum(now[each].values()) > sum(before[each].values()) for each in before)
+def survives(broker, system, folder, seed, troubles):
+    """Whether a ward to which all this happens cleans every sample once, to the bit."""
+    beds = [f"synthetic sinus 61 bpm, seed {seed + number}" for number in range(3)]
+    patients = f"--patients 3 --seed {seed} --heart-rate 61 --noise none --speed 1.5"
+    ward = Ward(broker, beds, folder)
+    edge = Program(folder, "ingest", "--nats", broker.url, *patients.split())
+    try:
+        ward.goes_on(beds, {partition_of(bed): {} for bed in beds})
+        for number, trouble in enumerate(troubles):
+            trouble(ward, beds[number % 3])
+        assert edge.end() == 0
+        until(lambda: ended(broker.url, beds))
+        assert [worker.end() for worker in ward.workers] == [0, 0]
+    finally:
+        for each in (edge, *ward.workers):
+            each.end(signal.SIGKILL)
+    samples = {bed["bed"]: bed["samples"] for bed in edge.summary()}
+    for bed in beds:
+        assert_exact(system, broker.url, [bed], samples[bed])
 
 
 def test_a_killed_worker_a_paused_one_and_a_broker_that_dies_cost_nothing(broker, system, tmp_path):
-    beds = [f"synthetic sinus 61 bpm, seed {seed}" for seed in (7, 8, 9)]
-    send = (
-        f"ingest --nats {broker.url} --patients 3 --seed 7 --heart-rate 61 --noise none --speed 1.5".split()
-    )
-    work = ["ward", "--nats", broker.url]
-    with programs(tmp_path, work) as (first,):
-        until(lambda: "takes part" in first.told.read_text())
-        with programs(tmp_path, send) as (edge,):
-            before = until(lambda: taken_over(broker.url, beds, {}))
-            first.end(signal.SIGKILL)
-            with programs(tmp_path, work) as (second,):
-                before = until(lambda: taken_over(broker.url, beds, before))
-                second.send(signal.SIGSTOP)
-                with programs(tmp_path, work) as (third,):
-                    before = until(lambda: taken_over(broker.url, beds, before))
-                    # It still thinks that it owns them; whatever it writes now is refused.
-                    second.send(signal.SIGCONT)
-                    until(lambda: second.told.read_text().count("taken over by another") >= 3)
-                    broker.kill()
-                    broker.start()
-                    before = cleaned_by(broker.url, beds)
-                    until(lambda: goes_on(broker.url, beds, before))
-                    assert edge.end() == 0
-                    until(lambda: ended(broker.url, beds))
-                    assert [third.end(), second.end()] == [0, 0]
-            samples = {bed["bed"]: bed["samples"] for bed in edge.summary()}
-    for bed in beds:
-        assert_exact(system, broker.url, [bed], samples[bed])
-    assert all(len(epochs) >= 3 for epochs in cleaned_by(broker.url, beds).values())
+    survives(broker, system, tmp_path, 7, [Ward.kill, Ward.pause, Ward.restart_broker])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_fifty_troubles_at_random_cost_nothing(broker, system, tmp_path):
+    rng = np.random.default_rng(50)
+    troubles = rng.choice([Ward.kill, Ward.pause, Ward.restart_broker], 50)
+    survives(broker, system, tmp_path, 17, troubles)

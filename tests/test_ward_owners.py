@@ -15,6 +15,7 @@ from ward.log.broker import STREAM, cleaned_subject, open_log, raw_subject
 from ward.log.frames import Flag, Message
 from ward.log.ingest import Sender
 from ward.log.partition import Fenced, Partition
+from ward.log.record import record
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,23 @@ def test_a_bed_that_comes_back_goes_on_behind_a_gap(broker, filter_):
     numbers, gaps, _ = account(cleaned(broker, "back")[0])
     assert gaps == [(720, again.first)]
     assert numbers == [*range(720), *range(again.first, again.first + 720)]
+
+
+def test_a_bed_is_recorded_from_the_log(broker, filter_, tmp_path):
+    import wfdb
+
+    send(broker, "kept", 0, 900)
+    asked(broker.url, lambda log: own(log, "kept", 5, filter_))
+    told = []
+    summary = record(broker.url, "kept", tmp_path, from_start=True, tell=told.append)
+    assert (summary.samples, summary.missing, summary.first, summary.next) == (900, 0, 0, 900)
+    values = wfdb.rdrecord(summary.recording).p_signal
+    left = np.concatenate(
+        [piece.signals[:2, 0] for piece in cleaned(broker, "kept")[0] if piece.count], axis=1
+    )
+    np.testing.assert_allclose(values, left.T, atol=0.6e-3)
+    with pytest.raises(InputError, match=r"knows no bed 'nobody'; it knows: .*kept"):
+        record(broker.url, "nobody", None, from_start=False, tell=told.append)
 
 
 def test_a_message_that_nobody_understands_stops_nothing(broker, filter_):

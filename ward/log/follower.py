@@ -30,7 +30,7 @@ class Follower:
         self._pulled: Any = None
         self._asked_s = 0.0
         self._told = 0  # messages of this subscription
-        self._connection = log.connections
+        self._connection = 0  # none yet
 
     async def read(self, most: int = 64, wait_s: float = 0.5) -> "list[Msg]":
         """Messages that follow, none where none has come in that time."""
