@@ -63,7 +63,7 @@ FUZZ ?= 10000
 soak: $(VENV)/.test
 	@mkdir -p $(dir $(SOAK_JSON)) out
 	ECG_STREAM_FUZZ=$(FUZZ) ECG_STREAM_SOAK=$(SOAK_JSON) $(BIN)/python -m pytest -m slow \
-		tests/test_recording.py tests/test_fuzz_engine.py tests/test_fuzz_input.py
+		tests/test_recording.py tests/test_fuzz_engine.py tests/test_fuzz_input.py tests/test_ward_log.py
 	$(BIN)/ecg-stream soak --json $(SOAK_JSON) --save $$(mktemp -d -p out soak-XXXX)
 	$(BIN)/ecg-stream soak --hours 0.5 --model lowdelay --json $(SOAK_JSON)
 	$(BIN)/ecg-stream soak --hours 0.5 --model unet --json $(SOAK_JSON)

@@ -203,6 +203,7 @@ for each in (app, commands):
     for command in (
         ward,
         ingest,
+        bed,
         clean,
         broadcast,
         streams,

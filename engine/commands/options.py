@@ -33,7 +33,7 @@ Lookahead = Annotated[
     typer.Option(
         "--lookahead",
         metavar="MS",
-        help="Signal that is waited for after a sample. [default: the network's own]",
+        help="Signal waited for after a sample. [default: its own]",
         show_default=False,
     ),
 ]
