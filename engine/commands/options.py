@@ -33,7 +33,7 @@ Lookahead = Annotated[
     typer.Option(
         "--lookahead",
         metavar="MS",
-        help="Signal waited for after a sample. [default: its own]",
+        help="Signal that a sample waits for. [default: its own]",
         show_default=False,
     ),
 ]
