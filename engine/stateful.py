@@ -11,18 +11,20 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.base import Batch, State, StepBackend
+from engine.backends.base import Batch, State, StepBackend, keeps_places
 from engine.config import EngineConfig
 from engine.infer import MAX_ROWS
+from engine.lead_state import FAR_MV, far_leads, initial_state
 from engine.marks import Mark
 from engine.messages import Answer, Call, Emitted, Gap, Hop
+from engine.on_device import OnDevice, Stepped
 from engine.ready_windows import Clock
 from engine.snapshot import Tree
 from models.spec import StepSpec
 from streamer.chunk import Samples
 
-FAR_MV = 20.0
-"""A lead further than this from its own baseline shows a fault of an electrode, no ECG: it starts afresh."""
+__all__ = ["FAR_MV", "initial_state", "step_rounds", "step_through"]
+
 LARGEST_MV = np.float32(1e4)
 """Samples are clipped to this: no electrode gives more, and its square fits in single precision."""
 
@@ -75,21 +77,41 @@ class Carried:
     """What the leads of all streams carry from step to step.
 
     The arrays of a step are those of the next one as long as the same streams are ready together, so a
-    state is copied only where that changes.
+    state is copied only where that changes. Where states stay on a device, what is here are those that
+    were restored or had to make room.
     """
 
     def __init__(self) -> None:
+        self._on_device: OnDevice | None = None
         self._of: dict[str, tuple[Batch, State]] = {}
         self._together: list[str] = []
         self._origin = self._state = np.zeros((0, 0), np.float32)
 
     def snapshot(self) -> Tree:
         """Origin and state of the leads of each stream."""
-        return dict(self._of)
+        return self._of | (self._on_device.snapshot() if self._on_device else {})
 
     def restore(self, kept: Tree) -> None:
         """Go on from what `snapshot` took."""
-        self._of, self._together = kept, []
+        self._of, self._together, self._on_device = kept, [], None
+
+    def step_on_device(
+        self, hops: list[Hop], new: Batch, backend: StepBackend, lookahead: int, clock: Clock
+    ) -> Stepped | None:
+        """Take a step where the runtime keeps states; None where it keeps none, or has no room for these.
+
+        A runtime that took over from another one finds nothing: what the other kept is gone.
+        """
+        if not keeps_places(backend) or (places := backend.places) is None:
+            self._on_device = None
+            return None
+        if self._on_device is None or self._on_device.places is not places:
+            self._on_device = OnDevice(backend, places, self._of)
+        stepped = self._on_device.step(hops, new, lookahead, clock)
+        if stepped:
+            # Their states on the host, if there are any, are no longer those after the last step.
+            self._together = []
+        return stepped
 
     def take(self, hops: list[Hop], new: Batch, steps: StepSpec) -> tuple[Batch, State]:
         """Origins and states of the leads of hops of different streams, before their newest samples.
@@ -132,13 +154,6 @@ class Carried:
             self._of[hop.stream] = origin[rows], state[rows]
 
 
-def initial_state(samples: Batch, steps: StepSpec) -> State:
-    """State before the first of these samples, (rows, 1, samples) mV → (rows, numbers)."""
-    state = np.zeros((len(samples), steps.state), np.float32)
-    state[:, : steps.led_by] = samples[:, 0, :1]
-    return state
-
-
 def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
     """Hops that can go into one call, at most one of each stream and in order, and the gaps between."""
     together: list[Hop] = []
@@ -176,6 +191,10 @@ def _step(
     steps = backend.steps
     new = np.concatenate([hop.window[:, -config.hop :] for hop in hops])
     np.clip(new, -LARGEST_MV, LARGEST_MV, out=new)
+    stepped = carried.step_on_device(hops, new, backend, config.lookahead, clock)
+    if stepped:
+        call = Call(stepped.started_ns, *backend.transfers_ns, stepped.finished_ns)
+        return call, stepped.answer, _mean_square(stepped.answer)
     origin, state = _without_far_leads(*carried.take(hops, new, steps), new, steps)
     samples = (new - origin)[:, None]
     rows = len(samples)
@@ -188,9 +207,13 @@ def _step(
     finished = clock()
     answer = answer[:rows]
     carried.keep(hops, origin, _healed(after[:rows], answer, samples[:rows], steps))
+    return Call(started, *backend.transfers_ns, finished), answer, _mean_square(answer)
+
+
+def _mean_square(answer: Batch) -> Samples:
     cleaned, spread = answer[:, 0], answer[:, 1]
-    mean_square = cleaned * cleaned + spread * spread
-    return Call(started, *backend.transfers_ns, finished), answer, mean_square
+    mean_square: Samples = cleaned * cleaned + spread * spread
+    return mean_square
 
 
 def _begin(new: Batch, steps: StepSpec) -> tuple[Batch, State]:
@@ -201,9 +224,7 @@ def _begin(new: Batch, steps: StepSpec) -> tuple[Batch, State]:
 
 def _without_far_leads(origin: Batch, state: State, new: Batch, steps: StepSpec) -> tuple[Batch, State]:
     """The same, with the leads that are far from their baselines started afresh."""
-    baseline = origin + state[:, :1]
-    # Written so that NaN counts as far.
-    far = ~(np.abs(new - baseline).max(axis=1) <= FAR_MV)
+    far = far_leads(origin + state[:, :1], new)
     if not far.any():
         return origin, state
     fresh = _begin(new, steps)

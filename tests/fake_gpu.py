@@ -16,6 +16,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec
 from inspect import unwrap
 from types import ModuleType, SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime as ort
@@ -366,13 +367,18 @@ class Tape(TorchDispatchMode):
         return leaf
 
     def replay(self):
+        """Do it again; returns how many numbers went between pinned memory and the rest."""
+        moved = 0
         with torch.inference_mode():
             for func, held, result in self.work:
                 args, kwargs = tree_map(self._alive, held)
+                if func is torch.ops.aten.copy_.default and any(map(FakeCudaGraph.is_pinned, args[:2])):
+                    moved += args[0].numel()
                 pairs = zip(tree_leaves(result), tree_leaves(func(*args, **kwargs)), strict=True)
                 for old, new in pairs:
                     if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
                         old.copy_(new)
+        return moved
 
     @staticmethod
     def _alive(leaf):
@@ -383,16 +389,24 @@ class Tape(TorchDispatchMode):
 
 
 class FakeCudaGraph:
-    """torch.cuda.CUDAGraph; `launches` counts the replays of all."""
+    """torch.cuda.CUDAGraph; `launches` counts the replays of all, `moved` the numbers that they copied
+    from and to pinned memory.
+    """
 
-    launches = 0
+    launches = moved = 0
+    pinned: ClassVar = weakref.WeakSet()
 
     def __init__(self):
         self.tape = Tape()
 
     def replay(self):
         FakeCudaGraph.launches += 1
-        self.tape.replay()
+        FakeCudaGraph.moved += self.tape.replay()
+
+    @classmethod
+    def is_pinned(cls, tensor):
+        memory = tensor.untyped_storage().data_ptr()
+        return any(memory == each.untyped_storage().data_ptr() for each in cls.pinned)
 
 
 def fake_torch_cuda(monkeypatch):
@@ -431,9 +445,14 @@ def fake_torch_cuda(monkeypatch):
     for name, fake in fakes.items():
         monkeypatch.setattr(torch.cuda, name, fake)
     monkeypatch.setattr(torch.nn.Module, "cuda", lambda module: module)
-    monkeypatch.setattr(
-        torch, "zeros", lambda *shape, pin_memory=False, device=None, **rest: zeros(*shape, **rest)
-    )
+
+    def make_zeros(*shape, pin_memory=False, device=None, **rest):
+        made = zeros(*shape, **rest)
+        if pin_memory:
+            FakeCudaGraph.pinned.add(made)
+        return made
+
+    monkeypatch.setattr(torch, "zeros", make_zeros)
     # The backend sets these for good.
     for name in ("allow_tf32", "benchmark"):
         monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.backends import OPTIONS, open_backend, why_not
+from engine.backends.base import keeps_places
 from engine.backends.gpu.driver import Stream
 from engine.backends.gpu.find import find_gpu, why_no_gpu
 from engine.backends.parity import PARITY_MV, STATE_PARITY
@@ -194,6 +195,28 @@ def test_threads_and_beats_do_not_mix_their_states(stepping, onnx_steps):
     assert wrong == []
     threading.Event().wait(0.5)
     assert stepping.runtime.beats > beats
+
+
+def test_states_in_places_step_as_given_ones_do(stepping, onnx_steps):
+    """Two rows beside their neighbours; one of them begins afresh on the way."""
+    if not keeps_places(stepping):
+        pytest.skip(f"{stepping.name} keeps no states")
+    signal = np.random.default_rng(7).normal(size=(2, 1, 40 * 16)).astype(np.float32)
+    places = stepping.places.claim(2)
+    state = initial_state(signal, stepping.steps)
+    stepping.write(places, state)
+    for at in range(0, signal.shape[2], 16):
+        hop, begin = signal[:, :, at : at + 16].copy(), np.zeros((2, 2), np.float32)
+        if at == 160:
+            begin[1] = 1, hop[1, 0, 0]
+            state[1] = initial_state(hop[1:], stepping.steps)
+        answer, told = stepping.step_placed(hop, places, begin, 36)
+        expected, state = onnx_steps.step(hop, state, 36)
+        assert np.abs(answer - expected).max() <= PARITY_MV["fp32"]
+        np.testing.assert_allclose(told[:, 0], state[:, 0], atol=PARITY_MV["fp32"])
+    found = stepping.read(places)
+    assert (np.abs(found - state) / np.maximum(1, np.abs(state))).max() <= STATE_PARITY
+    stepping.places.release(places)
 
 
 def test_the_driver_runs_a_captured_graph_of_copies():

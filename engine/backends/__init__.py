@@ -182,4 +182,6 @@ def _open(name: str, card: ModelCard, threads: int) -> Runtime:
     name, *options = name.split(":")
     entry = entry_of(name)
     runtime = entry.open(card, options, threads)
-    return Heartbeat(runtime, silence(card.spec)) if entry.on_gpu else runtime
+    if not entry.on_gpu:
+        return runtime
+    return Heartbeat(runtime, silence(card.spec, placed=runtime.places is not None))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backends.places import Places, Rows
 from models.registry import ModelCard
 from models.spec import StepSpec
 
@@ -44,12 +45,16 @@ class Runtime(ABC):
         How long the last call copied to the device and back; (0, 0) where there is none.
     may_hang
         Whether a call may never return, as on a device that fails.
+    places
+        Where states may stay on the device from step to step; None where they come and go with every
+        call.
     """
 
     name: str
     fixed_rows: tuple[int, ...] = ()
     transfers_ns: tuple[int, int] = (0, 0)
     may_hang: bool = False
+    places: Places | None = None
 
     @abstractmethod
     def run(self, inputs: Inputs) -> Outputs:
@@ -60,6 +65,14 @@ class Runtime(ABC):
         Outputs
             New memory. No row depends on another one.
         """
+
+    def read(self, places: Rows) -> State:
+        """A copy of the states in these places, (rows, numbers)."""
+        raise NotImplementedError(f"{self.name} keeps no states")
+
+    def write(self, places: Rows, state: State) -> None:
+        """Put states (rows, numbers) into these places."""
+        raise NotImplementedError(f"{self.name} keeps no states")
 
     def close(self) -> None:  # noqa: B027 - most runtimes hold nothing that must be given back
         """Give back what it holds; called once."""
@@ -142,9 +155,46 @@ class StepBackend(Described, Protocol):
         """
 
 
+class PlacedBackend(StepBackend, Protocol):
+    """A stateful network whose states may stay on a device."""
+
+    @property
+    def places(self) -> Places | None:
+        """Where; None where its runtime keeps none, and anew where another runtime took over."""
+
+    def step_placed(
+        self, samples: Batch, places: Rows, begin: Batch, lookahead: int
+    ) -> tuple[Batch, NDArray[np.float32]]:
+        """Take samples (rows, 1, samples) mV with the states in these places, which then hold those after.
+
+        Parameters
+        ----------
+        begin
+            (rows, 2): whether a row begins afresh (0 or 1), and with which sample, mV.
+
+        Returns
+        -------
+        answer
+            New memory, as of `step`.
+        told
+            (rows, 2), new memory: of the state after, its first number and the sum of all.
+        """
+
+    def read(self, places: Rows) -> State:
+        """A copy of the states in these places."""
+
+    def write(self, places: Rows, state: State) -> None:
+        """Put states into these places."""
+
+
 AnyBackend = Backend | StepBackend
 
 
 def keeps_state(backend: AnyBackend) -> "TypeIs[StepBackend]":
     """Whether a backend runs a stateful network."""
     return hasattr(backend, "step")
+
+
+def keeps_places(backend: StepBackend) -> "TypeIs[PlacedBackend]":
+    """Whether the states of a stateful network stay where it runs."""
+    return getattr(backend, "places", None) is not None

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backends.base import Entry, Options, Runtime
 from engine.backends.gpu.find import find_gpu, why_no_gpu
-from engine.backends.gpu.graphs import GraphRuntime, largest_sizes
-from engine.backends.gpu.shapes import FIXED_ROWS, Size, ports_by_size
+from engine.backends.gpu.graphs import GraphRuntime, PlacedRuntime, largest_sizes
+from engine.backends.gpu.shapes import FIXED_ROWS, Size, check_rows, ports_by_size
 from engine.backends.parity import check_parity
+from engine.backends.places import Places
 from engine.backends.ports import Ports, Shape, dtype_of
 from engine.backends.pytorch import load_network
 from models.registry import ModelCard
+from models.spec import NetworkSpec, StepSpec
 from models.torch_needed import why_no_torch
 from streamer.errors import InputError
 
@@ -27,13 +29,21 @@ if TYPE_CHECKING:
 
 Network = Callable[..., Sequence[Any]]
 """Takes the inputs as tensors on the GPU, in the order of the ports, and gives the outputs."""
+PLACES = 4096
+"""Rows whose states stay on the GPU, 41 kB each; those of more come and go."""
 _WARMUP_RUNS = 3
 
 
 def open_cuda(
-    card: ModelCard, options: Options = (), threads: int = 1, rows: tuple[int, ...] = FIXED_ROWS
+    card: ModelCard,
+    options: Options = (),
+    threads: int = 1,
+    rows: tuple[int, ...] = FIXED_ROWS,
+    places: int = PLACES,
 ) -> Runtime:
     """Capture a network, and check that it cleans as ONNX Runtime does.
+
+    The states of a network that keeps one stay on the GPU.
 
     Parameters
     ----------
@@ -42,6 +52,8 @@ def open_cuda(
         ``inductor`` to compile with torch's inductor before capturing.
     rows
         Row counts that have a graph of their own; other batches are filled up.
+    places
+        Rows whose states there is room for on the GPU; never fewer than the largest batch.
 
     Raises
     ------
@@ -51,8 +63,12 @@ def open_cuda(
     """
     half, inductor = "fp16" in options, "inductor" in options
     name = "cuda" + ":fp16" * half + ":inductor" * inductor
-    graphs = capture(_network(card, half, inductor), ports_by_size(card.spec, rows))
-    runtime = GraphRuntime(name, card.spec, graphs)
+    network = _network(card, half, inductor)
+    runtime: Runtime
+    if card.network.steps:
+        runtime = _placed(name, card.network, card.network.steps, network, check_rows(rows), places)
+    else:
+        runtime = GraphRuntime(name, card.spec, capture(network, ports_by_size(card.spec, rows)))
     check_parity(card, runtime, "fp16" if half else "fp32")
     return runtime
 
@@ -83,6 +99,17 @@ def _network(card: ModelCard, half: bool, inductor: bool) -> Network:
             return (network(noisy).float(),)
 
     return clean
+
+
+def _placed(
+    name: str, spec: NetworkSpec, steps: StepSpec, network: Network, rows: tuple[int, ...], count: int
+) -> PlacedRuntime:
+    from engine.backends.gpu.torch_states import TorchStates
+
+    spare, count = rows[-1], max(count, rows[-1])
+    states = TorchStates(steps, spare + count)
+    graphs = capture(states.stepped(network), ports_by_size(spec, rows, placed=True))
+    return PlacedRuntime(name, spec, graphs, states, Places(range(spare, spare + count)))
 
 
 def fold_batch_norms(network: "nn.Module") -> None:

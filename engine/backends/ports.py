@@ -10,7 +10,7 @@ from models.spec import ClassicalSpec, NetworkSpec, StepSpec
 
 Spec = NetworkSpec | ClassicalSpec
 Shape = tuple[int, ...]
-_WHOLE_NUMBERS = ("lookahead",)
+_WHOLE_NUMBERS = ("lookahead", "places")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class Ports:
         return cls(
             {"noisy": noisy, "state": state, "lookahead": ()},
             {"answer": (rows, 2, samples), "next_state": state},
+        )
+
+    @classmethod
+    def placed(cls, spec: Spec, rows: int, samples: int) -> "Ports":
+        """Those of a step whose states stay on the device; `engine.backends.base.PlacedBackend`."""
+        return cls(
+            {"noisy": (rows, spec.leads, samples), "places": (rows,), "begin": (rows, 2), "lookahead": ()},
+            {"answer": (rows, 2, samples), "told": (rows, 2)},
         )
 
 

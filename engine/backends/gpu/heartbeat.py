@@ -7,10 +7,12 @@ thread runs the network on zeros in between.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from engine.backends.base import Inputs, Outputs, Runtime
+from engine.backends.base import Inputs, Outputs, Runtime, State
 from engine.backends.gpu.shapes import fixed_samples
+from engine.backends.places import Rows
 from engine.backends.ports import Ports, Spec, zeros
 
 INTERVAL_S = 0.015
@@ -54,7 +56,7 @@ class Heartbeat(Runtime):
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._runtime, self._idle, self._interval_s, self._clock = runtime, idle, interval_s, clock
-        self.name, self.fixed_rows = runtime.name, runtime.fixed_rows
+        self.name, self.fixed_rows, self.places = runtime.name, runtime.fixed_rows, runtime.places
         self.beats = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -66,13 +68,28 @@ class Heartbeat(Runtime):
 
     def run(self, inputs: Inputs) -> Outputs:
         """Run the network between two idle calls."""
+        with self._between_beats():
+            outputs = self._runtime.run(inputs)
+            self.transfers_ns = self._runtime.transfers_ns
+        return outputs
+
+    def read(self, places: Rows) -> State:
+        """Copy states between two idle calls."""
+        with self._between_beats():
+            return self._runtime.read(places)
+
+    def write(self, places: Rows, state: State) -> None:
+        """Put states between two idle calls."""
+        with self._between_beats():
+            self._runtime.write(places, state)
+
+    @contextmanager
+    def _between_beats(self) -> Iterator[None]:
         with self._lock:
             if self._failure:
                 raise RuntimeError(f"the GPU failed between two calls: {self._failure}") from self._failure
-            outputs = self._runtime.run(inputs)
-            self.transfers_ns = self._runtime.transfers_ns
+            yield
             self._used = self._clock()
-        return outputs
 
     def close(self) -> None:
         """Stop the thread, then close the runtime."""
@@ -100,6 +117,10 @@ class Heartbeat(Runtime):
                     self._lock.release()
 
 
-def silence(spec: Spec) -> Inputs:
-    """The smallest call of a network, all zeros."""
-    return zeros(Ports.of(spec, 1, fixed_samples(spec)[0]).inputs)
+def silence(spec: Spec, *, placed: bool = False) -> Inputs:
+    """The smallest call of a network, all zeros; `placed` where states stay on the device.
+
+    Its place is then the first, which is spare.
+    """
+    of = Ports.placed if placed else Ports.of
+    return zeros(of(spec, 1, fixed_samples(spec)[0]).inputs)

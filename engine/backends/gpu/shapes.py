@@ -43,10 +43,17 @@ def fixed_samples(spec: Spec) -> tuple[int, ...]:
     return (spec.window,) if steps is None else (steps.multiple, 4 * steps.multiple)
 
 
-def ports_by_size(spec: Spec, rows: tuple[int, ...]) -> dict[Size, Ports]:
-    """Every shape that is compiled, in the order of a TensorRT plan's profiles."""
+def ports_by_size(spec: Spec, rows: tuple[int, ...], *, placed: bool = False) -> dict[Size, Ports]:
+    """Every shape that is compiled, in the order of a TensorRT plan's profiles.
+
+    Parameters
+    ----------
+    placed
+        For states that stay on the device.
+    """
+    of = Ports.placed if placed else Ports.of
     return {
-        (count, samples): Ports.of(spec, count, samples)
+        (count, samples): of(spec, count, samples)
         for samples in fixed_samples(spec)
         for count in check_rows(rows)
     }

@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.backends import entry_of, why_not
 from engine.backends.adapters import adapt
-from engine.backends.base import AnyBackend, Runtime, keeps_state
+from engine.backends.base import AnyBackend, Runtime, keeps_places, keeps_state
 from engine.backends.gpu.find import dotted, find_gpu, why_no_gpu
 from engine.backends.gpu.heartbeat import INTERVAL_S, Heartbeat, silence
 from engine.backends.gpu.shapes import fixed_samples
@@ -126,7 +126,7 @@ def _measure(name: str, card: ModelCard) -> dict[str, Any]:
     time.sleep(_IDLE_S)
     figures["after_idle_us"] = float(time_calls(call, 1)[0]) / 1000
     figures["paced_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
-    beating = Heartbeat(runtime, silence(card.spec))
+    beating = Heartbeat(runtime, silence(card.spec, placed=runtime.places is not None))
     call = make_call(adapt(beating, card.spec), card, 1)
     figures["paced_heartbeat_us"] = percentiles(time_calls(call, _PACED_CALLS, HOP_S))
     figures["beats"] = beating.beats
@@ -149,13 +149,21 @@ def _measure_batch(name: str, card: ModelCard, rows: int) -> dict[str, Any]:
 
 
 def make_call(backend: AnyBackend, card: ModelCard, rows: int) -> Callable[[], object]:
-    """A call as a stream makes it every hop: windows, or one step of those that a hop of 40 ms needs."""
+    """A call as a stream makes it every hop: windows, or one step of those that a hop of 40 ms needs.
+
+    States stay on the device where the backend keeps them there.
+    """
     windows = probe(card)[np.arange(rows) % 2]
     if not keeps_state(backend):
         return partial(backend.infer, windows)
     steps = backend.steps
     samples = windows[:, :, : fixed_samples(card.spec)[-1]].copy()
     lookahead = round(card.spec.lookahead_ms / 1000 * card.spec.fs)
+    if keeps_places(backend) and backend.places and (places := backend.places.claim(rows)) is not None:
+        begin = np.zeros((rows, 2), np.float32)
+        begin[:, 0] = 1
+        backend.step_placed(samples, places, begin, lookahead)
+        return partial(backend.step_placed, samples, places, np.zeros_like(begin), lookahead)
     return partial(backend.step, samples, initial_state(samples, steps), lookahead)
 
 
