@@ -147,7 +147,8 @@ class Log:
         from nats.js.errors import NoKeysError
 
         try:
-            return await self.surely(bucket.keys)
+            # It would wait for ever for the rest of a list whose broker has died meanwhile.
+            return await self.surely(lambda: asyncio.wait_for(bucket.keys(), _ASKED_S))
         except NoKeysError:
             return []
 

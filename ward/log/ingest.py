@@ -20,6 +20,8 @@ from ward.log.worker import RENEW_S, SENDER, own_name, stay_alive
 HOP_S: Final = 0.04
 """Samples of so long make a message."""
 MESSAGE_BYTES: Final = 500_000
+_NOTE_S: Final = 2.0
+"""So often it is noted where on the log each bed is."""
 WAITING_BYTES: Final = 4_000_000
 """So much may wait for the broker; then the sources wait."""
 
@@ -225,7 +227,7 @@ class Sender:
             if ended and not self._pending:
                 await self._renew_claims()
                 return
-            if time.monotonic() - renewed_s > RENEW_S:
+            if time.monotonic() - renewed_s > _NOTE_S:
                 await self._renew_claims()
                 renewed_s = time.monotonic()
             if self._bytes < MESSAGE_BYTES and not self._ended:
@@ -252,5 +254,5 @@ class Sender:
     async def _renew_claims(self) -> None:
         """Note where on the log each bed is."""
         log = self._log
-        for bed in self._beds.values():
+        for bed in list(self._beds.values()):  # another may join meanwhile
             await log.surely(lambda bed=bed: log.beds.put(bed.key, bed.claim.packed()))  # type: ignore[misc]
