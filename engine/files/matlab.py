@@ -1,5 +1,6 @@
 """MATLAB's .mat files: version 7.3 is HDF5, versions 4 to 7.2 are read and written whole by scipy."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from streamer.errors import InputError, one_line, some
 
 _KEPT = ("double", "single", "char", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 """Classes of variables that scipy writes again as it read them."""
+
+_WRONG = (ValueError, TypeError, OSError, LookupError, NotImplementedError, OverflowError, MemoryError)
 
 
 def open_mat(file: Path, stated: Stated) -> Opened:
@@ -35,7 +38,7 @@ class MatFile(ArrayFile):
             found = scipy.io.whosmat(str(file))
             self._contents: dict[str, Any] = scipy.io.loadmat(str(file))
         # What scipy 1.17 raises for files that are cut off or none of MATLAB's.
-        except (ValueError, TypeError, OSError, LookupError, NotImplementedError, OverflowError) as error:
+        except (*_WRONG, scipy.io.matlab.MatReadError, zlib.error) as error:
             raise InputError(
                 f"{file} cannot be read as MATLAB's, or is truncated: {one_line(error)} (a record of the "
                 "PhysioNet Challenges needs its WFDB header beside it)"

@@ -1,9 +1,10 @@
-"""`ecg-stream profile …`: what hops, many streams, a start, the LSL path and the GPU backends cost.
+"""`ecg-stream profile …`: what hops, many streams, a start, files, the LSL path and GPU backends cost.
 
 The front door adds `profile screen`, which is `gui`'s.
 """
 
 from engine.commands.profile.compare_command import compare
+from engine.commands.profile.files_command import files
 from engine.commands.profile.gpu_command import gpu
 from engine.commands.profile.hops_command import hops
 from engine.commands.profile.lsl_command import lsl
@@ -14,6 +15,6 @@ from streamer.console.panels import command_group
 
 profile = command_group(
     "profile",
-    "Time the engine, the LSL path, the window or the GPU backends.",
-    (hops, streams, sweep, start, compare, lsl, gpu),
+    "Time the engine, files, the LSL path, the window or the GPU backends.",
+    (hops, streams, sweep, start, compare, files, lsl, gpu),
 )
