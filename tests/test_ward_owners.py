@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from log_tools import account, asked, brokers, messages_of
+from log_tools import account, asked, brokers, messages_of, until
 
 from engine.in_process.stages import open_system
 from streamer.chunk import Chunk, StreamInfo
@@ -103,8 +103,7 @@ def test_with_other_weights_all_samples_are_cleaned_and_marked_as_settling(broke
     other = open_system("butterworth", 50.0, 40.0, waits=True)
     sender = send(broker, "rolled", 0, 1800, end=False)
     try:
-        while sender._pending or sender._beds["id of rolled"].sent.samples < 1800:
-            pass
+        until(lambda: sender._beds["id of rolled"].sent.samples == 1800)
         asked(broker.url, lambda log: own(log, "rolled", 5, filter_))
         sender.put(chunks("rolled", 1800, 3600))
         sender.end()
