@@ -15,6 +15,6 @@ from streamer.console.panels import command_group
 
 profile = command_group(
     "profile",
-    "Time the engine, files, the LSL path, the window or the GPU backends.",
+    "Time the engine, files, LSL, the window or the GPU backends.",
     (hops, streams, sweep, start, compare, files, lsl, gpu),
 )
