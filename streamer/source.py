@@ -112,18 +112,30 @@ class Player:
         ends = [end for end in (stop, signal.length) if end is not None]
         self._stop = min(ends) if ends else None
         self._since: float | None = None
+        self._begun: float | None = None
+        self._paused_at, self._paused_s = 0.0, 0.0
         self._playing = threading.Event()
         self._playing.set()
+        self.due_s = 0.0
+        """When the next chunk is due (`time.perf_counter`); past before the first and after the last."""
 
     def pause(self, paused: bool) -> None:
         """Hand out nothing more, or go on with the very next sample; from any thread.
 
         Later samples become due later by the length of the pause.
         """
+        if paused is not self._playing.is_set():
+            return
         if paused:
+            self._paused_at = time.perf_counter()
             self._playing.clear()
         else:
+            self._paused_s += time.perf_counter() - self._paused_at
             self._playing.set()
+
+    def begin(self, now: float) -> None:
+        """Play as one that begins at `now` (`time.perf_counter`), though it may be asked for chunks later."""
+        self._begun = now
 
     def go_on(self, since: float) -> None:
         """Play as one that began at `since` (`time.perf_counter`): what was due until now is not played."""
@@ -142,20 +154,18 @@ class Player:
         """
         fs = self.info.fs
         size = max(1, round(self._chunk_s * fs))
-        started = time.perf_counter()
+        begun = time.perf_counter() if self._begun is None else self._begun
         start = 0
         if self._since is not None:
-            start, started = math.floor((started - self._since) * fs * self.speed), self._since
+            start, begun = math.floor((begun - self._since) * fs * self.speed), self._since
         while self._stop is None or start < self._stop:
-            if not self._playing.is_set():
-                held = time.perf_counter()
-                self._playing.wait()
-                started += time.perf_counter() - held
+            self._playing.wait()
             count = size if self._stop is None else min(size, self._stop - start)
             block = self._signal.read(start, count)
             data = block.data + self._noise.read(start, count)
             if self.speed > 0:
-                source_time = started + np.arange(start + 1, start + count + 1) / (fs * self.speed)
+                due = begun + self._paused_s + np.arange(start + 1, start + count + 1) / (fs * self.speed)
+                source_time, self.due_s = due, due[-1] + size / (fs * self.speed)
                 wait = source_time[-1] - time.perf_counter()
                 if wait > 0:
                     time.sleep(wait)

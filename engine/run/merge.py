@@ -1,16 +1,22 @@
 """How the chunks of several streams come together for the one thread that cleans them."""
 
+import heapq
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import zip_longest
 
+from engine.run.stream import StreamRun
 from streamer.chunk import Chunk
 from streamer.several import MOST
+from streamer.source import Player
 
-_QUEUED = 64  # chunks a stream
+_TOGETHER_S = 0.002
+"""Chunks of several players that are due within this come as one round."""
+_QUEUED = 64  # rounds a stream
 _JOINING = 8  # streams for which there is room at least
 
 
@@ -20,14 +26,56 @@ def in_step(streams: Sequence[Iterator[Chunk]]) -> Iterator[list[Chunk]]:
         yield list(filter(None, chunks))
 
 
+def parts_of(streams: Sequence[StreamRun], stopped: Callable[[], bool]) -> list[Iterator[Sequence[Chunk]]]:
+    """What `as_they_come` gives a thread each: every live stream, and all players together."""
+    parts: list[Iterator[Sequence[Chunk]]] = []
+    players: list[tuple[Player, Iterator[Chunk]]] = []
+    for stream in streams:
+        chunks = stream.chunks(stopped)
+        if isinstance(stream.source, Player):
+            players.append((stream.source, chunks))
+        else:
+            # A live one, or a player with faults, which are waited for.
+            parts.append([chunk] for chunk in chunks)
+    return [*parts, in_due_order(players)] if players else parts
+
+
+def in_due_order(players: Sequence[tuple[Player, Iterator[Chunk]]]) -> Iterator[list[Chunk]]:
+    """Play several players at once, as a round each time that chunks are due.
+
+    Many beds on one thread wake the machine as often as one bed does. It is not for sources that wait for
+    anything but the time: the others would wait too.
+
+    Parameters
+    ----------
+    players
+        Each with its chunks; all of a speed.
+    """
+    now = time.perf_counter()
+    for player, _ in players:
+        player.begin(now)
+    due = [(player.due_s, place) for place, (player, _) in enumerate(players)]
+    while due:
+        until, ready, chunks = due[0][0] + _TOGETHER_S, list[int](), list[Chunk]()
+        while due and due[0][0] <= until:
+            ready.append(heapq.heappop(due)[1])
+        for place in ready:
+            player, coming = players[place]
+            chunk = next(coming, None)
+            if chunk is not None:
+                chunks.append(chunk)
+                heapq.heappush(due, (player.due_s, place))
+        yield chunks
+
+
 @contextmanager
 def as_they_come(
-    streams: Sequence[Iterator[Chunk]],
+    streams: Sequence[Iterator[Sequence[Chunk]]],
     due_s: Callable[[], float | None] = lambda: None,
-    newcomers: Callable[[], Sequence[Iterator[Chunk]]] = tuple,
+    newcomers: Callable[[], Sequence[Iterator[Sequence[Chunk]]]] = tuple,
     expects: Callable[[], bool] = lambda: False,
 ) -> Iterator[Iterator[list[Chunk]]]:
-    """Play each stream on a thread of its own; what has come when the next round is asked for is that round.
+    """Play each part on a thread of its own; what has come when the next round is asked for is that round.
 
     A stream that is silent, waits or ends holds up none of the others. Where cleaning does not keep
     up, the threads wait: a player then plays later, and a live source overflows into a gap, as they
@@ -44,12 +92,12 @@ def as_they_come(
     expects
         Whether rounds go on, be they empty, when all streams have ended, since others may begin.
     """
-    arrived: queue.Queue[Chunk | Future[None]] = queue.Queue(_QUEUED * max(len(streams), _JOINING))
+    arrived: queue.Queue[Sequence[Chunk] | Future[None]] = queue.Queue(_QUEUED * max(len(streams), _JOINING))
     left = threading.Event()
 
-    def play(chunks: Iterator[Chunk]) -> None:
-        for chunk in chunks:
-            arrived.put(chunk)
+    def play(part: Iterator[Sequence[Chunk]]) -> None:
+        for chunks in part:
+            arrived.put(chunks)
             if left.is_set():
                 return
 
@@ -64,18 +112,18 @@ def as_they_come(
                 items = []
             items += [arrived.get() for _ in range(arrived.qsize())]
             for item in items:
-                if isinstance(item, Chunk):
-                    chunks.append(item)
-                else:
+                if isinstance(item, Future):
                     playing.discard(item)
                     item.result()
+                else:
+                    chunks += item
             yield chunks
 
     with ThreadPoolExecutor(max(len(streams), MOST), "source") as threads:
         playing: set[Future[None]] = set()
 
-        def start(chunks: Iterator[Chunk]) -> None:
-            future = threads.submit(play, chunks)
+        def start(part: Iterator[Sequence[Chunk]]) -> None:
+            future = threads.submit(play, part)
             playing.add(future)
             future.add_done_callback(arrived.put)
 

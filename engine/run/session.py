@@ -4,7 +4,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from engine.run.changeover import Changeover
 from engine.run.commands import UserMark
 from engine.run.fallback import fallback_for
 from engine.run.ladder import Ladder, Rung
-from engine.run.merge import as_they_come, in_step
+from engine.run.merge import as_they_come, in_step, parts_of
 from engine.run.newcomers import LOOK_S, open_streams
 from engine.run.prepare import config_of, prepare
 from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status, Told
@@ -196,23 +196,26 @@ class Session:
         def ending() -> bool:
             return stopped() or (newcomers is not None and newcomers.all_gone)
 
-        def joined() -> list[Iterator[Chunk]]:
+        def joined() -> list[Iterator[Sequence[Chunk]]]:
             begun = newcomers.join(self.streams, self._admit, self.started, news) if newcomers else []
-            return [stream.chunks(ending) for stream in begun]
+            return parts_of(begun, ending)
 
         def expects() -> bool:
             return newcomers is not None and newcomers.expected and not ending()
 
-        played = [stream.chunks(ending) for stream in self.streams]
         # Alone, or as fast as possible, a stream needs no thread.
         paced = any(stream.source.speed for stream in self.streams)
-        alone = newcomers is None and (len(played) == 1 or not paced)
+        alone = newcomers is None and (len(self.streams) == 1 or not paced)
         # Everything made so far stays for good: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         try:
-            coming = as_they_come(played, self._due_s, joined, expects)
-            with nullcontext(in_step(played)) if alone else coming as rounds:
+            coming = (
+                nullcontext(in_step([stream.chunks(ending) for stream in self.streams]))
+                if alone
+                else as_they_come(parts_of(self.streams, ending), self._due_s, joined, expects)
+            )
+            with coming as rounds:
                 try:
                     for message in self._cleaned(self._noted(rounds, idle)):
                         stream = self._named[message.stream]
