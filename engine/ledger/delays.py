@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.ledger.histogram import medians_ms
 from engine.ledger.stages import STAGES, Ledger
 
 BARS = 24
@@ -87,17 +88,16 @@ class DelayWatch:
         self._latest = copy.copy(ledger.total)
         edges, counts = _coarse(*total.bars())
         played_ns = 1e9 * total.count / self._fs
+        p50_ms, p95_ms, p99_ms = total.percentiles_ms(50, 95, 99)
+        medians = medians_ms([*ledger.stages.values()], [*self._stages.values()])
         return Delays(
-            p50_ms=total.percentile_ms(50),
-            p95_ms=total.percentile_ms(95),
-            p99_ms=total.percentile_ms(99),
+            p50_ms=p50_ms,
+            p95_ms=p95_ms,
+            p99_ms=p99_ms,
             max_ms=total.max_ms,
             latest_p50_ms=latest.percentile_ms(50),
             latest_max_ms=latest.max_ms,
-            stages_ms={
-                stage: noted.since(self._stages[stage]).percentile_ms(50)
-                for stage, noted in ledger.stages.items()
-            },
+            stages_ms=dict(zip(ledger.stages, medians, strict=True)),
             edges_ms=tuple(edges.tolist()),
             counts=tuple(counts.tolist()),
             realtime_factor=(ledger.busy_ns - self._busy_ns) / played_ns if played_ns else float("nan"),

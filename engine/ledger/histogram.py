@@ -1,6 +1,7 @@
 """Counts of delays by their length, from which any percentile can be read."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +11,13 @@ DELAY_EDGES_MS = (5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0
 """Edges of the few bins that figures over a whole service are kept in."""
 
 
+_LOWEST_NS = 1e3
+_STEP = float(np.log(1.01))
+_BINS = 2112
+_EDGES_NS: NDArray[np.float64] = _LOWEST_NS * np.exp(np.arange(_BINS + 1) * _STEP)
+_MIDDLES_NS: NDArray[np.float64] = _LOWEST_NS * np.exp((np.arange(_BINS) + 0.5) * _STEP)
+
+
 class Histogram:
     """Counts of durations in bins of 1 % width from 1 µs to 20 min; exact minimum and maximum.
 
@@ -17,9 +25,6 @@ class Histogram:
     a ward has a dozen histograms a stream, most of them copies.
     """
 
-    _LOWEST_NS = 1e3
-    _STEP = float(np.log(1.01))
-    _BINS = 2112
     _NONE: ClassVar[NDArray[np.int64]] = np.zeros(_BINS, np.int64)
 
     def __init__(self) -> None:
@@ -30,25 +35,20 @@ class Histogram:
 
     def add(self, nanoseconds: NDArray[np.float64]) -> None:
         """Sort durations in; what is shorter than 1 µs counts as 1 µs; NaN is left out."""
-        unknown = np.isnan(nanoseconds)
-        if unknown.any():
-            nanoseconds = nanoseconds[~unknown]
-        if nanoseconds.size == 0:
-            return
-        relative = np.maximum(nanoseconds, self._LOWEST_NS) / self._LOWEST_NS
-        index = np.minimum((np.log(relative) / self._STEP).astype(np.int64), self._BINS - 1)
-        self._counts = self._counts + np.bincount(index, minlength=self._BINS)
-        self.count += nanoseconds.size
-        self.min_ns = min(self.min_ns, float(nanoseconds.min()))
-        self.max_ns = max(self.max_ns, float(nanoseconds.max()))
+        add_to_each([self], nanoseconds[None])
 
     def percentile_ms(self, percent: float) -> float:
         """The duration that `percent` of all do not exceed, to 1 %; NaN when there are none."""
+        return self.percentiles_ms(percent)[0]
+
+    def percentiles_ms(self, *percents: float) -> list[float]:
+        """`percentile_ms` of several, which costs little more than one."""
         if self.count == 0:
-            return float("nan")
-        reached = np.searchsorted(np.cumsum(self._counts), percent / 100 * self.count)
-        edge = self._LOWEST_NS * np.exp((min(int(reached), self._BINS - 1) + 1) * self._STEP)
-        return float(min(max(edge, self.min_ns), self.max_ns)) / 1e6
+            return [float("nan")] * len(percents)
+        reached = self._counts.cumsum().searchsorted([percent / 100 * self.count for percent in percents])
+        edges = _EDGES_NS[np.minimum(reached, _BINS - 1) + 1]
+        within: list[float] = (np.minimum(np.maximum(edges, self.min_ns), self.max_ns) / 1e6).tolist()
+        return within
 
     @property
     def max_ms(self) -> float:
@@ -62,26 +62,57 @@ class Histogram:
         later.count = self.count - earlier.count
         used = np.flatnonzero(later._counts)
         if used.size:
-            low, high = self._LOWEST_NS * np.exp(np.array([used[0], used[-1] + 1]) * self._STEP)
-            later.min_ns, later.max_ns = max(float(low), self.min_ns), min(float(high), self.max_ns)
+            low, high = _EDGES_NS[[used[0], used[-1] + 1]].tolist()
+            later.min_ns, later.max_ns = max(low, self.min_ns), min(high, self.max_ns)
         return later
 
-    def between(self, edges_ms: Sequence[float]) -> tuple[int, ...]:
+    def between(self, edges_ms: tuple[float, ...]) -> tuple[int, ...]:
         """Counts up to the first edge, between edges, and beyond the last, to 1 %."""
-        edges = np.log(np.asarray(edges_ms) * 1e6 / self._LOWEST_NS) / self._STEP
-        places = np.clip(np.round(edges), 0, self._BINS).astype(np.int64)
-        sums = np.concatenate([[0], np.cumsum(self._counts)])[[0, *places, self._BINS]]
-        return tuple(np.diff(sums).tolist())
+        return tuple(np.add.reduceat(self._counts, _places(edges_ms)).tolist())
 
     @property
     def sum_s(self) -> float:
         """All durations together, to 1 %."""
-        middles = self._LOWEST_NS * np.exp((np.arange(self._BINS) + 0.5) * self._STEP)
-        return float(self._counts @ middles) / 1e9
+        return float(self._counts @ _MIDDLES_NS) / 1e9
 
     def bars(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Bin edges in ms (one more than counts) and counts, empty bins at both ends left out."""
         used = np.flatnonzero(self._counts)
         first, last = (used[0], used[-1] + 1) if used.size else (0, 0)
-        edges = self._LOWEST_NS * np.exp(np.arange(first, last + 1) * self._STEP) / 1e6
-        return edges, self._counts[first:last]
+        return _EDGES_NS[first : last + 1] / 1e6, self._counts[first:last]
+
+
+@cache
+def _places(edges_ms: tuple[float, ...]) -> NDArray[np.int64]:
+    """The first bin of each stretch between edges, the one below the first edge included."""
+    edges = np.round(np.log(np.asarray(edges_ms) * 1e6 / _LOWEST_NS) / _STEP)
+    return np.concatenate([[0], np.clip(edges, 0, _BINS - 1)]).astype(np.int64)
+
+
+def add_to_each(histograms: Sequence[Histogram], nanoseconds: NDArray[np.float64]) -> None:
+    """Sort a row of durations into each of several, (histograms, durations); as `Histogram.add`."""
+    known = ~np.isnan(nanoseconds)
+    relative = np.maximum(np.where(known, nanoseconds, 0), _LOWEST_NS) / _LOWEST_NS
+    index = np.minimum((np.log(relative) / _STEP).astype(np.int64), _BINS - 1)
+    least = np.where(known, nanoseconds, np.inf).min(axis=1, initial=np.inf).tolist()
+    most = np.where(known, nanoseconds, 0).max(axis=1, initial=0).tolist()
+    for row, (histogram, count) in enumerate(zip(histograms, known.sum(axis=1).tolist(), strict=True)):
+        if count:
+            more = np.bincount(index[row][known[row]], minlength=_BINS)
+            histogram._counts = histogram._counts + more
+            histogram.count += count
+            histogram.min_ns = min(histogram.min_ns, least[row])
+            histogram.max_ns = max(histogram.max_ns, most[row])
+
+
+def medians_ms(later: Sequence[Histogram], earlier: Sequence[Histogram]) -> list[float]:
+    """Medians of what was added to each after it was copied, ms to 1 %; NaN where nothing was."""
+    return [_median_ms(now, before) for now, before in zip(later, earlier, strict=True)]
+
+
+def _median_ms(now: Histogram, before: Histogram) -> float:
+    count = now.count - before.count
+    if count == 0:
+        return float("nan")
+    reached = int((now._counts - before._counts).cumsum().searchsorted(0.5 * count))
+    return float(min(_EDGES_NS[reached + 1], now.max_ns)) / 1e6

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ledger.histogram import Histogram
+from engine.ledger.histogram import Histogram, add_to_each
 from engine.messages import Emitted
 
 Nanoseconds = NDArray[np.float64]
@@ -118,9 +118,7 @@ class Ledger:
         if not self._noted:
             return
         parts = parts_ns(self._noted)
-        for stage, durations in parts._asdict().items():
-            self.stages[stage].add(durations)
-        self.total.add(parts.total)
+        add_to_each([*self.stages.values(), self.total], np.array([*parts, parts.total]))
         self._noted.clear()
 
 

@@ -270,6 +270,7 @@ class StreamRun:
         health, account, recording = self.source.health, self.account, self.recording
         snr_in, snr_out = account.scorer.rolling_snr_db()
         delays, total = self.delays.snapshot(delays_s), account.ledger.total
+        delay_p50_ms, delay_p99_ms = total.percentiles_ms(50, 99)
         return Status(
             seconds=account.samples_out / self.info.fs,
             samples_in=account.samples_in,
@@ -277,8 +278,8 @@ class StreamRun:
             gap_samples=account.gap_samples,
             snr_in_db=snr_in,
             snr_out_db=snr_out,
-            delay_p50_ms=total.percentile_ms(50),
-            delay_p99_ms=total.percentile_ms(99),
+            delay_p50_ms=delay_p50_ms,
+            delay_p99_ms=delay_p99_ms,
             deadline_misses=account.ledger.deadline_misses,
             setup=setup,
             delays=delays,
