@@ -137,7 +137,7 @@ def test_a_new_connection_goes_on_behind_a_gap_of_its_length():
     assert abs(listener.misplaced[-1]) < 1.5 * device.fs
 
 
-# A smooth device sends sample by sample, which takes ten times as long to hear, and has the least to go wrong.
+# A smooth device sends sample by sample: ten times as long to hear, and the least to go wrong.
 @pytest.mark.parametrize(
     ("name", "seed"),
     [(name, seed) for name in sorted(PROFILES) for seed in range(1 if name == "smooth" else 8)],

@@ -9,10 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import zip_longest
 
-from engine.run.stream import StreamRun
 from streamer.chunk import Chunk
 from streamer.several import MOST
-from streamer.source import Player
+from streamer.source import Player, Source
 
 _TOGETHER_S = 0.002
 """Chunks of several players that are due within this come as one round."""
@@ -26,18 +25,25 @@ def in_step(streams: Sequence[Iterator[Chunk]]) -> Iterator[list[Chunk]]:
         yield list(filter(None, chunks))
 
 
-def parts_of(streams: Sequence[StreamRun], stopped: Callable[[], bool]) -> list[Iterator[Sequence[Chunk]]]:
-    """What `as_they_come` gives a thread each: every live stream, and all players together."""
-    parts: list[Iterator[Sequence[Chunk]]] = []
-    players: list[tuple[Player, Iterator[Chunk]]] = []
-    for stream in streams:
-        chunks = stream.chunks(stopped)
-        if isinstance(stream.source, Player):
-            players.append((stream.source, chunks))
-        else:
-            # A live one, or a player with faults, which are waited for.
-            parts.append([chunk] for chunk in chunks)
+def parts_of(sources: Sequence[tuple[Source, Iterator[Chunk]]]) -> list[Iterator[Sequence[Chunk]]]:
+    """What `as_they_come` gives a thread each: every live source, and all players together.
+
+    Parameters
+    ----------
+    sources
+        Each with its chunks.
+    """
+    # A live one is waited for, and so is a player with faults.
+    parts: list[Iterator[Sequence[Chunk]]] = [
+        _singly(chunks) for source, chunks in sources if not isinstance(source, Player)
+    ]
+    players = [(source, chunks) for source, chunks in sources if isinstance(source, Player)]
     return [*parts, in_due_order(players)] if players else parts
+
+
+def _singly(chunks: Iterator[Chunk]) -> Iterator[Sequence[Chunk]]:
+    for chunk in chunks:
+        yield [chunk]
 
 
 def in_due_order(players: Sequence[tuple[Player, Iterator[Chunk]]]) -> Iterator[list[Chunk]]:

@@ -196,9 +196,12 @@ class Session:
         def ending() -> bool:
             return stopped() or (newcomers is not None and newcomers.all_gone)
 
+        def playing(streams: list[StreamRun]) -> list[tuple[Source, Iterator[Chunk]]]:
+            return [(stream.source, stream.chunks(ending)) for stream in streams]
+
         def joined() -> list[Iterator[Sequence[Chunk]]]:
             begun = newcomers.join(self.streams, self._admit, self.started, news) if newcomers else []
-            return parts_of(begun, ending)
+            return parts_of(playing(begun))
 
         def expects() -> bool:
             return newcomers is not None and newcomers.expected and not ending()
@@ -211,9 +214,9 @@ class Session:
         gc.freeze()
         try:
             coming = (
-                nullcontext(in_step([stream.chunks(ending) for stream in self.streams]))
+                nullcontext(in_step([chunks for _, chunks in playing(self.streams)]))
                 if alone
-                else as_they_come(parts_of(self.streams, ending), self._due_s, joined, expects)
+                else as_they_come(parts_of(playing(self.streams)), self._due_s, joined, expects)
             )
             with coming as rounds:
                 try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from engine.run.merge import as_they_come
+from engine.run.merge import as_they_come, parts_of
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.joining import Joining
@@ -40,17 +40,23 @@ def play(wanted: Sequence[SourceSettings], url: str, tell: Callable[[str], None]
                 _tell_absent(absent, tell)
             else:
                 sources = open_sources(wanted)
-            begun = [source.chunks() for source in sources if _begins(sender, source, tell, joining is None)]
+            begun = [source for source in sources if _begins(sender, source, tell, joining is None)]
 
-            def newcomers() -> list[Iterator[Chunk]]:
+            def playing(sources: list[Source]) -> list[Iterator[Sequence[Chunk]]]:
+                return parts_of([(source, source.chunks()) for source in sources])
+
+            def newcomers() -> list[Iterator[Sequence[Chunk]]]:
                 found = joining.arrived() if joining else []
                 _tell_absent([each for each in found if isinstance(each, Absent)], tell)
                 new = [each for each in found if not isinstance(each, Absent)]
-                return [source.chunks() for source in new if _begins(sender, source, tell, False)]
+                return playing([source for source in new if _begins(sender, source, tell, False)])
 
             rounds = stack.enter_context(
                 as_they_come(
-                    begun, lambda: _LOOK_S, newcomers, lambda: joining is not None and joining.holds_run
+                    playing(begun),
+                    lambda: _LOOK_S,
+                    newcomers,
+                    lambda: joining is not None and joining.holds_run,
                 )
             )
             try:
