@@ -35,6 +35,7 @@ from streamer.console.installed import version_here
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.plain import plain
+from streamer.source import Source
 
 log = logging.getLogger(__name__)
 
