@@ -8,7 +8,7 @@ from models.benches.track_s import Condition, Windows, load_examples, rmse_mv, s
 from models.benches.track_s_filters import FILTERS
 
 RESULTS = "track-s.jsonl"
-_SNRS = (-4.0, -2.0, 0.0, 2.0, 4.0)
+SNRS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 
 # SNR out in dB at −4, −2, 0, 2, 4 dB of emb. CIADNet's project (DANCE at a39f1e9) prints the `new`
 # rows, one run each; AGS-UNet's project the `old` ones. Both print the same FFT and DWT rows, of the
@@ -71,8 +71,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         "noise in training and test. SNR out in dB, mean over 2000 test windows, DC included; in brackets "
         "what was published, and how far we are from it.",
         "",
-        "| system | noise | mixing | epochs | " + " | ".join(f"{snr:g} dB" for snr in _SNRS) + " |",
-        "|---|---|---|---|" + "---|" * len(_SNRS),
+        "| system | noise | mixing | epochs | " + " | ".join(f"{snr:g} dB" for snr in SNRS) + " |",
+        "|---|---|---|---|" + "---|" * len(SNRS),
     ]
     order = ("system", "noise", "mixing", "epochs")
     groups: dict[tuple[Any, ...], dict[float, float]] = {}
@@ -83,8 +83,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         (system, "emb", mixing, None): {} for system, mixing in PUBLISHED if (system, mixing) not in ran
     }
     for (system, noise, mixing, epochs), ours in groups.items():
-        published = dict(zip(_SNRS, PUBLISHED.get((system, mixing), ()), strict=False))
-        cells = [_cell(ours.get(snr), published.get(snr)) for snr in _SNRS]
+        published = dict(zip(SNRS, PUBLISHED.get((system, mixing), ()), strict=False))
+        cells = [_cell(ours.get(snr), published.get(snr)) for snr in SNRS]
         lines.append(f"| {system} | {noise} | {mixing or ''} | {epochs or ''} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -11,15 +11,18 @@ from streamer.console.options import DataDir, literal, numbers, words
 from streamer.console.output import err, goes_on, out
 from streamer.errors import InputError
 
+EPOCHS = 100
+"""Passes over the training windows of the tracks S and qtdb."""
+
 
 def train(
     names: Annotated[list[str] | None, typer.Argument(help="Networks to train.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Train every network.")] = False,
     track: Annotated[
-        Literal["f", "s", "qtdb"],
+        Literal["f", "s", "qtdb", "notebook"],
         typer.Option(
             help="f: unseen patients and noise. s: as the seed table was made, to compare with it. qtdb: as "
-            "the literature's bench has it, likewise."
+            "the literature's bench has it, notebook: as those of cdae-bam and cnn-autoencoder, likewise."
         ),
     ] = "f",
     out_dir: Annotated[
@@ -53,8 +56,12 @@ def train(
         str, typer.Option(help="Track qtdb: which halves of the noise, comma-separated: 1, 2.")
     ] = "1,2",
     epochs: Annotated[
-        int, typer.Option(min=1, help="Tracks S and qtdb: passes over the training windows.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=1,
+            help="All tracks but f: passes over the training windows [default: 100; a notebook's own].",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is torch's choice.")] = 0,
     data_dir: DataDir = None,
@@ -112,6 +119,7 @@ def train(
     - `ecg-stream train lowdelay --end` weights of a run that goes on later
     - `ecg-stream train unet --pack track-f.pack --device cuda` where no records are
     - `ecg-stream train deepfilter --track qtdb --out docs/results/qtdb`
+    - `ecg-stream train cdae-bam cnn-autoencoder --track notebook`
     """
     from models.registry import NETWORKS, find_network
 
@@ -130,9 +138,11 @@ def train(
     where: dict[str, Any] = {"data_dir": data_dir, "device": device, "threads": threads}
     with goes_on(out_dir):
         if track == "s":
-            _train_s(chosen, out_dir, noise, snr, mixing, epochs, seed, where)
+            _train_s(chosen, out_dir, noise, snr, mixing, epochs or EPOCHS, seed, where)
         elif track == "qtdb":
-            _train_qtdb(chosen, out_dir, noise_version, epochs, seed, where)
+            _train_qtdb(chosen, out_dir, noise_version, epochs or EPOCHS, seed, where)
+        elif track == "notebook":
+            _train_notebook(chosen, out_dir, epochs, seed, where)
         else:
             given = {"steps": steps, "batch": batch, "rate": rate, "seed": seed}
             given = {key: value for key, value in given.items() if value is not None}
@@ -255,3 +265,16 @@ def _train_qtdb(
             beats = sum(record["beats"] for record in row["records"])
             ssd = sum(record["beats"] * record["ssd"] for record in row["records"]) / beats
             out.print(f"{name}, noise {word}: SSD {ssd:.2f} mV² over {beats} beats", highlight=False)
+
+
+def _train_notebook(
+    names: list[str], out_dir: Path, epochs: int | None, seed: int | None, where: dict[str, Any]
+) -> None:
+    from models.training.train_notebook import SEED, train_notebook
+
+    for name in names:
+        row = train_notebook(name, out_dir, epochs=epochs, seed=SEED if seed is None else seed, **where)
+        figures = f"MSE {row['train_mse']:.4f}, of the test windows {row['test_mse']:.4f}"
+        if "snr_out_db" in row:
+            figures += f"; {row['snr_in_db']:.2f} → {row['snr_out_db']:.2f} dB"
+        out.print(f"{name}: {figures}", highlight=False)

@@ -4,6 +4,7 @@ from engine.commands.evaluate.beats_command import beats
 from engine.commands.evaluate.conformance_command import conformance
 from engine.commands.evaluate.frontier_command import frontier
 from engine.commands.evaluate.hospitals_command import hospitals
+from engine.commands.evaluate.papers_command import papers
 from engine.commands.evaluate.qtdb_command import qtdb
 from engine.commands.evaluate.rates_command import rates
 from engine.commands.evaluate.safety_command import safety
@@ -17,5 +18,19 @@ from streamer.console.panels import command_group
 evaluate = command_group(
     "evaluate",
     "Score networks and filters, for quality and for safety.",
-    (track_f, track_s, qtdb, stress, beats, waves, conformance, hospitals, safety, rates, frontier, tables),
+    (
+        track_f,
+        track_s,
+        qtdb,
+        stress,
+        beats,
+        waves,
+        conformance,
+        hospitals,
+        safety,
+        rates,
+        frontier,
+        tables,
+        papers,
+    ),
 )
