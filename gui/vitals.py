@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.trace_buffer import TraceBuffer
-from streamer.heart_rate import LISTENED_S, heart_rate, rhythm, silence_s
+from streamer.heart_rate import LISTENED_S, confirmed_rate, heart_rate, rhythm, silence_s
 from streamer.qrs import find_qrs
 
 WARN, ERROR = 0.75, 0.9
@@ -168,14 +168,20 @@ class BeatFinder:
 
 
 def _vitals(stretch: _Stretch) -> Vitals:
-    beats, rates, silent, rhythms, fs = [], [], [], [], stretch.buffer.fs
-    for trace, start in ((stretch.raw, stretch.raw_start), (stretch.cleaned, stretch.start)):
-        found = find_qrs(trace, fs)
-        beats.append(found + start)
-        rates.append(heart_rate(found, trace, fs))
-        silent.append(silence_s(found, trace, fs))
-        rhythms.append(rhythm(found, trace, fs))
-    return Vitals(stretch.buffer, beats[0], beats[1], rates[0], rates[1], min(silent), *rhythms)
+    fs = stretch.buffer.fs
+    heard, made = find_qrs(stretch.raw, fs), find_qrs(stretch.cleaned, fs)
+    raw_bpm = heart_rate(heard, stretch.raw, fs)
+    cleaned_bpm = confirmed_rate(raw_bpm, made, stretch.cleaned, fs)
+    return Vitals(
+        stretch.buffer,
+        heard + stretch.raw_start,
+        made + stretch.start,
+        raw_bpm,
+        cleaned_bpm,
+        min(silence_s(heard, stretch.raw, fs), silence_s(made, stretch.cleaned, fs)),
+        rhythm(heard, stretch.raw, fs),
+        "" if cleaned_bpm is None else rhythm(made, stretch.cleaned, fs),
+    )
 
 
 @dataclass

@@ -20,6 +20,12 @@ IRREGULAR, IRREGULAR_FEWEST = 0.1, 5
 is more than this share of their mean. One early beat in ten seconds does not make it, fibrillation does."""
 PAUSE_S, PAUSE_TIMES = 2.0, 1.5
 """An interval is a pause that is so long, and so many times as long as usual: 28 bpm have none."""
+APART_BPM, APART = 5.0, 0.05
+"""Cleaned has no rate where raw has another one: further from it than the larger of so many bpm and such a
+share. With electrode motion at 6 dB that took 11 wrong rates of 35 from cleaned, and 5 right ones of 821."""
+UNEVEN_BPM = 3.0
+"""Nor where raw has none, and one beat that was missed or invented may have moved the mean of cleaned: so far
+from the rate of its median interval. That took 8 of the wrong rates, and 24 of the right ones."""
 _LOST_S = 0.1
 
 
@@ -41,6 +47,27 @@ def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) 
         return None
     rate = 60 / float(intervals.mean())
     return rate if LOWEST_BPM <= rate <= HIGHEST_BPM else None
+
+
+def confirmed_rate(
+    raw_bpm: float | None, beats: NDArray[np.int64], cleaned: NDArray[np.float32], fs: float
+) -> float | None:
+    """The heart rate of what a network made, where raw gives no reason to doubt it; else None.
+
+    Parameters
+    ----------
+    raw_bpm
+        Heart rate of the same stretch as it came.
+    beats, cleaned
+        As `heart_rate` takes them, (beats,) and (samples,) mV.
+    """
+    rate = heart_rate(beats, cleaned, fs)
+    if rate is None:
+        return None
+    if raw_bpm is not None:
+        return rate if abs(rate - raw_bpm) <= max(APART_BPM, APART * rate) else None
+    usual = 60 / float(np.median(_intervals_s(beats, cleaned, fs)[-AVERAGED:]))
+    return rate if abs(rate - usual) <= UNEVEN_BPM else None
 
 
 def rhythm(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) -> str:

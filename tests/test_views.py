@@ -139,10 +139,12 @@ def test_the_terminal_view_says_what_heart_rates_hide():
     beats = np.arange(20) // 2 + np.arange(20) % 2 * 0.4 + 0.5
     came = message(0, ecg(beats, 10.0)[:: FINE_HZ // 360])
     flat = replace(came, cleaned=0 * came.cleaned)
+    one_missed = replace(came, cleaned=message(0, ecg(np.delete(beats, 9), 10.0)[:: FINE_HZ // 360]).raw)
     passed_on = replace(flat, marks=np.full_like(came.marks, Mark.BYPASSED))
     for shown, words in (
         (came, "cleaned 120 bpm · irregular, 100 to 150 bpm"),
         (flat, "cleaned -- bpm · raw and cleaned disagree"),
+        (one_missed, "cleaned -- bpm · raw and cleaned disagree"),
         (passed_on, "cleaned -- bpm · irregular, 100 to 150 bpm"),
     ):
         console = Console(width=200, record=True, file=io.StringIO())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.messages import Cleaned, Gap
 from engine.run.protocol import StartedStream, Status
-from streamer.heart_rate import heart_rate
+from streamer.heart_rate import confirmed_rate, heart_rate
 from streamer.qrs import find_qrs
 
 KEPT_S = 300.0
@@ -179,7 +179,9 @@ class Bed:
             stop = self._next
             start = max(self._first or 0, stop - int(LISTENED_S * self.fs))
             traces = [ring.read(start, stop) for ring in self._heard]
-        self.rates = Rates(*(heart_rate(find_qrs(trace, self.fs), trace, self.fs) for trace in traces))  # type: ignore[arg-type]
+        heard, made = traces
+        raw = heart_rate(find_qrs(heard, self.fs), heard, self.fs)  # type: ignore[arg-type]
+        self.rates = Rates(raw, confirmed_rate(raw, find_qrs(made, self.fs), made, self.fs))  # type: ignore[arg-type]
 
 
 def _stepped(values: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -9,7 +9,7 @@ from engine.marks import Mark
 from engine.messages import Cleaned, Message
 from gui.vitals import disagree
 from streamer.chunk import StreamInfo
-from streamer.heart_rate import DOUBTED_S, heart_rate, rhythm
+from streamer.heart_rate import DOUBTED_S, confirmed_rate, heart_rate, rhythm
 from streamer.qrs import find_qrs
 
 DISAGREE = "raw and cleaned disagree"
@@ -76,13 +76,14 @@ class History:
 
     def heart_rates(self) -> HeartRates:
         """Those of all that is kept."""
-        beats = [find_qrs(trace, self.fs) for trace in self._rows]
-        both = list(zip(beats, self._rows, strict=True))
-        raw, cleaned = (heart_rate(found, trace, self.fs) for found, trace in both)
-        rhythms = [rhythm(found, trace, self.fs) for found, trace in both]
+        raw_beats, beats = (find_qrs(trace, self.fs) for trace in self._rows)
+        raw = heart_rate(raw_beats, self.raw, self.fs)
         if self._doubted:
-            return HeartRates(raw, None, rhythms[0])
-        return HeartRates(raw, cleaned, DISAGREE if disagree(raw, cleaned) else rhythms[1])
+            return HeartRates(raw, None, rhythm(raw_beats, self.raw, self.fs))
+        cleaned = confirmed_rate(raw, beats, self.cleaned, self.fs)
+        if disagree(raw, cleaned):
+            return HeartRates(raw, cleaned, DISAGREE)
+        return HeartRates(raw, cleaned, rhythm(beats, self.cleaned, self.fs) if cleaned else "")
 
     @property
     def _doubted(self) -> bool:

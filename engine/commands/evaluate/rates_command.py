@@ -13,21 +13,26 @@ from streamer.console.panels import grouped
 @grouped
 def rates(
     systems: Systems,
-    windows: Annotated[int, typer.Option(min=1, metavar="N", help="Windows in all, at least.")] = 10_000,
+    windows: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Windows without a heart beat, at least; 0: patients alone."),
+    ] = 10_000,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the report.")] = Path(
         "out/evaluate-rates"
     ),
 ) -> None:
-    """Count the windows without a heart beat in which a heart rate would be shown.
+    """Count the windows without a heart beat in which a heart rate would be shown, and patients' right ones.
 
-    They hold asystole, P waves alone, noise, pacing without capture, and electrosurgery.
+    They hold asystole, P waves alone, noise, pacing without capture, and electrosurgery. Of patients that no
+    network saw, clean and with electrode motion, rates are right, wrong or withheld.
     Ctrl-C loses nothing: the same command goes on where it was.
     """
-    from engine.lab.safety.shown_rates import RateSettings, evaluate_rates, write_rates
+    from engine.lab.safety.shown_rates import RateSettings, evaluate_patients, evaluate_rates, write_rates
 
     with goes_on(folder):
         settings = RateSettings(**systems.streamed, windows=windows)
         with progress() as show:
             rows = evaluate_rates(settings, folder, show)
-        write_rates(rows, settings, folder)
+            patients = evaluate_patients(settings, folder, show)
+        write_rates(rows, patients, settings, folder)
     show_report(folder)

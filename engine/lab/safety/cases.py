@@ -135,8 +135,20 @@ def hum(count: int, seed: int) -> Samples:
     return heard
 
 
+def noisy_record(
+    record: str, noise: tuple[str, float], seconds: float, data_dir: Path | None
+) -> tuple[Samples, Beats]:
+    """A stretch of a record's first lead with noise at a level in dB, (1, samples) mV, and its beats."""
+    raw, _, beats, _ = _play(record, data_dir, noise=noise, seconds=seconds)
+    return raw, beats
+
+
 def _play(
-    record: str, data_dir: Path | None, lead: str | None = LEAD, noise: tuple[str, float] = ("none", 0.0)
+    record: str,
+    data_dir: Path | None,
+    lead: str | None = LEAD,
+    noise: tuple[str, float] = ("none", 0.0),
+    seconds: float = _RECORD_S,
 ) -> tuple[Samples, Samples, Beats, Beats]:
     """Noisy, reference, beats and ventricular beats of a stretch of a record."""
     if lead is None:
@@ -147,7 +159,7 @@ def _play(
         data_dir=data_dir,
         leads=(lead,),
         start=_START_S,
-        seconds=_RECORD_S,
+        seconds=seconds,
         speed=0,
         noise=noise[0],
         snr=noise[1],

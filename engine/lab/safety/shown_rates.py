@@ -17,10 +17,11 @@ from engine.lab.parts import Part, Progress, Result, code_sha256, data_sha256, f
 from engine.lab.replay import play
 from engine.lab.results import write_results
 from engine.lab.safety.no_heart import KINDS, LIMIT, no_heart
+from engine.lab.safety.patient_rates import NOISES, patients_markdown, patients_part
 from engine.marks import Mark
 from engine.messages import Gap
 from engine.pipeline import clean
-from models.benches.track_f import FS
+from models.benches.track_f import FS, TEST_RECORDS
 from models.registry import load_card
 from streamer.chunk import Samples
 from streamer.heart_rate import DOUBTED_S, LISTENED_S, heart_rate
@@ -36,7 +37,7 @@ PER_LEAD = round(LEAD_S / EVERY_S)
 
 @dataclass(frozen=True)
 class RateSettings:
-    """What to run. Fields carry the names of the command's options; `windows` in all."""
+    """What to run. Fields carry the names of the command's options; `windows` in all, 0: patients alone."""
 
     models: tuple[str, ...]
     lookaheads_ms: tuple[float, ...] = (100.0,)
@@ -48,7 +49,7 @@ class RateSettings:
 
     @property
     def leads(self) -> int:
-        """Leads of each kind."""
+        """Leads of each kind of signal without a heart beat."""
         return max(1, math.ceil(self.windows / (len(KINDS) - 1) / PER_LEAD))
 
 
@@ -65,7 +66,7 @@ def evaluate_rates(settings: RateSettings, out: Path, progress: Progress) -> lis
     parts = []
     for name in settings.models:
         for lookahead in settings.lookaheads_ms:
-            for kind in KINDS:
+            for kind in KINDS if settings.windows else ():
                 key = {
                     "track": "rates",
                     "system": name,
@@ -78,6 +79,30 @@ def evaluate_rates(settings: RateSettings, out: Path, progress: Progress) -> lis
                 }
                 arguments = (settings, name, lookahead, kind)
                 parts.append(Part(f"{kind}: {name} at {lookahead:g} ms", key, rates_part, arguments))
+    return run_parts(parts, out / "parts", settings.jobs, progress)
+
+
+def evaluate_patients(settings: RateSettings, out: Path, progress: Progress) -> list[Result]:
+    """A row per system, look-ahead and noise, kept in ``out/parts``: see `patients_part`."""
+    records = [find_record(record, "mitdb", settings.data_dir) for record in TEST_RECORDS]
+    data = data_sha256([*records, find_record("em", "nstdb", settings.data_dir)])
+    parts = []
+    for name in settings.models:
+        for lookahead in settings.lookaheads_ms:
+            for noise in NOISES:
+                key = {
+                    "track": "patient rates",
+                    "system": name,
+                    "weights": fingerprint(name),
+                    "limits": limits_of(load_card(name)).contradiction,
+                    "lookahead_ms": lookahead,
+                    "noise": noise,
+                    "settings": [settings.hop_ms, settings.backend],
+                    "data": data,
+                }
+                config = EngineConfig.of(load_card(name).spec, lookahead, settings.hop_ms)
+                arguments = (name, config, settings.backend, noise, TEST_RECORDS, settings.data_dir)
+                parts.append(Part(f"{noise}: {name} at {lookahead:g} ms", key, patients_part, arguments))
     return run_parts(parts, out / "parts", settings.jobs, progress)
 
 
@@ -121,7 +146,9 @@ def shown_rates(leads: Samples, doubted: NDArray[np.bool_]) -> list[float]:
     return found
 
 
-def write_rates(rows: Sequence[Result], settings: RateSettings, folder: Path) -> None:
+def write_rates(
+    rows: Sequence[Result], patients: Sequence[Result], settings: RateSettings, folder: Path
+) -> None:
     """Write ``rates.json`` and, made from it alone, ``report.md``."""
     report = {
         "track": "rates",
@@ -132,13 +159,16 @@ def write_rates(rows: Sequence[Result], settings: RateSettings, folder: Path) ->
             "version": version("ecg-stream"),
         },
         "rows": list(rows),
+        "patients": list(patients),
     }
     write_results(folder / "rates.json", report)
-    (folder / "report.md").write_text(rates_markdown(rows), encoding="utf-8")
+    (folder / "report.md").write_text(rates_markdown(rows, patients), encoding="utf-8")
 
 
-def rates_markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """A table for each system and look-ahead: windows, and in how many a heart rate is shown."""
+def rates_markdown(rows: Sequence[dict[str, Any]], patients: Sequence[dict[str, Any]] = ()) -> str:
+    """A table for each system and look-ahead: windows, and in how many a heart rate is shown; of patients."""
+    if not rows:
+        return patients_markdown(patients)
     lines = [
         "# Heart rates where no heart beats",
         "",
@@ -157,4 +187,4 @@ def rates_markdown(rows: Sequence[dict[str, Any]]) -> str:
         for row in [*goal, {"kind": "**all**"} | sums, *beyond]:
             lines.append(f"| {row['kind']} | {row['windows']} | {row['raw']} | {row['cleaned']} |")
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, patients_markdown(patients)] if patients else lines)
