@@ -26,6 +26,7 @@ FILES = {
     "frontier": "frontier.json",
     "qrs": "summary.json",
     "rates": "rates.json",
+    "rates-patients": "rates.json",
     "stress": "stress.json",
     "qtdb": "summary.json",
     "conformance": "conformance.json",
@@ -51,6 +52,7 @@ def test_reports_follow_from_the_result_files():
     assert report("stress") == stress_markdown(summary("stress", "stress.json")["rows"])
     for track in ("conformance", "conformance-rates"):
         assert report(track) == conformance_markdown(summary(track, "conformance.json"))
+    assert report("rates-patients") == rates_markdown([], summary("rates-patients", "rates.json")["patients"])
     assert report("qtdb") == qtdb_markdown(summary("qtdb", "summary.json"))
     assert (RESULTS / "tables.md").read_text(encoding="utf-8") == tables(RESULTS)
 
