@@ -12,7 +12,7 @@ from streamer.errors import InputError
 from streamer.partition import partition_of
 from streamer.synthetic import SyntheticPatient
 from ward.log.broker import STREAM, cleaned_subject, open_log, raw_subject
-from ward.log.frames import Flag, Message
+from ward.log.frames import Flag, Message, Piece, encode
 from ward.log.ingest import Sender
 from ward.log.partition import Fenced, Partition
 from ward.log.record import record
@@ -145,6 +145,23 @@ def test_a_bed_that_comes_back_goes_on_behind_a_gap(broker, filter_):
     numbers, gaps, _ = account(cleaned(broker, "back")[0])
     assert gaps == [(720, again.first)]
     assert numbers == [*range(720), *range(again.first, again.first + 720)]
+
+
+def test_who_is_behind_writes_few_messages(broker, filter_):
+    async def many(log):
+        for each in chunks("late", 0, 3600):
+            words = np.empty((0, *each.data.shape), np.uint8)
+            piece = Piece("late", ("II",), 360.0, each.start, 36, each.source_time, each.data[None], words)
+            subject = raw_subject(partition_of("late"))
+            await log.js.publish(subject, encode(Message([piece])), stream=STREAM)
+        await own(log, "late", 5, filter_)
+
+    asked(broker.url, many)
+    pieces, found = cleaned(broker, "late")
+    numbers, gaps, _ = account(pieces)
+    assert numbers == list(range(numbers[-1] + 1))
+    assert (numbers[-1] > 3500, gaps) == (True, [])
+    assert len(found) < 20
 
 
 def test_a_bed_is_recorded_from_the_log(broker, filter_, tmp_path):

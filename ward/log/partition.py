@@ -10,7 +10,7 @@ from engine.in_process.stages import System
 from ward.log.broker import STREAM, Log, cleaned_subject, raw_subject
 from ward.log.cleaner import SETTLES_S, Cleaner
 from ward.log.follower import Follower
-from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages
+from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, merged
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -86,9 +86,7 @@ class Partition:
         try:
             saved_s = time.monotonic()
             while not stop.is_set():
-                for message in await raw.read():
-                    await self._clean(message)
-                    await asyncio.sleep(0)
+                await self._clean(await raw.read())
                 if time.monotonic() - saved_s >= SNAPSHOT_S:
                     await self._save()
                     saved_s = time.monotonic()
@@ -167,24 +165,35 @@ class Partition:
 
     # cleaning
 
-    async def _clean(self, message: "Msg") -> None:
-        number = message.metadata.sequence.stream
-        try:
-            pieces = decode(message.data).pieces
-        except ValueError as why:
-            self._say("", f"partition {self.number}: message {number} is not understood: {why}")
+    async def _clean(self, messages: "list[Msg]") -> None:
+        """Clean what has come, and write it as one: message by message nobody would catch up."""
+        if not messages:
             return
-        left = self._cleaner.push(pieces, settling=self._begins_in_midstream)
+        left: list[Piece] = []
+        for message in messages:
+            left += self._cleaned(message)
+            await asyncio.sleep(0)
         for bed, reason in self._cleaner.refused.items():
             self._say(bed, f"{bed} is not cleaned: {reason}")
-        new = [piece for each in left if (piece := self._unwritten(each)) is not None]
-        together = list(in_messages(new, MESSAGE_BYTES))
+        number = messages[-1].metadata.sequence.stream
+        together = list(in_messages(merged(left), MESSAGE_BYTES))
         for count, some in enumerate(together, 1):
             through = number if count == len(together) else self._through
             await self._write(Message(some, self._epoch, through))
             for piece in some:
                 self._count(piece)
         self._through = number
+
+    def _cleaned(self, message: "Msg") -> list[Piece]:
+        """What leaves with a raw message and is not written yet."""
+        try:
+            pieces = decode(message.data).pieces
+        except ValueError as why:
+            number = message.metadata.sequence.stream
+            self._say("", f"partition {self.number}: message {number} is not understood: {why}")
+            return []
+        left = self._cleaner.push(pieces, settling=self._begins_in_midstream)
+        return [piece for each in left if (piece := self._unwritten(each)) is not None]
 
     def _unwritten(self, piece: Piece) -> Piece | None:
         """What of a piece those before us have not written."""
