@@ -150,7 +150,7 @@ class Player:
 
         Deadlines are absolute (start + n / fs), so that delays do not add up: a player that was held up
         catches up. A sample's source time is its deadline; at speed 0 it is the time when its chunk is
-        handed out.
+        handed out. A signal that goes on behind its own end is one empty chunk, at that end.
         """
         fs = self.info.fs
         size = max(1, round(self._chunk_s * fs))
@@ -158,6 +158,11 @@ class Player:
         start = 0
         if self._since is not None:
             start, begun = math.floor((begun - self._since) * fs * self.speed), self._since
+            if self._stop is not None and start >= self._stop:
+                # Nothing else would tell how much of it was missed.
+                nothing = np.empty((len(self.info.leads), 0), np.float32)
+                yield Chunk(self.info.source_id, self._stop, nothing, np.empty(0), time.perf_counter_ns())
+                return
         while self._stop is None or start < self._stop:
             self._playing.wait()
             count = size if self._stop is None else min(size, self._stop - start)

@@ -20,6 +20,7 @@ from engine.run import supervised
 from engine.run.failure import EngineFailure
 from engine.run.known import Standing
 from engine.run.protocol import Resume, Setup, Started, StartedStream, Status
+from engine.run.session import Session
 from engine.run.supervised import SupervisedEngine
 from gui.bridge import Bridge, Life
 from streamer.chunk import Chunk, StreamInfo
@@ -310,6 +311,33 @@ def test_a_player_goes_on_at_what_is_due(speed):
     position_s = (stop - 1) / fs + (first.source_time[0] - stamp) * speed
     assert first.start / fs == pytest.approx(position_s, abs=1e-6)
     assert first.start / fs >= left_s + 5.0 * speed - 1 / fs
+
+
+@pytest.mark.parametrize("beds", [1, 2])
+@pytest.mark.parametrize("fs", [360.0, 250.0])
+def test_what_was_left_of_a_signal_that_ended_meanwhile_is_a_gap(tmp_path, fs, beds):
+    """The engine died 2 s into a signal of 10 s, and the next one begins long after."""
+    length, left = round(10 * fs), round(2 * fs)
+    values = np.random.default_rng(0).normal(0, 0.3, length)
+    sources, resume = [], []
+    for number in range(1, beds + 1):
+        path = tmp_path / f"bed-{number}.csv"
+        np.savetxt(path, values, header="II", comments="")
+        sources.append(SourceSettings(kind=f"file:rate={fs:g},unit=mV", record=str(path), noise="none"))
+        info = open_source(sources[-1]).info
+        stands = Resume(info.source_id, info.leads, number, left, time.perf_counter() - 100, left, left)
+        resume.append(replace(stands, recorded="before", recorded_next=left))
+    shown = []
+    job = endless(*sources, resume=tuple(resume), save=tmp_path / "recorded")
+    outcome = Session(job).run(show=shown.append)
+    for one, stands in zip(outcome.summary.streams, resume, strict=True):
+        gaps = [(each.start, each.stop) for each in shown if each.stream == stands.stream]
+        assert gaps == [(left, length)]
+        assert (one.samples_out, one.gaps, one.gap_samples) == (left, 1, length - left)
+        assert one.unaccounted == {}
+        recorded = read_record(Path(one.recording)).data
+        assert recorded.shape == (1, length - left)
+        assert np.isnan(recorded).all()
 
 
 class Live:

@@ -91,6 +91,7 @@ class StreamRun:
         if resume:
             self._position = Position.after(resume.next, resume.samples, resume.gap_samples)
             self.account.go_on(resume.source_samples, resume.samples, resume.gaps, resume.gap_samples)
+        self._ended_before: int | None = None
         self._unaccounted: dict[str, int] = {}
 
     @property
@@ -181,6 +182,8 @@ class StreamRun:
             try:
                 for chunk in self.source.chunks():
                     end = chunk.stop
+                    if self.player and not chunk.data.shape[1]:
+                        self._ended_before = end
                     self.account.source_samples += chunk.data.shape[1]
                     self.account.samples_in += chunk.data.shape[1]
                     if self._source_rate:
@@ -244,9 +247,16 @@ class StreamRun:
             yield each
 
     def rest(self) -> Iterator[Emitted | Gap]:
-        """What leaves when the pipeline has ended."""
+        """What leaves when the pipeline has ended.
+
+        Of a played signal that ended while no engine played it no sample came, and no pipeline has heard:
+        all that was left of it is a gap.
+        """
         if self._source_rate:
             yield from self._source_rate.rest()
+        stands = self._position.next
+        if self._ended_before is not None and stands is not None and stands < self._ended_before:
+            yield Gap(self.info.source_id, stands, self._ended_before)
 
     def take(self, message: Emitted | Gap) -> None:
         """Hand to every sink what leaves the engine, and count it."""
