@@ -33,6 +33,7 @@ class StreamHead(QWidget):
         self._state, self._level = "", Level.HELD
         self._number, self._selected = 0, False
         self._hidden_leads = 0
+        self._painted: tuple[object, ...] = ()
 
     def set_zoom(self, zoom: float) -> None:
         """Draw everything larger."""
@@ -52,12 +53,22 @@ class StreamHead(QWidget):
         self.update()
 
     def refresh(self, state: tuple[str, Level], *, selected: bool, hidden_leads: int) -> None:
-        """Show the figures of this moment."""
+        """Show the figures of this moment; what is on the screen already is not painted again."""
         (self._state, self._level), self._selected = state, selected
         self._hidden_leads = hidden_leads
+        if self._shown() == self._painted:
+            return
         if self._monitor:
             self.setToolTip(tip(f"{self._monitor.info.name}: {self._state}"))
         self.update()
+
+    def _shown(self) -> tuple[object, ...]:
+        """All that a picture depends on, and may change between two refreshes."""
+        return self.texts(), self._state, self._level, self._selected, self._has_gaps
+
+    @property
+    def _has_gaps(self) -> bool:
+        return bool(self._monitor and self._monitor.status and self._monitor.status.gaps)
 
     def texts(self) -> dict[str, str]:
         """What is shown where there is room, by its name."""
@@ -85,6 +96,7 @@ class StreamHead(QWidget):
         return round(self.height() / self._zoom)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
+        self._painted = self._shown()
         painter, theme = QPainter(self), self._theme
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.scale(self._zoom, self._zoom)
@@ -107,7 +119,7 @@ class StreamHead(QWidget):
             write(QRect(_LEFT, top + 1, inside - 42, tall + 2), texts["rate"], theme.cleaned, tall, bold=True)
             write(QRect(_LEFT, top + 1, inside, tall), "bpm", theme.quiet, 11, right=True)
             top += tall + 3
-        gaps = bool(self._monitor and self._monitor.status and self._monitor.status.gaps)
+        gaps = self._has_gaps
         colours = (theme.bad if gaps else theme.quiet, theme.quiet)
         if top + 2 * _LINE > self._height:
             rest = [" · ".join(filter(None, rest))] if not gaps else rest[:1]

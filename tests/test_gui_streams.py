@@ -11,7 +11,7 @@ import numpy as np
 from gui_tools import info, message, started, status
 from job_tools import job_of
 from PyQt6.QtCore import QPoint, QSettings, Qt
-from PyQt6.QtWidgets import QToolButton
+from PyQt6.QtWidgets import QApplication, QToolButton
 from test_gui_window import like, picture
 
 from engine.messages import Gap
@@ -20,6 +20,7 @@ from gui.bridge import Life
 from gui.main_window import MainWindow
 from gui.monitor import Level, share
 from gui.settings import Settings
+from gui.stream_head import StreamHead
 from gui.stream_rows import LOWEST_PX
 from gui.theme import DARK
 from gui.zoom import SMALLEST
@@ -37,11 +38,8 @@ def stored(tmp_path):
 
 def ward(count, leads=("II",)):
     """The first word of an engine that plays streams 0, 1, …"""
-    each = [
-        replace(started(leads=leads), info=replace(info(leads), name=f"ward/{n}", source_id=str(n)))
-        for n in range(count)
-    ]
-    return Started(tuple(each))
+    infos = [replace(info(leads), name=f"ward/{n}", source_id=str(n)) for n in range(count)]
+    return Started(tuple(replace(started(leads=leads), info=each) for each in infos))
 
 
 def of(stream, frame):
@@ -176,6 +174,28 @@ def test_one_stream_has_no_head_and_a_ward_leaves_none_behind(qtbot, window):
     window.attach(ward(1))
     assert len(window.page.streams.rows) == 1
     assert not window.page.streams.rows[0].head.isVisible()
+
+
+def test_a_label_that_says_the_same_is_not_painted_again(qtbot, window):
+    painted = []
+
+    class Head(StreamHead):
+        def paintEvent(self, event):
+            super().paintEvent(event)
+            painted.append(self.texts()["state"])
+
+    window.attach(ward(2))
+    head = Head(DARK)
+    head.show_monitor(window.run.monitors[0], 1)
+    head.show()
+    for state in ("LIVE", Level.GOOD), ("LOST", Level.BAD):
+        head.refresh(state, selected=False, hidden_leads=0)
+        qtbot.waitUntil(lambda state=state: painted[-1:] == [state[0]])
+        QApplication.processEvents()
+        painted.clear()
+        head.refresh(state, selected=False, hidden_leads=0)
+        QApplication.processEvents()
+        assert not painted
 
 
 def test_options_and_freezing_are_for_every_row(qtbot, window):
