@@ -144,13 +144,19 @@ class Log:
 
     async def keys(self, bucket: "KeyValue") -> list[str]:
         """All keys of a bucket."""
-        from nats.js.errors import NoKeysError
+        from nats.js.errors import NoKeysError, NotFoundError
 
-        try:
-            # It would wait for ever for the rest of a list whose broker has died meanwhile.
-            return await self.surely(lambda: asyncio.wait_for(bucket.keys(), _ASKED_S))
-        except NoKeysError:
-            return []
+        async def listed() -> list[str]:
+            try:
+                # It would wait for ever for the rest of a list whose broker has died meanwhile.
+                return await asyncio.wait_for(bucket.keys(), _ASKED_S)
+            except NoKeysError:
+                return []
+            except NotFoundError as error:
+                # The broker was restarted in the middle of the list, and has forgotten who asked for it.
+                raise TimeoutError from error
+
+        return await self.surely(listed)
 
     async def value(self, bucket: "KeyValue", key: str) -> tuple[bytes, int] | None:
         """Value and revision of a key; None where there is none."""
