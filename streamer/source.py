@@ -136,6 +136,7 @@ class Player:
     def begin(self, now: float) -> None:
         """Play as one that begins at `now` (`time.perf_counter`), though it may be asked for chunks later."""
         self._begun = now
+        self.due_s = self._due_s(now, 0)
 
     def go_on(self, since: float) -> None:
         """Play as one that began at `since` (`time.perf_counter`): what was due until now is not played."""
@@ -145,6 +146,15 @@ class Player:
         """Change kind or level of the noise from the next chunk on."""
         self._noise.retune(settings)
 
+    def _count(self, start: int) -> int:
+        """Samples of the chunk that begins at `start`."""
+        size = max(1, round(self._chunk_s * self.info.fs))
+        return size if self._stop is None else min(size, self._stop - start)
+
+    def _due_s(self, now: float, start: int) -> float:
+        """When the chunk that begins at `start` is due, if it is played from `now` on."""
+        return now + self._count(start) / (self.info.fs * self.speed) if self.speed else now
+
     def chunks(self) -> Iterator[Chunk]:
         """Play in pieces, each handed out when its last sample is due.
 
@@ -153,7 +163,6 @@ class Player:
         handed out. A signal that goes on behind its own end is one empty chunk, at that end.
         """
         fs = self.info.fs
-        size = max(1, round(self._chunk_s * fs))
         begun = time.perf_counter() if self._begun is None else self._begun
         start = 0
         if self._since is not None:
@@ -165,12 +174,14 @@ class Player:
                 return
         while self._stop is None or start < self._stop:
             self._playing.wait()
-            count = size if self._stop is None else min(size, self._stop - start)
+            count = self._count(start)
             block = self._signal.read(start, count)
             data = block.data + self._noise.read(start, count)
             if self.speed > 0:
-                due = begun + self._paused_s + np.arange(start + 1, start + count + 1) / (fs * self.speed)
-                source_time, self.due_s = due, due[-1] + size / (fs * self.speed)
+                source_time = (
+                    begun + self._paused_s + np.arange(start + 1, start + count + 1) / (fs * self.speed)
+                )
+                self.due_s = self._due_s(source_time[-1], start + count)
                 wait = source_time[-1] - time.perf_counter()
                 if wait > 0:
                     time.sleep(wait)

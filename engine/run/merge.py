@@ -15,6 +15,8 @@ from streamer.source import Player, Source
 
 _TOGETHER_S = 0.002
 """Chunks of several players that are due within this come as one round."""
+_FEW, _GATHERED_S = 8, 0.004
+"""Of more threads than these, what comes within so long is one round: a round costs as much as many chunks."""
 _QUEUED = 64  # rounds a stream
 _JOINING = 8  # streams for which there is room at least
 
@@ -71,7 +73,8 @@ def in_due_order(players: Sequence[tuple[Player, Iterator[Chunk]]]) -> Iterator[
             if chunk is not None:
                 chunks.append(chunk)
                 heapq.heappush(due, (player.due_s, place))
-        yield chunks
+        if chunks:
+            yield chunks
 
 
 @contextmanager
@@ -116,6 +119,8 @@ def as_they_come(
                 items = [arrived.get(timeout=due_s())]
             except queue.Empty:
                 items = []
+            if len(playing) > _FEW:
+                time.sleep(_GATHERED_S)
             items += [arrived.get() for _ in range(arrived.qsize())]
             for item in items:
                 if isinstance(item, Future):
