@@ -16,7 +16,7 @@ from streamer.source import Player, Source
 _TOGETHER_S = 0.002
 """Chunks of several players that are due within this come as one round."""
 _FEW, _GATHERED_S = 8, 0.004
-"""Of more threads than these, what comes within so long is one round: a round costs as much as many chunks."""
+"""With more threads than these, what comes within so long is one round: rounds cost more than chunks."""
 _QUEUED = 64  # rounds a stream
 _JOINING = 8  # streams for which there is room at least
 
