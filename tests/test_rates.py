@@ -37,6 +37,14 @@ def test_a_heart_is_shown_in_every_window_unless_it_is_doubted():
     assert len(shown_rates(lead, doubted)) == len(shown) - 1
 
 
+def test_cleaned_shows_no_rate_that_raw_contradicts():
+    slow, fast = (SyntheticPatient(heart_rate=bpm).read(0, COUNT).data for bpm in (60.0, 90.0))
+    believed = np.zeros((1, COUNT), np.bool_)
+    assert shown_rates(fast, believed, fast) == shown_rates(fast, believed) != []
+    # The beginning, before raw has a rate of its own, aside.
+    assert len(shown_rates(fast, believed, slow)) <= 1
+
+
 @pytest.mark.data
 def test_the_command_counts_and_writes_what_it_counted(tmp_path, physionet, monkeypatch):
     kinds = ("flat, 5 µV of noise", LIMIT)

@@ -24,7 +24,7 @@ from engine.pipeline import clean
 from models.benches.track_f import FS, TEST_RECORDS
 from models.registry import load_card
 from streamer.chunk import Samples
-from streamer.heart_rate import DOUBTED_S, LISTENED_S, heart_rate
+from streamer.heart_rate import DOUBTED_S, LISTENED_S, confirmed_rate, heart_rate
 from streamer.qrs import find_qrs
 from streamer.records.find import find_record
 
@@ -120,7 +120,7 @@ def rates_part(settings: RateSettings, name: str, lookahead_ms: float, kind: str
         marks.append(message.marks)
     backend.close()
     cleaned, doubted = np.concatenate(pieces, axis=1), np.concatenate(marks, axis=1) == Mark.BYPASSED
-    shown = {"raw": shown_rates(raw, np.zeros_like(doubted)), "cleaned": shown_rates(cleaned, doubted)}
+    shown = {"raw": shown_rates(raw, np.zeros_like(doubted)), "cleaned": shown_rates(cleaned, doubted, raw)}
     row: Result = {
         "system": name,
         "lookahead_ms": lookahead_ms,
@@ -131,19 +131,30 @@ def rates_part(settings: RateSettings, name: str, lookahead_ms: float, kind: str
     return row | {f"{trace}_bpm": rates for trace, rates in shown.items()}
 
 
-def shown_rates(leads: Samples, doubted: NDArray[np.bool_]) -> list[float]:
+def shown_rates(leads: Samples, doubted: NDArray[np.bool_], raw: Samples | None = None) -> list[float]:
     """The heart rates that a screen would show in the windows of some leads, (leads, samples) mV.
 
     None where a sample of the window's last `DOUBTED_S` is doubted.
+
+    Parameters
+    ----------
+    raw
+        Given for cleaned leads: what they were made of.
     """
     length, recent, found = round(LISTENED_S * FS), round(DOUBTED_S * FS), []
-    for lead, doubts in zip(leads, doubted, strict=True):
-        for stop in (round(EVERY_S * FS * number) for number in range(1, PER_LEAD + 1)):
-            window = lead[max(0, stop - length) : stop]
-            rate = heart_rate(find_qrs(window, FS), window, FS)
+    for number, (lead, doubts) in enumerate(zip(leads, doubted, strict=True)):
+        for stop in (round(EVERY_S * FS * count) for count in range(1, PER_LEAD + 1)):
+            seen = slice(max(0, stop - length), stop)
+            rate = _rate(lead[seen])
+            if rate is not None and raw is not None:
+                rate = confirmed_rate(_rate(raw[number, seen]), find_qrs(lead[seen], FS), lead[seen], FS)
             if rate is not None and not doubts[stop - recent : stop].any():
                 found.append(round(rate, 1))
     return found
+
+
+def _rate(window: Samples) -> float | None:
+    return heart_rate(find_qrs(window, FS), window, FS)
 
 
 def write_rates(
