@@ -14,4 +14,4 @@ def tables(
     """Print the tables of a folder of results; nothing is computed."""
     from engine.lab.evaluate.tables import tables as text_of
 
-    say(text_of(folder), out)
+    say(text_of(folder).removesuffix("\n"), out)
