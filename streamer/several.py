@@ -11,8 +11,8 @@ from streamer.settings import SourceSettings
 from streamer.source import Source
 from streamer.source_kind import Stopped
 
-MOST = 64
-"""Streams in one run."""
+MOST = 128
+"""Streams in one run: more than a core cleans in time."""
 
 
 @dataclass(frozen=True)

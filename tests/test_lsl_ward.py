@@ -13,15 +13,14 @@ from streamer.joining import Joining
 from streamer.lsl.network import load_pylsl
 from streamer.lsl.settings import LslSettings
 from streamer.settings import SourceSettings
-from streamer.several import MOST
 
-LEADS, FS = 3, 250
+STREAMS, LEADS, FS = 64, 3, 250
 
 
 def serve(ready):
     pylsl = load_pylsl()
     outlets = []
-    for number in range(MOST):
+    for number in range(STREAMS):
         info = pylsl.StreamInfo(f"bed-{number}", "ECG", LEADS, FS, "float32", f"serial-{number}")
         channels = info.desc().append_child("channels")
         for lead in ("I", "II", "V1"):
@@ -51,7 +50,7 @@ def test_all_of_64_streams_are_found_and_opened():
         began = time.monotonic()
         joining = Joining([base], lambda number, settings, source: source.info)
         opened = []
-        while len(opened) < MOST and time.monotonic() < began + 90:
+        while len(opened) < STREAMS and time.monotonic() < began + 90:
             opened += joining.arrived()
             time.sleep(0.02)
         took = time.monotonic() - began
@@ -59,6 +58,6 @@ def test_all_of_64_streams_are_found_and_opened():
     finally:
         ward.kill()
         ward.join(10)
-    assert sorted(info.name for info in opened) == sorted(f"LSL bed-{number}" for number in range(MOST))
+    assert sorted(info.name for info in opened) == sorted(f"LSL bed-{number}" for number in range(STREAMS))
     assert {info.leads for info in opened} == {("I", "II", "V1")}
     print(f"\n{len(opened)} streams of {LEADS} leads at {FS} Hz found and opened in {took:.1f} s")  # noqa: T201 - asked for with -s

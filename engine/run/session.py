@@ -42,7 +42,8 @@ log = logging.getLogger(__name__)
 _WARMUP_CALLS = 5
 _LONGEST_NOTE = 200
 _FEW, _DELAYS_S = 16, 0.025
-"""Of more streams than these, the delays of one are summed up once in so long, and not at every status."""
+"""Of more streams than these, the delays of one are summed up once in so long, and not at every status; and all
+that a run may need is got ready before it plays."""
 
 
 class Session:
@@ -79,11 +80,15 @@ class Session:
         self._ladder = Ladder(time.perf_counter) if job.ladder else None
         if self._ladder:
             # A machine that is late already must not import scipy and design a filter first; one that starts
-            # need not wait for it.
+            # with a few streams need not wait for it.
             stand_in = fallback_for(Rung.FILTER, config, first.backend).backend
-            threading.Thread(
+            warming = threading.Thread(
                 target=self._warm_up, args=(stand_in, config), name="warming up the stand-in", daemon=True
-            ).start()
+            )
+            warming.start()
+            if len(self.streams) > _FEW:
+                # Beside many beds it would be the first thing that makes the machine late.
+                warming.join()
         self._changeover = Changeover(first, self._ladder)
         self._misses = 0
         self._batcher: Batcher | None = None
