@@ -42,8 +42,8 @@ log = logging.getLogger(__name__)
 _WARMUP_CALLS = 5
 _LONGEST_NOTE = 200
 _FEW, _DELAYS_S = 16, 0.025
-"""Of more streams than these, the delays of one are summed up once in so long, and not at every status; and all
-that a run may need is got ready before it plays."""
+"""Of more streams than these, the delays of one are summed up once in so long, and not at every status; and
+all that a run may need is got ready before it plays."""
 
 
 class Session:
