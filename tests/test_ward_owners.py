@@ -11,6 +11,7 @@ from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.partition import partition_of
 from streamer.synthetic import SyntheticPatient
+from ward.log import run
 from ward.log.broker import STREAM, cleaned_subject, open_log, raw_subject
 from ward.log.frames import Flag, Message, Piece, encode
 from ward.log.ingest import Sender
@@ -213,3 +214,18 @@ def test_no_broker_and_another_ward_are_one_clear_line(broker):
             await client.close()
 
         asyncio.run(mended())
+
+
+def test_a_worker_ends_when_told_to_though_the_broker_is_gone(tmp_path, filter_, monkeypatch):
+    monkeypatch.setattr(run, "_LEAVES_S", 0.5)
+    told = []
+    with brokers(tmp_path) as broker:
+
+        def pressed():
+            if told:
+                broker.kill()
+            return bool(told)
+
+        summary = asyncio.run(run._work(broker.url, filter_, pressed, told.append))
+    assert summary.beds == {}
+    assert "the broker took no last snapshot" in told[-1]

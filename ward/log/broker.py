@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -189,8 +190,9 @@ class Log:
         return found.data or b"", found.seq or 0
 
     async def close(self) -> None:
-        """Hang up."""
-        await self._client.close()
+        """Hang up; a broker that is gone need not hear it."""
+        with contextlib.suppress(OSError):
+            await self._client.close()
 
 
 async def open_log(url: str) -> Log:

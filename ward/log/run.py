@@ -11,6 +11,8 @@ from ward.log.partition import BedCount
 from ward.log.worker import Worker
 
 _LOOK_S = 0.1
+_LEAVES_S = 10.0
+"""Told to stop, a worker waits this long for a broker that is away."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,23 @@ async def _work(
     try:
         worker = Worker(log, system, tell)
         tell(f"{worker.name} takes part in the ward at {url}; Ctrl-C ends")
-        await worker.run(stop)
+        running = asyncio.create_task(worker.run(stop))
+        await asyncio.wait({running, looking}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running}, timeout=_LEAVES_S)
+        if not running.done():
+            tell(f"the broker took no last snapshot in {_LEAVES_S:g} s; others begin behind the one before")
+            await _end(running)
+        if not running.cancelled():
+            running.result()
     finally:
         looking.cancel()
-        await log.close()
+        await _end(asyncio.create_task(log.close()), _LEAVES_S)
     return WorkerSummary(worker.name, worker.counts)
+
+
+async def _end(task: asyncio.Task[None], patience_s: float = 0.0) -> None:
+    """Wait for a task for some time, then cancel it until it is over: it may wait again on its way out."""
+    await asyncio.wait({task}, timeout=patience_s)
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_LOOK_S)
