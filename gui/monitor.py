@@ -19,7 +19,7 @@ from gui.screen_delay import PaintClock
 from gui.trace_buffer import KEPT_S, TraceBuffer
 from gui.trends import TrendLog
 from gui.vitals import ALARM_S, Ticks, Vitals, alarm, disagree
-from streamer.heart_rate import DOUBTED_S, SILENT_S
+from streamer.heart_rate import DOUBTED_S, SILENT_S, UNSURE_BEATS
 from streamer.open_source import is_played
 
 STALE_S = 1.0
@@ -143,14 +143,10 @@ class Monitor:
             return "PAUSED", Level.HELD
         silent = self._silent_s
         if self.status and self.status.state != "LIVE":
-            age = max(self.status.sample_age_s, silent)
-            level = Level.GOOD if self.status.state == "RECOVERED" else Level.WARN
-            if self.status.state == "LOST":
-                level = Level.BAD
-            text = (
-                self.status.state if self.status.state == "RECOVERED" else f"{self.status.state} {age:.0f} s"
-            )
-            return text, level
+            age, state = max(self.status.sample_age_s, silent), self.status.state
+            if state == "RECOVERED":
+                return state, Level.GOOD
+            return f"{state} {age:.0f} s", Level.BAD if state == "LOST" else Level.WARN
         if silent > LOST_S:
             return f"LOST {silent:.0f} s", Level.BAD
         if silent > STALE_S:
@@ -237,6 +233,10 @@ class Monitor:
         """For each lead, why what is shown is not the network's output at this moment."""
         return [self.buffer.reason(lead, _RECENT_S) for lead in range(len(self.info.leads))]
 
+    def unsure(self) -> list[bool]:
+        """For each lead, whether a wave of its last seconds is smaller than the uncertainty of it."""
+        return [self.buffer.was_unsure(lead) for lead in range(len(self.info.leads))]
+
     def alarms(self) -> list[str]:
         """Technical alarm of each lead, empty where there is none."""
         buffer = self.buffer
@@ -278,7 +278,8 @@ class Monitor:
             return f"NO BEAT FOUND for {self.vitals.silence_s:.0f} s"
         if self._recent(Mark.BYPASSED):
             return self.vitals.raw_rhythm
-        return "raw and cleaned disagree" if disagree(*self.bpm) else self.vitals.cleaned_rhythm
+        words = "raw and cleaned disagree" if disagree(*self.bpm) else self.vitals.cleaned_rhythm
+        return UNSURE_BEATS if self.vitals.unsure else words
 
 
 def share(frames: Iterable[Frame], monitors: Sequence[Monitor]) -> None:

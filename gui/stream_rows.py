@@ -72,6 +72,7 @@ class StreamRow(QWidget):
             return
         self.labels.set_alarms(self.monitor.alarms())
         self.labels.set_reasons(self.monitor.reasons())
+        self.labels.set_unsure(self.monitor.unsure())
         self.labels.set_off_scale(self.view.off_scale())
         state = self.monitor.state(life, self.view.frozen)
         self.view.set_notice(self.monitor.notice(life, frozen=self.view.frozen))

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.guard.wave_doubt import WaveDoubt
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned, Gap, Preview
 from streamer.chunk import Annotation, Samples, StreamInfo
@@ -17,7 +18,9 @@ _LEAST_S = 90.0
 _ROOM_BYTES = 1 << 29  # of all streams of a run together
 KINDS = ("raw", "cleaned", "spread", "reference")
 _KEPT_MARKS = 12_000
-Number = TypeVar("Number", np.float32, np.uint8)
+UNSURE_S = 2.0
+"""It is said for so long that a wave was unsure: two beats or more."""
+Number = TypeVar("Number", np.float32, np.uint8, np.bool_)
 
 
 def seconds_for(infos: Sequence[StreamInfo]) -> float:
@@ -28,7 +31,7 @@ def seconds_for(infos: Sequence[StreamInfo]) -> float:
     infos
         The streams of one run.
     """
-    bytes_per_s = sum(len(info.leads) * info.fs * (4 * len(KINDS) + 2) for info in infos)
+    bytes_per_s = sum(len(info.leads) * info.fs * (4 * len(KINDS) + 3) for info in infos)
     return min(KEPT_S, max(_LEAST_S, _ROOM_BYTES / bytes_per_s))
 
 
@@ -55,6 +58,8 @@ class TraceBuffer:
         self._rings = {kind: np.zeros(shape, np.float32) for kind in KINDS}
         self._marks = np.zeros(shape, np.uint8)
         self._reasons = np.zeros(shape, np.uint8)
+        self._unsure = np.zeros(shape, np.bool_)
+        self._doubt = WaveDoubt(len(info.leads), info.fs)
         self.first = self.final = self.newest = 0
         self.empty = True
         self.final_time = float("nan")
@@ -90,10 +95,12 @@ class TraceBuffer:
                 self._write(self._reasons, message.start, np.uint8(0), message.stop - message.start)
             else:
                 self._write(self._reasons, message.start, message.reasons)
+            self._write(self._unsure, message.start, np.False_, message.stop - message.start)
             self.annotations += message.annotations
             self.final_time = float(message.source_time[-1])
         self._touch(message.start)
         self.final = message.stop
+        self._judge(message)
 
     def _take_preview(self, preview: Preview) -> None:
         if preview.stop <= self.final:
@@ -107,6 +114,13 @@ class TraceBuffer:
             self._write(self._rings[kind], start, np.float32(np.nan), preview.stop - start)
         self._touch(start)
 
+    def _judge(self, message: Cleaned | Gap) -> None:
+        """Note which waves are unsure, of the stretches that are complete now."""
+        start, unsure = self._doubt.push(message)
+        if unsure.any():
+            self._write(self._unsure, start, unsure)
+            self._touch(max(start, self.oldest))
+
     def _blank(self, start: int, stop: int) -> None:
         """Samples that never came."""
         self._reach(stop)
@@ -114,6 +128,7 @@ class TraceBuffer:
             self._write(ring, start, np.float32(np.nan), stop - start)
         self._write(self._marks, start, np.uint8(Mark.MISSING), stop - start)
         self._write(self._reasons, start, np.uint8(0), stop - start)
+        self._write(self._unsure, start, np.False_, stop - start)
         self.gaps.append((start, stop))
         self._touch(start)
 
@@ -197,6 +212,14 @@ class TraceBuffer:
     def marks(self, lead: int, start: int, stop: int) -> NDArray[np.uint8]:
         """Marks of released samples start … stop-1 of one lead; see `engine.marks.Mark`."""
         return self._cut(self._marks[lead], start, stop, self.final, np.uint8(Mark.MISSING))
+
+    def unsure(self, lead: int, start: int, stop: int) -> NDArray[np.bool_]:
+        """Which released samples start … stop-1 of one lead are unsure; see `engine.guard.wave_doubt`."""
+        return self._cut(self._unsure[lead], start, stop, self.final, np.False_)
+
+    def was_unsure(self, lead: int) -> bool:
+        """Whether any of the last `UNSURE_S` released seconds of a lead is."""
+        return bool(self.unsure(lead, self.final - round(UNSURE_S * self.fs), self.final).any())
 
     def reason(self, lead: int, seconds: float) -> Reason:
         """The gravest reason why the last released seconds of a lead are not the network's output."""

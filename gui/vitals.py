@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.guard.wave_doubt import unsure_beats
 from gui.trace_buffer import TraceBuffer
-from streamer.heart_rate import LISTENED_S, confirmed_rate, heart_rate, rhythm, silence_s
+from streamer.heart_rate import AVERAGED, LISTENED_S, confirmed_rate, heart_rate, rhythm, silence_s
 from streamer.qrs import find_qrs
 
 WARN, ERROR = 0.75, 0.9
@@ -94,6 +95,8 @@ class Vitals:
         Since the last beat that was found in either.
     raw_rhythm, cleaned_rhythm
         What is to be said of the rhythm beside its rate, if anything.
+    unsure
+        The network is unsure of a beat that the rate of cleaned would rest on.
     """
 
     buffer: TraceBuffer
@@ -104,12 +107,14 @@ class Vitals:
     silence_s: float
     raw_rhythm: str = ""
     cleaned_rhythm: str = ""
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
 class _Stretch:
     raw: NDArray[np.float32]
     cleaned: NDArray[np.float32]
+    unsure: NDArray[np.bool_]
     start: int
     raw_start: int
     buffer: TraceBuffer
@@ -138,6 +143,7 @@ class BeatFinder:
                 _Stretch(
                     buffer.read("raw", lead, raw_start, buffer.newest),
                     buffer.read("cleaned", lead, start, buffer.final),
+                    buffer.unsure(lead, start, buffer.final),
                     start,
                     raw_start,
                     buffer,
@@ -171,7 +177,8 @@ def _vitals(stretch: _Stretch) -> Vitals:
     fs = stretch.buffer.fs
     heard, made = find_qrs(stretch.raw, fs), find_qrs(stretch.cleaned, fs)
     raw_bpm = heart_rate(heard, stretch.raw, fs)
-    cleaned_bpm = confirmed_rate(raw_bpm, made, stretch.cleaned, fs)
+    unsure = unsure_beats(made, stretch.unsure, fs)
+    cleaned_bpm = confirmed_rate(raw_bpm, made, stretch.cleaned, fs, unsure)
     return Vitals(
         stretch.buffer,
         heard + stretch.raw_start,
@@ -181,6 +188,7 @@ def _vitals(stretch: _Stretch) -> Vitals:
         min(silence_s(heard, stretch.raw, fs), silence_s(made, stretch.cleaned, fs)),
         rhythm(heard, stretch.raw, fs),
         "" if cleaned_bpm is None else rhythm(made, stretch.cleaned, fs),
+        bool(unsure[-AVERAGED - 1 :].any()),
     )
 
 

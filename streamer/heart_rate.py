@@ -26,6 +26,8 @@ share. With electrode motion at 6 dB that took 11 wrong rates of 35 from cleaned
 UNEVEN_BPM = 3.0
 """Nor where raw has none, and one beat that was missed or invented may have moved the mean of cleaned: so far
 from the rate of its median interval. That took 9 of the wrong rates, and 25 of the right ones."""
+UNSURE_BEATS = "cleaned is unsure of its beats"
+"""What a screen says where cleaned has no rate because the network is unsure of a beat of it."""
 _LOST_S = 0.1
 
 
@@ -50,7 +52,11 @@ def heart_rate(beats: NDArray[np.int64], trace: NDArray[np.float32], fs: float) 
 
 
 def confirmed_rate(
-    raw_bpm: float | None, beats: NDArray[np.int64], cleaned: NDArray[np.float32], fs: float
+    raw_bpm: float | None,
+    beats: NDArray[np.int64],
+    cleaned: NDArray[np.float32],
+    fs: float,
+    unsure: NDArray[np.bool_] | None = None,
 ) -> float | None:
     """The heart rate of what a network made, where raw gives no reason to doubt it; else None.
 
@@ -60,9 +66,12 @@ def confirmed_rate(
         Heart rate of the same stretch as it came.
     beats, cleaned
         As `heart_rate` takes them, (beats,) and (samples,) mV.
+    unsure
+        Which of the beats are smaller than the network's uncertainty of them, (beats,); None where it
+        states none. A rate that would rest on one is not said.
     """
     rate = heart_rate(beats, cleaned, fs)
-    if rate is None:
+    if rate is None or (unsure is not None and unsure[-AVERAGED - 1 :].any()):
         return None
     if raw_bpm is not None:
         return rate if abs(rate - raw_bpm) <= max(APART_BPM, APART * rate) else None

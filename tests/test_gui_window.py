@@ -195,6 +195,23 @@ def test_bypassed_samples_are_underlined(qtbot):
     assert like(picture(view)[lane.bottom - 3, 2:95], DARK.bad, 30).all()
 
 
+def test_a_wave_that_is_smaller_than_its_uncertainty_is_dim_and_the_label_says_so(qtbot):
+    """The second half of a second, at 0 mV with a spread of 0.1 mV; the band round it is not looked at."""
+    monitor = Monitor(started())
+    view = make_view(qtbot, monitor, reference=False, band=False)
+    labels = LaneLabels(view, DARK)
+    qtbot.addWidget(labels)
+    labels.show_monitor(monitor)
+    spread = np.repeat(np.float32([0.0, 0.1]), 180)
+    feed(view, monitor, message(0, np.zeros(360), spread=spread**2))
+    lane = view.lanes[1]
+    row = picture(view)[lane.zero].sum(axis=-1)
+    assert row[55:90].mean() < 0.7 * row[5:45].mean()
+    labels.set_unsure(monitor.unsure())
+    assert ("dim: wave unsure", DARK.cleaned) in labels.lines(lane)
+    assert all("unsure" not in text for text, _ in labels.lines(view.lanes[0]))
+
+
 def test_scrolling_keeps_the_newest_sample_at_the_right(qtbot):
     monitor = Monitor(started())
     view = make_view(qtbot, monitor, scroll=True, reference=False)

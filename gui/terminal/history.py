@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.guard.wave_doubt import WaveDoubt, unsure_beats
 from engine.marks import Mark
 from engine.messages import Cleaned, Message
 from gui.vitals import disagree
 from streamer.chunk import StreamInfo
-from streamer.heart_rate import DOUBTED_S, confirmed_rate, heart_rate, rhythm
+from streamer.heart_rate import AVERAGED, DOUBTED_S, UNSURE_BEATS, confirmed_rate, heart_rate, rhythm
 from streamer.qrs import find_qrs
 
 DISAGREE = "raw and cleaned disagree"
@@ -38,11 +39,18 @@ class History:
         Stream as the engine sends it.
     seconds
         How far back it reaches.
+
+    Attributes
+    ----------
+    unsure
+        Of the first lead's output, (samples,): by `engine.guard.wave_doubt`.
     """
 
     def __init__(self, info: StreamInfo, seconds: float = 10.0) -> None:
         self.fs = info.fs
         self._rows = np.full((2, round(seconds * info.fs)), np.nan, np.float32)
+        self.unsure = np.zeros(self._rows.shape[1], np.bool_)
+        self._doubt = WaveDoubt(len(info.leads), info.fs)
         self._doubted_until: int | None = None
         self._next: int | None = None
 
@@ -66,6 +74,8 @@ class History:
         moved = min(ahead, length)
         self._rows[:, : length - moved] = self._rows[:, moved:]
         self._rows[:, length - moved :] = np.nan
+        self.unsure[: length - moved] = self.unsure[moved:]
+        self.unsure[length - moved :] = False
         if isinstance(message, Cleaned):
             count = min(message.raw.shape[1], length)
             self._rows[0, length - count :] = message.raw[0, -count:]
@@ -73,6 +83,10 @@ class History:
             doubted = np.flatnonzero(message.marks[0] == Mark.BYPASSED)
             if doubted.size:
                 self._doubted_until = message.start + int(doubted[-1]) + 1
+        first, unsure = self._doubt.push(message)
+        if unsure.any():
+            at = np.arange(first, first + unsure.shape[1]) - message.stop + length
+            self.unsure[at[at >= 0]] = unsure[0, at >= 0]
 
     def heart_rates(self) -> HeartRates:
         """Those of all that is kept."""
@@ -80,7 +94,10 @@ class History:
         raw = heart_rate(raw_beats, self.raw, self.fs)
         if self._doubted:
             return HeartRates(raw, None, rhythm(raw_beats, self.raw, self.fs))
-        cleaned = confirmed_rate(raw, beats, self.cleaned, self.fs)
+        unsure = unsure_beats(beats, self.unsure, self.fs)
+        cleaned = confirmed_rate(raw, beats, self.cleaned, self.fs, unsure)
+        if unsure[-AVERAGED - 1 :].any():
+            return HeartRates(raw, cleaned, UNSURE_BEATS)
         if disagree(raw, cleaned):
             return HeartRates(raw, cleaned, DISAGREE)
         return HeartRates(raw, cleaned, rhythm(beats, self.cleaned, self.fs) if cleaned else "")

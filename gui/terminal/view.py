@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -92,7 +93,8 @@ class TerminalView:
         columns = max(20, self._console.width - 6)
         info, clean = self._first.info, self._first.setup.clean
         lead = info.leads[0]
-        raw, cleaned = self.history.raw, self.history.cleaned
+        raw, cleaned, unsure = self.history.raw, self.history.cleaned, self.history.unsure
+        title = Text(f"{lead} cleaned{' · dim: wave unsure' if unsure.any() else ''}")
         label = (
             f"{info.name} · {self._model} · look-ahead {clean.lookahead_ms:.0f} ms · "
             f"hop {clean.hop_ms:.0f} ms · {clean.backend}"
@@ -103,19 +105,25 @@ class TerminalView:
         lines += [self.note] if self.note else []
         return Group(
             Panel(self._trace(raw, columns, "yellow"), title=Text(f"{lead} raw"), title_align="left"),
-            Panel(self._trace(cleaned, columns, "green"), title=Text(f"{lead} cleaned"), title_align="left"),
+            Panel(self._trace(cleaned, columns, "green", unsure), title=title, title_align="left"),
             self._figures(),
             *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines),
             Text(f"{label}\n{WARNING} · Ctrl-C ends", style="dim"),
         )
 
     @staticmethod
-    def _trace(trace: np.ndarray, columns: int, colour: str) -> Text:
+    def _trace(trace: np.ndarray, columns: int, colour: str, unsure: NDArray[np.bool_] | None = None) -> Text:
         known = trace[np.isfinite(trace)]
         # Show at least 2 mV, so that a quiet lead is not blown up.
         middle = float(np.median(known)) if known.size else 0.0
         reach = max(1.0, float(np.percentile(np.abs(known - middle), 99.5)) if known.size else 0.0)
-        return Text(braille(trace, columns, _LINES, middle - reach, middle + reach), style=colour)
+        text = Text(braille(trace, columns, _LINES, middle - reach, middle + reach), style=colour)
+        if unsure is not None and unsure.any():
+            for column, part in enumerate(np.array_split(unsure, columns)):
+                for line in range(_LINES if part.any() else 0):
+                    at = line * (columns + 1) + column
+                    text.stylize("dim", at, at + 1)
+        return text
 
     def _figures(self) -> Table:
         table = Table.grid(padding=(0, 3))

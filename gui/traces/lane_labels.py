@@ -28,6 +28,7 @@ class LaneLabels(QWidget):
         self._monitor: Monitor | None = None
         self._alarms: list[str] = []
         self._reasons: list[Reason] = []
+        self._unsure: list[bool] = []
         self._off_scale: list[bool] = []
         view.arranged.connect(self.update)
 
@@ -45,7 +46,7 @@ class LaneLabels(QWidget):
     def show_monitor(self, monitor: Monitor) -> None:
         """Name the lanes of a run."""
         self._monitor = monitor
-        self._alarms, self._reasons, self._off_scale = [], [], []
+        self._alarms, self._reasons, self._unsure, self._off_scale = [], [], [], []
         self.update()
 
     def set_alarms(self, alarms: list[str]) -> None:
@@ -64,6 +65,12 @@ class LaneLabels(QWidget):
         """Show why a lead is not the network's output."""
         if reasons != self._reasons:
             self._reasons = reasons
+            self.update()
+
+    def set_unsure(self, unsure: list[bool]) -> None:
+        """Show in which leads a wave is smaller than the network's uncertainty of it."""
+        if unsure != self._unsure:
+            self._unsure = unsure
             self.update()
 
     def lines(self, lane: Lane) -> list[tuple[str, str]]:
@@ -87,6 +94,8 @@ class LaneLabels(QWidget):
                 reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
                 # The trace is then not the network's output.
                 lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
+                if lane.lead < len(self._unsure) and self._unsure[lane.lead]:
+                    lines.append(("dim: wave unsure", theme.cleaned))
                 quiet = [("ST not validated", theme.quiet), (f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet)]
             elif kind == "reference":
                 lines.append(("reference", theme.reference))

@@ -21,6 +21,8 @@ from gui.view_options import ViewOptions
 from gui.vitals import Ticks
 
 _EDGE_PX = 3
+DIM = 105
+"""Opacity, of 255, of cleaned that is a first guess, or a wave that is smaller than its uncertainty."""
 SWITCH_COLUMNS = 160
 """Columns that the name of a network reaches to the right."""
 _LETTERS_PX_PER_S = 20.0  # on slower paper the letters would hide each other
@@ -97,7 +99,7 @@ class LanePainter:
                 self._draw_released(painter, piece, lane, start, min(stop, self.final), colour)
                 if not options.align:
                     dim = QColor(colour)
-                    dim.setAlpha(105)
+                    dim.setAlpha(DIM)
                     first = max(start, self.final - 1)
                     self._draw_trace(painter, piece, lane, kind, first, min(stop, end), dim)
                 self._mark_bypass(painter, piece, lane, start, min(stop, self.final))
@@ -129,14 +131,17 @@ class LanePainter:
             return
         marks = self.buffer.marks(lane.lead, start, stop)
         passed, filtered = marks == Mark.BYPASSED, marks == Mark.FILTERED
-        if not (passed.any() or filtered.any()):
+        unsure = self.buffer.unsure(lane.lead, start, stop) & ~(passed | filtered)
+        if not (passed.any() or filtered.any() or unsure.any()):
             self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour)
             return
-        self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour, ~(passed | filtered))
-        for where, name in ((passed, "raw"), (filtered, "text")):
+        self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour, ~(passed | filtered | unsure))
+        dim = QColor(colour)
+        dim.setAlpha(DIM)
+        raw, text = QColor(self.theme.raw), QColor(self.theme.text)
+        for where, own in ((passed, raw), (filtered, text), (unsure, dim)):
             # One sample more to either side joins the lines.
             joined = where | np.append(where[1:], False) | np.append(False, where[:-1])
-            own = QColor(getattr(self.theme, name))
             self._draw_trace(painter, piece, lane, "cleaned", start, stop, own, joined)
 
     def _draw_trace(

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.guard.limits import limits_of
+from engine.guard.wave_doubt import WaveDoubt, unsure_beats
 from engine.lab.parts import Result
 from engine.lab.replay import play
 from engine.lab.safety.cases import noisy_record
@@ -52,15 +54,19 @@ def patients_part(
     for record in records:
         signals[record], truths[record] = noisy_record(record, NOISES[noise], SECONDS, data_dir)
     pieces: dict[str, list[tuple[Samples, Any]]] = {record: [] for record in signals}
+    doubts = {record: WaveDoubt(len(raw), FS) for record, raw in signals.items()}
+    unsure = {record: np.zeros(raw.shape[1], np.bool_) for record, raw in signals.items()}
     for message in clean(play(signals), config, backend, limits=limits_of(card)):
         if isinstance(message, Gap):
             raise RuntimeError(f"{message.stream}: a signal without gaps came out with one")
         pieces[message.stream].append((message.cleaned[0].copy(), message.marks[0].copy()))
+        first, judged = doubts[message.stream].push(message)
+        unsure[message.stream][first : first + judged.shape[1]] = judged[0]
     backend.close()
     counts = np.zeros((2, len(_VERDICTS)), np.int64)
     for record, raw in signals.items():
         cleaned, marks = (np.concatenate(each) for each in zip(*pieces[record], strict=True))
-        counts += verdicts(raw[0], cleaned, marks == Mark.BYPASSED, truths[record])
+        counts += verdicts(raw[0], cleaned, marks == Mark.BYPASSED, truths[record], unsure[record])
     row: Result = {
         "system": name,
         "lookahead_ms": round(1000 * config.lookahead / config.fs),
@@ -71,7 +77,13 @@ def patients_part(
     return row | {"seconds": int(counts[0].sum()), "raw": raw_counts, "cleaned": cleaned_counts}
 
 
-def verdicts(raw: Samples, cleaned: Samples, doubted: Samples, beats: Beats) -> Any:
+def verdicts(
+    raw: Samples,
+    cleaned: Samples,
+    doubted: NDArray[np.bool_],
+    beats: Beats,
+    unsure: NDArray[np.bool_] | None = None,
+) -> Any:
     """How many seconds of a lead are right, wrong and withheld, (raw and cleaned, 3).
 
     Parameters
@@ -82,6 +94,8 @@ def verdicts(raw: Samples, cleaned: Samples, doubted: Samples, beats: Beats) -> 
         Where the guard passes raw, (samples,).
     beats
         Sample of every annotated beat.
+    unsure
+        Where a wave is smaller than the network's uncertainty, (samples,); None for nowhere.
     """
     counts = np.zeros((2, len(_VERDICTS)), np.int64)
     length, recent = round(LISTENED_S * FS), round(DOUBTED_S * FS)
@@ -92,7 +106,9 @@ def verdicts(raw: Samples, cleaned: Samples, doubted: Samples, beats: Beats) -> 
         if truth is None:
             continue
         heard = heart_rate(find_qrs(raw[window], FS), raw[window], FS)
-        made = confirmed_rate(heard, find_qrs(cleaned[window], FS), cleaned[window], FS)
+        found = find_qrs(cleaned[window], FS)
+        small = None if unsure is None else unsure_beats(found, unsure[window], FS)
+        made = confirmed_rate(heard, found, cleaned[window], FS, small)
         shown = (heard, None if doubted[stop - recent : stop].any() else made)
         for row, rate in zip(counts, shown, strict=True):
             row[2 if rate is None else int(abs(rate - truth) > RIGHT_BPM)] += 1
