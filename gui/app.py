@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -16,6 +16,7 @@ from engine.run.protocol import Job, Outcome
 from gui.appearance import save_picture
 from gui.bridge import Life
 from gui.display import has_display
+from gui.lanes import LAYOUTS
 from gui.main_window import MainWindow
 from gui.settings import Settings
 from gui.theme import THEMES
@@ -39,6 +40,8 @@ class Screen:
         Width and height in px; None is as last time.
     theme
         ``dark`` or ``light``; None is as last time.
+    lanes
+        One of `gui.lanes.LAYOUTS`; None is as last time.
     range_mv
         The amplifier takes −range_mv … +range_mv; for the saturation alarm.
     """
@@ -47,6 +50,7 @@ class Screen:
     seconds: float = SCREENSHOT_S
     size: tuple[int, int] | None = None
     theme: str | None = None
+    lanes: str | None = None
     range_mv: float = 5.0
 
     def __post_init__(self) -> None:
@@ -54,6 +58,8 @@ class Screen:
             raise InputError(f"range must be a positive number of mV, got {self.range_mv}")
         if self.theme is not None and self.theme not in THEMES:
             raise InputError(f"theme {self.theme!r} is unknown; allowed: {', '.join(THEMES)}")
+        if self.lanes is not None and self.lanes not in LAYOUTS:
+            raise InputError(f"lanes {self.lanes!r} are unknown; allowed: {', '.join(LAYOUTS)}")
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -100,6 +106,8 @@ def run_window(
         settings = Settings() if screen.screenshot else Settings.of_user()
     if screen.theme:
         settings.theme = screen.theme
+    if screen.lanes:
+        settings.options = replace(settings.options, layout=screen.lanes)  # type: ignore[arg-type]
     window = MainWindow(job, base, finders, settings, screen.range_mv)
     if screen.size:
         window.resize(*screen.size)

@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QInputDialog, QMainWindow, QWidget
 from gui.actions import Actions
 from gui.calibration import px_per_mm
 from gui.help import Help
+from gui.lanes import SHEET
 from gui.limits import Limits, LimitsDialog
 from gui.monitor_page import MonitorPage
 from gui.settings import Settings
@@ -81,6 +82,7 @@ class Appearance(QObject):
         self.buttons = self._add_commands(commands)
         """In their order on the screen."""
         page.controls.options_asked.connect(self.set_options)
+        self._show_layout(settings.options)
 
     def _add_commands(self, commands: Actions) -> list[QAction]:
         options, add = self._settings.options, commands.add
@@ -95,9 +97,10 @@ class Appearance(QObject):
                 add(name, key, option(field), on=getattr(options, field))
                 for (name, field), key in zip(_TOGGLES.items(), _TOGGLE_KEYS, strict=True)
             ),
+            add("3x4", "D", self.show_sheet, on=options.layout == SHEET, short=True),
             add("Panel", "L", self._page.side.setVisible, on=True),
             add("Theme", "T", self.next_theme),
-            add("Full", "F11", self.full_screen, on=False),
+            add("Full", "F11", self.full_screen, on=False, short=True),
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)
         add("Wall", "X", self.show_wall, on=False)
@@ -122,6 +125,17 @@ class Appearance(QObject):
         self._settings.options = options
         self._page.streams.set_options(options)
         self._page.controls.show_options(options)
+        self._show_layout(options)
+
+    def show_sheet(self, on: bool) -> None:
+        """Show twelve leads as they are printed, or all leads below each other."""
+        self._page.controls.change(layout=SHEET if on else "auto")
+
+    def _show_layout(self, options: ViewOptions) -> None:
+        sheet = options.layout == SHEET
+        self._commands.show("3x4", sheet)
+        # Cells stay where they are: an erase bar sweeps over them.
+        self._commands["Scroll"].setEnabled(not sheet)
 
     def freeze(self, frozen: bool) -> None:
         """Hold the screen; the engine goes on, and so do the figures."""

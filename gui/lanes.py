@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-Layout = Literal["auto", "stacked", "overlay"]
-LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "overlay")
+Layout = Literal["auto", "stacked", "overlay", "3x4"]
+LAYOUTS: tuple[Layout, ...] = ("auto", "stacked", "overlay", "3x4")
+SHEET: Layout = "3x4"
+"""Twelve leads as they are printed; see `gui.sheet`."""
+FAR = 1 << 20
+"""Right of every column of a page."""
 _SHORTEST_PX = 90
 """Below this height, raw and cleaned share one lane instead of having two low ones."""
 LETTERS_PX = 21
@@ -24,6 +29,8 @@ class Lane:
         Rows at its top for the letters of annotations.
     zero_share
         Where in the room of the traces 0 mV is, from its top.
+    left, right
+        Columns of the page that it has, of those between its edges; usually all of them.
     """
 
     lead: int
@@ -32,6 +39,8 @@ class Lane:
     bottom: int
     letters: int = LETTERS_PX
     zero_share: float = ZERO
+    left: int = 0
+    right: int = FAR
 
     @property
     def ceiling(self) -> int:
@@ -78,26 +87,40 @@ def arrange(
     zeros
         `Lane.zero_share` of leads whose cleaned trace needs another than `ZERO`.
     """
-    extra = ([("reference",)] if reference else []) + ([("residual",)] if residual else [])
-    stacked: list[tuple[str, ...]] = [("raw",), ("cleaned",), *extra]
     if layout == "auto":
-        layout = "stacked" if height / max(1, len(leads) * len(stacked)) >= _SHORTEST_PX * zoom else "overlay"
-    if layout == "stacked":
-        groups = stacked
-    else:
-        over: tuple[str, ...] = ("reference", "raw", "cleaned") if reference else ("raw", "cleaned")
-        groups = [over, *([("residual",)] if residual else [])]
+        stacked = len(leads) * len(kinds_of("stacked", reference=reference, residual=residual))
+        layout = "stacked" if height / max(1, stacked) >= _SHORTEST_PX * zoom else "overlay"
+    groups = kinds_of(layout, reference=reference, residual=residual)
     wanted = [(lead, kinds) for lead in leads for kinds in groups]
-    edges = [round(index * height / len(wanted)) for index in range(len(wanted) + 1)]
+    edges = edges_of(height, len(wanted))
     return [
-        Lane(
-            lead,
-            kinds,
-            top,
-            bottom,
-            round(LETTERS_PX * zoom),
-            # Raw that is alone in its lane drifts to either side.
-            (zeros or {}).get(lead, ZERO) if kinds[-1] in ("cleaned", "reference") else ZERO,
-        )
-        for (lead, kinds), top, bottom in zip(wanted, edges, edges[1:], strict=False)
+        lane_of(lead, kinds, rows, zoom, zeros or {})
+        for (lead, kinds), rows in zip(wanted, pairwise(edges), strict=True)
     ]
+
+
+def kinds_of(layout: Layout, *, reference: bool, residual: bool) -> list[tuple[str, ...]]:
+    """Traces of each lane that a lead has: one each where they are stacked, else cleaned over raw."""
+    below = [("residual",)] if residual else []
+    if layout == "stacked":
+        return [("raw",), ("cleaned",), *([("reference",)] if reference else []), *below]
+    return [("reference", "raw", "cleaned") if reference else ("raw", "cleaned"), *below]
+
+
+def edges_of(length: int, count: int) -> list[int]:
+    """Where `count` parts of a length begin, and where the last one ends."""
+    return [round(index * length / count) for index in range(count + 1)]
+
+
+def lane_of(
+    lead: int,
+    kinds: tuple[str, ...],
+    rows: tuple[int, int],
+    zoom: float,
+    zeros: Mapping[int, float],
+    columns: tuple[int, int] = (0, FAR),
+) -> Lane:
+    """A lane between two edges, with its room for letters and its 0 mV; see `arrange`."""
+    # Raw that is alone in its lane drifts to either side.
+    zero = zeros.get(lead, ZERO) if kinds[-1] in ("cleaned", "reference") else ZERO
+    return Lane(lead, kinds, *rows, round(LETTERS_PX * zoom), zero, *columns)

@@ -283,7 +283,7 @@ class ScreenOptions:
     """What is shown meanwhile."""
 
     PANEL: ClassVar = "Screen"
-    RARE: ClassVar = ("size", "theme", "range_mv")
+    RARE: ClassVar = ("size", "theme", "lanes", "range_mv")
 
     headless: Annotated[bool, typer.Option("--headless", help="No live view: a line every 5 s.")] = False
     screenshot: Annotated[
@@ -296,6 +296,10 @@ class ScreenOptions:
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Size of the window: 1280x720.")] = None
     theme: Annotated[
         str | None, typer.Option(metavar="NAME", help="Colours of the window: dark, light (print).")
+    ] = None
+    lanes: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Where leads stand: auto, stacked, overlay, 3x4 (twelve leads)."),
     ] = None
     range_mv: Annotated[
         float,

@@ -52,6 +52,7 @@ def play_in_window(
         seconds=SCREENSHOT_S if seconds is None else seconds,
         size=parse_size(screen.size) if screen.size else None,
         theme=screen.theme,
+        lanes=screen.lanes,
         range_mv=screen.range_mv,
     )
     check_job(job)

@@ -61,8 +61,11 @@ class Hand(QObject):
             return
         stop = view.until
         start = stop - view.page_samples
-        lanes = {lane.main: number for number, lane in reversed(list(enumerate(view.lanes)))}
-        number = lanes.get("cleaned", 0)
+        # The widest: of a sheet the rhythm strip, which both beats are in.
+        cleaned = [number for number, lane in enumerate(view.lanes) if lane.main == "cleaned"]
+        number = max(
+            cleaned, key=lambda number: view.lanes[number].right - view.lanes[number].left, default=0
+        )
         lane = view.lanes[number]
         beats = [beat for beat in monitor.ticks["cleaned"].found if start < beat < stop]
         middle = (start + stop) / 2
@@ -123,7 +126,7 @@ class Hand(QObject):
 
     def _press(self, at: QPointF) -> None:
         lanes = self._view.lanes
-        number = next((n for n, lane in enumerate(lanes) if at.y() < lane.bottom), len(lanes) - 1)
+        number = self._view.placed.lane_at(at.x(), at.y())
         sample = self._view.sample_at(at.x())
         millivolts = millivolts_at(self._view, lanes[number], at.y())
         march = self.calipers is not None and self.calipers.march

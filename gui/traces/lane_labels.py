@@ -9,12 +9,16 @@ from gui.lanes import Lane
 from gui.lead_names import written
 from gui.monitor import Monitor
 from gui.theme import Theme
+from gui.traces.cell_name import draw_name
 from gui.traces.trace_view import TraceView
 from streamer.records.record import REFERENCE_CUTOFF_HZ
 
 WIDTH = 138
+_SHEET_WIDTH = 26  # of a sheet only the steps of 1 mV stand beside it
 _LINE = 14
 _NAME_LINE = 18
+_UNSURE = "dim: wave unsure"
+_SHORT = {"residual": "raw−cleaned"}
 
 
 class LaneLabels(QWidget):
@@ -30,13 +34,22 @@ class LaneLabels(QWidget):
         self._reasons: list[Reason] = []
         self._unsure: list[bool] = []
         self._off_scale: list[bool] = []
-        view.arranged.connect(self.update)
+        view.arranged.connect(self._arranged)
+        view.names = self._draw_cells
 
     def set_zoom(self, zoom: float) -> None:
         """Draw everything larger."""
         self._zoom = zoom
-        self.setFixedWidth(round(WIDTH * zoom))
+        self._arranged()
+
+    def _arranged(self) -> None:
+        self.setFixedWidth(round((_SHEET_WIDTH if self._view.placed.sheet else WIDTH) * self._zoom))
         self.update()
+
+    def _changed(self) -> None:
+        self.update()
+        if self._view.placed.sheet:
+            self._view.update()
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -53,25 +66,25 @@ class LaneLabels(QWidget):
         """Show what is wrong with each lead."""
         if alarms != self._alarms:
             self._alarms = alarms
-            self.update()
+            self._changed()
 
     def set_off_scale(self, off_scale: list[bool]) -> None:
         """Show which lanes a trace runs out of."""
         if off_scale != self._off_scale:
             self._off_scale = off_scale
-            self.update()
+            self._changed()
 
     def set_reasons(self, reasons: list[Reason]) -> None:
         """Show why a lead is not the network's output."""
         if reasons != self._reasons:
             self._reasons = reasons
-            self.update()
+            self._changed()
 
     def set_unsure(self, unsure: list[bool]) -> None:
         """Show in which leads a wave is smaller than the network's uncertainty of it."""
         if unsure != self._unsure:
             self._unsure = unsure
-            self.update()
+            self._changed()
 
     def lines(self, lane: Lane) -> list[tuple[str, str]]:
         """Text and colour of each line beside a lane; the first is the lead's name."""
@@ -94,8 +107,8 @@ class LaneLabels(QWidget):
                 reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
                 # The trace is then not the network's output.
                 lines.append((f"! {reason.text}", theme.bad) if reason else (network, theme.cleaned))
-                if lane.lead < len(self._unsure) and self._unsure[lane.lead]:
-                    lines.append(("dim: wave unsure", theme.cleaned))
+                if self._is_unsure(lane):
+                    lines.append((_UNSURE, theme.cleaned))
                 quiet = [("ST not validated", theme.quiet), (f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet)]
             elif kind == "reference":
                 lines.append(("reference", theme.reference))
@@ -120,12 +133,19 @@ class LaneLabels(QWidget):
         alarm = self.alarm(lane)
         if alarm or (lane.bottom - lane.top) / self._zoom >= 1 + _NAME_LINE + _LINE:
             return alarm
-        reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
-        if reason and "cleaned" in lane.kinds:
-            return f"! {reason.text}", self._theme.bad
-        names = {"residual": "raw−cleaned"}
-        shown = [names.get(kind, kind) for kind in reversed(lane.kinds) if kind != "reference"]
+        passed = self._passed(lane)
+        if passed:
+            return passed
+        shown = [_SHORT.get(kind, kind) for kind in reversed(lane.kinds) if kind != "reference"]
         return "+".join(shown) or "reference", getattr(self._theme, lane.main)
+
+    def _is_unsure(self, lane: Lane) -> bool:
+        return "cleaned" in lane.kinds and lane.lead < len(self._unsure) and self._unsure[lane.lead]
+
+    def _passed(self, lane: Lane) -> tuple[str, str] | None:
+        """Why a lane does not show the network's output."""
+        reason = self._reasons[lane.lead] if lane.lead < len(self._reasons) else Reason.NONE
+        return (f"! {reason.text}", self._theme.bad) if reason and "cleaned" in lane.kinds else None
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter = QPainter(self)
@@ -136,11 +156,12 @@ class LaneLabels(QWidget):
         small.setPixelSize(11)
         painter.scale(self._zoom, self._zoom)
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        for lane in self._view.lanes:
+        lanes = [lane for lane in self._view.lanes if not lane.left]
+        for lane in lanes:
             above, below = round(lane.top / self._zoom), round(lane.bottom / self._zoom)
             top = above + 1
             painter.setClipRect(0, above, WIDTH, below - above)
-            for index, (text, colour) in enumerate(self.lines(lane)):
+            for index, (text, colour) in enumerate([] if self._view.placed.sheet else self.lines(lane)):
                 row = _LINE if index else _NAME_LINE
                 if index and top + row > below:
                     break
@@ -157,9 +178,26 @@ class LaneLabels(QWidget):
             self._draw_millivolt(painter, lane)
         painter.setClipping(False)
         painter.setPen(QPen(QColor(self._theme.line), 1))
-        for lane in self._view.lanes[1:]:
+        for lane in lanes[1:]:
             edge = round(lane.top / self._zoom)
             painter.drawLine(0, edge, WIDTH, edge)
+
+    def _draw_cells(self, painter: QPainter, part: QRect) -> None:
+        """Name the cells of a sheet, where a part of the page shows them."""
+        monitor, theme = self._monitor, self._theme
+        if monitor is None:
+            return
+        rhythm = self._view.lanes[-1]
+        for lane in self._view.lanes:
+            words = [(written(monitor.info.leads[lane.lead]), theme.text)]
+            if lane is rhythm or lane.kinds == ("residual",):
+                words += [(_SHORT.get(kind, kind), getattr(theme, kind)) for kind in reversed(lane.kinds)]
+            unsure = (_UNSURE, theme.cleaned) if self._is_unsure(lane) else None
+            wrong = self.alarm(lane) or self._passed(lane) or unsure
+            draw_name(painter, part, lane, [*words, wrong] if wrong else words, theme, self._zoom)
+        for blank in self._view.placed.blanks:
+            words = [(blank.name, theme.text), (blank.why, theme.quiet)]
+            draw_name(painter, part, blank, words, theme, self._zoom)
 
     def _draw_millivolt(self, painter: QPainter, lane: Lane) -> None:
         """1 mV as a step beside the trace; half of it below 0 mV where the lane is low."""
@@ -168,6 +206,7 @@ class LaneLabels(QWidget):
         foot = zero if height <= zero - lane.top / self._zoom else zero + height / 2
         foot, top = round(foot), round(foot - height)
         painter.setPen(QPen(QColor(self._theme.text), 1))
-        xs = (WIDTH - 16, WIDTH - 12, WIDTH - 12, WIDTH - 5, WIDTH - 5, WIDTH - 1)
+        right = round(self.width() / self._zoom)
+        xs = (right - 16, right - 12, right - 12, right - 5, right - 5, right - 1)
         ys = (foot, foot, top, top, foot, foot)
         painter.drawPolyline(QPolygon([QPoint(x, y) for x, y in zip(xs, ys, strict=True)]))

@@ -4,6 +4,7 @@ from PyQt6.QtCore import QRect, QRectF, QSize
 from PyQt6.QtGui import QColor, QFont, QPainter, QPixmap, QRegion
 
 from gui.lanes import Lane
+from gui.sheet import Blank
 from gui.theme import Theme
 from gui.traces.lane_painter import LanePainter
 from gui.traces.paper import draw_paper
@@ -21,6 +22,8 @@ class Page:
         Size in logical pixels, and how many of the screen's are in one.
     lanes
         Strips of the page.
+    blanks
+        Cells without paper.
     painter
         Draws what a lane holds; None leaves the paper empty.
     bar
@@ -33,6 +36,7 @@ class Page:
         size: QSize,
         ratio: float,
         lanes: list[Lane],
+        blanks: list[Blank],
         painter: LanePainter | None,
         *,
         px_per_mm: float,
@@ -42,7 +46,9 @@ class Page:
     ) -> None:
         self.sweep, self._size, self._lanes, self._painter, self._bar = sweep, size, lanes, painter, bar
         self._font, self._background = font, QColor(theme.background)
-        self._grid = draw_paper((size.width(), size.height()), ratio, sweep.width, lanes, px_per_mm, theme)
+        self._grid = draw_paper(
+            (size.width(), size.height()), ratio, sweep.width, lanes, blanks, px_per_mm, theme
+        )
         self._pixels = QPixmap(self._grid)
         self._end = 0
 
@@ -77,8 +83,11 @@ class Page:
         if self._painter is None:
             return
         for lane in self._lanes:
-            painter.setClipRect(piece.x, lane.top + 1, width, lane.bottom - lane.top - 1)
-            self._painter.draw(painter, piece, lane)
+            left, right = max(piece.x, lane.left), min(piece.x + width, lane.right)
+            if left < right:
+                start = piece.start + left - piece.x
+                painter.setClipRect(left, lane.top + 1, right - left, lane.bottom - lane.top - 1)
+                self._painter.draw(painter, Piece(start, start + right - left, left), lane)
 
     def _blit(self, painter: QPainter, source: QPixmap, to_x: int, from_x: int, width: int) -> None:
         ratio, height = source.devicePixelRatio(), self._size.height()

@@ -15,6 +15,7 @@ _ZEROS = (0.3, ZERO, 0.76)
 _MUCH = 0.14
 _OFFSET_MV = 0.5  # raw moves in steps of this where a device has an offset
 _SETTLED_S = 2.0
+_SPARE = 1.1
 
 Reach = dict[int, tuple[float, float]]
 """Lowest and highest mV of leads; those of which too little is known are left out."""
@@ -88,6 +89,47 @@ def take_offsets(buffer: TraceBuffer, reach_mv: float, offsets_mv: NDArray[np.fl
             middle = float(np.median(known))
             if abs(middle - offsets_mv[lead]) > 0.9 * reach_mv:
                 offsets_mv[lead] = _OFFSET_MV * round(middle / _OFFSET_MV)
+
+
+class Room:
+    """Where a stream's traces stand in their lanes, so that they have room.
+
+    Parameters
+    ----------
+    leads
+        How many it has.
+
+    Attributes
+    ----------
+    offsets_mv
+        What is taken off each lead's raw trace.
+    zeros
+        `Lane.zero_share` of leads that need another than `ZERO`.
+    """
+
+    def __init__(self, leads: int) -> None:
+        self.offsets_mv: NDArray[np.float64] = np.zeros(leads)
+        self.zeros: dict[int, float] = {}
+
+    def settle(
+        self, buffer: TraceBuffer, lanes: Sequence[Lane], scale: Calibration, *, automatic: bool
+    ) -> bool:
+        """Bring back what ran off; returns whether the lanes must be arranged anew.
+
+        A raw trace with an offset is moved, 0 mV gives room to the side on which a lead has its QRS
+        complexes, and an automatic gain falls where the signal needs it.
+        It rises again only where there is room to spare, so that it does not flap.
+        """
+        before = self.offsets_mv.copy()
+        take_offsets(buffer, min(lane.height for lane in lanes) / 2 / scale.px_per_mv, self.offsets_mv)
+        reached = reach_of(buffer, sorted({lane.lead for lane in lanes}))
+        zeros = zeros_for(reached, self.zeros)
+        moved = zeros != self.zeros or bool((before != self.offsets_mv).any())
+        self.zeros = zeros
+        if not automatic:
+            return moved
+        fitting, roomy = (gain_for(reached, lanes, scale.px_per_mm, each) for each in (1.0, _SPARE))
+        return moved or not fitting >= scale.gain >= roomy
 
 
 def off_scale(

@@ -9,26 +9,25 @@ from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QFont, QPainter, QPaintEvent, QRegion, QResizeEvent
 from PyQt6.QtWidgets import QWidget
 
 from gui.calibration import Calibration
-from gui.lanes import Lane, arrange
+from gui.lanes import Lane
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
+from gui.traces.arrangement import Arrangement, arrange_page, columns_per_sample
 from gui.traces.lane_painter import MARGIN, LanePainter
 from gui.traces.notice import draw_notice
 from gui.traces.page import Page
-from gui.traces.room import gain_for, off_scale, reach_of, take_offsets, zeros_for
+from gui.traces.room import Room, off_scale
 from gui.traces.sweep import Sweep
 from gui.view_options import ViewOptions
 
 BAR_MM = 8.0
 """Width of the erase bar."""
-_ROOM = 1.1
-_LOWEST_LEAD_PX = 48
 _LETTER_PX = 11
 
 
@@ -53,11 +52,7 @@ class TraceView(QWidget):
         self._theme, self._options, self._px_per_mm = theme, options, px_per_mm
         self._monitor: Monitor | None = None
         self._buffer: TraceBuffer | None = None
-        self._leads: tuple[int, ...] = ()
         self._fewer_leads = False
-        self.lanes: list[Lane] = []
-        self.offsets_mv: NDArray[np.float64] = np.zeros(0)
-        self.calibration = Calibration(px_per_mm)
         self.sweep = Sweep(1, 1.0)
         self._until: int | None = None
         self._stop = 0
@@ -67,7 +62,11 @@ class TraceView(QWidget):
         self._font.setPixelSize(_LETTER_PX)
         self.notice = ""
         self._zoom = 1.0
-        self._zeros: dict[int, float] = {}
+        self._room = Room(0)
+        self.names: Callable[[QPainter, QRect], None] | None = None
+        """Draws the names of the cells of a sheet, as far as they are in a part of the page."""
+        self.placed: Arrangement
+        """What stands where."""
         self.rebuild()
 
     # what is shown, and how
@@ -78,6 +77,21 @@ class TraceView(QWidget):
         return self._options
 
     @property
+    def lanes(self) -> list[Lane]:
+        """Strips of the page; of a sheet its cells, and the rhythm strip last."""
+        return self.placed.lanes
+
+    @property
+    def calibration(self) -> Calibration:
+        """Paper speed and gain in force."""
+        return self.placed.calibration
+
+    @property
+    def offsets_mv(self) -> NDArray[np.float64]:
+        """What is taken off each lead's raw trace."""
+        return self._room.offsets_mv
+
+    @property
     def zoom(self) -> float:
         """How much larger than usual letters are."""
         return self._zoom
@@ -86,10 +100,7 @@ class TraceView(QWidget):
         """Show all leads of a run; with `fewer_leads` only the first, where the others have no room."""
         self._fewer_leads = fewer_leads
         self._monitor, self._buffer = monitor, monitor.buffer
-        count = len(monitor.info.leads)
-        self._leads = tuple(range(count))
-        self.offsets_mv = np.zeros(count)
-        self._zeros = {}
+        self._room = Room(len(monitor.info.leads))
         self._until = None
         self.notice = ""
         self.rebuild()
@@ -124,26 +135,17 @@ class TraceView(QWidget):
     def rebuild(self) -> None:
         """Lay everything out anew and draw the whole page."""
         options, monitor, buffer = self._options, self._monitor, self._buffer
-        fs = buffer.fs if buffer else 360.0
-        leads = self._leads or (0,)
-        if self._fewer_leads and self.height() < _LOWEST_LEAD_PX * len(leads):
-            leads = leads[:1]
-        self.lanes = arrange(
-            leads,
-            self.height(),
-            layout=options.layout,
-            reference=options.reference and buffer is not None and buffer.info.has_reference,
-            residual=options.residual,
+        self.placed = arrange_page(
+            buffer,
+            options,
+            (self.width(), self.height()),
+            self._px_per_mm,
+            fewer_leads=self._fewer_leads,
             zoom=self._zoom,
-            zeros=self._zeros,
+            zeros=self._room.zeros,
         )
-        gain = options.gain or gain_for(reach_of(buffer, leads), self.lanes, self._px_per_mm)
-        self.calibration = Calibration(self._px_per_mm, options.speed, gain)
-        width = min(self.calibration.page_columns(self.width()), self.width())
-        if buffer:
-            # At most the length of the buffer, less the samples that look-ahead may still overwrite.
-            width = min(width, int((buffer.capacity / fs - 2) * self.calibration.px_per_s))
-        rate = self.calibration.px_per_s / fs
+        width = self.placed.width
+        rate = columns_per_sample(self.calibration, buffer)
         # A page that stands still is read from the left: it begins with its oldest column.
         origin = floor(self._stop * rate) - width if self.frozen else 0
         self.sweep = Sweep(width, rate, origin)
@@ -158,7 +160,7 @@ class TraceView(QWidget):
                 self.calibration,
                 self.sweep,
                 self.offsets_mv,
-                self._leads[0],
+                self.placed.rhythm,
                 self._zoom,
                 self._until,
                 monitor.events,
@@ -168,6 +170,7 @@ class TraceView(QWidget):
             self.size(),
             self.devicePixelRatioF(),
             self.lanes,
+            self.placed.blanks,
             painter,
             px_per_mm=self._px_per_mm,
             font=self._font,
@@ -185,12 +188,13 @@ class TraceView(QWidget):
 
     @property
     def _turned(self) -> bool:
-        return self._options.scroll and self._until is None
+        # Cells stay where they are.
+        return self._options.scroll and self._until is None and not self.placed.sheet
 
     @property
     def bar_columns(self) -> int:
         """Width of the erase bar; a scrolling page, and one that stands still, have none."""
-        return 0 if self._options.scroll or self.frozen else round(BAR_MM * self._px_per_mm)
+        return 0 if self._turned or self.frozen else round(BAR_MM * self._px_per_mm)
 
     def advance(self) -> QRegion:
         """Draw what changed since the last call into the page; returns what must be painted."""
@@ -261,25 +265,10 @@ class TraceView(QWidget):
         return column - self.sweep.origin if self.frozen else column % self.sweep.width
 
     def settle(self) -> None:
-        """Bring back what ran off the screen, in whole steps; once a second or so.
-
-        A raw trace with an offset is moved, 0 mV gives room to the side on which a lead has its QRS
-        complexes, and an automatic gain falls where the signal needs it.
-        It rises again only where there is room to spare, so that it does not flap.
-        """
+        """Bring back what ran off the screen, in whole steps; once a second or so: see `gui.traces.room`."""
         if self._buffer is None or self._buffer.empty or self.frozen:
             return
-        reach_mv = min(lane.height for lane in self.lanes) / 2 / self.calibration.px_per_mv
-        before = self.offsets_mv.copy()
-        take_offsets(self._buffer, reach_mv, self.offsets_mv)
-        reached = reach_of(self._buffer, sorted({lane.lead for lane in self.lanes}))
-        zeros = zeros_for(reached, self._zeros)
-        moved = zeros != self._zeros or (before != self.offsets_mv).any()
-        self._zeros = zeros
-        gain = self.calibration.gain
-        fitting, roomy = (gain_for(reached, self.lanes, self._px_per_mm, each) for each in (1.0, _ROOM))
-        stays = self._options.gain or fitting >= gain >= roomy
-        if moved or not stays:
+        if self._room.settle(self._buffer, self.lanes, self.calibration, automatic=not self._options.gain):
             self.rebuild()
 
     def off_scale(self) -> list[bool]:
@@ -291,6 +280,8 @@ class TraceView(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: D102
         painter = QPainter(self)
         self._page.show(painter, event.rect() if event else self.rect(), turned=self._turned)
+        if self.names and self.placed.sheet:
+            self.names(painter, event.rect() if event else self.rect())
         if self.over:
             self.over(painter)
         if self.notice:
