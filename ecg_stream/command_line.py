@@ -62,6 +62,7 @@ from streamer.console.output import (
 from streamer.console.panels import STYLE, grouped, show_all_options
 from streamer.errors import InputError, NotWrittenError
 from ward.commands.bed_command import bed
+from ward.commands.hospital_command import hospital
 from ward.commands.ingest_command import ingest
 from ward.commands.ward_command import ward
 
@@ -204,6 +205,7 @@ for each in (app, commands):
         ward,
         ingest,
         bed,
+        hospital,
         clean,
         broadcast,
         streams,
