@@ -103,7 +103,7 @@ class Appearance(QObject):
             add("Full", "F11", self.full_screen, on=False, short=True),
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)
-        add("Wall", "X", self.show_wall, on=False)
+        add("Wall", "X", self.show_wall, on=False, short=True)
         add("Next panel", "G", self._page.panel.step)
         add("Trend", "Y", self._page.panel.trends.next_span)
         limits = add("Limits", "Ctrl+L", self.ask_limits, short=True)
@@ -113,9 +113,10 @@ class Appearance(QObject):
         shown = add("Help", "F1", self.help.toggle)
         shown.setShortcuts([QKeySequence("F1"), QKeySequence("?")])
         self._page.help_button.setDefaultAction(shown)
-        reset = add("Reset view", "Ctrl+0", self.reset_view)
+        reset = add("Reset view", "Ctrl+0", self.reset_view, short=True)
         reset.setToolTip(
-            "Speed, gain, lanes and colours are remembered; this takes them back to the first start"
+            "Speed, gain, lanes, leads and colours are remembered; this takes them back to the first start  "
+            "Ctrl+0"
         )
         self._page.reset_button.setDefaultAction(reset)
         return buttons
@@ -208,6 +209,7 @@ class Appearance(QObject):
         """Go back to how the window looks at its first start; what plays goes on."""
         self.set_theme(DARK.name)
         self.set_options(ViewOptions())
+        self._page.streams.choose_lead("")
         for name, field in _TOGGLES.items():
             self._commands.show(name, getattr(ViewOptions(), field))
         self._commands["Wall"].setChecked(False)

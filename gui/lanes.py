@@ -31,6 +31,8 @@ class Lane:
         Where in the room of the traces 0 mV is, from its top.
     left, right
         Columns of the page that it has, of those between its edges; usually all of them.
+    gain
+        Times the gain of the page.
     """
 
     lead: int
@@ -41,6 +43,7 @@ class Lane:
     zero_share: float = ZERO
     left: int = 0
     right: int = FAR
+    gain: float = 1.0
 
     @property
     def ceiling(self) -> int:

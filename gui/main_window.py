@@ -11,6 +11,7 @@ from engine.run.protocol import Job, Started
 from gui.actions import Actions, add_stepping_keys
 from gui.appearance import Appearance, px_per_mm_of
 from gui.bridge import Life
+from gui.lead_menu import LeadMenu
 from gui.limits import LostSound
 from gui.monitor import RANGE_MV
 from gui.monitor_page import MonitorPage
@@ -29,7 +30,6 @@ from streamer.noise import NoiseSettings
 
 FRAME_MS = 16
 _LABELS_MS, _FIGURES_MS = 250, 1000
-_NOTE_MS = 6000
 
 
 class MainWindow(QMainWindow):
@@ -74,6 +74,7 @@ class MainWindow(QMainWindow):
         )
         engine_buttons = self._add_commands()
         self.appearance = Appearance(self, self.page, settings, self.commands, self._refresh_labels)
+        self.lead_menu = LeadMenu(self, self.page, self.run, self.commands, self.page.say)
         self.review = Review(self, self.page, self.run, self.commands, self.appearance.freeze)
         self.appearance.froze.connect(self.review.froze)
         self.page.controls.add_buttons(engine_buttons + self.review.buttons, self.appearance.buttons)
@@ -96,9 +97,6 @@ class MainWindow(QMainWindow):
         self.page.controls.retune_asked.connect(self.run.retune)
         self.page.streams.selected.connect(self.select)
         self._sound = LostSound()
-        self._clear_note = QTimer(self)
-        self._clear_note.setSingleShot(True)
-        self._clear_note.timeout.connect(lambda: self.page.show_note(""))
         for interval, slot in (
             (FRAME_MS, self._frame),
             (_LABELS_MS, self._refresh_labels),
@@ -122,8 +120,8 @@ class MainWindow(QMainWindow):
         ]
         self.page.add_foot_buttons(
             [
-                add("Snapshot", "P", self.save_snapshot),
-                *Printing(self.page, self.run, self._settings, self.commands, self.say).buttons,
+                add("Snapshot", "P", self.save_snapshot, short=True),
+                *Printing(self.page, self.run, self._settings, self.commands, self.page.say).buttons,
             ]
         )
         add("Next stream", "PgDown", lambda: self.step_stream(1))
@@ -179,13 +177,13 @@ class MainWindow(QMainWindow):
                 self.page.streams.add_monitors(self.run.monitors)
             told = self.run.take_told()
             if told:
-                self.say(told)
+                self.page.say(told)
             if monitor.status:
                 self.page.controls.show_setup(monitor.status.setup)
             self.page.streams.advance()
             refused = self.run.take_refused()
             if refused:
-                self.say(refused)
+                self.page.say(refused)
                 self.page.controls.show_refused(monitor.status.setup if monitor.status else None)
                 self.commands.show("Record", bool(monitor.status and monitor.status.recording))
         if life_changed:
@@ -226,7 +224,7 @@ class MainWindow(QMainWindow):
         elif bridge and bridge.life is Life.ENDED:
             self.page.show_over("The source has ended.")
         elif bridge and bridge.life is Life.RESTARTS:
-            self.say(f"{bridge.deaths[-1]}: it is started again")
+            self.page.say(f"{bridge.deaths[-1]}: it is started again")
         self._refresh_labels()
 
     def _refresh_labels(self) -> None:
@@ -245,11 +243,6 @@ class MainWindow(QMainWindow):
 
     # what a person asks for
 
-    def say(self, text: str) -> None:
-        """Show a line at the foot for a while."""
-        self.page.show_note(text)
-        self._clear_note.start(_NOTE_MS)
-
     def _set_noise(self, settings: NoiseSettings) -> None:
         self.run.set_noise(settings, self.page.controls.noise.value)
 
@@ -266,21 +259,21 @@ class MainWindow(QMainWindow):
         if self.run.bridge:
             folder = self.run.job.save or self._settings.folder
             self.run.record(folder if on else None)
-            self.say(f"recording into {folder}" if on else "recording ended")
+            self.page.say(f"recording into {folder}" if on else "recording ended")
 
     def save_snapshot(self) -> None:
         """Save a picture of the window, and say where."""
         try:
             path = self.appearance.save_snapshot()
         except (OSError, InputError) as error:
-            self.say(f"no picture: {error}")
+            self.page.say(f"no picture: {error}")
         else:
-            self.say(f"picture: {path}")
+            self.page.say(f"picture: {path}")
 
     def _refuse_file(self, reason: str) -> None:
         """Say why a file was not opened, where a person looks; what plays goes on."""
         self.start_screen.show_error(reason)
-        self.say(reason)
+        self.page.say(reason)
 
     # Qt
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import (
     QFrame,
@@ -19,6 +19,7 @@ from engine.run.protocol import Job
 from gui.bridge import Life
 from gui.controls import Controls
 from gui.header import Header
+from gui.lead_names import written
 from gui.monitor import Monitor
 from gui.numerics import Numerics
 from gui.review.bar import ReviewBar
@@ -32,6 +33,7 @@ from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
 
 _SIDE_PX = 248
+_NOTE_MS = 6000
 
 
 class MonitorPage(QWidget):
@@ -117,6 +119,10 @@ class MonitorPage(QWidget):
         footer.addWidget(self.note, 1)
         footer.addWidget(self.warning)
 
+        self._clear_note = QTimer(self)
+        self._clear_note.setSingleShot(True)
+        self._clear_note.timeout.connect(lambda: self._show_note(""))
+
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
@@ -131,8 +137,12 @@ class MonitorPage(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._foot.addWidget(button)
 
-    def show_note(self, text: str) -> None:
-        """Show a line at the foot in the place of its buttons; empty brings them back."""
+    def say(self, text: str) -> None:
+        """Show a line at the foot in the place of its buttons, for a while."""
+        self._show_note(text)
+        self._clear_note.start(_NOTE_MS)
+
+    def _show_note(self, text: str) -> None:
         self.note.setText(text)
         self.note.setToolTip(tip(text))
         self._buttons.setVisible(not text)
@@ -178,7 +188,10 @@ class MonitorPage(QWidget):
         self.header.refresh(monitor, job, life, self.view.frozen)
         scale = self.view.calibration
         automatic = "" if self.view.options.gain else " (auto)"
-        self.scale.setText(f"{scale.speed:g} mm/s · {scale.gain:g} mm/mV{automatic}")
+        names = [written(name) for name in monitor.info.leads] if monitor else []
+        hidden = self.view.options.leads.hidden_text(names)
+        parts = [f"{scale.speed:g} mm/s", f"{scale.gain:g} mm/mV{automatic}", hidden]
+        self.scale.setText(" · ".join(filter(None, parts)))
         if monitor is None:
             return
         self.streams.refresh(life)

@@ -6,6 +6,7 @@ from typing import Any
 
 from PyQt6.QtCore import QByteArray, QSettings, QStandardPaths
 
+from gui.lead_view import LeadView
 from gui.theme import THEMES
 from gui.view_options import ViewOptions
 
@@ -51,19 +52,19 @@ class Settings:
     def options(self) -> ViewOptions:
         """How the traces are shown; the default where what was remembered is not possible any more."""
         default = ViewOptions()
-        values = {
-            field.name: self.get(f"view/{field.name}", getattr(default, field.name))
-            for field in fields(ViewOptions)
-        }
+        plain = [field.name for field in fields(ViewOptions) if field.name != "leads"]
+        values = {name: self.get(f"view/{name}", getattr(default, name)) for name in plain}
         try:
-            return replace(default, **values)
+            leads = LeadView.of(self.get("view/leads", default.leads.text()))
+            return replace(default, leads=leads, **values)
         except ValueError:
             return default
 
     @options.setter
     def options(self, options: ViewOptions) -> None:
         for field in fields(ViewOptions):
-            self.set(f"view/{field.name}", getattr(options, field.name))
+            value = getattr(options, field.name)
+            self.set(f"view/{field.name}", value.text() if isinstance(value, LeadView) else value)
 
     @property
     def theme(self) -> str:

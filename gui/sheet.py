@@ -4,7 +4,7 @@ All share one time axis, as on paper: the second column begins where the first o
 below each other in cells and rhythm strip is of the same moment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -43,6 +43,7 @@ def arrange_sheet(
     residual: bool,
     zoom: float = 1.0,
     zeros: Mapping[int, float] | None = None,
+    hidden: Sequence[str] = (),
 ) -> tuple[list[Lane], list[Blank]]:
     """Lanes of the leads that are there, row by row and the rhythm strip last, and cells of the others.
 
@@ -55,6 +56,8 @@ def arrange_sheet(
         Columns and rows of the page.
     reference, residual, zoom, zeros
         As for `gui.lanes.arrange`.
+    hidden
+        Leads that a person has hidden, of those that are not in `leads`.
     """
     width, height = size
     groups = kinds_of("overlay", reference=reference, residual=residual)
@@ -70,7 +73,9 @@ def arrange_sheet(
                     columns = left, right
                     lanes.append(lane_of(leads[name], kinds, (top, bottom), zoom, zeros or {}, columns))
                 else:
-                    blanks.append(Blank(name, "no such lead", top, bottom, left, right))
+                    blanks.append(
+                        Blank(name, "hidden" if name in hidden else "no such lead", top, bottom, left, right)
+                    )
     rhythm = leads.get(RHYTHM, min(leads.values()))
     lanes.append(lane_of(rhythm, groups[0], edges[-1], zoom, zeros or {}, (0, width)))
     return lanes, blanks

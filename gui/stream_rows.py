@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from math import ceil, sqrt
 
-from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QMouseEvent, QResizeEvent
+from PyQt6.QtCore import QPoint, Qt, pyqtSignal
+from PyQt6.QtGui import QContextMenuEvent, QMouseEvent, QResizeEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QWidget
 
 from gui.bridge import Life
+from gui.lead_names import written
 from gui.monitor import Monitor
 from gui.review.hand import Hand
 from gui.stream_head import StreamHead
@@ -27,6 +28,8 @@ class StreamRow(QWidget):
     """Head, labels and traces of one stream; a stream that is alone has no head."""
 
     clicked = pyqtSignal()
+    lead_asked = pyqtSignal(str, QPoint)
+    """A menu is asked for: of which lead, and where on the screen."""
 
     def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
         super().__init__()
@@ -86,6 +89,22 @@ class StreamRow(QWidget):
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: D102
         self.clicked.emit()
 
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: D102
+        left = event is not None and event.button() == Qt.MouseButton.LeftButton
+        if event and left and self.labels.geometry().contains(event.pos()):
+            self._ask_lead(event.pos(), event.globalPosition().toPoint())
+
+    def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:  # noqa: D102
+        if event:
+            self.clicked.emit()
+            self._ask_lead(event.pos(), event.globalPos())
+
+    def _ask_lead(self, at: QPoint, on_screen: QPoint) -> None:
+        if self.monitor and not (self.head.isVisible() and self.head.geometry().contains(at)):
+            place = self.view.mapFrom(self, at)
+            lane = self.view.lanes[self.view.placed.lane_at(place.x(), place.y())]
+            self.lead_asked.emit(written(self.monitor.info.leads[lane.lead]), on_screen)
+
 
 class StreamRows(QScrollArea):
     """Rows that share the height; `selected` tells which one a person chose."""
@@ -96,11 +115,15 @@ class StreamRows(QScrollArea):
     gain_zoomed = pyqtSignal(int)
     measured = pyqtSignal()
     """What hands do on the rows; see `gui.review.hand.Hand`."""
+    lead_asked = pyqtSignal(str, QPoint)
+    """See `StreamRow`."""
 
     def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
         super().__init__()
         self._theme, self._options, self._px_per_mm = theme, options, px_per_mm
         self._zoom = 1.0
+        self.chosen_lead = ""
+        """Which keys change; empty until one is chosen."""
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -147,6 +170,8 @@ class StreamRows(QScrollArea):
             row.set_zoom(self._zoom)
             number = len(self.rows)
             row.clicked.connect(lambda number=number: self.selected.emit(number))
+            row.lead_asked.connect(self.lead_asked)
+            row.labels.choose(self.chosen_lead)
             row.hand.moved.connect(self.hand_moved)
             row.hand.time_zoomed.connect(self.time_zoomed)
             row.hand.gain_zoomed.connect(self.gain_zoomed)
@@ -185,6 +210,12 @@ class StreamRows(QScrollArea):
         """Mark a row, and bring it into sight."""
         self.current = self.rows[number]
         self.ensureWidgetVisible(self.current, 0, 0)
+
+    def choose_lead(self, name: str) -> None:
+        """Mark a lead in all rows that have it."""
+        self.chosen_lead = name
+        for row in self.rows:
+            row.labels.choose(name)
 
     def advance(self) -> None:
         """Draw what is new."""

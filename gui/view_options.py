@@ -1,9 +1,10 @@
 """How a person wants to see the traces; remembered from run to run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gui.calibration import GAINS, SPEEDS
 from gui.lanes import LAYOUTS, Layout
+from gui.lead_view import LeadView
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class ViewOptions:
         Draw raw as late as cleaned.
     marks
         Show annotations and beats.
+    leads
+        Order, visibility and gain of single leads.
     """
 
     speed: float = 25.0
@@ -39,6 +42,7 @@ class ViewOptions:
     band: bool = True
     align: bool = False
     marks: bool = True
+    leads: LeadView = field(default_factory=LeadView)
 
     def __post_init__(self) -> None:
         if self.speed not in SPEEDS:

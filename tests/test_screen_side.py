@@ -232,7 +232,7 @@ def test_the_warning_is_never_cut(qtbot, window):
     window.resize(*SMALLEST)
     page = window.page
     page.scale.setText("12.5 mm/s · 2.5 mm/mV (auto)")
-    window.say("printed: /a/folder/that/is/deep/and/has/a/long/name/ecg-strip-20260101T120000.pdf " * 3)
+    window.page.say("printed: /a/folder/that/is/deep/and/has/a/long/name/ecg-strip-20260101T120000.pdf " * 3)
     qtbot.waitUntil(lambda: page.scale.width() >= page.scale.sizeHint().width())
     assert page.warning.width() >= page.warning.sizeHint().width()
     assert page.warning.geometry().right() <= page.width()

@@ -56,7 +56,7 @@ class Calipers:
 def millivolts_at(view: TraceView, lane: Lane, y: float) -> float:
     """What a row of a lane stands for."""
     offset = float(view.offsets_mv[lane.lead]) if lane.main in ("raw", "residual") else 0.0
-    return offset + (lane.zero - y) / view.calibration.px_per_mv
+    return offset + (lane.zero - y) / (view.calibration.px_per_mv * lane.gain)
 
 
 def draw_calipers(painter: QPainter, view: TraceView, calipers: Calipers, theme: Theme, fs: float) -> None:
@@ -79,7 +79,7 @@ def draw_calipers(painter: QPainter, view: TraceView, calipers: Calipers, theme:
         (calipers.second, calipers.second_mv),
     ):
         x = round(view.x_of(sample))
-        y = round(lane.zero - (millivolts - offset) * view.calibration.px_per_mv)
+        y = round(lane.zero - (millivolts - offset) * view.calibration.px_per_mv * lane.gain)
         painter.drawLine(x - 6, y, x + 6, y)
         rows.append(y)
     font = QFont(view.font())

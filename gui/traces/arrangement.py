@@ -1,7 +1,7 @@
 """What stands where on a page of traces, and at which scale."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gui.calibration import Calibration
 from gui.lanes import SHEET, Lane, arrange
@@ -72,7 +72,8 @@ def arrange_page(
         As for `gui.lanes.arrange`.
     """
     columns, height = size
-    leads = tuple(range(len(buffer.info.leads))) if buffer else (0,)
+    names = [written(name) for name in buffer.info.leads] if buffer else [""]
+    leads = tuple(options.leads.shown(names))
     sheet = options.layout == SHEET and buffer is not None
     if fewer_leads and height < _LOWEST_LEAD_PX * (ROWS if sheet else len(leads)):
         leads, sheet = leads[:1], False
@@ -88,15 +89,22 @@ def arrange_page(
         "residual": options.residual,
     }
     blanks: list[Blank] = []
-    rhythm = leads[0]
+    # Beats are found in the first lead of the stream.
+    rhythm = min(leads)
     if sheet and buffer:
-        names = {written(name): lead for lead, name in reversed(list(enumerate(buffer.info.leads)))}
-        lanes, blanks = arrange_sheet(names, (width, height), **shown, zoom=zoom, zeros=zeros)
+        # Of two leads of one name the first is the one that is printed.
+        printed = {names[lead]: lead for lead in sorted(leads, reverse=True)}
+        hidden = [name for name in names if name not in printed]
+        lanes, blanks = arrange_sheet(
+            printed, (width, height), **shown, zoom=zoom, zeros=zeros, hidden=hidden
+        )
         rhythm = lanes[-1].lead
     else:
         layout = "auto" if options.layout == SHEET else options.layout
         lanes = arrange(leads, height, layout=layout, **shown, zoom=zoom, zeros=zeros)
+    # What a person makes larger than the rest has no say in how large the rest is.
     gain = options.gain or gain_for(reach_of(buffer, leads), lanes, px_per_mm)
+    lanes = [replace(lane, gain=options.leads.gain(names[lane.lead])) for lane in lanes]
     return Arrangement(lanes, blanks, Calibration(px_per_mm, options.speed, gain), width, rhythm, sheet)
 
 

@@ -34,6 +34,9 @@ class LaneLabels(QWidget):
         self._reasons: list[Reason] = []
         self._unsure: list[bool] = []
         self._off_scale: list[bool] = []
+        self._chosen = ""
+        self.setToolTip("a click: gain, order and visibility of a lead")
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
         view.arranged.connect(self._arranged)
         view.names = self._draw_cells
 
@@ -80,6 +83,12 @@ class LaneLabels(QWidget):
             self._reasons = reasons
             self._changed()
 
+    def choose(self, name: str) -> None:
+        """Mark the lead that keys change; empty marks none."""
+        if name != self._chosen:
+            self._chosen = name
+            self._changed()
+
     def set_unsure(self, unsure: list[bool]) -> None:
         """Show in which leads a wave is smaller than the network's uncertainty of it."""
         if unsure != self._unsure:
@@ -91,9 +100,8 @@ class LaneLabels(QWidget):
         monitor, theme, options = self._monitor, self._theme, self._view.options
         if monitor is None:
             return []
-        lead = written(monitor.info.leads[lane.lead])
         status = monitor.status
-        lines, quiet = [(lead, theme.text)], []
+        lines, quiet = [self._name(lane)], []
         for kind in reversed(lane.kinds):
             if kind == "raw":
                 late = f"raw, {status.setup.algorithmic_delay_ms:.0f} ms late" if status else "raw, late"
@@ -116,6 +124,12 @@ class LaneLabels(QWidget):
                 lines.append(("raw − cleaned", theme.residual))
         # What each trace is comes first: a low lane has no room for the rest.
         return lines + quiet
+
+    def _name(self, lane: Lane) -> tuple[str, str]:
+        """Name of a lead, and its gain where it is another than that of the page; marked if it is chosen."""
+        name = written(self._monitor.info.leads[lane.lead]) if self._monitor else ""
+        chosen = "▸" if name == self._chosen else ""
+        return chosen + name + (f" ×{lane.gain:g}" if lane.gain != 1 else ""), self._theme.text
 
     def alarm(self, lane: Lane) -> tuple[str, str] | None:
         """Text and colour of what is wrong with a lane; it stands beside the name."""
@@ -189,7 +203,7 @@ class LaneLabels(QWidget):
             return
         rhythm = self._view.lanes[-1]
         for lane in self._view.lanes:
-            words = [(written(monitor.info.leads[lane.lead]), theme.text)]
+            words = [self._name(lane)]
             if lane is rhythm or lane.kinds == ("residual",):
                 words += [(_SHORT.get(kind, kind), getattr(theme, kind)) for kind in reversed(lane.kinds)]
             unsure = (_UNSURE, theme.cleaned) if self._is_unsure(lane) else None
@@ -201,7 +215,7 @@ class LaneLabels(QWidget):
 
     def _draw_millivolt(self, painter: QPainter, lane: Lane) -> None:
         """1 mV as a step beside the trace; half of it below 0 mV where the lane is low."""
-        height = self._view.calibration.px_per_mv / self._zoom
+        height = self._view.calibration.px_per_mv * lane.gain / self._zoom
         zero = lane.zero / self._zoom
         foot = zero if height <= zero - lane.top / self._zoom else zero + height / 2
         foot, top = round(foot), round(foot - height)

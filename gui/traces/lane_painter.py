@@ -120,7 +120,8 @@ class LanePainter:
     def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
         offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
         # Draw through the middle of a pixel row: on its edge, antialiasing would smear a flat line over two.
-        rows: NDArray[np.float64] = lane.zero + 0.5 - (values - offset) * self.calibration.px_per_mv
+        px_per_mv = self.calibration.px_per_mv * lane.gain
+        rows: NDArray[np.float64] = lane.zero + 0.5 - (values - offset) * px_per_mv
         return rows
 
     def _draw_released(

@@ -121,7 +121,8 @@ class Room:
         It rises again only where there is room to spare, so that it does not flap.
         """
         before = self.offsets_mv.copy()
-        take_offsets(buffer, min(lane.height for lane in lanes) / 2 / scale.px_per_mv, self.offsets_mv)
+        reach_mv = min(lane.height / lane.gain for lane in lanes) / 2 / scale.px_per_mv
+        take_offsets(buffer, reach_mv, self.offsets_mv)
         reached = reach_of(buffer, sorted({lane.lead for lane in lanes}))
         zeros = zeros_for(reached, self.zeros)
         moved = zeros != self.zeros or bool((before != self.offsets_mv).any())
@@ -165,4 +166,5 @@ def _beyond(
     if kind in ("raw", "residual"):
         known = known - offsets_mv[lane.lead]
     above, below = lane.zero - lane.ceiling, lane.bottom - lane.zero
-    return bool(known.max() * scale.px_per_mv > above or -known.min() * scale.px_per_mv > below)
+    px_per_mv = scale.px_per_mv * lane.gain
+    return bool(known.max() * px_per_mv > above or -known.min() * px_per_mv > below)
