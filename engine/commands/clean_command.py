@@ -50,6 +50,23 @@ def clean(
             metavar="SIGN", help="Between columns. [default: comma, in .tsv a tab]", show_default=False
         ),
     ] = None,
+    decimal: Annotated[
+        str, typer.Option(metavar="SIGN", help="In the numbers of a table: a point or a comma.")
+    ] = ".",
+    time_column: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            metavar="NAME",
+            help="Column of a table that says when samples were taken, for rate and gaps; none says that no "
+            "column does. [default: the one that is called a time]",
+            show_default=False,
+        ),
+    ] = None,
+    time_unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="Unit of that column, if it is a number: s, ms, us, ns."),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Files that are cleaned at once.", min=1)] = 1,
 ) -> None:
     """Clean files: same format out, all but the ECG as it was.
@@ -62,22 +79,27 @@ def clean(
     --------
     - `ecg-stream clean night.edf -o cleaned`: one file
     - `ecg-stream clean ecg.csv --rate 250 --unit mV --leads II -o cleaned`: a table
+    - `ecg-stream clean ekg.csv --delimiter ";" --decimal , --time Zeit --time-unit s --unit mV -o cleaned`
     - `ecg-stream clean recordings --jobs 4 -o cleaned`: a folder, on four processes
     """
     from engine.files.clean_file import Request
     from engine.files.inputs import wanted_files
     from engine.files.many import clean_many
     from engine.files.opened import Stated
+    from engine.files.sample_times import SECONDS
     from engine.in_process.arrays import Settings, system_for
 
     settings = Settings(model, lookahead, causal)
     # What cannot be had is said once, and not for each file.
     system_for(settings)
-    request = Request(
-        settings, Stated(rate, unit, axis, variable, delimiter), tuple(words(leads)) if leads else ()
-    )
     if delimiter is not None and len(delimiter) != 1:
         raise InputError(f"--delimiter is {delimiter!r}; allowed: one sign")
+    if decimal not in (".", ","):
+        raise InputError(f"--decimal is {decimal!r}; allowed: a point or a comma")
+    if time_unit not in (None, *SECONDS):
+        raise InputError(f"--time-unit is {time_unit!r}; allowed: {', '.join(SECONDS)}")
+    stated = Stated(rate, unit, axis, variable, delimiter, decimal, time_column, time_unit)
+    request = Request(settings, stated, tuple(words(leads)) if leads else ())
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is no folder; name one with -o")
     wanted = wanted_files(files, output)

@@ -74,10 +74,12 @@ def ecg_channels(file: Path, channels: Sequence[Channel], leads: tuple[str, ...]
 
 
 def _is_called_ecg(channel: Channel) -> bool:
-    if channel.ecg is not None:
-        return channel.ecg
-    name = channel.name.strip()
-    return bool(_ECG.fullmatch(name)) and not is_no_ecg(name)
+    return called_ecg(channel.name) if channel.ecg is None else channel.ecg
+
+
+def called_ecg(name: str) -> bool:
+    """Whether a name is that of an ECG."""
+    return bool(_ECG.fullmatch(name.strip())) and not is_no_ecg(name.strip())
 
 
 def told_apart(names: Sequence[str]) -> list[str]:

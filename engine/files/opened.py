@@ -30,8 +30,12 @@ class Stated:
         Along which samples follow each other, in an array of two axes.
     variable
         Name of the array in a file of several.
-    delimiter
-        Between the columns of a table.
+    delimiter, decimal
+        Between the columns of a table, and in its numbers.
+    time
+        Name of the column that says when samples were taken; ``none`` says that no column does.
+    time_unit
+        Of that column: s, ms, us, ns.
     """
 
     rate: float | None = None
@@ -39,6 +43,9 @@ class Stated:
     axis: int | None = None
     variable: str | None = None
     delimiter: str | None = None
+    decimal: str = "."
+    time: str | None = None
+    time_unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Parquet: columns of leads, whose rate and unit the user states; read and written by row groups."""
+"""Parquet: columns of leads, and perhaps of times; read and written by row groups."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.files.leads import told_apart
-from engine.files.opened import Channel, Opened, Rows, Stated, stated_rate, stated_unit
+from engine.files.opened import Rows, Stated, stated_rate
+from engine.files.row_file import RowFile
+from engine.files.sample_times import NO_COLUMN, SampleTimes, column_of_times
+from engine.files.stretches import Stretch
 from engine.files.verdicts import Span
 from streamer.console.installed import how_to_install
 from streamer.errors import InputError, one_line
-from streamer.plain import plain
 
 
-class Parquet(Opened):
+class Parquet(RowFile):
     """One Parquet file, a row a sample; see `engine.files.opened.Opened`."""
 
     def __init__(self, file: Path, stated: Stated) -> None:
@@ -35,21 +36,50 @@ class Parquet(Opened):
         self._schema = self._source.schema_arrow
         sizes = [found.row_group(group).num_rows for group in range(found.num_row_groups)]
         self._edges = np.cumsum([0, *sizes]).tolist()
-        fs, unit = stated_rate(stated, file), stated_unit(stated, file)
-        names = told_apart([plain(name) for name in self._schema.names])
         # What is no number is not called an ECG, whatever its name.
-        numbers = [
-            pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind) for kind in self._schema.types
-        ]
-        self.channels = tuple(
-            Channel(name, unit, fs, found.num_rows, None if number else False)
-            for name, number in zip(names, numbers, strict=True)
-        )
-        self._numbers = numbers
+        self._numbers = [self._is_number(kind) for kind in self._schema.types]
+        fs, self._stretches = self._look(stated)
+        self.channels = self._channels(file, self._schema.names, stated, fs, self._numbers)
         self._group: tuple[int, Any] = (-1, None)
         self._waiting: dict[int, NDArray[np.float64]] = {}
         self._written = 0
         self._writer: Any = None
+
+    @staticmethod
+    def _is_number(kind: Any) -> bool:
+        import pyarrow
+
+        return bool(pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind))
+
+    def _look(self, stated: Stated) -> tuple[float, list[Stretch]]:
+        """The rate, and where samples lie in time: by a column of times, if there is one."""
+        import pyarrow
+
+        if not self._edges[-1]:
+            raise InputError(f"{self.files[0]} holds no sample")
+        names, types = self._schema.names, self._schema.types
+        moments = [
+            place
+            for place, kind in enumerate(types)
+            if pyarrow.types.is_timestamp(kind) or pyarrow.types.is_duration(kind)
+        ]
+        timed = column_of_times(self.files[0], names, stated)
+        if timed is None and stated.time != NO_COLUMN and len(moments) == 1:
+            (timed,) = moments
+        if timed is None:
+            return stated_rate(stated, self.files[0]), [Stretch(0, 0, self._edges[-1])]
+        if timed not in moments and not self._is_number(types[timed]):
+            raise InputError(
+                f"column {names[timed]!r} of {self.files[0]} holds {types[timed]}; allowed for times: "
+                f"numbers, timestamps and durations; or --time {NO_COLUMN}"
+            )
+        times = SampleTimes(self.files[0], names[timed], stated)
+        for group in range(len(self._edges) - 1):
+            column = self._source.read_row_group(group, columns=[names[timed]]).column(0)
+            if timed in moments:
+                column = column.cast(pyarrow.int64())
+            times.add(column.cast("float64", safe=False).to_numpy())
+        return times.end(types[timed].unit if timed in moments else None)
 
     def _table(self, group: int) -> Any:
         if self._group[0] != group:
@@ -61,8 +91,8 @@ class Parquet(Opened):
         first = int(np.searchsorted(self._edges, start, "right")) - 1
         return range(first, int(np.searchsorted(self._edges, stop, "left")))
 
-    def read(self, places: Sequence[int], start: int, stop: int) -> Rows:
-        """As `Opened.read`; null is missing."""
+    def _read_rows(self, places: Sequence[int], start: int, stop: int) -> Rows:
+        """Null is missing."""
         for place in places:
             if not self._numbers[place]:
                 raise InputError(
@@ -90,8 +120,8 @@ class Parquet(Opened):
             compression="none" if codec == "UNCOMPRESSED" else codec,
         )
 
-    def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
-        """As `Opened.write`; a row group is written once all of it is there."""
+    def _write_rows(self, places: Sequence[int], rows: Rows) -> None:
+        """A row group is written once all of it is there."""
         for row, place in zip(rows, places, strict=True):
             self._waiting[place] = np.append(self._waiting.get(place, np.empty(0)), row)
         while self._written + 1 < len(self._edges):

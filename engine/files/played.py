@@ -22,7 +22,7 @@ from streamer.units import millivolts_of
 ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
 """Of the files that can be played."""
 MOST_VALUES = 10**9
-_OPTIONS = ("rate", "unit", "axis", "variable", "delimiter")
+_OPTIONS = ("rate", "unit", "axis", "variable", "delimiter", "decimal", "time", "time-unit")
 
 
 def open_played(settings: SourceSettings) -> tuple[Opened, list[int]]:
@@ -45,6 +45,10 @@ def open_played(settings: SourceSettings) -> tuple[Opened, list[int]]:
         axis=round(settings.number("axis")) if "axis" in options else None,
         variable=options.get("variable"),
         delimiter=options.get("delimiter"),
+        # A comma itself stands between options.
+        decimal="," if options.get("decimal") == "comma" else ".",
+        time=options.get("time"),
+        time_unit=options.get("time-unit"),
     )
     try:
         opened = open_file(file, stated)

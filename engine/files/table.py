@@ -10,37 +10,45 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.files.leads import told_apart
-from engine.files.opened import Channel, Opened, Rows, Stated, stated_rate, stated_unit
-from engine.files.verdicts import Span
+from engine.files.opened import Rows, Stated, stated_rate
+from engine.files.row_file import RowFile
+from engine.files.sample_times import SampleTimes, column_of_times, seconds_of
+from engine.files.stretches import Stretch
 from streamer.errors import InputError
 from streamer.plain import plain
 
 _LOOKED_AT = 10_000
-"""Rows whose decimals are counted: what is written has as many."""
+"""Rows whose decimals are counted: what is written has as many. As many times are looked at together."""
+_COMMENT = "#"
 
 
-class Table(Opened):
+class Table(RowFile):
     """One table, a row a sample; see `engine.files.opened.Opened`. It is read and written from its begin."""
 
     def __init__(self, file: Path, stated: Stated) -> None:
         self.files = (file,)
-        self._file, self._delimiter = (
-            file,
-            stated.delimiter or ("\t" if file.suffix.lower() == ".tsv" else ","),
-        )
+        self._file, self._decimal = file, stated.decimal
+        self._delimiter = stated.delimiter or ("\t" if file.suffix.lower() == ".tsv" else ",")
+        if self._delimiter == self._decimal:
+            raise InputError(
+                f"{self._decimal!r} cannot stand in the numbers of {file} and between them; state another "
+                "--delimiter"
+            )
+        self._heads = 0
+        cells: list[str] = []
         with self._lines(file) as lines:
-            first = lines.readline().lstrip("\ufeff")
-        cells = next(csv.reader([first], delimiter=self._delimiter), [])
-        self._heads = 0 if all(_number(cell) is not None for cell in cells) else 1
-        named = [plain(cell) for cell in cells] if self._heads else [""] * len(cells)
+            for line in lines:
+                text = line.lstrip("\ufeff")
+                if not text.startswith(_COMMENT):
+                    cells = next(csv.reader([text], delimiter=self._delimiter), [])
+                    break
+                self._heads += 1
+        headed = any(self._number(cell) is None for cell in cells)
+        self._heads += headed
         self._decimals: list[int | None] = [0] * len(cells)
-        samples = self._look()
-        if not samples:
-            raise InputError(f"{file} holds no sample")
-        names = told_apart(named) if self._heads else [str(place + 1) for place in range(len(cells))]
-        fs, unit = stated_rate(stated, file), stated_unit(stated, file)
-        self.channels = tuple(Channel(name, unit, fs, samples) for name in names)
+        heads = cells if headed else [str(place + 1) for place in range(len(cells))]
+        fs, self._stretches = self._look(column_of_times(file, heads, stated), heads, stated)
+        self.channels = self._channels(file, heads, stated, fs, [True] * len(heads))
         self._source = self._rows()
         self._old = self._rows()
         self._target = file
@@ -66,25 +74,59 @@ class Table(Opened):
                     )
                 yield cells, line[len(text) :]
 
-    def _look(self) -> int:
-        """Count samples, and the decimals that each column has."""
-        samples = 0
+    def _look(self, timed: int | None, heads: list[str], stated: Stated) -> tuple[float, list[Stretch]]:
+        """The rate, where samples lie in time, and the decimals that each column has.
+
+        Parameters
+        ----------
+        timed
+            Place of the column that says when samples were taken.
+        """
+        samples, written = 0, False
+        times = SampleTimes(self._file, heads[timed], stated) if timed is not None else None
+        waiting: list[float] = []
         for cells, _ in self._rows():
             samples += 1
             if samples <= _LOOKED_AT:
-                self._decimals = [_more(*pair) for pair in zip(self._decimals, cells, strict=True)]
-        return samples
+                self._decimals = [
+                    _more(decimals, cell.replace(self._decimal, "."))
+                    for decimals, cell in zip(self._decimals, cells, strict=True)
+                ]
+            if times is None or timed is None:
+                continue
+            at = self._number(cells[timed])
+            if at is None:
+                at, written = seconds_of(cells[timed]), True
+            waiting.append(math.nan if at is None else at)
+            if len(waiting) == _LOOKED_AT:
+                times.add(np.array(waiting))
+                waiting = []
+        if not samples:
+            raise InputError(f"{self._file} holds no sample")
+        if times is None:
+            return stated_rate(stated, self._file), [Stretch(0, 0, samples)]
+        times.add(np.array(waiting))
+        return times.end("s" if written else None)
 
-    def read(self, places: Sequence[int], start: int, stop: int) -> Rows:
-        """As `Opened.read`."""
+    def _number(self, cell: str) -> float | None:
+        """A number, NaN for an empty cell, None for what is no number."""
+        if self._decimal != ".":
+            cell = cell.replace(self._decimal, ".") if "." not in cell else "no number"
+        try:
+            return float(cell) if cell.strip() else math.nan
+        except ValueError:
+            return None
+
+    def _read_rows(self, places: Sequence[int], start: int, stop: int) -> Rows:
         rows = np.empty((len(places), stop - start))
         for at, (cells, _) in enumerate(islice(self._source, stop - start)):
             for row, place in enumerate(places):
-                value = _number(cells[place])
+                value = self._number(cells[place])
                 if value is None:
                     raise InputError(
                         f"sample {start + at + 1} of column {self.channels[place].name!r} of {self._file} is "
-                        f"{plain(cells[place], 40)!r}, which is no number"
+                        f"{plain(cells[place], 40)!r}, which is no number with {self._decimal!r} in it; "
+                        "--decimal states another sign"
                     )
                 rows[row, at] = value
         return rows
@@ -95,8 +137,7 @@ class Table(Opened):
         with self._lines(self._file) as source, self._lines(self._target, "w") as target:
             target.writelines(islice(source, self._heads))
 
-    def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
-        """As `Opened.write`."""
+    def _write_rows(self, places: Sequence[int], rows: Rows) -> None:
         with self._lines(self._target, "a") as target:
             for values, (cells, end) in zip(rows.T, islice(self._old, rows.shape[1]), strict=True):
                 self._replace(cells, places, values)
@@ -106,18 +147,8 @@ class Table(Opened):
         for place, value in zip(places, values, strict=True):
             if math.isfinite(value):
                 decimals = self._decimals[place]
-                cells[place] = repr(float(value)) if decimals is None else f"{value:.{decimals}f}"
-
-    def finish(self, spans: Sequence[Span]) -> None:
-        """As `Opened.finish`: a table has no place for what the guard said."""
-
-
-def _number(cell: str) -> float | None:
-    """A number, NaN for an empty cell, None for what is no number."""
-    try:
-        return float(cell) if cell.strip() else math.nan
-    except ValueError:
-        return None
+                text = repr(float(value)) if decimals is None else f"{value:.{decimals}f}"
+                cells[place] = text.replace(".", self._decimal)
 
 
 def _more(decimals: int | None, cell: str) -> int | None:
