@@ -40,12 +40,13 @@ _TOGGLES = {
     "Scroll": "scroll",
     "Align": "align",
     "Residual": "residual",
+    "ST view": "st",
     "Reference": "reference",
     "Band": "band",
     "Beats": "marks",
 }
 """Commands that are on or off, and the option of the view that each is."""
-_TOGGLE_KEYS = ("S", "A", "R", "C", "B", "Q")
+_TOGGLE_KEYS = ("S", "A", "R", "J", "C", "B", "Q")
 
 
 class Appearance(QObject):

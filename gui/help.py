@@ -33,6 +33,7 @@ KEYS = (
     (("S",), "scroll the paper, or an erase bar"),
     (("A",), "align: draw raw as late as cleaned"),
     (("R",), "residual: raw less cleaned"),
+    (("J",), "ST view, from 0.05 Hz, beside the monitor's trace"),
     (("C",), "clean reference, where one is known"),
     (("B",), "band of uncertainty round cleaned"),
     (("Q",), "annotations and beats"),
@@ -68,6 +69,8 @@ WORDS = (
     ("Δ", "how old a cleaned sample is when it is painted: median, and what 99 % stay below"),
     ("look-ahead", "signal after a sample that the network waits for: more is cleaner, and later"),
     ("SNR", "power of the ECG over that of its error, raw → cleaned; only where the clean ECG is known"),
+    ("dim: wave unsure", "a wave that is lower than twice the network's own uncertainty of it"),
+    ("ST view", "cleaned, with all that is slow from 0.05 Hz on: ST changes, and slow noise"),
     ("ST not validated", "amplitudes of ST segment and P wave after cleaning are not to be measured"),
 )
 """Words on the screen, and what they mean."""

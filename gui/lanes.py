@@ -73,6 +73,7 @@ def arrange(
     layout: Layout = "auto",
     reference: bool,
     residual: bool,
+    st: bool = False,
     zoom: float = 1.0,
     zeros: Mapping[int, float] | None = None,
 ) -> list[Lane]:
@@ -83,17 +84,17 @@ def arrange(
     layout
         ``stacked`` gives every trace a lane of its own, ``overlay`` draws the cleaned over the
         raw; ``auto`` stacks where there is room.
-    reference, residual
-        Whether the reference, and raw less cleaned, have lanes.
+    reference, residual, st
+        Whether the reference, raw less cleaned, and the ST view have lanes.
     zoom
         How much larger than usual letters are.
     zeros
         `Lane.zero_share` of leads whose cleaned trace needs another than `ZERO`.
     """
     if layout == "auto":
-        stacked = len(leads) * len(kinds_of("stacked", reference=reference, residual=residual))
+        stacked = len(leads) * len(kinds_of("stacked", reference=reference, residual=residual, st=st))
         layout = "stacked" if height / max(1, stacked) >= _SHORTEST_PX * zoom else "overlay"
-    groups = kinds_of(layout, reference=reference, residual=residual)
+    groups = kinds_of(layout, reference=reference, residual=residual, st=st)
     wanted = [(lead, kinds) for lead in leads for kinds in groups]
     edges = edges_of(height, len(wanted))
     return [
@@ -102,12 +103,12 @@ def arrange(
     ]
 
 
-def kinds_of(layout: Layout, *, reference: bool, residual: bool) -> list[tuple[str, ...]]:
+def kinds_of(layout: Layout, *, reference: bool, residual: bool, st: bool = False) -> list[tuple[str, ...]]:
     """Traces of each lane that a lead has: one each where they are stacked, else cleaned over raw."""
-    below = [("residual",)] if residual else []
+    view, below = [("st",)] if st else [], [("residual",)] if residual else []
     if layout == "stacked":
-        return [("raw",), ("cleaned",), *([("reference",)] if reference else []), *below]
-    return [("reference", "raw", "cleaned") if reference else ("raw", "cleaned"), *below]
+        return [("raw",), ("cleaned",), *view, *([("reference",)] if reference else []), *below]
+    return [("reference", "raw", "cleaned") if reference else ("raw", "cleaned"), *view, *below]
 
 
 def edges_of(length: int, count: int) -> list[int]:

@@ -41,6 +41,7 @@ def arrange_sheet(
     *,
     reference: bool,
     residual: bool,
+    st: bool = False,
     zoom: float = 1.0,
     zeros: Mapping[int, float] | None = None,
     hidden: Sequence[str] = (),
@@ -54,13 +55,13 @@ def arrange_sheet(
         first one is the rhythm strip.
     size
         Columns and rows of the page.
-    reference, residual, zoom, zeros
+    reference, residual, st, zoom, zeros
         As for `gui.lanes.arrange`.
     hidden
         Leads that a person has hidden, of those that are not in `leads`.
     """
     width, height = size
-    groups = kinds_of("overlay", reference=reference, residual=residual)
+    groups = kinds_of("overlay", reference=reference, residual=residual, st=st)
     sides = list(pairwise(edges_of(width, len(COLUMNS))))
     edges = list(pairwise(edges_of(height, (ROWS - 1) * len(groups) + 1)))
     lanes, blanks = [], []

@@ -34,6 +34,11 @@ class Theme:
     held: str
     bad: str
 
+    @property
+    def st(self) -> str:
+        """The ST view is cleaned too, in a lane of its own."""
+        return self.cleaned
+
 
 DARK = Theme(
     name="dark",

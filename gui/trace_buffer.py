@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.guard.wave_doubt import WaveDoubt
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned, Gap, Preview
+from engine.st_view import StView
 from streamer.chunk import Annotation, Samples, StreamInfo
 
 KEPT_S = 1800.0
@@ -31,7 +32,7 @@ def seconds_for(infos: Sequence[StreamInfo]) -> float:
     infos
         The streams of one run.
     """
-    bytes_per_s = sum(len(info.leads) * info.fs * (4 * len(KINDS) + 3) for info in infos)
+    bytes_per_s = sum(len(info.leads) * info.fs * (4 * (len(KINDS) + 1) + 3) for info in infos)
     return min(KEPT_S, max(_LEAST_S, _ROOM_BYTES / bytes_per_s))
 
 
@@ -55,11 +56,12 @@ class TraceBuffer:
         self.capacity = round(seconds * info.fs)
         shape = (len(info.leads), self.capacity)
         # Zeros take memory only as they are written; what was not is never read as a sample.
-        self._rings = {kind: np.zeros(shape, np.float32) for kind in KINDS}
+        self._rings = {kind: np.zeros(shape, np.float32) for kind in (*KINDS, "st")}
         self._marks = np.zeros(shape, np.uint8)
         self._reasons = np.zeros(shape, np.uint8)
         self._unsure = np.zeros(shape, np.bool_)
         self._doubt = WaveDoubt(len(info.leads), info.fs)
+        self._st = StView(len(info.leads), info.fs)
         self.first = self.final = self.newest = 0
         self.empty = True
         self.final_time = float("nan")
@@ -101,6 +103,7 @@ class TraceBuffer:
         self._touch(message.start)
         self.final = message.stop
         self._judge(message)
+        self._view_st(message)
 
     def _take_preview(self, preview: Preview) -> None:
         if preview.stop <= self.final:
@@ -119,6 +122,13 @@ class TraceBuffer:
         start, unsure = self._doubt.push(message)
         if unsure.any():
             self._write(self._unsure, start, unsure)
+            self._touch(max(start, self.oldest))
+
+    def _view_st(self, message: Cleaned | Gap) -> None:
+        """Note what the ST view knows now: it is a little behind `final`."""
+        start, view = self._st.push(message)
+        if view.shape[1]:
+            self._write(self._rings["st"], start, view)
             self._touch(max(start, self.oldest))
 
     def _blank(self, start: int, stop: int) -> None:
@@ -185,7 +195,7 @@ class TraceBuffer:
         Parameters
         ----------
         kind
-            One of `KINDS`, or ``residual``: raw less cleaned.
+            One of `KINDS`, ``st``: the ST view, or ``residual``: raw less cleaned.
         """
         if kind == "residual":
             return self.read("raw", lead, start, stop) - self.read("cleaned", lead, start, stop)

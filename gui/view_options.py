@@ -23,6 +23,8 @@ class ViewOptions:
         See `gui.lanes.arrange`.
     reference, residual
         Show the reference, and raw less cleaned, where they exist.
+    st
+        Show the ST view (`engine.st_view`) in a lane of its own.
     band
         Show the spread of the overlapping predictions round the cleaned trace.
     align
@@ -39,6 +41,7 @@ class ViewOptions:
     layout: Layout = "auto"
     reference: bool = True
     residual: bool = False
+    st: bool = False
     band: bool = True
     align: bool = False
     marks: bool = True

@@ -212,6 +212,25 @@ def test_a_wave_that_is_smaller_than_its_uncertainty_is_dim_and_the_label_says_s
     assert all("unsure" not in text for text, _ in labels.lines(view.lanes[0]))
 
 
+def test_the_st_view_has_a_lane_of_its_own(qtbot):
+    """A step of 0.2 mV in raw that cleaning took away, and the words beside it."""
+    monitor = Monitor(started())
+    view = make_view(qtbot, monitor, reference=False, st=True)
+    labels = LaneLabels(view, DARK)
+    qtbot.addWidget(labels)
+    labels.show_monitor(monitor)
+    raw = np.where(np.arange(720) < 360, 0.0, 0.2)
+    feed(view, monitor, message(0, raw, cleaned=np.zeros(720)))
+    assert [lane.kinds for lane in view.lanes] == [("raw",), ("cleaned",), ("st",)]
+    lane = view.lanes[2]
+    blue = picture(view)[lane.ceiling : lane.bottom, :, 2].argmax(axis=0) + lane.ceiling
+    raised = lane.zero - round(0.2 * view.calibration.px_per_mv)
+    assert (np.abs(blue[5:80] - lane.zero) <= 1).all()
+    assert (np.abs(blue[120:150] - raised) <= 3).all()
+    assert ("ST view > 0.05 Hz", DARK.cleaned) in labels.lines(lane)
+    assert all("ST view" not in text for text, _ in labels.lines(view.lanes[1]))
+
+
 def test_scrolling_keeps_the_newest_sample_at_the_right(qtbot):
     monitor = Monitor(started())
     view = make_view(qtbot, monitor, scroll=True, reference=False)

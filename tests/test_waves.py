@@ -26,6 +26,7 @@ from engine.lab.evaluate.waves.marks import (
 from engine.lab.evaluate.waves.measures import heights, intervals, wave_fits
 from engine.lab.evaluate.waves.report import markdown, summarise
 from engine.lab.evaluate.waves.st_steps import AFTER_S, kept, moved_by, st_change, st_of
+from engine.st_view import st_view_of
 from models.benches.track_f import FS
 from models.filters import butterworth, st_view
 from streamer.chunk import Annotation
@@ -154,7 +155,11 @@ def test_an_st_change_is_what_was_asked_for_and_only_there():
 
 
 def test_what_is_kept_of_an_st_change_tells_filters_apart():
-    """All by none and by the ST view, hardly less by 0.5 Hz without a delay, less by a faster one."""
+    """All by none and by the ST views, hardly less by 0.5 Hz without a delay, less by a faster one."""
+
+    def fast(lead):
+        return signal.sosfilt(signal.butter(2, 2, "highpass", fs=FS, output="sos"), lead).astype(np.float32)
+
     lead = outlined()
     added = st_change(lead, "sudden", 0.1)
     shares = {}
@@ -162,7 +167,8 @@ def test_what_is_kept_of_an_st_change_tells_filters_apart():
         "identity": lambda x: x,
         "st view": st_view,
         "reference": lambda x: clean_reference(x[None], FS)[0],
-        "fast high-pass": lambda x: signal.sosfilt(signal.butter(2, 2, "highpass", fs=FS, output="sos"), x),
+        "fast high-pass": fast,
+        "its ST view": lambda x: st_view_of(x, fast(x), FS),
     }.items():
         before, after = clean(lead.original), clean(lead.original + added)
         shares[name] = kept(lead, added, before, after, AFTER_S["later"])["J+80"]
@@ -170,6 +176,7 @@ def test_what_is_kept_of_an_st_change_tells_filters_apart():
     assert shares["st view"] > 0.98
     assert 0.9 < shares["reference"] < 1.01
     assert shares["fast high-pass"] < 0.8
+    assert shares["its ST view"] > 0.98
 
 
 def test_the_st_view_hardly_moves_st_where_the_monitors_band_does():

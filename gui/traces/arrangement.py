@@ -87,6 +87,7 @@ def arrange_page(
     shown = {
         "reference": options.reference and buffer is not None and buffer.info.has_reference,
         "residual": options.residual,
+        "st": options.st,
     }
     blanks: list[Blank] = []
     # Beats are found in the first lead of the stream.

@@ -11,6 +11,7 @@ from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.traces.cell_name import draw_name
 from gui.traces.trace_view import TraceView
+from models.filters import ST_VIEW_HZ
 from streamer.records.record import REFERENCE_CUTOFF_HZ
 
 WIDTH = 138
@@ -18,7 +19,7 @@ _SHEET_WIDTH = 26  # of a sheet only the steps of 1 mV stand beside it
 _LINE = 14
 _NAME_LINE = 18
 _UNSURE = "dim: wave unsure"
-_SHORT = {"residual": "raw−cleaned"}
+_SHORT = {"residual": "raw−cleaned", "st": "ST view"}
 
 
 class LaneLabels(QWidget):
@@ -118,6 +119,9 @@ class LaneLabels(QWidget):
                 if self._is_unsure(lane):
                     lines.append((_UNSURE, theme.cleaned))
                 quiet = [("ST not validated", theme.quiet), (f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet)]
+            elif kind == "st":
+                lines.append((f"ST view > {ST_VIEW_HZ:g} Hz", theme.st))
+                quiet = [("with slow noise", theme.quiet)]
             elif kind == "reference":
                 lines.append(("reference", theme.reference))
             else:

@@ -30,6 +30,9 @@ def waves(
     delineators: Annotated[
         str, typer.Option(metavar="NAMES", help="NeuroKit2's, comma-separated: dwt, prominence.")
     ] = "dwt,prominence",
+    st_alone: Annotated[
+        bool, typer.Option("--st-alone", help="Only ST changes, of QTDB, and no other wave.")
+    ] = False,
     backend: Backend = "auto",
     jobs: Jobs = CORES,
     data_dir: DataDir = None,
@@ -43,10 +46,10 @@ def waves(
     """
     from engine.lab.evaluate.waves.marks import DATABASES
     from engine.lab.evaluate.waves.report import write_waves
-    from engine.lab.evaluate.waves.run import WavesSettings, evaluate_waves
+    from engine.lab.evaluate.waves.run import CONDITIONS, WavesSettings, evaluate_waves
     from streamer.errors import InputError
 
-    chosen = tuple(words(databases))
+    chosen = ("qtdb",) if st_alone else tuple(words(databases))
     for name in chosen:
         if name not in DATABASES:
             raise InputError(f"no database {name!r} with marked waves; there are {', '.join(DATABASES)}")
@@ -61,6 +64,7 @@ def waves(
         chosen,
         tuple(words(records)) if records else None,
         tuple(words(delineators)),
+        () if st_alone else CONDITIONS,
         backend=backend,
         jobs=jobs,
         data_dir=data_dir,

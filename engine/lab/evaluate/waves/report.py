@@ -145,7 +145,7 @@ def markdown(report: dict[str, Any]) -> str:
             for name in report["manifest"]["records"]
         ),
     ]
-    for database in report["manifest"]["records"]:
+    for database in report["manifest"]["records"] if rows else ():
         mine = [row for row in rows if row["database"] == database]
         lines += ["", f"## {database}: waves by their shape", "", *_shapes(mine)]
         lines += ["", f"## {database}: heights at the manual marks", "", *_heights(mine)]

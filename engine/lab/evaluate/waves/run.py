@@ -16,9 +16,10 @@ from engine.lab.evaluate.waves.measures import Values, Wave, heights, intervals,
 from engine.lab.evaluate.waves.st_steps import AFTER_S, STEPS, kept, moved_by, st_change
 from engine.lab.parts import Part, Progress, Result, data_sha256, fingerprint, run_parts
 from engine.lab.replay import stream_with_spread
+from engine.st_view import st_view_of
 from models.benches.track_f import FS
 from models.filters import st_view
-from models.registry import load_card
+from models.registry import NETWORKS, load_card
 from streamer.chunk import Samples
 from streamer.noise import NoiseMixer, NoiseSettings, parse_noise, power_ac
 from streamer.records.find import find_record
@@ -61,6 +62,8 @@ class WavesSettings:
     ----------
     records
         Of each database; None stands for those whose patients no network saw.
+    conditions
+        None measures ST changes alone.
     """
 
     models: tuple[str, ...]
@@ -89,6 +92,7 @@ def evaluate_waves(settings: WavesSettings, out: Path, progress: Progress) -> li
         find_delineator(name)
     data = waves_data(settings)
     shared = {"hop": settings.hop_ms, "backend": settings.backend, "data": data, "track": "waves"}
+    clean = (Condition(),) if settings.conditions else ()
     systems: list[tuple[str, float]] = [(REFERENCE, 0.0)]
     for name in settings.models:
         systems += [(name, ms) for ms in ((0.0,) if name in UNAIDED else settings.lookaheads_ms)]
@@ -98,12 +102,12 @@ def evaluate_waves(settings: WavesSettings, out: Path, progress: Progress) -> li
         about["weights"] = None if name == REFERENCE else fingerprint(name)
         for database in settings.databases:
             of = {"database": database, "records": settings.records_of(database)}
-            for condition in settings.conditions if name != REFERENCE else (Condition(),):
+            for condition in settings.conditions if name != REFERENCE else clean:
                 key = about | of | {"condition": asdict(condition), "delineators": settings.delineators}
                 label = f"{database}, {condition.label}: {name} at {ms:g} ms"
                 parts.append(Part(label, key, waves_part, (settings, name, ms, database, condition)))
         if "qtdb" in settings.databases:
-            key = about | {"part": "st", "records": settings.records_of("qtdb")}
+            key = about | {"part": "st", "views": name in NETWORKS, "records": settings.records_of("qtdb")}
             parts.append(Part(f"ST: {name} at {ms:g} ms", key, st_part, (settings, name, ms)))
     return run_parts(parts, out / "parts", settings.jobs, progress)
 
@@ -147,6 +151,8 @@ def st_part(settings: WavesSettings, name: str, lookahead_ms: float) -> Result:
     rows: list[dict[str, Any]] = []
     outputs, _ = _cleaned(settings, name, lookahead_ms, raw, None)
     traces = {name: outputs}
+    if name in NETWORKS:
+        traces[f"{name}, ST view"] = {key: st_view_of(lead, outputs[key], FS) for key, lead in raw.items()}
     if name == REFERENCE:
         traces[ST_VIEW] = {key: st_view(lead) for key, lead in raw.items()}
     for system, cleaned in traces.items():
