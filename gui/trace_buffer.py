@@ -129,7 +129,11 @@ class TraceBuffer:
         start, view = self._st.push(message)
         if view.shape[1]:
             self._write(self._rings["st"], start, view)
-            self._touch(max(start, self.oldest))
+
+    @property
+    def st_behind(self) -> int:
+        """How many samples the ST view is behind `final`, and so much it changes before what has changed."""
+        return round(self._st.delay_s * self.fs)
 
     def _blank(self, start: int, stop: int) -> None:
         """Samples that never came."""

@@ -204,6 +204,8 @@ class TraceView(QWidget):
         changed = buffer.take_changed()
         if changed is None:
             return QRegion()
+        if self._options.st:
+            changed -= buffer.st_behind
         start = self.sweep.column(changed) - round(MARGIN * self._zoom)
         self._page.draw(start, self.sweep.column(buffer.newest))
         return QRegion(self.rect()) if self._turned else self._page.region(start)
