@@ -108,6 +108,8 @@ def run_window(
         settings.theme = screen.theme
     if screen.lanes:
         settings.options = replace(settings.options, layout=screen.lanes)  # type: ignore[arg-type]
+    # What the command line says holds over what is remembered of a bed.
+    settings.knows_beds = not (screen.size or screen.lanes)
     window = MainWindow(job, base, finders, settings, screen.range_mv)
     if screen.size:
         window.resize(*screen.size)

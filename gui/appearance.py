@@ -1,6 +1,6 @@
 """What a person changes about the window and not about the run: theme, view, size, pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -122,9 +122,32 @@ class Appearance(QObject):
         self._page.reset_button.setDefaultAction(reset)
         return buttons
 
+    def use_bed(self, names: Sequence[str]) -> None:
+        """Show streams as they were shown last; ones that never were, as everything else.
+
+        Parameters
+        ----------
+        names
+            Of the streams; none says that they are shown no longer.
+        """
+        self.keep_geometry()
+        self._settings.use_bed(names)
+        if self._settings.bed_has_geometry and not self._window.isFullScreen():
+            self._window.restoreGeometry(self._settings.geometry)
+        self._show_options(self._settings.options)
+
+    def keep_geometry(self) -> None:
+        """Remember where the window stands."""
+        self._settings.geometry = self._window.saveGeometry()
+
     def set_options(self, options: ViewOptions) -> None:
-        """Show the traces in another way."""
+        """Show the traces in another way, and remember it."""
         self._settings.options = options
+        self._show_options(options)
+
+    def _show_options(self, options: ViewOptions) -> None:
+        for name, field in _TOGGLES.items():
+            self._commands.show(name, getattr(options, field))
         self._page.streams.set_options(options)
         self._page.controls.show_options(options)
         self._show_layout(options)
@@ -211,8 +234,7 @@ class Appearance(QObject):
         self.set_theme(DARK.name)
         self.set_options(ViewOptions())
         self._page.streams.choose_lead("")
-        for name, field in _TOGGLES.items():
-            self._commands.show(name, getattr(ViewOptions(), field))
+        self._settings.forget_bed()
         self._commands["Wall"].setChecked(False)
         self._commands["Panel"].setChecked(True)
 

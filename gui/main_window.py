@@ -158,6 +158,7 @@ class MainWindow(QMainWindow):
     def choose_source(self) -> None:
         """Show the start screen; what plays ends."""
         self.run.stop()
+        self.appearance.use_bed(())
         self._pages.setCurrentIndex(0)
         self.start_screen.look()
 
@@ -196,6 +197,7 @@ class MainWindow(QMainWindow):
 
     def _show_streams(self) -> None:
         self.page.streams.show_monitors(self.run.monitors)
+        self.appearance.use_bed([monitor.info.name for monitor in self.run.monitors])
         self.review.froze(False)
         self._pages.setCurrentWidget(self.page)
 
@@ -282,7 +284,7 @@ class MainWindow(QMainWindow):
         self.appearance.fit(self.width(), self.height())
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: D102
-        self._settings.geometry = self.saveGeometry()
+        self.appearance.keep_geometry()
         self.appearance.help.close()
         # The window may outlive its closing, in the traceback of an error: its timers must not go on.
         for timer in self.findChildren(QTimer):

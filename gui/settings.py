@@ -1,14 +1,19 @@
 """Settings of the window that are kept between sessions."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PyQt6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from gui.lead_view import LeadView
 from gui.theme import THEMES
 from gui.view_options import ViewOptions
+
+_GEOMETRY, _BEDS = "geometry", "beds"
+_KEPT_BEDS = 64
 
 
 class Settings:
@@ -23,6 +28,9 @@ class Settings:
     def __init__(self, store: QSettings | None = None) -> None:
         self._store = store
         self._memory: dict[str, Any] = {}
+        self._bed = ""
+        self.knows_beds = True
+        """Whether view and place of the window are those of the bed, where it has some of its own."""
 
     @classmethod
     def of_user(cls) -> "Settings":
@@ -31,7 +39,7 @@ class Settings:
 
     def get(self, key: str, default: Any) -> Any:
         """A value of the type of `default`; the default where there is none, or an unusable one."""
-        value = self._store.value(key) if self._store else self._memory.get(key)
+        value = next((value for value in map(self._value, self._places(key)) if value is not None), None)
         if value is None:
             return default
         try:
@@ -43,10 +51,54 @@ class Settings:
 
     def set(self, key: str, value: Any) -> None:
         """Remember a value."""
+        for place in self._places(key):
+            if self._store:
+                self._store.setValue(place, value)
+            else:
+                self._memory[place] = value
+
+    def _value(self, key: str) -> Any:
+        return self._store.value(key) if self._store else self._memory.get(key)
+
+    # beds
+
+    def use_bed(self, names: Sequence[str]) -> None:
+        """From now on view and place of the window are those of a bed, and in general where it has none.
+
+        Parameters
+        ----------
+        names
+            Of the streams on the screen; none is no bed.
+        """
+        self._bed = quote("\n".join(names), safe="") if self.knows_beds else ""
+        if not self._bed:
+            return
+        beds = [bed for bed in self.get(_BEDS, "").split() if bed != self._bed]
+        for forgotten in beds[_KEPT_BEDS - 1 :]:
+            self._forget(forgotten)
+        self.set(_BEDS, " ".join([self._bed, *beds[: _KEPT_BEDS - 1]]))
+
+    @property
+    def bed_has_geometry(self) -> bool:
+        """Whether the window has stood somewhere with this bed in it."""
+        return bool(self._bed) and self._value(_of_bed(self._bed, _GEOMETRY)) is not None
+
+    def forget_bed(self) -> None:
+        """Forget what is remembered of the bed alone."""
+        if self._bed:
+            self._forget(self._bed)
+
+    def _forget(self, bed: str) -> None:
         if self._store:
-            self._store.setValue(key, value)
+            self._store.remove(_of_bed(bed, ""))
         else:
-            self._memory[key] = value
+            inside = _of_bed(bed, "")
+            self._memory = {key: value for key, value in self._memory.items() if not key.startswith(inside)}
+
+    def _places(self, key: str) -> list[str]:
+        """Where a value is kept: what belongs to a bed there too, and there first."""
+        own = self._bed and (key == _GEOMETRY or key.startswith("view/"))
+        return [_of_bed(self._bed, key), key] if own else [key]
 
     @property
     def options(self) -> ViewOptions:
@@ -85,9 +137,13 @@ class Settings:
     @property
     def geometry(self) -> QByteArray:
         """Place and size of the window; empty at the first start."""
-        geometry: QByteArray = self.get("geometry", QByteArray())
+        geometry: QByteArray = self.get(_GEOMETRY, QByteArray())
         return geometry
 
     @geometry.setter
     def geometry(self, geometry: QByteArray) -> None:
-        self.set("geometry", geometry)
+        self.set(_GEOMETRY, geometry)
+
+
+def _of_bed(bed: str, key: str) -> str:
+    return f"bed/{bed}/{key}"
