@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
+from engine.guard.ages import Age, Ages
 from engine.guard.lead_off import FLAT_MV, FLAT_S, LeadOff, span_mv
 from engine.guard.left import Left
 from engine.guard.limits import Limits
 from engine.guard.qrs_evidence import QrsEvidence, Strength
-from engine.guard.rows import Bank, Rows, index_of, joined, rows_at
+from engine.guard.rows import Bank, Rows, all_of, any_of, index_of, joined, rows_at
 from engine.guard.uncertainty import Uncertainty
 from engine.marks import Reason
 from engine.messages import Emitted
@@ -92,8 +93,9 @@ class Checks(Bank):
         self._left: Left | None = None
         if stateful:
             config = replace(config, lookahead=0)
-            self._left = Left(rows, config.window)
+            self._left = Left(rows, config.window, config.hop)
         self._config = config
+        self._ages = Ages(rows)
         self.evidence = QrsEvidence(config, rows)
         hop_s = config.hop / fs
         self._confirm = max(1, round(CONFIRM_S / hop_s))
@@ -108,19 +110,22 @@ class Checks(Bank):
         self._invented = np.zeros(rows, np.int64)
         self._erased = np.zeros(rows, np.int64)
         self._apart = np.zeros(rows, np.int64)
-        self._since_look = np.zeros(rows, np.int64)
         self._slow = np.zeros(rows, np.uint8)
         self._believed = np.full(rows, np.inf)
+        self._counting = False
+        """Whether a beat may be counted as invented or erased."""
+        self._all = slice(0, rows)
 
     def grow(self, rows: int) -> None:
         """Have so many rows, the new ones afresh."""
         for part in self._parts:
             part.grow(rows)
         super().grow(rows)
+        self._all = slice(0, rows)
 
     @property
-    def _parts(self) -> "list[QrsEvidence | Uncertainty | LeadOff | Left]":
-        parts = (self.evidence, self.uncertainty, self._lead_off, self._left)
+    def _parts(self) -> "list[Ages | QrsEvidence | Uncertainty | LeadOff | Left]":
+        parts = (self._ages, self.evidence, self.uncertainty, self._lead_off, self._left)
         return [part for part in parts if part]
 
     def snapshot(self) -> Tree:
@@ -132,12 +137,13 @@ class Checks(Bank):
         super().restore(kept["own"])
         for part, of in zip(self._parts, kept["parts"], strict=True):
             part.restore(of)
+        self._counting = True
 
     def forget(self, rows: Rows) -> None:
         """Start these rows afresh, as after a gap."""
         for part in self._parts:
             part.forget(rows)
-        for counts in (self._invented, self._erased, self._apart, self._since_look):
+        for counts in (self._invented, self._erased, self._apart):
             counts[rows] = 0
         self._slow[rows] = Reason.NONE
         self._believed[rows] = np.inf
@@ -159,78 +165,114 @@ class Checks(Bank):
         if messages[0].answer.hop.flushed:
             # Their windows end in a held value, from which nothing can be told.
             return self._slow[rows].copy()
-        left, span = self._left, self.evidence.span
+        age, left, span = self._ages.next(rows), self._left, self.evidence.span
         if left:
-            left.append(rows, raw, cleaned, joined([m.mean_square for m in messages]))
-            part = left.newest(rows, span.stop - span.start)[:2]
+            left.append(rows, age, raw, cleaned, joined([m.mean_square for m in messages]))
+            part = left.newest(rows, age, span.stop - span.start)[:2]
         else:
             part = np.stack([side[:, span] for side in _windows(messages)])
-        compared = self.evidence.push(rows, part)
-        since = self._since_look[rows] + 1
-        due = since >= self._every
-        if due.any():
-            since[due] = 0
-            looked = rows if due.all() else rows_at(index_of(rows)[due])
-            if left:
-                self._look(looked, *left.newest(looked, self._config.window))
-            else:
-                window, predicted = _windows(messages)
-                self._look(looked, window[due], predicted[due], None)
-        self._since_look[rows] = since
-        found, slow = self._compare(rows, *compared), self._slow[rows]
-        return np.where(slow > 0, slow, found)
+        strength, steepest = self.evidence.push(rows, age, part)
+        self._look_where_due(rows, age, messages)
+        slow = self._slow[rows]
+        found = self._compare(rows, strength, steepest)
+        return slow.copy() if found is None else np.where(slow > 0, slow, found)
 
     def judge_one(self, message: Emitted) -> NDArray[np.uint8]:
         """`judge` where there is one stream."""
-        return self.judge([message], slice(0, len(self._slow)), message.raw, message.cleaned)
+        return self.judge([message], self._all, message.raw, message.cleaned)
 
-    def _compare(self, rows: Rows, raw: Strength, cleaned: Strength, steepest: Strength) -> NDArray[np.uint8]:
-        """Which leads have a beat in one of raw and cleaned only, at this hop."""
-        invents = (cleaned > BEAT_MV) & (steepest < INVENTED_SHARE * cleaned)
+    def _look_where_due(self, rows: Rows, age: Age, messages: Sequence[Emitted]) -> None:
+        """Look at the rows for which it is time."""
+        due = (age + 1) % self._every == 0
+        if isinstance(due, bool):
+            if not due:
+                return
+            looked, chosen = rows, slice(None)
+        elif any_of(due):
+            chosen = slice(None) if all_of(due) else due
+            looked, age = rows_at(index_of(rows)[chosen]), age[chosen]
+        else:
+            return
+        if self._left:
+            self._look(looked, age, *self._left.newest(looked, age, self._config.window))
+        else:
+            window, predicted = _windows(messages)
+            self._look(looked, age, window[chosen], predicted[chosen], None)
+
+    def _compare(self, rows: Rows, strength: Strength, steepest: Strength) -> NDArray[np.uint8] | None:
+        """Which leads have a beat in one of raw and cleaned only, at this hop; None where none may."""
+        # Shares of these are compared, in double precision: to the bit what a lead by itself would give.
+        of_each = zip(*strength.tolist(), steepest.tolist(), self._believed[rows].tolist(), strict=True)
+        if not self._counting and not any(
+            (cleaned > BEAT_MV and steep < INVENTED_SHARE * cleaned)
+            or (raw > believed and cleaned < ERASED_SHARE * raw)
+            for raw, cleaned, steep, believed in of_each
+        ):
+            return None
+        (raw, cleaned), steep = strength.astype(np.float64), steepest.astype(np.float64)
+        invents = (cleaned > BEAT_MV) & (steep < INVENTED_SHARE * cleaned)
         erases = (raw > self._believed[rows]) & (cleaned < ERASED_SHARE * raw)
         invented, erased = (self._invented[rows] + 1) * invents, (self._erased[rows] + 1) * erases
         self._invented[rows], self._erased[rows] = invented, erased
+        self._counting = any_of(self._invented) or any_of(self._erased)
         found = np.where(erased >= self._confirm, np.uint8(Reason.BEAT_ERASED), np.uint8(Reason.NONE))
         return np.where(invented >= self._confirm, np.uint8(Reason.BEAT_INVENTED), found)
 
-    def _look(self, rows: Rows, window: Samples, predicted: Samples, mean_square: Samples | None) -> None:
+    def _look(
+        self, rows: Rows, age: Age, window: Samples, predicted: Samples, mean_square: Samples | None
+    ) -> None:
         """Bring up to date what changes slowly; the windows are those of these rows."""
         config, evidence = self._config, self.evidence
-        evidence.settle(rows)
-        level, floor, known = evidence.level[:, rows], evidence.floor[:, rows], evidence.known(rows)
-        trusted = known & (level[0] > TRUST * floor[0])
-        believed = np.maximum(np.maximum(BEAT_MV, PROMINENT * level[0]), TRUST * floor[0])
+        evidence.settle(rows, age)
+        level, floor, known = evidence.level[:, rows], evidence.floor[:, rows], evidence.known(age)
+        least = TRUST * floor[0]
+        trusted = known & (level[0] > least)
+        believed = np.maximum(np.maximum(BEAT_MV, PROMINENT * level[0]), least)
         self._believed[rows] = np.where(trusted, believed, np.inf)
 
         highest, lowest = np.maximum.reduce(window, axis=1), np.minimum.reduce(window, axis=1)
         span = highest - lowest
         railed, flat = self._railed_leads(window, highest, lowest), self._lead_off.look(rows, window)
-        reasons = np.zeros(len(window), np.uint8)
-        broken = ~np.isfinite(predicted).all(axis=1) | (span > NO_ECG_MV)
-        doubted = self.uncertainty.look(rows, predicted, mean_square, level[1], railed | flat | broken)
-        reasons[doubted] = Reason.UNCERTAIN
-        reasons[known & (level[0] > BEAT_MV) & (level[1] < NO_ECG_SHARE * level[0])] = Reason.NO_ECG
+        unusable = railed | flat | (span > NO_ECG_MV)
+        number = (age + 1) // self._every - 1
+        doubted = self.uncertainty.look(rows, number, predicted, mean_square, level[1], unusable)
+        no_ecg = known & (level[0] > BEAT_MV) & (level[1] < NO_ECG_SHARE * level[0])
         raw_bpm, cleaned_bpm = evidence.bpm[:, rows]
         differs = trusted & (np.abs(raw_bpm - cleaned_bpm) > RATE_SHARE * raw_bpm)
         apart = (self._apart[rows] + 1) * differs
         self._apart[rows] = apart
-        reasons[apart >= self._rate_looks] = Reason.RATE
         # Older output of a stateful network may come from input that has left the window.
         moved = span_mv(predicted[:, -self._new :])
-        reasons[moved > RANGE_SHARE * span + RANGE_MV] = Reason.OUT_OF_RANGE
-        recent = slice(-self._flat - config.lookahead, config.window - config.lookahead)
-        moves = span_mv(window[:, recent]) > CONSTANT_INPUT_MV
-        reasons[moves & (span_mv(predicted[:, recent]) <= FLAT_MV)] = Reason.CONSTANT
-        reasons[railed] = Reason.RAILED
-        reasons[flat] = Reason.FLAT
+        # The later ones count.
+        reasons = np.zeros(len(window), np.uint8)
+        for reason, wrong in (
+            (Reason.UNCERTAIN, doubted),
+            (Reason.NO_ECG, no_ecg),
+            (Reason.RATE, apart >= self._rate_looks),
+            (Reason.OUT_OF_RANGE, moved > RANGE_SHARE * span + RANGE_MV),
+            (Reason.CONSTANT, self._constant_leads(window, predicted)),
+            (Reason.RAILED, railed),
+            (Reason.FLAT, flat),
+        ):
+            if any_of(wrong):
+                reasons[wrong] = reason
         self._slow[rows] = reasons
+
+    def _constant_leads(self, window: Samples, predicted: Samples) -> NDArray[np.bool_]:
+        """Of which leads the output stands still while the input moves."""
+        behind = self._config.lookahead
+        recent = slice(-self._flat - behind, self._config.window - behind)
+        still = span_mv(predicted[:, recent]) <= FLAT_MV
+        return still & (span_mv(window[:, recent]) > CONSTANT_INPUT_MV) if any_of(still) else still
 
     def _railed_leads(self, window: Samples, highest: Samples, lowest: Samples) -> NDArray[np.bool_]:
         """Which leads are saturated, given the extremes of each."""
         newest = window[:, -self._railed :]
         value = newest[:, -1]
-        railed: NDArray[np.bool_] = ((value == highest) | (value == lowest)) & (span_mv(newest) <= FLAT_MV)
-        if railed.any():
+        railed: NDArray[np.bool_] = (value == highest) | (value == lowest)
+        if any_of(railed):
+            railed &= span_mv(newest) <= FLAT_MV
+        if any_of(railed):
             # A median is dear, and few leads come this far.
             railed[railed] = np.abs(value[railed] - np.median(window[railed], axis=1)) > RAILED_MV
         return railed

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from engine.guard.rows import Bank, Rows
+from engine.guard.rows import Bank, Rows, any_of
 from streamer.chunk import Samples
 
 FLAT_MV, FLAT_S = 0.001, 0.5
@@ -66,20 +66,27 @@ class LeadOff(Bank):
 
     def look(self, rows: Rows, window: Samples) -> NDArray[np.bool_]:
         """Which of these are flat at the end of a window, (rows, samples) mV → (rows,)."""
-        newest = window[:, -1]
+        newest, coarse = window[:, -1], self._coarse[rows]
+        held = span_mv(window[:, -self._held :]) <= FLAT_MV
+        if not any_of(held):
+            # None stood still for long either: all that follows is known.
+            self._newest[rows] = newest
+            self._still[rows] = 0
+            self._moved[rows] = True
+            self._coarse[rows] = np.maximum(coarse - 1, 0)
+            return held
         still = span_mv(window[:, -self._flat :]) <= FLAT_MV
         # A short window does not reach back to the look before, so its newest sample is compared too.
         still &= np.abs(newest - self._newest[rows]) <= FLAT_MV
         self._newest[rows] = newest
         looks = (self._still[rows] + 1) * still
         self._still[rows] = looks
-        held = span_mv(window[:, -self._held :]) <= FLAT_MV
         moves = span_mv(window[:, -self._since :]) > FLAT_MV
         again = held & self._stood[rows] & moves
         moved = self._moved[rows] | moves
         self._moved[rows] = moved
         self._stood[rows] |= held
-        coarse = np.where(again, self._remembered, np.maximum(self._coarse[rows] - 1, 0))
+        coarse = np.where(again, self._remembered, np.maximum(coarse - 1, 0))
         self._coarse[rows] = coarse
         needed = np.where(coarse > 0, self._coarse_looks, self._fine_looks)
         needed = np.where(moved, needed, self._start_looks)

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.guard.rows import Rows, index_of, same
+from engine.guard.ages import Age
+from engine.guard.rows import Rows, index_of
 from engine.snapshot import Tree
 from streamer.chunk import Samples
 
@@ -13,9 +14,8 @@ RAW, CLEANED, MEAN_SQUARE = range(3)
 class Left:
     """Raw, cleaned and mean square of the newest window of each row.
 
-    Samples are written side by side, and move back only where the space behind them is full. Rows that
-    stand at different places, since their streams began at different times, are read and written together
-    all the same.
+    Hops are written side by side, and move back only where the space behind them is full. Where a hop
+    stands follows from the row's age. Rows of different ages are read and written together all the same.
 
     Parameters
     ----------
@@ -23,63 +23,66 @@ class Left:
         Number of rows.
     window
         Samples to look back at.
+    hop
+        Samples that leave together; fewer only in the first hop of a row.
     """
 
-    def __init__(self, rows: int, window: int) -> None:
-        self._window = window
-        self._kept = np.zeros((3, rows, 2 * window), np.float32)
-        self._stop = np.full(rows, window)
+    def __init__(self, rows: int, window: int, hop: int) -> None:
+        self._window, self._hop = window, hop
+        self._places = max(1, window // hop)
+        self._kept = np.zeros((3, rows, window + self._places * hop), np.float32)
 
     def snapshot(self) -> Tree:
-        """The newest window of each row."""
-        return self.newest(slice(0, len(self._stop)), self._window)
+        """All that is kept."""
+        return self._kept
 
     def restore(self, kept: Tree) -> None:
         """Go on from what `snapshot` took of as many rows."""
-        self._kept[:, :, : self._window] = kept
-        self._stop[:] = self._window
+        self._kept = kept
 
     def grow(self, rows: int) -> None:
         """Have so many rows, the new ones silent."""
-        more = rows - len(self._stop)
-        nothing = np.zeros((3, more, 2 * self._window), np.float32)
+        sides, before, columns = self._kept.shape
+        nothing = np.zeros((sides, rows - before, columns), np.float32)
         self._kept = np.concatenate([self._kept, nothing], axis=1)
-        self._stop = np.concatenate([self._stop, np.full(more, self._window)])
 
     def forget(self, rows: Rows) -> None:
         """Hold silence, as after a gap."""
         self._kept[:, rows] = 0
-        self._stop[rows] = self._window
 
-    def append(self, rows: Rows, raw: Samples, cleaned: Samples, mean_square: Samples) -> None:
-        """Add samples, each (rows, samples), in mV and mV²."""
-        count = raw.shape[1]
-        self._make_room(rows, count)
-        stop = self._stop[rows]
-        if same(stop):
-            first = int(stop[0])
-            new = self._kept[:, :, first : first + count]
+    def append(self, rows: Rows, age: Age, raw: Samples, cleaned: Samples, mean_square: Samples) -> None:
+        """Add the hop of this age, each (rows, samples), in mV and mV²."""
+        self._make_room(rows, age)
+        stop, count = self._stop(age), raw.shape[1]
+        if isinstance(stop, int):
+            new = self._kept[:, :, stop - count : stop]
             new[RAW, rows], new[CLEANED, rows], new[MEAN_SQUARE, rows] = raw, cleaned, mean_square
-        else:
-            at = index_of(rows)[:, None], stop[:, None] + np.arange(count)
-            for side, samples in ((RAW, raw), (CLEANED, cleaned), (MEAN_SQUARE, mean_square)):
-                self._kept[side, *at] = samples
-        self._stop[rows] += count
+            return
+        at = index_of(rows)[:, None], np.reshape(stop, (-1, 1)) + np.arange(-count, 0)
+        for side, samples in ((RAW, raw), (CLEANED, cleaned), (MEAN_SQUARE, mean_square)):
+            self._kept[side, *at] = samples
 
-    def _make_room(self, rows: Rows, count: int) -> None:
-        full = self._stop[rows] + count > self._kept.shape[2]
-        if not full.any():
+    def _stop(self, age: Age) -> Age:
+        """Where the hop of this age ends."""
+        return self._window + (age % self._places + 1) * self._hop
+
+    def _make_room(self, rows: Rows, age: Age) -> None:
+        """Move back the newest window of the rows whose space is full."""
+        full = (age % self._places == 0) & (age != 0)
+        if isinstance(full, bool):
+            if not full:
+                return
+            moved = rows
+        elif full.any():
+            moved = index_of(rows)[full]
+        else:
             return
         window = self._window
-        for row in index_of(rows)[full]:
-            stop = self._stop[row]
-            self._kept[:, row, :window] = self._kept[:, row, stop - window : stop].copy()
-            self._stop[row] = window
+        self._kept[:, moved, :window] = self._kept[:, moved, -window:]
 
-    def newest(self, rows: Rows, count: int) -> NDArray[np.float32]:
-        """The newest samples of these rows, (3, rows, count): not to be written to."""
-        stop = self._stop[rows]
-        if same(stop):
-            last = int(stop[0])
-            return self._kept[:, rows, last - count : last]
+    def newest(self, rows: Rows, age: Age, count: int) -> NDArray[np.float32]:
+        """The newest samples after the hop of this age, (3, rows, count): not to be written to."""
+        stop = self._stop(age)
+        if isinstance(stop, int):
+            return self._kept[:, rows, stop - count : stop]
         return self._kept[:, index_of(rows)[:, None], stop[:, None] + np.arange(-count, 0)]

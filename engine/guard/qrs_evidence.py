@@ -5,14 +5,17 @@ the steepest rise and the steepest fall around it. Baseline wander, P and T wave
 of an electrode has only one of them.
 """
 
+from math import isfinite
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
-from engine.guard.rows import Bank, Rows, index_of, same
+from engine.guard.ages import Age
+from engine.guard.rows import Bank, Rows, index_of
 from streamer.chunk import Samples
 
-Strength = NDArray[np.float64]
+Strength = NDArray[np.float32]
 """Of each row, mV."""
 
 SLOPE_S = 0.022
@@ -58,7 +61,6 @@ class QrsEvidence(Bank):
         self._per_level = max(1, round(LEVEL_S * fs / config.hop))
         self._hops = LEVELS * self._per_level
         self._seen = np.zeros((self._hops, 2, rows), np.float32)
-        self._count = np.zeros(rows, np.int64)
         self.level: NDArray[np.float32] = np.zeros((2, rows), np.float32)
         self.floor: NDArray[np.float32] = np.zeros((2, rows), np.float32)
         self.bpm: NDArray[np.float64] = np.zeros((2, rows))
@@ -66,19 +68,17 @@ class QrsEvidence(Bank):
 
     def forget(self, rows: Rows) -> None:
         """Begin afresh, as after a gap."""
-        self._count[rows] = 0
         self._seen[..., rows] = 0
         self.level[:, rows] = 0
         self.floor[:, rows] = 0
         self.bpm[:, rows] = np.nan
 
-    def known(self, rows: Rows) -> NDArray[np.bool_]:
-        """Of which rows enough was seen for `level` and `floor`."""
-        known: NDArray[np.bool_] = self._count[rows] >= self._hops
-        return known
+    def known(self, age: Age) -> bool | NDArray[np.bool_]:
+        """Whether enough was seen for `level` and `floor`, the hop of this age included."""
+        return age + 1 >= self._hops
 
-    def push(self, rows: Rows, part: Samples) -> tuple[Strength, Strength, Strength]:
-        """Around the judged hop: strength in raw, in cleaned, and the steepest of raw; by row, mV.
+    def push(self, rows: Rows, age: Age, part: Samples) -> tuple[Strength, Strength]:
+        """Around the judged hop: strength in raw and in cleaned, (2, rows), and the steepest of raw, mV.
 
         Parameters
         ----------
@@ -86,47 +86,47 @@ class QrsEvidence(Bank):
             `span` of raw and of cleaned, (2, rows, samples) mV.
         """
         lag = self._lag
-        slope = part[:, :, lag:] - part[:, :, : part.shape[2] - lag]
+        late, early = part[:, :, lag:], part[:, :, : part.shape[2] - lag]
+        rises = np.empty((2, *late.shape), np.float32)
+        np.subtract(late, early, out=rises[0])
+        # A fall is a rise of what stands on its head.
+        np.subtract(early, late, out=rises[1])
         # A pacemaker's spike is steep both ways too, but shorter than `LASTING_S`.
         lasting = self._lasting
-        early, late = slope[:, :, : slope.shape[2] - lasting], slope[:, :, lasting:]
-        rise = np.maximum.reduce(np.minimum(early, late), axis=2)
-        fall = np.minimum.reduce(np.maximum(early, late), axis=2)
-        strength: NDArray[np.float32] = np.minimum(rise, -fall)
-        at = self._count[rows] % self._hops
-        if same(at):
+        both = np.minimum(rises[..., : rises.shape[3] - lasting], rises[..., lasting:])
+        rise, fall = np.maximum.reduce(both, axis=3)
+        strength: Strength = np.minimum(rise, fall)
+        at = age % self._hops
+        if isinstance(at, int):
             # In two steps: a number and an array of rows in one index would put the rows first.
-            self._seen[int(at[0])][:, rows] = strength
+            self._seen[at][:, rows] = strength
         else:
             self._seen[at, :, index_of(rows)] = strength.T
-        self._count[rows] += 1
-        # Shares of these are compared: to the bit what a lead by itself would give.
-        raw, cleaned = strength.astype(np.float64)
-        return raw, cleaned, np.maximum(rise[0], -fall[0]).astype(np.float64)
+        return strength, np.maximum(rise[0], fall[0])
 
-    def settle(self, rows: Rows) -> None:
-        """Bring `level`, `floor` and `bpm` up to date."""
+    def settle(self, rows: Rows, age: Age) -> None:
+        """Bring `level`, `floor` and `bpm` up to date after the hop of this age."""
         seen = self._seen[:, :, rows]
-        if not np.isfinite(seen).all():
+        # A sum is the cheapest test for NaN and infinity.
+        if not isfinite(np.add.reduce(seen, axis=None)):
             seen = np.nan_to_num(seen, nan=0.0, posinf=0.0, neginf=0.0)
         greatest = np.maximum.reduce(seen.reshape(LEVELS, self._per_level, *seen.shape[1:]), axis=1)
         greatest.sort(axis=0)
         level = greatest[LEVELS // 2]
         self.level[:, rows] = level
         self.floor[:, rows] = _floor(seen)
-        above = self._in_order(rows, seen > _COUNTED * level)
-        beats = above[1:] & ~above[:-1]
-        count = beats.sum(axis=0)
+        above = self._in_order(age, seen > _COUNTED * level)
+        beats = above[1:] > above[:-1]
+        count = np.add.reduce(beats, axis=0, dtype=np.int64)
         hops = len(beats) - 1 - beats[::-1].argmax(axis=0) - beats.argmax(axis=0)
         rate = 60 * (count - 1) / (np.maximum(hops, 1) * self._hop_s)
         self.bpm[:, rows] = np.where(count >= 3, rate, np.nan)
 
-    def _in_order(self, rows: Rows, above: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _in_order(self, age: Age, above: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What was seen of each row, (hops, 2, rows), the oldest first."""
-        oldest = self._count[rows] % self._hops
-        if same(oldest):
-            first = int(oldest[0])
-            return np.concatenate([above[first:], above[:first]]) if first else above
+        oldest = (age + 1) % self._hops
+        if isinstance(oldest, int):
+            return np.concatenate([above[oldest:], above[:oldest]])
         order = (oldest + np.arange(self._hops)[:, None]) % self._hops
         return np.take_along_axis(above, order[:, None, :], axis=0)
 

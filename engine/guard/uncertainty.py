@@ -5,12 +5,15 @@ that sees 2 s. So the limits stand on each network's card, measured on validatio
 `ecg-stream tune-guard --cards`.
 """
 
+from math import isfinite
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import EngineConfig
+from engine.guard.ages import Age
 from engine.guard.limits import Limits
-from engine.guard.rows import Bank, Rows, index_of
+from engine.guard.rows import Bank, Rows, any_of, index_of
 from streamer.chunk import Samples
 
 MEMORY_S = 4.0
@@ -64,7 +67,6 @@ class Uncertainty(Bank):
         """Of the window at the look before, what is compared with the next; NaN where there is none."""
         self._error = np.zeros((self._looks, rows))
         self._power = np.zeros((self._looks, rows))
-        self._looked = np.zeros(rows, np.int64)
         self._unfit = np.zeros(rows, np.int64)
         self._doubted = np.zeros(rows, np.bool_)
         self.contradiction: NDArray[np.float64] = np.zeros(rows)
@@ -74,7 +76,6 @@ class Uncertainty(Bank):
         """Start afresh, as after a gap."""
         self._previous[:, rows] = np.nan
         self._error[:, rows] = self._power[:, rows] = np.nan
-        self._looked[rows] = 0
         self._unfit[rows] = self._filling
         self._doubted[rows] = False
         self.contradiction[rows] = np.nan
@@ -82,6 +83,7 @@ class Uncertainty(Bank):
     def look(
         self,
         rows: Rows,
+        number: Age,
         predicted: Samples,
         mean_square: Samples | None,
         strength: NDArray[np.float32],
@@ -91,6 +93,8 @@ class Uncertainty(Bank):
 
         Parameters
         ----------
+        number
+            How many looks at each of these came before.
         predicted
             The network's newest window, mV, (rows, window).
         mean_square
@@ -98,10 +102,11 @@ class Uncertainty(Bank):
         strength
             Typical strength of a beat in it, mV, (rows,).
         unusable
-            Leads with an input that no network could clean; their revisions are left out.
+            Leads with an input that no network could clean; their revisions are left out. So are
+            those whose output is not finite.
         """
-        at = self._looked[rows] % self._looks, index_of(rows)
-        self._looked[rows] += 1
+        power = _variance(predicted)
+        unusable = unusable | ~np.isfinite(power)
         # An unusable sample counts until it has left the window.
         unfit = np.where(unusable, self._filling, np.maximum(self._unfit[rows] - 1, 0))
         self._unfit[rows] = unfit
@@ -109,14 +114,23 @@ class Uncertainty(Bank):
             error = self._revised(rows, predicted)
         else:
             error = self._stated(predicted, mean_square)
-        self._error[at] = np.where(unfit > 0, np.nan, error)
-        self._power[at] = np.maximum(np.var(predicted, axis=1, dtype=np.float64), _SILENCE)
+        at = number % self._looks
+        error, power = np.where(unfit > 0, np.nan, error), np.maximum(power, _SILENCE)
+        if isinstance(at, int):
+            self._error[at][rows], self._power[at][rows] = error, power
+        else:
+            index = index_of(rows)
+            self._error[at, index], self._power[at, index] = error, power
         contradiction = self._weigh(rows, strength)
         self.contradiction[rows] = contradiction
         doubted = self._doubted[rows]
-        limit = np.where(doubted, self._below, self._above)
-        # A lead of which nothing is known stays doubted or believed as it was.
-        doubted = np.where(np.isnan(contradiction), doubted, contradiction > limit)
+        if not any_of(doubted):
+            # NaN is not above the limit either.
+            doubted = contradiction > self._above
+        else:
+            limit = np.where(doubted, self._below, self._above)
+            # A lead of which nothing is known stays doubted or believed as it was.
+            doubted = np.where(np.isnan(contradiction), doubted, contradiction > limit)
         self._doubted[rows] = doubted
         return doubted
 
@@ -142,18 +156,32 @@ class Uncertainty(Bank):
         """The contradiction of each lead, from the looks that are remembered."""
         strength_mv = np.maximum(strength, _NO_BEAT_MV).astype(np.float64)
         error, power = self._error[:, rows], self._power[:, rows]
-        enough = max(1, self._looks // 2)
-        of_output = _median(np.sqrt(error / power), enough)
+        share = np.sqrt(error / power)
         counted = np.minimum(error, np.square(LARGEST_REVISION * strength_mv))
+        # A sum is the cheapest test for NaN; it is in both or in none.
+        enough = 0 if isfinite(np.add.reduce(share, axis=None)) else max(1, self._looks // 2)
         of_beats = np.sqrt(_mean(counted, enough)) / strength_mv
-        return np.sqrt(of_output * of_beats)
+        return np.sqrt(_median(share, enough) * of_beats)
+
+
+def _variance(samples: Samples) -> NDArray[np.float64]:
+    """Of each row, (rows, samples) → (rows,), to the bit what `numpy.var` says in double precision."""
+    count = samples.shape[1]
+    apart = samples - np.add.reduce(samples, axis=1, dtype=np.float64, keepdims=True) / count
+    variance: NDArray[np.float64] = np.add.reduce(np.square(apart, out=apart), axis=1) / count
+    return variance
 
 
 def _median(looks: NDArray[np.float64], enough: int) -> NDArray[np.float64]:
     """Median of each lead's known looks, (looks, rows) → (rows,); NaN where less than `enough` are known.
 
-    To the bit what `numpy.median` says of those that are finite, and cheaper.
+    All are known where 0 are enough. To the bit what `numpy.median` says of those that are finite, and cheaper.
     """
+    if not enough:
+        middle = len(looks) // 2
+        ordered = np.sort(looks, axis=0)
+        whole: NDArray[np.float64] = (ordered[middle - 1 + len(looks) % 2] + ordered[middle]) / 2
+        return whole
     known = np.isfinite(looks)
     count = known.sum(axis=0)
     # What is not known comes last.
@@ -167,7 +195,11 @@ def _median(looks: NDArray[np.float64], enough: int) -> NDArray[np.float64]:
 
 def _mean(looks: NDArray[np.float64], enough: int) -> NDArray[np.float64]:
     """Mean of each lead's known looks, in the same shapes."""
+    mean: NDArray[np.float64]
+    if not enough:
+        mean = np.add.reduce(looks, axis=0) / len(looks)
+        return mean
     known = np.isfinite(looks)
     count = known.sum(axis=0)
-    mean: NDArray[np.float64] = np.where(known, looks, 0).sum(axis=0) / np.maximum(count, 1)
+    mean = np.where(known, looks, 0).sum(axis=0) / np.maximum(count, 1)
     return np.where(count >= enough, mean, np.nan)
