@@ -20,5 +20,5 @@ def initial_state(samples: Batch, steps: StepSpec) -> State:
 def far_leads(baseline: Batch, new: Batch) -> NDArray[np.bool_]:
     """Which leads are far from their baselines (rows, 1) in these samples (rows, samples), mV."""
     # Written so that NaN counts as far.
-    far: NDArray[np.bool_] = ~(np.abs(new - baseline).max(axis=1) <= FAR_MV)
+    far: NDArray[np.bool_] = ~(np.maximum.reduce(np.abs(new - baseline), axis=1) <= FAR_MV)
     return far

@@ -79,11 +79,13 @@ class Stream:
         stream._allocate(max(4 * config.window, filled))
         for name in _COLUMNS:
             getattr(stream, name)[..., :filled] = kept[name]
+        stream._checked = filled
         stream._any_missing = bool(stream._missing.any())
         return stream
 
     def snapshot(self) -> Tree:
         """What is needed to go on; columns that no window needs are left out."""
+        self._hold_missing()
         drop = self._next_end - self._config.window - self._base
         kept: dict[str, Tree] = {name: getattr(self, name) for name in _NUMBERS}
         kept |= {name: getattr(self, name)[..., drop : self._filled] for name in _COLUMNS}
@@ -98,7 +100,7 @@ class Stream:
         self._base = chunk.start - window
         self._marks: list[Annotation] = []
         self._allocate(4 * window)
-        self._filled = window
+        self._filled = self._checked = window
         edge = np.where(np.isfinite(chunk.data[:, :1]), chunk.data[:, :1], 0)
         self._data[:, :window] = edge
 
@@ -120,6 +122,7 @@ class Stream:
         kept = slice(drop, self._filled)
         old = (self._rows, self._missing, self._source_time, self._arrived_ready)
         self._filled -= drop
+        self._checked -= drop
         self._base += drop
         self._allocate(max(4 * window, self._filled + count))
         new = (self._rows, self._missing, self._source_time, self._arrived_ready)
@@ -157,21 +160,27 @@ class Stream:
         self._data[:, new] = chunk.data
         if chunk.reference is not None:
             self._reference[:, new] = chunk.reference
-        # A sum is the cheapest test for NaN and infinity; where it overflows, all samples are looked at.
-        if not isfinite(np.add.reduce(chunk.data, axis=None)):
-            self._hold_missing(new)
         self._source_time[new] = chunk.source_time
         self._arrived_ready[0, new] = chunk.arrived_ns
         self._filled += count
         self._expected += count
         if chunk.annotations:
             self._marks += chunk.annotations
+        if self._next_end <= self._expected:
+            self._hold_missing()
         while self._next_end <= self._expected:
             yield self._hop()
 
-    def _hold_missing(self, new: slice) -> None:
-        """Hold the last good value where a lead lost samples, and remember where that was."""
-        rows = self._data
+    def _hold_missing(self) -> None:
+        """Hold the last good value where a lead lost samples, and remember where that was.
+
+        What came since it was asked for last is looked at together: several chunks may make a hop.
+        """
+        rows, new = self._data, slice(self._checked, self._filled)
+        self._checked = self._filled
+        # A sum is the cheapest test for NaN and infinity; where it overflows, all samples are looked at.
+        if isfinite(np.add.reduce(rows[:, new], axis=None)):
+            return
         self._missing[:, new] = ~np.isfinite(rows[:, new])
         self._any_missing = True
         for column in range(new.start, new.stop):
@@ -186,6 +195,7 @@ class Stream:
         arrived_ns
             When it became known that nothing follows.
         """
+        self._hold_missing()
         while self._emitted < self._expected:
             lacking = self._next_end - self._base - self._filled
             self._make_room(lacking)
@@ -193,6 +203,7 @@ class Stream:
             self._data[:, ahead] = self._data[:, self._filled - 1, None]
             self._arrived_ready[0, ahead] = arrived_ns
             self._filled += lacking
+            self._checked = self._filled
             yield self._hop()
 
     def _hop(self) -> Hop:

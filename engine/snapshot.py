@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.messages import Answer, Call, Emitted, Hop
 from streamer.chunk import Annotation, Chunk
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what is written; bytes of another version are refused."""
 
 Tree = Any

@@ -7,12 +7,14 @@ whole windows. A step takes the newest hop alone and answers each sample once, s
 import time
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import Batch, State, StepBackend, keeps_places
 from engine.config import EngineConfig
+from engine.guard.rows import any_of
 from engine.infer import MAX_ROWS
 from engine.lead_state import FAR_MV, far_leads, initial_state
 from engine.marks import Mark
@@ -84,16 +86,27 @@ class Carried:
     def __init__(self) -> None:
         self._on_device: OnDevice | None = None
         self._of: dict[str, tuple[Batch, State]] = {}
-        self._together: list[str] = []
+        self._together: dict[str, int] = {}
+        """The streams of the step before, and how many leads each has: the newest that is known of them."""
         self._origin = self._state = np.zeros((0, 0), np.float32)
 
     def snapshot(self) -> Tree:
         """Origin and state of the leads of each stream."""
+        self._part()
         return self._of | (self._on_device.snapshot() if self._on_device else {})
 
     def restore(self, kept: Tree) -> None:
         """Go on from what `snapshot` took."""
-        self._of, self._together, self._on_device = kept, [], None
+        self._of, self._together, self._on_device = kept, {}, None
+
+    def _part(self) -> None:
+        """Hold what is known of the streams of the step before for each by itself."""
+        row = 0
+        for stream, leads in self._together.items():
+            rows = slice(row, row + leads)
+            row = rows.stop
+            self._of[stream] = self._origin[rows], self._state[rows]
+        self._together = {}
 
     def step_on_device(
         self, hops: list[Hop], new: Batch, backend: StepBackend, lookahead: int, clock: Clock
@@ -105,13 +118,10 @@ class Carried:
         if not keeps_places(backend) or (places := backend.places) is None:
             self._on_device = None
             return None
+        self._part()
         if self._on_device is None or self._on_device.places is not places:
             self._on_device = OnDevice(backend, places, self._of)
-        stepped = self._on_device.step(hops, new, lookahead, clock)
-        if stepped:
-            # Their states on the host, if there are any, are no longer those after the last step.
-            self._together = []
-        return stepped
+        return self._on_device.step(hops, new, lookahead, clock)
 
     def take(self, hops: list[Hop], new: Batch, steps: StepSpec) -> tuple[Batch, State]:
         """Origins and states of the leads of hops of different streams, before their newest samples.
@@ -129,9 +139,10 @@ class Carried:
         state
             (rows, numbers).
         """
-        fresh = any(hop.fresh or hop.stream not in self._of for hop in hops)
-        if not fresh and self._together == [hop.stream for hop in hops]:
+        same = [hop.stream for hop in hops] == [*self._together]
+        if same and not any(hop.fresh for hop in hops):
             return self._origin, self._state
+        self._part()
         origins, states = [], []
         row = 0
         for hop in hops:
@@ -145,13 +156,8 @@ class Carried:
 
     def keep(self, hops: list[Hop], origin: Batch, state: State) -> None:
         """Hold these until the next step of the same streams."""
-        self._together = [hop.stream for hop in hops]
+        self._together = {hop.stream: len(hop.window) for hop in hops}
         self._origin, self._state = origin, state
-        row = 0
-        for hop in hops:
-            rows = slice(row, row + len(hop.window))
-            row = rows.stop
-            self._of[hop.stream] = origin[rows], state[rows]
 
 
 def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
@@ -190,7 +196,8 @@ def _step(
     """
     steps = backend.steps
     new = np.concatenate([hop.window[:, -config.hop :] for hop in hops])
-    np.clip(new, -LARGEST_MV, LARGEST_MV, out=new)
+    if not np.maximum.reduce(np.abs(new), axis=None) <= LARGEST_MV:
+        np.clip(new, -LARGEST_MV, LARGEST_MV, out=new)
     stepped = carried.step_on_device(hops, new, backend, config.lookahead, clock)
     if stepped:
         call = Call(stepped.started_ns, *backend.transfers_ns, stepped.finished_ns)
@@ -211,8 +218,8 @@ def _step(
 
 
 def _mean_square(answer: Batch) -> Samples:
-    cleaned, spread = answer[:, 0], answer[:, 1]
-    mean_square: Samples = cleaned * cleaned + spread * spread
+    squares = answer * answer
+    mean_square: Samples = squares[:, 0] + squares[:, 1]
     return mean_square
 
 
@@ -225,7 +232,7 @@ def _begin(new: Batch, steps: StepSpec) -> tuple[Batch, State]:
 def _without_far_leads(origin: Batch, state: State, new: Batch, steps: StepSpec) -> tuple[Batch, State]:
     """The same, with the leads that are far from their baselines started afresh."""
     far = far_leads(origin + state[:, :1], new)
-    if not far.any():
+    if not any_of(far):
         return origin, state
     fresh = _begin(new, steps)
     return np.where(far[:, None], fresh[0], origin), np.where(far[:, None], fresh[1], state)
@@ -233,10 +240,11 @@ def _without_far_leads(origin: Batch, state: State, new: Batch, steps: StepSpec)
 
 def _healed(state: State, answer: Batch, new: Batch, steps: StepSpec) -> State:
     """The state after a step, with the leads started afresh whose answer or state is not finite."""
-    # A sum is the cheapest test; where it overflows, starting afresh is right as well.
-    finite = np.isfinite(answer.sum(axis=(1, 2))) & np.isfinite(state.sum(axis=1))
-    if finite.all():
+    # A sum is the cheapest test, that of all leads cheaper than one of each.
+    if isfinite(np.add.reduce(answer, axis=None)) and isfinite(np.add.reduce(state, axis=None)):
         return state
+    # Where the sum of a lead overflows, starting afresh is right as well.
+    finite = np.isfinite(answer.sum(axis=(1, 2))) & np.isfinite(state.sum(axis=1))
     return np.where(finite[:, None], state, initial_state(new[:, :, -1:], steps))
 
 

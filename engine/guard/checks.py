@@ -183,16 +183,17 @@ class Checks(Bank):
 
     def _look_where_due(self, rows: Rows, age: Age, messages: Sequence[Emitted]) -> None:
         """Look at the rows for which it is time."""
-        due = (age + 1) % self._every == 0
-        if isinstance(due, bool):
-            if not due:
+        looked = rows
+        chosen: slice | NDArray[np.bool_] = slice(None)
+        if isinstance(age, int):
+            if (age + 1) % self._every:
                 return
-            looked, chosen = rows, slice(None)
-        elif any_of(due):
-            chosen = slice(None) if all_of(due) else due
-            looked, age = rows_at(index_of(rows)[chosen]), age[chosen]
         else:
-            return
+            due = (age + 1) % self._every == 0
+            if not any_of(due):
+                return
+            if not all_of(due):
+                looked, age, chosen = rows_at(index_of(rows)[due]), age[due], due
         if self._left:
             self._look(looked, age, *self._left.newest(looked, age, self._config.window))
         else:
@@ -222,7 +223,7 @@ class Checks(Bank):
         self, rows: Rows, age: Age, window: Samples, predicted: Samples, mean_square: Samples | None
     ) -> None:
         """Bring up to date what changes slowly; the windows are those of these rows."""
-        config, evidence = self._config, self.evidence
+        evidence = self.evidence
         evidence.settle(rows, age)
         level, floor, known = evidence.level[:, rows], evidence.floor[:, rows], evidence.known(age)
         least = TRUST * floor[0]

@@ -38,14 +38,14 @@ def same(values: NDArray[np.int64]) -> bool:
     return len(values) == 1 or bool((values == values[0]).all())
 
 
-def any_of(flags: NDArray[np.bool_]) -> bool:
-    """Whether one of these is true; on few flags cheaper than numpy's own method."""
-    return np.count_nonzero(flags) > 0
+def any_of(flags: NDArray[Any]) -> bool:
+    """Whether one of these is true, or not 0; on few of them cheaper than numpy's own method."""
+    return int(np.count_nonzero(flags)) > 0
 
 
 def all_of(flags: NDArray[np.bool_]) -> bool:
     """Whether all of these are true."""
-    return np.count_nonzero(flags) == flags.size
+    return int(np.count_nonzero(flags)) == flags.size
 
 
 class Bank:

@@ -14,7 +14,7 @@ from engine.config import EngineConfig
 from engine.guard.checks import LATE_S, Checks
 from engine.guard.limits import Limits
 from engine.guard.repair import Repair
-from engine.guard.rows import Rows, index_of, joined, rows_at
+from engine.guard.rows import Rows, all_of, index_of, joined, rows_at
 from engine.marks import Mark, Reason
 from engine.messages import Emitted, Gap
 from engine.snapshot import Tree
@@ -171,11 +171,13 @@ class Streams:
         found = np.zeros(len(raw), np.uint8)
         if self._checks:
             found = self._checks.judge(messages, rows, raw, cleaned)
-        passes = self._repair.passes(rows, cleaned, found)
-        if passes.all() and not any(message.answer.hop.missing is not None for message in messages):
-            self._repair.passed(rows, raw, cleaned)
-            return [_late(message) for message in messages]
-        return self._repaired(messages, raw, cleaned, found, passes)
+        missing = any(message.answer.hop.missing is not None for message in messages)
+        if missing or not self._repair.all_pass(rows, cleaned, found):
+            passes = self._repair.passes(rows, cleaned, found)
+            if missing or not all_of(passes):
+                return self._repaired(messages, raw, cleaned, found, passes)
+        self._repair.passed(rows, raw, cleaned)
+        return [_late(message) for message in messages]
 
     def _repaired(
         self,

@@ -175,7 +175,8 @@ def _variance(samples: Samples) -> NDArray[np.float64]:
 def _median(looks: NDArray[np.float64], enough: int) -> NDArray[np.float64]:
     """Median of each lead's known looks, (looks, rows) → (rows,); NaN where less than `enough` are known.
 
-    All are known where 0 are enough. To the bit what `numpy.median` says of those that are finite, and cheaper.
+    All are known where 0 are enough. To the bit what `numpy.median` says of those that are finite, and
+    cheaper.
     """
     if not enough:
         middle = len(looks) // 2
