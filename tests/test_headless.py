@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pytest
 from engine_tools import FS
 
 from engine.ledger.delays import DelayWatch
@@ -11,6 +12,7 @@ from engine.messages import Cleaned, Gap, Passed
 from engine.run.known import Standing
 from engine.run.process import EngineProcess
 from engine.run.protocol import CleanSettings, Frame, Job, Outcome, Preview, Resume, StartedStream, Status
+from engine.run.session import Session
 from streamer.settings import SourceSettings
 
 
@@ -52,6 +54,19 @@ def test_what_is_known_of_a_dead_engine_is_the_same_without_traces() -> None:
             told.take(frame)
     assert seen.count == told.count
     assert seen.resume(stood=False) == told.resume(stood=False)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_nothing_is_made_for_a_screen_or_a_picture_that_nobody_asked_for(watched: bool) -> None:
+    source = SourceSettings(seconds=2.0, speed=0.0)
+    clean = CleanSettings(model="identity")
+    session = Session(Job((source,), clean, ladder=False, traces=watched, picture=watched))
+    (end,) = session.run().streams
+    assert (len(end.traces) > 1) == watched
+    assert end.traces[-1].stop == 2 * FS
+    status = session.status()
+    assert bool(status.delays.counts) == watched
+    assert sum(status.delay_counts) == 2 * FS
 
 
 def test_delays_are_summed_up_no_more_often_than_asked_for(monkeypatch) -> None:  # type: ignore[no-untyped-def]

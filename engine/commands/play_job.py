@@ -114,6 +114,7 @@ def job_of(
         subject=record.subject,
         lsl_out=live.lsl_out,
         launched_ns=launched_ns,
+        picture=record.plot is not None,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ledger.histogram import medians_ms
+from engine.ledger.histogram import Histogram, medians_ms
 from engine.ledger.stages import STAGES, Ledger
 
 BARS = 24
@@ -50,7 +50,7 @@ NO_DELAYS = Delays(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, dict.fromkeys(STAGES, _NA
 
 
 class DelayWatch:
-    """Reads a ledger's figures since a moment, and leaves its totals as they are.
+    """Reads a ledger's figures since it began or since `restart`, and leaves its totals as they are.
 
     Parameters
     ----------
@@ -62,7 +62,10 @@ class DelayWatch:
 
     def __init__(self, ledger: Ledger, fs: float) -> None:
         self._ledger, self._fs = ledger, fs
-        self.restart()
+        self._stages = {stage: Histogram() for stage in ledger.stages}
+        self._total = self._latest = Histogram()
+        self._busy_ns = 0
+        self._snapshot, self._taken_s = NO_DELAYS, float("-inf")
 
     def restart(self) -> None:
         """Leave out what was before; called when settings change on which the delay depends."""

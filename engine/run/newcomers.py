@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from engine.config import EngineConfig
 from engine.run.failure import EngineFailure
-from engine.run.protocol import Job, Joined, News, StartedStream, Told
+from engine.run.protocol import KEPT_S, Job, Joined, News, StartedStream, Told
 from engine.run.stream import StreamRun
 from streamer.errors import InputError
 from streamer.go_on import go_on
@@ -44,13 +44,18 @@ def open_streams(
         ]
     several = len(sources) > 1
     streams = [
-        StreamRun(settings, source, config, resume, apart=several, number=number)
+        StreamRun(settings, source, config, resume, apart=several, number=number, kept_s=_kept_s(job))
         for number, (settings, source, resume) in enumerate(zip_longest(job.sources, sources, job.resume), 1)
     ]
     for stream in streams:
         if job.lsl_out is not None:
             stream.publish(f"{job.lsl_out}-{stream.number}" if several else job.lsl_out, job.clean.model)
     return streams, None
+
+
+def _kept_s(job: Job) -> float:
+    """How much of the end of each stream a run keeps, s."""
+    return KEPT_S if job.picture else 0.0
 
 
 class Newcomers:
@@ -88,7 +93,9 @@ class Newcomers:
                     f"{', '.join(source.info.leads)} in place of {', '.join(left.leads)}"
                 )
             source = go_on(source, left.next, left.stamp)
-        stream = StreamRun(settings, source, self._config, left, apart=True, number=number)
+        stream = StreamRun(
+            settings, source, self._config, left, apart=True, number=number, kept_s=_kept_s(self._job)
+        )
         if self._job.lsl_out is not None:
             stream.publish(f"{self._job.lsl_out}-{number}", self._job.clean.model)
         return stream

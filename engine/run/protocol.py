@@ -104,7 +104,11 @@ class Job:
     logs
         Whether the engine writes warnings to standard error, which its statuses hold too.
     traces
-        Whether somebody looks at the samples; otherwise the parent is told only that they have left.
+        Whether somebody looks at the samples; otherwise the parent is told only that they have left, and
+        no status holds `Delays`.
+    picture
+        Whether the outcome holds the end of each stream, to be drawn; otherwise of its samples the newest
+        alone. It keeps a megabyte of a stream.
     resume, deaths
         Where each stream goes on, of streams that join one by one those that have played; and what earlier
         engines of this run died of. Both empty in the first.
@@ -127,6 +131,7 @@ class Job:
     restart: bool = False
     logs: bool = True
     traces: bool = True
+    picture: bool = True
     resume: tuple[Resume, ...] = ()
     deaths: tuple[str, ...] = ()
 

@@ -338,7 +338,8 @@ class Session:
         """Figures of a stream at this moment."""
         stream = self.streams[number]
         count = len(self.streams)
-        return stream.status(self.setup(stream), 0.0 if count <= _FEW else _DELAYS_S * count)
+        delays_s = 0.0 if count <= _FEW else _DELAYS_S * count
+        return stream.status(self.setup(stream), delays_s if self.job.traces else None)
 
     def _summary(self) -> Summary:
         launched_ns = self.job.launched_ns

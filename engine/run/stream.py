@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.config import EngineConfig
 from engine.ledger.account import Account
-from engine.ledger.delays import DelayWatch
+from engine.ledger.delays import NO_DELAYS, DelayWatch
 from engine.ledger.histogram import DELAY_EDGES_MS
 from engine.ledger.position import Position
 from engine.marks import explain
@@ -47,6 +47,8 @@ class StreamRun:
         Whether other streams play beside it.
     number
         As `StartedStream.number`.
+    kept_s
+        How much of its end the outcome holds.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class StreamRun:
         *,
         apart: bool = False,
         number: int = 1,
+        kept_s: float = KEPT_S,
     ) -> None:
         self.number = number
         self.settings, self.source, self.config = settings, source, config
@@ -71,7 +74,7 @@ class StreamRun:
         self.account = Account(
             self.info, self.hop_ns, 1e9 / self.info.fs / source.speed if source.speed else 0
         )
-        self.delays = DelayWatch(self.account.ledger, self.info.fs)
+        self._delays: DelayWatch | None = None
         self.player = player_of(source)
         """What can be held, and given noise; None for a live source."""
         self.recording: Recording | None = None
@@ -80,7 +83,7 @@ class StreamRun:
         self._recording_lock = threading.Lock()
         self.outlet: LslOutlet | None = None
         self._published: str | None = None
-        self._kept: deque[Emitted] = deque(maxlen=max(1, round(KEPT_S * config.fs / config.hop)))
+        self._kept: deque[Emitted] = deque(maxlen=max(1, round(kept_s * config.fs / config.hop)))
         self._noise = settings.noise_settings
         self._state: StreamState | None = None
         self._resumed_s = 0.0
@@ -114,7 +117,8 @@ class StreamRun:
             if self.recording:
                 self.recording.note_settings(about)
         self.account.ledger.hop_ns = self.hop_ns
-        self.delays.restart()
+        if self._delays:
+            self._delays.restart()
 
     def set_noise(self, settings: NoiseSettings) -> None:
         """Change the noise; raises `InputError` where it cannot be had."""
@@ -275,11 +279,12 @@ class StreamRun:
 
     # what became of it
 
-    def status(self, setup: Setup, delays_s: float = 0.0) -> Status:
-        """Figures of this moment; those of delays may be as old as `delays_s`."""
+    def status(self, setup: Setup, delays_s: float | None = 0.0) -> Status:
+        """Figures of this moment; those of delays may be as old as `delays_s`, or None if nobody looks."""
         health, account, recording = self.source.health, self.account, self.recording
         snr_in, snr_out = account.scorer.rolling_snr_db()
-        delays, total = self.delays.snapshot(delays_s), account.ledger.total
+        account.ledger.settle()
+        total = account.ledger.total
         delay_p50_ms, delay_p99_ms = total.percentiles_ms(50, 99)
         return Status(
             seconds=account.samples_out / self.info.fs,
@@ -292,7 +297,7 @@ class StreamRun:
             delay_p99_ms=delay_p99_ms,
             deadline_misses=account.ledger.deadline_misses,
             setup=setup,
-            delays=delays,
+            delays=NO_DELAYS if delays_s is None else self._watch().snapshot(delays_s),
             recording=str(recording.path) if recording and not recording.problem else None,
             recording_problem=recording.problem if recording else "",
             state=health.state,
@@ -314,6 +319,12 @@ class StreamRun:
             delay_counts=total.between(DELAY_EDGES_MS),
             delay_sum_s=total.sum_s,
         )
+
+    def _watch(self) -> DelayWatch:
+        """Delays for a screen, gathered only where one asks: they are most of what a status costs."""
+        if self._delays is None:
+            self._delays = DelayWatch(self.account.ledger, self.info.fs)
+        return self._delays
 
     def outcome(self) -> StreamOutcome:
         """The end of its signal, and its delays."""
