@@ -1,6 +1,10 @@
 """The guard over all rows at once decides of each stream what it decides of it alone, to the bit."""
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +134,27 @@ def test_the_guard_decides_of_each_stream_as_of_it_alone(
                     reasons |= {Reason(int(reason)) for reason in np.unique(one.reasons)}
     assert {Reason.NO_INPUT, Reason.FLAT} < reasons
     assert reasons & {Reason.BEAT_ERASED, Reason.CONSTANT, Reason.OUT_OF_RANGE, Reason.RATE}
+
+
+def test_a_hop_in_which_nothing_is_unusual_is_read_twice_and_a_look_is_few_reductions() -> None:
+    reductions, each = [0], []
+
+    def note(frame: FrameType, event: str, called: Any) -> None:
+        if event == "c_call" and called.__name__ == "reduce":
+            reductions[0] += Path(frame.f_code.co_filename).parent.name == "guard"
+
+    rounds = ([chunk] for chunk in _chunks("good", 0, _patient(5)[:, : 118 * HOP]) if chunk)
+    sys.setprofile(note)
+    try:
+        for _ in clean(rounds, CONFIG, _Steps(), lambda: 0):
+            each.append(reductions[0])
+            reductions[0] = 0
+    finally:
+        sys.setprofile(None)
+    # The first hops are of a lead of which nothing is known; the flush at the end is not judged.
+    hops = np.array(each[80:-1])
+    assert np.median(hops) == 2
+    assert hops.max() <= 16
 
 
 def test_rows_that_lie_side_by_side_are_a_slice() -> None:
