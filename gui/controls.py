@@ -12,6 +12,7 @@ from gui.calibration import GAINS, SPEEDS
 from gui.choice import Choice
 from gui.lanes import LAYOUTS
 from gui.view_options import ViewOptions
+from gui.zoom import spread
 from streamer.noise import NoiseSettings, parse_noise
 from streamer.open_source import is_played
 
@@ -57,7 +58,6 @@ class Controls(QWidget):
         self.snr = QSlider(Qt.Orientation.Horizontal)
         self.snr.setRange(LOWEST_DB, HIGHEST_DB)
         self.snr.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.snr.setMinimumWidth(90)
         self._snr_text = QLabel()
         self.network = choice_of("Network W", networks())
         self.lookahead = Choice("Look-ahead [ ]", [(str(ms), f"{ms} ms") for ms in LOOKAHEADS_MS])
@@ -65,9 +65,7 @@ class Controls(QWidget):
         self.speed = Choice("Speed , .", [(f"{s:g}", f"{s:g} mm/s") for s in SPEEDS])
         self.gain = Choice("Gain - +", [("0", "auto"), *((f"{g:g}", f"{g:g} mm/mV") for g in GAINS)])
         self.lanes = Choice("Lanes V", [(name, name) for name in LAYOUTS])
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(8, 4, 8, 4)
-        rows.setSpacing(4)
+        self._rows = rows = QVBoxLayout(self)
         slider_name = QLabel("SNR ↓ ↑")
         slider_name.setObjectName("quiet")
         self._engine_row = _row(
@@ -104,6 +102,10 @@ class Controls(QWidget):
     def set_zoom(self, zoom: float) -> None:
         """Have room for larger letters."""
         self._snr_text.setFixedWidth(round(46 * zoom))
+        self.snr.setMinimumWidth(round(90 * zoom))
+        spread(self._rows, zoom, (8, 4, 8, 4), 4)
+        for row in (self._engine_row, self._screen_row):
+            spread(row, zoom, (0, 0, 0, 0), 5)
 
     def add_buttons(self, engine: list[QAction], screen: list[QAction]) -> None:
         """Put buttons of commands at the end of the two rows."""
@@ -186,7 +188,6 @@ class Controls(QWidget):
 
 def _row(widgets: list[QWidget]) -> QHBoxLayout:
     row = QHBoxLayout()
-    row.setSpacing(5)
     for widget in widgets:
         row.addWidget(widget)
     row.addStretch(1)

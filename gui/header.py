@@ -10,6 +10,7 @@ from gui.bridge import Life
 from gui.monitor import Level, Monitor
 from gui.style import chip, tip
 from gui.theme import Theme
+from gui.zoom import spread
 
 
 class Header(QWidget):
@@ -17,7 +18,6 @@ class Header(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.set_zoom(1.0)
         self._theme = theme
         self.state = QLabel("STARTING")
         self.source = QLabel()
@@ -34,13 +34,13 @@ class Header(QWidget):
         self.gaps = QLabel()
         self.recording = QLabel()
         row = QHBoxLayout(self)
-        row.setContentsMargins(10, 4, 12, 4)
-        row.setSpacing(10)
         row.addWidget(self.state)
         row.addWidget(self.source, 1)
         for label in (self.recording, self.network, self.badge, self.rate, self.gaps):
             row.addWidget(_line())
             row.addWidget(label)
+        self._row = row
+        self.set_zoom(1.0)
         # A stream chooses its own name: show it as plain text, so that Qt reads no markup in it.
         for label in (self.source, self.network, self.recording):
             label.setTextFormat(Qt.TextFormat.PlainText)
@@ -48,6 +48,7 @@ class Header(QWidget):
     def set_zoom(self, zoom: float) -> None:
         """Have room for larger letters."""
         self.setFixedHeight(round(42 * zoom))
+        spread(self._row, zoom, (10, 4, 12, 4), 10)
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -100,5 +101,5 @@ def _level(life: Life) -> Level:
 def _line() -> QFrame:
     line = QFrame()
     line.setObjectName("line")
-    line.setFixedSize(1, 22)
+    line.setFixedWidth(1)
     return line

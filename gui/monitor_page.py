@@ -31,9 +31,11 @@ from gui.terminal.view import WARNING
 from gui.theme import Theme
 from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
+from gui.zoom import spread
 
 _SIDE_PX = 248
 _NOTE_MS = 6000
+_FOOT = (10, 2, 12, 4), 8
 
 
 class MonitorPage(QWidget):
@@ -102,9 +104,8 @@ class MonitorPage(QWidget):
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         for quiet in (self.warning, self.scale):
             quiet.setObjectName("quiet")
-        footer = QHBoxLayout()
-        footer.setContentsMargins(10, 2, 12, 4)
-        footer.setSpacing(8)
+        self._footer = footer = QHBoxLayout()
+        spread(footer, 1.0, *_FOOT)
         self.reset_button, self.help_button = QToolButton(), QToolButton()
         footer.addWidget(self.scale)
         self._buttons = QWidget()
@@ -162,6 +163,7 @@ class MonitorPage(QWidget):
     def set_zoom(self, zoom: float) -> None:
         """Draw everything but the millimetres larger."""
         self.side.setFixedWidth(round(_SIDE_PX * zoom))
+        spread(self._footer, zoom, *_FOOT)
         for part in (self.streams, self.header, self.numerics):
             part.set_zoom(zoom)
         for more in (self.controls, self.axis, self.panel):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
@@ -28,7 +29,8 @@ from streamer.open_source import kind_of
 from streamer.settings import SourceSettings
 
 _LOOK_MS = 100
-_COLUMNS_PX = (200, 330, 120)
+_COLUMNS = (0.28, 0.46, 0.26)
+"""Shares of the list's width."""
 
 
 class StartScreen(QWidget):
@@ -73,9 +75,7 @@ class StartScreen(QWidget):
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
-        self.list.setColumnCount(len(_COLUMNS_PX))
-        for column, width in enumerate(_COLUMNS_PX):
-            self.list.setColumnWidth(column, width)
+        self.list.setColumnCount(len(_COLUMNS))
         self.again = QPushButton("Look again  F5")
         self.again.setShortcut("F5")
         left = QVBoxLayout()
@@ -154,6 +154,11 @@ class StartScreen(QWidget):
         self.start.clicked.connect(lambda: self.choose())
         self.again.clicked.connect(lambda: self.look())
         self.open.clicked.connect(lambda: self.file_asked.emit())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        for column, share in enumerate(_COLUMNS):
+            self.list.setColumnWidth(column, int(share * self.list.width()))
 
     def look(self) -> None:
         """Look for sources anew."""

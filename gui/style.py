@@ -7,7 +7,7 @@ from gui.theme import Theme
 
 
 def style_sheet(theme: Theme, zoom: float = 1.0) -> str:
-    """Qt style sheet of the whole window, with letters `zoom` times as large as usual."""
+    """Qt style sheet of the whole window, with letters, and the room round them, `zoom` times as large as usual."""
     sheet = f"""
 QWidget {{ background: {theme.panel}; color: {theme.text}; font-size: 12px; }}
 QLabel {{ background: transparent; }}
@@ -46,7 +46,8 @@ QScrollBar::handle:horizontal {{ background: {theme.quiet}; border-radius: 4px; 
 QScrollBar::add-line:horizontal, QScrollBar::sub-line:horizontal {{ width: 0px; }}
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; }}
 """
-    return re.sub(r"font-size: (\d+)px", lambda size: f"font-size: {round(int(size[1]) * zoom)}px", sheet)
+    # Lines of one pixel stay thin.
+    return re.sub(r"(\d{2,}|[2-9])px", lambda size: f"{round(int(size[1]) * zoom)}px", sheet)
 
 
 def chip(theme: Theme, level: str) -> str:
