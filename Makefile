@@ -22,7 +22,7 @@ ifeq ($(shell $(PYTHON) -c "import ensurepip" 2>/dev/null && echo yes),)
 PACKAGES += $(notdir $(shell readlink -f $(PYTHON)))-venv
 endif
 
-.PHONY: run test gpu-check lint types docs check bench soak audit sbom container lock system clean
+.PHONY: run test gpu-check lint types docs check pictures bench soak audit sbom container lock system clean
 
 run: $(VENV)/.run
 	@mkdir -p out
@@ -55,9 +55,14 @@ docs: $(VENV)/.test
 
 check: lint types docs test
 
+# Every screen in three sizes and both themes, in out/screens; the chosen ones go to docs. No data, no display.
+pictures: $(VENV)/.test
+	$(BIN)/python tests/screens/pictures.py --out out/screens --docs docs
+
 # The long versions: a day of eight patients with every fault, 10 000 fuzzed runs and hostile inputs, 200
-# kills of the recorder, an hour of each noise without a heart; then `make bench`, an hour at real speed in it. Four
-# and a half hours; their last figures stand in docs/results/soak.json, docs/results/safety and docs/results/live.
+# kills of the recorder, an hour of each noise without a heart, half an hour of the window (it needs Xvfb); then
+# `make bench`, an hour at real speed in it. Five hours; their last figures stand in docs/results: soak.json, safety,
+# screen and live.
 SOAK_JSON ?= docs/results/soak.json
 FUZZ ?= 10000
 soak: $(VENV)/.test
@@ -68,6 +73,7 @@ soak: $(VENV)/.test
 	$(BIN)/ecg-stream soak --hours 0.5 --model lowdelay --json $(SOAK_JSON)
 	$(BIN)/ecg-stream soak --hours 0.5 --model unet --json $(SOAK_JSON)
 	$(BIN)/ecg-stream evaluate safety --models lowdelay --lookahead 100 --out out/safety
+	$(BIN)/python tests/screens/long_run.py --minutes 30 --json docs/results/screen/long-run.json
 	mkdir -p docs/results/safety && cp out/safety/report.md out/safety/safety.json docs/results/safety
 	$(MAKE) bench
 

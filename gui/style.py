@@ -7,7 +7,7 @@ from gui.theme import Theme
 
 
 def style_sheet(theme: Theme, zoom: float = 1.0) -> str:
-    """Qt style sheet of the whole window, with letters, and the room round them, `zoom` times as large as usual."""
+    """Qt style sheet of the whole window, letters and the room round them `zoom` times as large as usual."""
     sheet = f"""
 QWidget {{ background: {theme.panel}; color: {theme.text}; font-size: 12px; }}
 QLabel {{ background: transparent; }}

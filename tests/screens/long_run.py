@@ -1,4 +1,4 @@
-"""A long watch at a bedside: ``python long_run.py --minutes 30 --json FILE``, on a virtual display of its own.
+"""A long watch at a bedside: ``python long_run.py --minutes 30 --json FILE``, on an X server of its own.
 
 A device on this machine's loopback sends samples that say which they are, and is gone now and then. Meanwhile
 keys are pressed as a person would: look-ahead, network, freezing, looking back, calipers, marks, printing.
@@ -21,8 +21,7 @@ import numpy as np
 import psutil
 import wfdb
 
-DEVICE = Path(__file__).parents[1] / "two_hosts" / "far_device.py"
-sys.path.append(str(DEVICE.parent))
+sys.path.append(str(Path(__file__).parents[1] / "two_hosts"))
 
 from counting import LEADS, WRAP, numbers_of
 
@@ -33,6 +32,7 @@ from streamer.lsl.network import BASE_PORT, PORTS, keep_to_this_machine
 from streamer.lsl.settings import LslSettings
 from streamer.settings import SourceSettings
 
+DEVICE = Path(__file__).parents[1] / "two_hosts" / "far_device.py"
 FS = 360.0
 _PORT = BASE_PORT + 40 * PORTS
 ROUND = (

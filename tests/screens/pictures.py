@@ -37,10 +37,11 @@ SCREEN_MM = 531.0
 """Width of a screen of 24 inches: the larger its picture, the more pixels has a millimetre."""
 TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 CHOSEN = {
-    "monitor": "dark", "twelve-leads": "light", "wall": "dark", "review": "dark", "trends": "light",
+    "monitor": "dark", "3x4": "light", "wall": "dark", "review": "dark", "trends": "light",
     "start": "dark", "help": "light", "print": "paper",
 }  # fmt: skip
 """What stands among the docs, and in which theme."""
+MORE = ("twelve-leads", "lost", "engine")
 
 
 def one_lead() -> Played:
@@ -50,7 +51,14 @@ def one_lead() -> Played:
         return NoiseSettings({"em": 1.0}, 18.0 if 90 <= seconds < 180 else 3.0, seed=4)
 
     bed = SourceSettings(
-        rhythm="pvc", leads=("II",), noise="em", snr=3.0, seconds=240.0, speed=0.0, seed=4, faults="disconnect:2"
+        rhythm="pvc",
+        leads=("II",),
+        noise="em",
+        snr=3.0,
+        seconds=240.0,
+        speed=0.0,
+        seed=4,
+        faults="disconnect:2",
     )
     return Played(bed, noise=noise)
 
@@ -80,9 +88,7 @@ class Pictures:
     def __init__(self, out: Path, sizes: list[str], themes: list[str]) -> None:
         self._out, self._sizes, self._themes = out, sizes, themes
 
-    def take(
-        self, window: MainWindow, name: str, shown: QWidget, sizes: Sequence[str] | None = None
-    ) -> None:
+    def take(self, window: MainWindow, name: str, shown: QWidget, sizes: Sequence[str] | None = None) -> None:
         """Save a widget in every theme, in windows of these sizes, or of all."""
         for size in sizes or self._sizes:
             width, height = parse_size(size)
@@ -99,9 +105,10 @@ class Pictures:
         for name in names:
             if name == "start":
                 self._start()
-            elif name in ("wall", "twelve-leads"):
+            elif name in ("wall", "twelve-leads", "3x4"):
                 window = window_of(ward() if name == "wall" else twelve_leads())
                 window.commands["Wall"].setChecked(name == "wall")
+                window.page.controls.change(layout="3x4" if name == "3x4" else "auto")
                 self.take(window, name, window)
                 window.close()
             else:
@@ -181,6 +188,7 @@ def window_of(played: Played) -> MainWindow:
     played.show(window)
     window.page.controls.show_job(played.job)
     window.page.controls.show_setup(window.run.monitors[0].status.setup)
+    window.setProperty("now", CLOCK.now)
     return window
 
 
@@ -189,6 +197,8 @@ def refresh(window: MainWindow) -> None:
     if window.run.monitor is None:
         QApplication.processEvents()
         return
+    # Another window may have been shown meanwhile, at another time.
+    CLOCK.now = window.property("now")
     for _ in range(2):
         QApplication.processEvents()
         window.page.streams.advance()
@@ -221,7 +231,7 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     application = QApplication(["ecg-stream"])
     with standing_still():
-        Pictures(asked.out, asked.sizes, asked.themes).make(asked.names or [*CHOSEN, "lost", "engine"])
+        Pictures(asked.out, asked.sizes, asked.themes).make(asked.names or [*CHOSEN, *MORE])
     application.quit()
     for name, theme in CHOSEN.items() if asked.docs else ():
         picture = asked.out / ("print-paper.png" if name == "print" else f"{name}-{SIZES[0]}-{theme}.png")

@@ -1,6 +1,6 @@
 """Synthetic patients, cleaned by the real engine as fast as it can, and shown at a clock that does not run.
 
-Only what a signal has no part in is made up: when it was, and the delays, which a run faster than life has not.
+Only what a signal has no part in is made up: when it was, and the delays, which so fast a run has not.
 """
 
 import os
@@ -85,14 +85,25 @@ def delays_of(p50: float) -> Delays:
     edges = tuple(float(each) for each in np.arange(p50 - 24, p50 + 32, 4))
     bars = np.exp(-0.5 * ((np.asarray(edges[:-1]) + 2 - p50) / 9) ** 2)
     return Delays(
-        p50, p50 + 18, p50 + 21, p50 + 27, p50, p50 + 24, _STAGES_MS, edges, tuple(map(int, 1000 * bars)), 0.06
+        p50,
+        p50 + 18,
+        p50 + 21,
+        p50 + 27,
+        p50,
+        p50 + 24,
+        _STAGES_MS,
+        edges,
+        tuple(map(int, 1000 * bars)),
+        0.06,
     )
 
 
 class Played:
     """A run that was played to its end: what it was, and every frame of it in order."""
 
-    def __init__(self, *sources: SourceSettings, noise: Callable[[float], NoiseSettings] | None = None) -> None:
+    def __init__(
+        self, *sources: SourceSettings, noise: Callable[[float], NoiseSettings] | None = None
+    ) -> None:
         """`noise` may tell another noise for every ten seconds."""
         self.job = Job(sources=sources, clean=CLEAN)
         session = Session(self.job)
@@ -115,9 +126,7 @@ class Played:
             if isinstance(message, Emitted):
                 stamps = np.arange(message.start, message.stop) / fs
                 released_ns = round(1e9 * (stamps[-1] + _LEAVES_AFTER_S))
-                self.frames.append(
-                    replace(message.released(), source_time=stamps, released_ns=released_ns)
-                )
+                self.frames.append(replace(message.released(), source_time=stamps, released_ns=released_ns))
                 self.frames.append(message.preview())
             else:
                 self.frames.append(message)

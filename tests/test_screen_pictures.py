@@ -1,0 +1,78 @@
+"""The pictures of every screen, and what they have shown to be wrong."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+sys.path.insert(0, str(Path(__file__).with_name("screens")))
+
+from job_tools import job_of
+from pictures import CHOSEN, Pictures, window_of
+from played import CLOCK, Played, standing_still
+from PyQt6.QtWidgets import QTreeWidgetItem
+
+from gui.start_screen import StartScreen
+from gui.style import style_sheet
+from gui.theme import DARK
+from streamer.settings import SourceSettings
+
+DOCS = Path(__file__).parents[1] / "docs"
+_MOST_BYTES = 150_000
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return Played(SourceSettings(leads=("II",), noise="em", snr=6.0, seconds=4.0, speed=0.0))
+
+
+def test_the_same_build_makes_the_same_picture(qapp, patient, tmp_path):
+    for name in ("once", "again"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with standing_still():
+            window = window_of(patient)
+            Pictures(folder, ["1280x720"], ["dark"]).take(window, "monitor", window)
+            window.close()
+            assert CLOCK.now > 2.5
+            assert window.page.header.badge.text() == "Δ 141 ms"
+    (once,), (again,) = (list((tmp_path / name).iterdir()) for name in ("once", "again"))
+    assert once.read_bytes() == again.read_bytes()
+
+
+def test_the_chosen_pictures_are_there_small_and_shown():
+    page = (DOCS / "screen.md").read_text(encoding="utf-8")
+    for name in CHOSEN:
+        picture = DOCS / f"screen-{name}.png"
+        assert picture.stat().st_size <= _MOST_BYTES, picture
+        assert f"({picture.name})" in page
+
+
+def test_the_room_round_letters_grows_with_them(qapp, patient):
+    assert "padding: 3px 5px" in style_sheet(DARK)
+    assert "padding: 6px 10px" in style_sheet(DARK, 2.0)
+    assert "border: 1px solid" in style_sheet(DARK, 2.0)
+    with standing_still():
+        window = window_of(patient)
+    rooms = []
+    for size in ((1920, 1080), (3840, 2160)):
+        window.resize(*size)
+        layouts = (window.page.header.layout(), window.page.controls.layout())
+        rooms.append([(layout.spacing(), layout.contentsMargins().left()) for layout in layouts])
+    window.close()
+    assert rooms == [[(10, 10), (4, 8)], [(20, 20), (8, 16)]]
+
+
+def test_names_on_the_start_screen_are_not_cut_where_there_is_room(qtbot):
+    screen = StartScreen((), job_of())
+    qtbot.addWidget(screen)
+    screen.setStyleSheet(style_sheet(DARK, 2.0))
+    screen.list.addTopLevelItem(
+        QTreeWidgetItem(["ventricular ectopic beats", "ECG · 12 channels · 1000 Hz", "Live"])
+    )
+    screen.resize(3840, 2160)
+    screen.show()
+    for column in range(2):
+        assert screen.list.columnWidth(column) >= screen.list.sizeHintForColumn(column)
