@@ -86,7 +86,7 @@ def test_an_hour_at_real_speed_closes_its_account():
 
 
 def test_samples_say_which_they_are_however_many_came_before():
-    import counting
+    from engine.lab.soak import counting
 
     for number in (0, 1_256_000, 1_257_000, counting.WRAP - 1, counting.WRAP, 31_000_000):
         for kind in (np.int32, np.int64):
@@ -96,7 +96,7 @@ def test_samples_say_which_they_are_however_many_came_before():
 
 def messages(*spans):
     """Messages of the device's samples, by first index and last; a span of three is moved by the third."""
-    import counting
+    from engine.lab.soak import counting
 
     for begin, end, *moved in spans:
         raw = counting.frames_of(np.arange(begin, end) + (moved[0] if moved else 0)).T

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import wfdb
-from counting import LEADS, WRAP, misplaced, numbers_of
 
+from engine.lab.soak.counting import LEADS, WRAP, misplaced, numbers_of
 from engine.marks import Mark
 from engine.messages import Emitted, Gap
 

@@ -7,9 +7,10 @@ outlet that ends takes with it what it had not sent.
 
 import numpy as np
 import pylsl
-from counting import LEADS, frames_of
 from scenario import Scenario
 from simulated_time import SimulatedClock
+
+from engine.lab.soak.counting import LEADS, frames_of
 
 OUTLET_S = 360.0
 PACKET_S = 0.02
