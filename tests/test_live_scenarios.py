@@ -23,8 +23,9 @@ HARDEST = [
     ("lost", "ladder", "starved", "losses"),
     ("gone", "retuned", "starved", "stalls"),
     ("long", "plain", "idle", "jitter"),
+    ("short", "retuned in the outage", "starved", "steady"),
 ]
-"""Of every outage; the third was once placed by its late arrival."""
+"""Of every outage; the third was once placed by its late arrival, the last took long to recover."""
 
 
 def test_there_are_two_hundred_scenarios_of_different_kinds():

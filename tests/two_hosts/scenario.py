@@ -57,6 +57,10 @@ class Scenario:
         """What it is, in words."""
         return f"{self.outage} × {self.engine} × {self.load} × {self.device}"
 
+    def held_s(self, begin: float, end: float) -> float:
+        """How long the device sends nothing of its own between two moments."""
+        return sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in self.held)
+
     @property
     def kind(self) -> dict[str, str]:
         """What it is, for a table."""
