@@ -2,15 +2,29 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Protocol
 
 from engine.service.watcher import Newest
 from streamer.console.installed import how_to_install
 from streamer.errors import InputError
 
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
 LOOPBACK = "127.0.0.1"
+
+
+class Health(Protocol):
+    """What is well or is not; each answer is why not, empty where there is nothing."""
+
+    def why_unhealthy(self) -> str:
+        """Why the process should be started anew."""
+
+    def why_not_ready(self) -> str:
+        """Why it does not do its work now."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -33,10 +47,33 @@ def served(address: str, newest: Newest, model: str) -> Iterator[tuple[str, int]
 
     Parameters
     ----------
-    address
-        As for `parse_address`; port 0 takes any that is free.
     model
         Name of the network.
+
+    Yields and raises what `figures_served` does.
+    """
+
+    def collector() -> "Collector":
+        from engine.service.metrics import RunCollector
+
+        return RunCollector(newest, model)
+
+    with figures_served(address, newest, collector) as where:
+        yield where
+
+
+@contextmanager
+def figures_served(
+    address: str, health: Health, collector: "Callable[[], Collector]"
+) -> Iterator[tuple[str, int]]:
+    """Serve figures and health.
+
+    Parameters
+    ----------
+    address
+        As for `parse_address`; port 0 takes any that is free.
+    collector
+        Opens what makes the figures; Prometheus' library is there by then.
 
     Yields
     ------
@@ -52,13 +89,11 @@ def served(address: str, newest: Newest, model: str) -> Iterator[tuple[str, int]
     try:
         from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
         from prometheus_client.exposition import choose_encoder
-
-        from engine.service.metrics import RunCollector
     except ImportError as error:
         raise InputError(f"--metrics needs prometheus-client: {how_to_install('service')}") from error
 
     registry = CollectorRegistry()
-    registry.register(RunCollector(newest, model))
+    registry.register(collector())
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
 
@@ -72,7 +107,7 @@ def served(address: str, newest: Newest, model: str) -> Iterator[tuple[str, int]
                 encode, kind = choose_encoder(self.headers.get("Accept", ""))
                 self._answer(200, kind, encode(registry))
             elif path in ("/health", "/ready"):
-                why = newest.why_unhealthy() if path == "/health" else newest.why_not_ready()
+                why = health.why_unhealthy() if path == "/health" else health.why_not_ready()
                 self._answer(503 if why else 200, "text/plain; charset=utf-8", f"{why or 'ok'}\n".encode())
             else:
                 self._answer(404, "text/plain; charset=utf-8", b"/metrics, /health and /ready are here\n")

@@ -16,6 +16,7 @@ from engine.commands.play_options import (
     RecordOptions,
     SourceOptions,
 )
+from engine.commands.service_options import ServiceOptions
 from streamer.console.installed import how_to_install
 from streamer.console.options import is_given
 from streamer.console.output import check_writable, out, say, write_json
@@ -36,6 +37,7 @@ def ward(
     live: LiveOptions,
     device: DeviceOptions,
     record: RecordOptions,
+    service: ServiceOptions,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Engines, each a process. [default: one a core]")
     ] = None,
@@ -74,8 +76,12 @@ def ward(
     launched_ns = time.perf_counter_ns()
     check_writable(record.json_file)
     if nats is not None:
-        _work(nats, network, record, {name for name in context.params if is_given(context, name)})
+        _work(nats, network, record, service, {name for name in context.params if is_given(context, name)})
         return
+    if service.unwatched:
+        raise InputError(
+            "--metrics and --log json are of a worker with --nats; leave them out, or give --nats"
+        )
     if record.plot:
         raise InputError("--plot draws single streams; record with --save and play a record with --plot")
     kind = implied_kind(source, {name for name in context.params if is_given(context, name)}) or "lsl"
@@ -111,10 +117,12 @@ def ward(
         raise EngineFailure("; ".join(f"worker {n}: {why}" for n, why in summary.failures.items()))
 
 
-_OF_A_WORKER = {"nats", "model", "lookahead", "hop", "json_file"}
+_OF_A_WORKER = {"nats", "model", "lookahead", "hop", "json_file", "metrics", "log", "log_names"}
 
 
-def _work(url: str, network: NetworkOptions, record: RecordOptions, given: set[str]) -> None:
+def _work(
+    url: str, network: NetworkOptions, record: RecordOptions, service: ServiceOptions, given: set[str]
+) -> None:
     """Take part in a ward of several machines.
 
     Raises
@@ -123,6 +131,7 @@ def _work(url: str, network: NetworkOptions, record: RecordOptions, given: set[s
         If something was asked for that is not this command's.
     """
     from engine.commands.options import lookahead_ms
+    from ward.commands.watched import watched
     from ward.log.run import work
 
     others = sorted(given - _OF_A_WORKER)
@@ -130,13 +139,17 @@ def _work(url: str, network: NetworkOptions, record: RecordOptions, given: set[s
         names = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise InputError(
             f"{names} cannot go with --nats: beds are sent by `ecg-stream ingest`, and of a worker only "
-            "--model, --lookahead, --hop and --json can be chosen; start it once for each core"
+            "--model, --lookahead, --hop, --json, --metrics and --log can be chosen; start it once for each "
+            "core"
         )
-    summary = work(url, network.model, lookahead_ms(network.lookahead, network.model), network.hop, say)
+    lookahead = lookahead_ms(network.lookahead, network.model)
+    with watched(service, network.model) as figures:
+        summary = work(url, network.model, lookahead, network.hop, say, figures)
     write_json(asdict(summary), record.json_file)
     counts = summary.beds.values()
     cleaned, missing = (sum(getattr(each, name) for each in counts) for name in ("cleaned", "missing"))
-    out.print(f"{len(counts)} beds, {cleaned} samples of each lead cleaned, {missing} never came")
+    if service.log == "text":
+        out.print(f"{len(counts)} beds, {cleaned} samples of each lead cleaned, {missing} never came")
 
 
 def _station(beds: "Ward", serve: str, token: str | None) -> "Station":

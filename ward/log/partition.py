@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from engine.in_process.stages import System
 from ward.log.broker import STREAM, Log, cleaned_subject, raw_subject
 from ward.log.cleaner import SETTLES_S, Cleaner
+from ward.log.figures import Figures
 from ward.log.follower import Follower
 from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, merged
 
@@ -49,6 +50,8 @@ class Partition:
         Of this ownership; later ones are greater.
     tell
         Given a line whenever a person should know something.
+    figures
+        Told of what is written and saved, where anybody looks.
 
     Attributes
     ----------
@@ -59,8 +62,15 @@ class Partition:
     """
 
     def __init__(
-        self, log: Log, number: int, epoch: int, system: System, tell: Callable[[str], None]
+        self,
+        log: Log,
+        number: int,
+        epoch: int,
+        system: System,
+        tell: Callable[[str], None],
+        figures: Figures | None = None,
     ) -> None:
+        self._figures = figures or Figures()
         self._log, self.number, self._epoch, self._tell = log, number, epoch, tell
         self._cleaner = Cleaner(system)
         self._last = 0  # number of the newest cleaned message
@@ -173,6 +183,7 @@ class Partition:
         for message in messages:
             left += self._cleaned(message)
             await asyncio.sleep(0)
+        self._figures.refuses(self.number, self._cleaner.refused)
         for bed, reason in self._cleaner.refused.items():
             self._say(bed, f"{bed} is not cleaned: {reason}")
         number = messages[-1].metadata.sequence.stream
@@ -180,6 +191,7 @@ class Partition:
         for count, some in enumerate(together, 1):
             through = number if count == len(together) else self._through
             await self._write(Message(some, self._epoch, through))
+            self._figures.wrote(some)
             for piece in some:
                 self._count(piece)
         self._through = number
@@ -259,6 +271,7 @@ class Partition:
         from nats.js.errors import KeyWrongLastSequenceError
 
         if self._through == self._saved:
+            self._figures.saved(self.number)
             return
         packed = self._cleaner.snapshot((self._through, self._last))
         self.snapshot_bytes = len(packed)
@@ -278,6 +291,7 @@ class Partition:
                 raise Fenced from error
             self._revision = found[1]
         self._saved = self._through
+        self._figures.saved(self.number, len(packed))
 
 
 def _epoch_of(data: bytes) -> int:

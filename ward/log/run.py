@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.in_process.stages import System, open_system
 from engine.run.ctrl_c import ctrl_c_noted
 from ward.log.broker import open_log
+from ward.log.figures import Figures
 from ward.log.partition import BedCount
 from ward.log.worker import Worker
 
@@ -32,7 +33,12 @@ class WorkerSummary:
 
 
 def work(
-    url: str, model: str, lookahead_ms: float | None, hop_ms: float, tell: Callable[[str], None]
+    url: str,
+    model: str,
+    lookahead_ms: float | None,
+    hop_ms: float,
+    tell: Callable[[str], None],
+    figures: Figures,
 ) -> WorkerSummary:
     """Clean what falls to this worker until Ctrl-C.
 
@@ -42,6 +48,8 @@ def work(
         None is the network's own.
     tell
         Given a line whenever a person should know something.
+    figures
+        What the worker counts of itself.
 
     Raises
     ------
@@ -50,23 +58,24 @@ def work(
     """
     system = open_system(model, lookahead_ms, hop_ms, waits=True)
     with ctrl_c_noted() as pressed:
-        return asyncio.run(_work(url, system, pressed, tell))
+        return asyncio.run(_work(url, system, pressed, tell, figures))
 
 
 async def _work(
-    url: str, system: System, pressed: Callable[[], bool], tell: Callable[[str], None]
+    url: str, system: System, pressed: Callable[[], bool], tell: Callable[[str], None], figures: Figures
 ) -> WorkerSummary:
     log = await open_log(url)
     stop = asyncio.Event()
 
     async def look() -> None:
         while not pressed():
+            figures.beat(log.troubled_s, log.connections)
             await asyncio.sleep(_LOOK_S)
         stop.set()
 
     looking = asyncio.create_task(look())
     try:
-        worker = Worker(log, system, tell)
+        worker = Worker(log, system, tell, figures)
         tell(f"{worker.name} takes part in the ward at {url}; Ctrl-C ends")
         running = asyncio.create_task(worker.run(stop))
         await asyncio.wait({running, looking}, return_when=asyncio.FIRST_COMPLETED)

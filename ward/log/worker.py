@@ -11,6 +11,7 @@ from typing import Final
 from engine.in_process.stages import System
 from streamer.partition import owner_of
 from ward.log.broker import LEASE_S, Log
+from ward.log.figures import Figures
 from ward.log.partition import BedCount, Fenced, Partition
 
 RENEW_S: Final = LEASE_S / 4
@@ -39,6 +40,8 @@ class Worker:
     ----------
     tell
         Given a line whenever a person should know something.
+    figures
+        What it counts of itself, where anybody looks.
 
     Attributes
     ----------
@@ -46,13 +49,18 @@ class Worker:
         Its name among all workers.
     counts
         What it wrote of each bed.
+    figures
+        As given.
     """
 
-    def __init__(self, log: Log, system: System, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, log: Log, system: System, tell: Callable[[str], None], figures: Figures | None = None
+    ) -> None:
         self._log, self._system, self._tell = log, system, tell
         self.name = own_name(WORKER)
         self._owned: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
         self.counts: dict[str, BedCount] = {}
+        self.figures = figures or Figures()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Clean until told to stop; what is owned then is left for others, with a snapshot of it."""
@@ -67,6 +75,7 @@ class Worker:
             if alive.done():
                 alive.result()
         finally:
+            self.figures.workers = 0
             for stopping, _ in self._owned.values():
                 stopping.set()
             await asyncio.gather(*(task for _, task in self._owned.values()), return_exceptions=True)
@@ -78,6 +87,7 @@ class Worker:
         """Take what falls to this worker and is free, give back what falls to others now."""
         self._sweep()
         workers = [key for key in await self._log.keys(self._log.workers) if key.startswith(WORKER)]
+        self.figures.workers = len(workers) if self.name in workers else 0
         if self.name not in workers:
             # Others think it dead, or soon will; it has nothing to say before it is back.
             return
@@ -108,13 +118,18 @@ class Worker:
         self._owned[partition] = stopping, asyncio.create_task(self._own(partition, epoch, stopping))
 
     async def _own(self, number: int, epoch: int, stopping: asyncio.Event) -> None:
-        partition = Partition(self._log, number, epoch, self._system, self._tell)
+        partition = Partition(self._log, number, epoch, self._system, self._tell, self.figures)
+        self.figures.takes(number)
+        left = "error"
         try:
             await partition.run(stopping)
             await self._give_up(number, epoch)
+            left = "given_back"
         except Fenced:
+            left = "lost"
             self._tell(f"partition {number} was taken over by another worker")
         finally:
+            self.figures.leaves(number, left)
             for bed, count in partition.counts.items():
                 mine = self.counts.setdefault(bed, BedCount())
                 mine.cleaned += count.cleaned
