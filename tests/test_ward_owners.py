@@ -13,6 +13,7 @@ from streamer.partition import partition_of
 from streamer.synthetic import SyntheticPatient
 from ward.log import run
 from ward.log.broker import STREAM, cleaned_subject, open_log, raw_subject
+from ward.log.figures import Figures
 from ward.log.frames import Flag, Message, Piece, encode
 from ward.log.ingest import Sender
 from ward.log.partition import Fenced, Partition
@@ -226,6 +227,6 @@ def test_a_worker_ends_when_told_to_though_the_broker_is_gone(tmp_path, filter_,
                 broker.kill()
             return bool(told)
 
-        summary = asyncio.run(run._work(broker.url, filter_, pressed, told.append))
+        summary = asyncio.run(run._work(broker.url, filter_, pressed, told.append, Figures()))
     assert summary.beds == {}
     assert "the broker took no last snapshot" in told[-1]

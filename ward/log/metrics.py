@@ -1,4 +1,4 @@
-"""The figures of a worker for Prometheus, named as those of a run are; no label tells a bed or a partition."""
+"""The figures of a worker for Prometheus, named as those of a run; no label tells a bed or a partition."""
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
