@@ -9,8 +9,8 @@ COPY engine engine
 COPY gui gui
 COPY models models
 COPY ward ward
-RUN pip install --no-cache-dir --constraint locked.txt ".[service,files]"
-RUN useradd --create-home --uid 10001 ecg && install --directory --owner ecg /recordings
+RUN pip install --no-cache-dir --constraint locked.txt ".[service,files,ward,hospital]"
+RUN useradd --create-home --uid 10001 ecg && install --directory --owner ecg /recordings /log
 
 USER ecg
 WORKDIR /recordings

