@@ -53,7 +53,7 @@ def main() -> None:
     for beds, message_s in ((1, 0.04), (4, 0.04), (16, 0.04), (1, 0.4)):
         cpu_s, raw, cleaned, snapshot = cost(beds, message_s)
         sys.stdout.write(
-            f"{beds:2d} beds a partition, {message_s * 1000:3.0f} ms a message: {1 / cpu_s:.0f} leads a core, "
+            f"{beds:2d} beds a partition, {message_s * 1000:3.0f} ms each: {1 / cpu_s:.0f} leads a core, "
             f"{raw / 1000:4.1f} kB/s raw, {cleaned / 1000:4.1f} kB/s cleaned, {snapshot / 1000:.0f} kB kept\n"
         )
         sys.stdout.flush()
