@@ -53,6 +53,8 @@ class BeatDetector:
         Sampling rate of the lead, Hz; 100 and more.
     step_mv
         Step of the lead's ADC where it is known: noise of one step is no beat.
+    located
+        False leaves a beat at the peak of the envelope, which lies the less evenly the less it is a beat.
 
     Attributes
     ----------
@@ -65,7 +67,7 @@ class BeatDetector:
         Where `fs` is less than 100 Hz.
     """
 
-    def __init__(self, fs: float, step_mv: float = 0.0) -> None:
+    def __init__(self, fs: float, step_mv: float = 0.0, *, located: bool = True) -> None:
         if fs < 100:
             raise ValueError(f"beats are found at 100 Hz and more, got {fs:g}")
         self._every = max(1, int(fs / _RATE_HZ))
@@ -76,6 +78,7 @@ class BeatDetector:
         self._peak = max(1, round(_PEAK_S * self._fs))
         self._smooth = _bell(_SMOOTHED_S, self._fs)
         self._margin = (len(self._kernels[0]) + len(self._smooth)) // 2 - 1 + _DESPIKED
+        self._locates = located
         self._near = round(_NEAR_S * fs)
         # What has come when a peak is judged.
         self._around = (self._peak + self._margin) * self._every - self._near
@@ -168,7 +171,7 @@ class BeatDetector:
     def _located(self, at: int, height: float) -> _Peak:
         """A peak of the envelope, and the sample near it that is furthest from what surrounds it."""
         sample = at * self._every + self._every // 2
-        if height < self._floor / 2:
+        if not self._locates or height < self._floor / 2:
             return _Peak(at, height, sample)
         reach = self._near + self._around
         first, stop = sample - reach - self._source_at, sample + reach + 1 - self._source_at
@@ -264,9 +267,9 @@ def _without_pulses(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return least(most(most(least(samples))))
 
 
-def find_beats(lead: NDArray[np.float32], fs: float) -> NDArray[np.int64]:
+def find_beats(lead: NDArray[np.float32], fs: float, *, located: bool = True) -> NDArray[np.int64]:
     """Sample index of each QRS complex of a whole lead, (samples,) mV, as `BeatDetector` finds them."""
-    detector = BeatDetector(fs)
+    detector = BeatDetector(fs, located=located)
     return np.concatenate([detector.push(lead), detector.finish()])
 
 
