@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from streamer.broadcast.device_profiles import PROFILES, packets
+from streamer.chunk import StreamInfo
+from streamer.errors import InputError
+from streamer.stamped import StampedStream
 from streamer.stated_rate import other_rate, plain_rate
 
 
@@ -45,3 +48,16 @@ def test_stamps_that_tell_nothing_decide_nothing(stamps):
 @pytest.mark.parametrize(("measured", "plain"), [(199.2, 200), (124.9, 125), (129.8, 130), (173.3, 173.5)])
 def test_a_measured_rate_is_said_as_devices_state_theirs(measured, plain):
     assert plain_rate(measured) == plain
+
+
+@pytest.mark.parametrize("true", [500, 125])
+def test_a_device_that_is_switched_over_in_the_middle_is_refused(true):
+    stream = StampedStream(StreamInfo(250.0, ("II",), "bed", "bed"), 250.0, lambda piece: piece)
+
+    def send(stamps):
+        for packet in np.array_split(stamps, len(stamps) // 5):
+            stream.push(packet, np.zeros((len(packet), 1)), int(packet[-1] * 1e9))
+
+    send(stamps_of(250, 10.0))
+    with pytest.raises(InputError, match=f"now sends {true} Hz, and no longer the 250 Hz"):
+        send(10.0 + stamps_of(true, 10.0))
