@@ -110,6 +110,8 @@ class Standing:
         self._source_samples = before.source_samples
         self._counted = Count(before.next, before.samples, before.gaps, before.gap_samples)
         self._records: list[Left] = []
+        # Where the recording stands before this engine has brought a frame of its own to disk.
+        self._recorded = before.recorded, before.recorded_next
         # Shown, and not counted in the last status yet.
         self._since: list[Cleaned | Passed | Gap] = []
         # The newest that a screen got, for a picture.
@@ -121,6 +123,8 @@ class Standing:
         """Note what left the engine, or its figures."""
         if isinstance(frame, Status):
             self.status, self.setup = frame, frame.setup
+            if frame.recording is None:
+                self._recorded = None, None
             self._source_samples = frame.source_samples
             self._counted = Count(frame.next, frame.samples_out, frame.gaps, frame.gap_samples)
             self._since = [message for message in self._since if message.stop > frame.next]
@@ -152,9 +156,14 @@ class Standing:
         stood
             What can be held has stood still since.
         """
-        count, recorded_next = self.count, None
-        if self._records and self.status and self.status.recording_first is not None:
-            recorded_next = self.status.recording_first + sum(record.frames for record in self._records)
+        count, (recorded, recorded_next) = self.count, self._recorded
+        if self._records:
+            recorded = self._records[-1].path.name
+            # One that continues another begins behind that one's last frame.
+            first = self.status.recording_first if self.status else None
+            begins = recorded_next if first is None else first
+            recorded_next = None if begins is None else begins + sum(each.frames for each in self._records)
+        if self._records and recorded_next is not None:
             more = recorded_next - count.next
             if more > 0:
                 # What is on disk has left the engine, whatever the screen has heard of it.
@@ -172,7 +181,7 @@ class Standing:
             samples=count.samples,
             gaps=count.gaps,
             gap_samples=count.gap_samples,
-            recorded=self._records[-1].path.name if self._records else None,
+            recorded=recorded,
             recorded_next=recorded_next,
         )
 

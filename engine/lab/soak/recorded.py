@@ -54,7 +54,8 @@ def judge(folder: Path, unsent: Sequence[Span]) -> Verdict:
     """
     import wfdb
 
-    names = _in_order(folder)
+    # An engine that died before it had brought a frame to disk leaves an empty one.
+    names = [name for name in _in_order(folder) if (folder / f"{name}.dat").stat().st_size]
     raw = np.concatenate(
         [wfdb.rdrecord(str(folder / name)).p_signal[:, : len(LEADS)].T for name in names], axis=1
     )
