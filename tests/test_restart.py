@@ -166,6 +166,9 @@ def test_a_record_continues_one_and_is_continued_though_no_status_told_of_its_fr
     standing.close_recording()
     said = standing.resume(stood=False)
     assert (said.recorded, said.recorded_next) == (recording.path.name, 480 + frames)
+    # Of the gap that was written nobody had been told its end.
+    untold = max(0, 480 + frames - 500)
+    assert (said.next, said.samples, said.gap_samples) == (500 + untold, 500, untold)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,15 @@ class Standing:
         if self.status and self.status.recording and not self._records:
             self._records = close_left(Path(self.status.recording))
 
+    def _missing(self, frames: int) -> int:
+        """How many of the last frames on disk are of a gap: they have no stamp."""
+        if self.status is None or self.status.untimed:
+            return 0
+        record = self._records[-1]
+        begin = max(0, record.frames - frames)
+        stamps = np.fromfile(f"{record.path}.stamps", "<f8", record.frames - begin, offset=8 * begin)
+        return int(np.isnan(stamps).sum())
+
     def resume(self, *, stood: bool) -> Resume:
         """Where the next engine is to go on; recordings must have been closed.
 
@@ -167,7 +176,9 @@ class Standing:
             more = recorded_next - count.next
             if more > 0:
                 # What is on disk has left the engine, whatever the screen has heard of it.
-                count = Count(recorded_next, count.samples + more, count.gaps, count.gap_samples)
+                missing = self._missing(more)
+                gaps, in_gaps = count.gaps + bool(missing), count.gap_samples + missing
+                count = Count(recorded_next, count.samples + more - missing, gaps, in_gaps)
         # What left since may be a gap alone, which has no stamp, but its true length.
         index, stamp = self._stamped
         stamp += (count.next - index) / (self.info.fs * self.settings.speed)
