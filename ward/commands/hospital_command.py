@@ -91,6 +91,8 @@ def hospital(
     try:
         told = tell_hospital(nats, plan, hand, close)
     except OSError as error:
+        if fhir is None:
+            raise
         raise NotWrittenError(
             f"cannot write into {fhir}: {error.strerror}; start it again to go on"
         ) from error

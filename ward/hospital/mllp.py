@@ -75,7 +75,8 @@ class Receiver:
         from hl7.mllp import InvalidBlockError
 
         async with self._turn:
-            for attempt in range(10**9):
+            attempt = 0
+            while True:
                 try:
                     await asyncio.wait_for(self._ask(message, identifier), self._answer_s)
                 except TimeoutError:
@@ -97,8 +98,8 @@ class Receiver:
                     await asyncio.wait_for(stop.wait(), pause)
                 if stop.is_set():
                     return False
+                attempt += 1
                 self.attempts += 1
-        return False
 
     async def _ask(self, message: str, identifier: str) -> None:
         from hl7.mllp import open_hl7_connection
