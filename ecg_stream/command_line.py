@@ -64,6 +64,7 @@ from streamer.errors import InputError, NotWrittenError
 from ward.commands.bed_command import bed
 from ward.commands.hospital_command import hospital
 from ward.commands.ingest_command import ingest
+from ward.commands.station_command import station
 from ward.commands.ward_command import ward
 
 _LAUNCHED_NS = time.perf_counter_ns()
@@ -204,6 +205,7 @@ for each in (app, commands):
     for command in (
         ward,
         ingest,
+        station,
         bed,
         hospital,
         clean,

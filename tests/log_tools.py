@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamer.chunk import Chunk
 from streamer.partition import partition_of
+from streamer.synthetic import SyntheticPatient
 from ward.log.broker import cleaned_subject, open_log, raw_subject
 from ward.log.follower import Follower
 from ward.log.frames import Flag, decode
@@ -145,6 +147,18 @@ def ended(url, beds):
         if piece.flag & Flag.ENDS
     }
     return over >= set(beds)
+
+
+def chunks_at_real_speed(names, ends, fs=360.0):
+    """Chunks of beds with one lead, a heart each, until `ends` is set."""
+    ecg = SyntheticPatient(leads=("II",), seed=3).read(0, round(60 * fs)).data
+    begun_s, sent = time.monotonic(), 0
+    while not ends.wait(0.2):
+        stop = round(fs * (time.monotonic() - begun_s))
+        data = np.take(ecg, range(sent, stop), axis=1, mode="wrap")
+        times = time.perf_counter() + (np.arange(sent, stop) - stop) / fs
+        yield [Chunk(name, sent, data, times, 0) for name in names]
+        sent = stop
 
 
 def account(pieces):

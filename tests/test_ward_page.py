@@ -1,33 +1,19 @@
 """The station's page in a real browser: what a person sees of a ward, and how it is worked by keys."""
 
-import shutil
-import time
-
 import pytest
+from page_tools import By, chromium, needs_chromium, tiles, until
 from ward_tools import beds_of, feeding, station_of
 
-webdriver = pytest.importorskip("selenium.webdriver")
-pytest.importorskip("uvicorn")
-By = pytest.importorskip("selenium.webdriver.common.by").By
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no chromium and chromedriver here (Debian: chromium-driver)"
-)
+pytestmark = needs_chromium
 BEDS = 16
 
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,720"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +28,6 @@ def page(browser, ward):
     browser.get(ward[1].address.url)
     until(lambda: len(tiles(browser)) == BEDS)
     return browser
-
-
-def until(condition, timeout_s=60.0):
-    ends = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.1)
-
-
-def tiles(page):
-    return page.find_elements(By.CSS_SELECTOR, ".bed:not([hidden])")
 
 
 def drawn(page, selector):

@@ -4,7 +4,7 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,15 +17,11 @@ from engine.commands.play_options import (
     SourceOptions,
 )
 from engine.commands.service_options import ServiceOptions
-from streamer.console.installed import how_to_install
 from streamer.console.options import is_given
 from streamer.console.output import check_writable, out, say, write_json
 from streamer.console.panels import grouped
 from streamer.errors import InputError
-
-if TYPE_CHECKING:
-    from ward.station.server import Station
-    from ward.workers import Ward
+from ward.commands.serving import station_of
 
 
 @grouped
@@ -105,7 +101,7 @@ def ward(
     beds = Ward(jobs, say)
     with ExitStack() as stack:
         if serve is not None:
-            station = stack.enter_context(_station(beds, serve, token))
+            station = stack.enter_context(station_of(beds.beds, lambda: beds.ready, serve, token))
             say(f"the beds are at {station.address.url}")
         elif token is not None:
             raise InputError("--token is for the station; give --serve as well")
@@ -140,7 +136,7 @@ def _work(
         raise InputError(
             f"{names} cannot go with --nats: beds are sent by `ecg-stream ingest`, and of a worker only "
             "--model, --lookahead, --hop, --json, --metrics and --log can be chosen; start it once for each "
-            "core"
+            "core, and `ecg-stream station` for the page"
         )
     lookahead = lookahead_ms(network.lookahead, network.model)
     with watched(service, network.model) as figures:
@@ -150,28 +146,3 @@ def _work(
     cleaned, missing = (sum(getattr(each, name) for each in counts) for name in ("cleaned", "missing"))
     if service.log == "text":
         out.print(f"{len(counts)} beds, {cleaned} samples of each lead cleaned, {missing} never came")
-
-
-def _station(beds: "Ward", serve: str, token: str | None) -> "Station":
-    """The station of a ward.
-
-    Raises
-    ------
-    InputError
-        If its libraries are not there, or it cannot listen.
-    """
-    from ward.station.access import parse_address
-
-    address = parse_address(serve, token)
-    try:
-        from ward.station.server import Station
-    except ImportError as error:
-        raise InputError(
-            f"--serve needs {error.name}, which is not installed; install it: {how_to_install('ward')}"
-        ) from error
-    if not address.is_loopback:
-        say(
-            "note: the beds are sent unencrypted to whoever has the token; put a proxy with TLS before it "
-            "(docs/ward.md)"
-        )
-    return Station(beds.beds, address, lambda: beds.ready)

@@ -18,10 +18,10 @@ from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, m
 from ward.log.worker import RENEW_S, SENDER, own_name, stay_alive
 
 HOP_S: Final = 0.04
-"""Samples of so long make a message."""
+"""Samples of so long make a message, and of longer where the broker takes longer for a round of them."""
 MESSAGE_BYTES: Final = 500_000
-_NOTE_S: Final = 2.0
-"""So often it is noted where on the log each bed is."""
+_NOTE_S: Final = 15.0
+"""So often it is noted where on the log each bed is; one that comes back reads so much of it."""
 WAITING_BYTES: Final = 4_000_000
 """So much may wait for the broker; then the sources wait."""
 
@@ -216,6 +216,7 @@ class Sender:
     async def _send_all(self) -> None:
         renewed_s = time.monotonic()
         while True:
+            begun_s = time.monotonic()
             with self._room:
                 pending, self._pending, self._bytes = self._pending, [], 0
                 ended = self._ended
@@ -231,7 +232,7 @@ class Sender:
                 await self._renew_claims()
                 renewed_s = time.monotonic()
             if self._bytes < MESSAGE_BYTES and not self._ended:
-                await asyncio.sleep(HOP_S)
+                await asyncio.sleep(max(HOP_S, time.monotonic() - begun_s))
 
     async def _send(self, partition: int, pieces: list[tuple[_Bed, Piece]]) -> None:
         """Put the pieces of a partition on the log, in order; each once, however often it is tried."""
@@ -254,5 +255,7 @@ class Sender:
     async def _renew_claims(self) -> None:
         """Note where on the log each bed is."""
         log = self._log
-        for bed in list(self._beds.values()):  # another may join meanwhile
-            await log.surely(lambda bed=bed: log.beds.put(bed.key, bed.claim.packed()))  # type: ignore[misc]
+        beds = list(self._beds.values())  # another may join meanwhile
+        await asyncio.gather(
+            *(log.surely(lambda bed=bed: log.beds.put(bed.key, bed.claim.packed())) for bed in beds)  # type: ignore[misc]
+        )

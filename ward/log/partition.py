@@ -1,6 +1,7 @@
 """One partition in the hands of a worker: raw from the log, cleaned onto it, a snapshot now and then."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, m
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-SNAPSHOT_S: Final = 2.0
+SNAPSHOT_S: Final = 4.0
 """Between two snapshots of a partition whose beds send."""
+_LONGEST_PAUSE_S: Final = 0.5
 MESSAGE_BYTES: Final = 500_000
 """More is written as several messages."""
 _WRONG_LAST = 10071
@@ -94,15 +96,25 @@ class Partition:
         since = await self._take_over()
         raw = Follower(self._log, raw_subject(self.number), self._through, since)
         try:
-            saved_s = time.monotonic()
+            # Those that one worker takes over at once shall not all be saved at once.
+            saved_s = time.monotonic() - SNAPSHOT_S * (self.number % 16) / 16
             while not stop.is_set():
-                await self._clean(await raw.read())
+                messages = await raw.read()
+                begun_s = time.monotonic()
+                await self._clean(messages)
                 if time.monotonic() - saved_s >= SNAPSHOT_S:
                     await self._save()
                     saved_s = time.monotonic()
+                # As long as it took: a broker or a core that is busy gets fewer and longer messages.
+                await self._pause(stop, min(time.monotonic() - begun_s, _LONGEST_PAUSE_S))
             await self._save()
         finally:
             await raw.close()
+
+    @staticmethod
+    async def _pause(stop: asyncio.Event, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
 
     # taking over
 

@@ -1,4 +1,4 @@
-"""Reads one bed of a ward as its samples leave, each once and in order."""
+"""Reads beds of a ward as their samples leave, each once and in order."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,34 @@ from streamer.partition import partition_of
 from ward.log.broker import Log, cleaned_subject
 from ward.log.follower import Follower
 from ward.log.frames import Flag, Message, Piece, decode
+
+
+class Once:
+    """What is new in the cleaned messages of one partition: each sample once, and none of an old owner.
+
+    Attributes
+    ----------
+    epoch
+        Of the owner whose messages are taken now.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._next: dict[str, int] = {}
+
+    def take(self, message: Message) -> Iterator[Piece]:
+        """Pieces of a message that are new; those that say that a bed ends are among them."""
+        if message.epoch < self.epoch:
+            return
+        self.epoch = message.epoch
+        for piece in message.pieces:
+            if piece.flag & Flag.ENDS:
+                yield piece
+                continue
+            new = piece.after(self._next.get(piece.bed, piece.start))
+            if new is not None:
+                self._next[piece.bed] = new.stop
+                yield new
 
 
 class BedReader:
@@ -30,8 +58,7 @@ class BedReader:
     def __init__(self, log: Log, bed: str, after: int = 0) -> None:
         self.bed, self.ended = bed, False
         self._follower = Follower(log, cleaned_subject(partition_of(bed)), after)
-        self._newest_epoch = 0
-        self._next: int | None = None
+        self._once = Once()
 
     async def read(self) -> list[Piece]:
         """Pieces that have come, maybe none; what an owner wrote that had lost the bed is left out."""
@@ -41,19 +68,11 @@ class BedReader:
 
     def pieces_of(self, message: Message) -> Iterator[Piece]:
         """What of a message is of this bed and new."""
-        if message.epoch < self._newest_epoch:
-            return
-        self._newest_epoch = message.epoch
-        for piece in message.pieces:
-            if piece.bed != self.bed:
-                continue
-            if piece.flag & Flag.ENDS:
-                self.ended = True
-                continue
-            new = piece if self._next is None else piece.after(self._next)
-            if new is not None:
-                self.ended, self._next = False, new.stop
-                yield new
+        for piece in self._once.take(message):
+            if piece.bed == self.bed:
+                self.ended = bool(piece.flag & Flag.ENDS)
+                if not self.ended:
+                    yield piece
 
     async def close(self) -> None:
         """Read no more."""
