@@ -4,7 +4,7 @@
 ``ward.<partition>.raw``     what the beds of a partition sent, a message a hop
 ``ward.<partition>.cleaned`` what was made of it; a message is written only behind the one its writer knows
 ``ward-beds``                bed → who sends it, and where on the log it was last
-``ward-alive``               who is alive: a key each, gone `LEASE_S` after it was last renewed; in memory
+``ward-workers``             who is alive: a key each, gone `LEASE_S` after it was last renewed
 ``ward-owners``              partition → who owns it; the revision of the entry is the owner's epoch
 ``ward-snapshots``           partition → what its engine carried, and where on the log that was
 =========================== ==============================================================================
@@ -125,16 +125,12 @@ class Log:
         try:
             await self.surely(lambda: self.js.add_stream(stream))
 
-            async def bucket(
-                name: str, ttl_s: float | None, storage: StorageType = StorageType.FILE
-            ) -> "KeyValue":
-                config = KeyValueConfig(bucket=f"ward-{name}", ttl=ttl_s, history=1, storage=storage)
+            async def bucket(name: str, ttl_s: float | None) -> "KeyValue":
+                config = KeyValueConfig(bucket=f"ward-{name}", ttl=ttl_s, history=1)
                 return await self.surely(lambda: self.js.create_key_value(config))
 
             self.beds, self.owners = await bucket("beds", KEPT_S), await bucket("owners", None)
-            self.snapshots = await bucket("snapshots", None)
-            # Who lives says so again at once: a disk that is busy with samples must not cost a life.
-            self.workers = await bucket("alive", LEASE_S, StorageType.MEMORY)
+            self.workers, self.snapshots = await bucket("workers", LEASE_S), await bucket("snapshots", None)
         except BadRequestError as error:
             raise InputError(f"the broker holds another log of this name: {error.description}") from error
         except APIError as error:
