@@ -100,15 +100,18 @@ class Program:
 
 def asked(url, work):
     """What a coroutine of the log comes to."""
+    found = []
 
     async def run():
         log = await open_log(url)
         try:
-            return await work(log)
+            # Returned, it would be formatted: asyncio.run hands its task, and so the result, to signal.signal.
+            found.append(await work(log))
         finally:
             await log.close()
 
-    return asyncio.run(run())
+    asyncio.run(run())
+    return found[0]
 
 
 async def messages_of(log, subject):

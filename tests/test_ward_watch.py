@@ -13,6 +13,7 @@ from engine.in_process.stages import open_system
 from streamer.chunk import StreamInfo
 from streamer.partition import owner_of, partition_of
 from ward.beds import Beds
+from ward.log import broker
 from ward.log.broker import open_log
 from ward.log.ingest import Sender
 from ward.log.watch import Watch
@@ -87,7 +88,9 @@ def watching(url):
 
 
 @needs_chromium
-def test_a_worker_that_dies_is_seen_on_the_page_and_its_beds_go_on(tmp_path):
+def test_a_worker_that_dies_is_seen_on_the_page_and_its_beds_go_on(tmp_path, monkeypatch):
+    # No lease ends in this test: that its connection is gone must be enough.
+    monkeypatch.setattr(broker, "LEASE_S", 3600.0)
     system = open_system("butterworth", 100.0, 40.0, waits=True)
     with ExitStack() as stack:
         url = stack.enter_context(brokers(tmp_path)).url

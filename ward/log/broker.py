@@ -21,6 +21,7 @@ from streamer.partition import PARTITIONS
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+    from nats.aio.msg import Msg
     from nats.js import JetStreamContext
     from nats.js.kv import KeyValue
 
@@ -35,6 +36,8 @@ _ASKED_S = 2.0
 _FIRST_S = 5.0
 AGAIN_S = 0.1
 _PARTITIONS_KEY = "partitions"
+_THERE: Final = "ward-there."
+_THERE_S = 0.25
 
 T = TypeVar("T")
 
@@ -193,6 +196,30 @@ class Log:
             return None
         return found.data or b"", found.seq or 0
 
+    async def answer_as(self, name: str) -> None:
+        """Answer whoever asks `is_there`, for as long as the connection lives."""
+
+        async def here(asked: "Msg") -> None:
+            await asked.respond(b"")
+
+        await self._client.subscribe(_THERE + name, cb=here)
+
+    async def is_there(self, name: str) -> bool:
+        """Whether somebody has a connection who answers as that name.
+
+        The broker knows at once when a process has died, and says that nobody listens; one that is
+        paused, or out of reach, still counts as there.
+        """
+        from nats import errors
+
+        try:
+            await self._client.request(_THERE + name, timeout=_THERE_S)
+        except errors.NoRespondersError:
+            return False
+        except (TimeoutError, errors.Error):
+            pass
+        return True
+
     async def close(self) -> None:
         """Hang up; a broker that is gone need not hear it."""
         with contextlib.suppress(OSError):
@@ -222,6 +249,7 @@ async def open_log(url: str) -> Log:
 
     async def again() -> None:
         log.connections += 1
+        log.troubled_s = time.monotonic()
 
     try:
         connecting = nats.connect(

@@ -58,12 +58,14 @@ class Worker:
     ) -> None:
         self._log, self._system, self._tell = log, system, tell
         self.name = own_name(WORKER)
+        self._absent = ""
         self._owned: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
         self.counts: dict[str, BedCount] = {}
         self.figures = figures or Figures()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Clean until told to stop; what is owned then is left for others, with a snapshot of it."""
+        await self._log.answer_as(self.name)
         alive = asyncio.create_task(stay_alive(self._log, self.name))
         try:
             while not stop.is_set() and not alive.done():
@@ -91,13 +93,33 @@ class Worker:
         if self.name not in workers:
             # Others think it dead, or soon will; it has nothing to say before it is back.
             return
+        workers = await self._without_dead(workers)
         partitions = {int(key.partition(".")[0]) for key in await self._log.keys(self._log.beds)}
+        free = []
         for partition in sorted(partitions):
             mine = owner_of(partition, workers) == self.name
             if partition in self._owned and not mine:
                 self._owned[partition][0].set()
             elif mine and partition not in self._owned:
-                await self._claim(partition, workers)
+                free.append(partition)
+        await asyncio.gather(*(self._claim(partition, workers) for partition in free))
+
+    async def _without_dead(self, workers: list[str]) -> list[str]:
+        """Look after the worker whose name follows; one that has died is taken off the list of the living.
+
+        A process that dies loses its connection at once, and the broker says so long before the lease ends.
+        """
+        ring = sorted(workers)
+        following = ring[(ring.index(self.name) + 1) % len(ring)]
+        if following == self.name or await self._log.is_there(following):
+            self._absent = ""
+            return workers
+        if following != self._absent or time.monotonic() - self._log.troubled_s < LEASE_S:
+            # It may be about to connect again.
+            self._absent = following
+            return workers
+        await self._log.surely(lambda: self._log.workers.delete(following))
+        return [name for name in workers if name != following]
 
     async def _claim(self, partition: int, workers: list[str]) -> None:
         from nats.js.errors import KeyWrongLastSequenceError
