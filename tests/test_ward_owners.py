@@ -11,7 +11,7 @@ from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.partition import partition_of
 from streamer.synthetic import SyntheticPatient
-from ward.log import run
+from ward.log import ingest, run
 from ward.log.broker import STREAM, cleaned_subject, open_log, raw_subject
 from ward.log.figures import Figures
 from ward.log.frames import Flag, Message, Piece, encode
@@ -137,6 +137,48 @@ def test_a_bed_has_one_sender_and_one_rate(broker):
     with pytest.raises(InputError, match=r"was II at 360 Hz on this ward and is II at 250 Hz now"):
         third.begin(info("taken", 250.0))
     third.close()
+
+
+def test_a_clock_that_is_set_meanwhile_moves_no_sample(broker, monkeypatch):
+    sender = send(broker, "set", 0, 360, end=False)
+    now = ingest.time.time
+    monkeypatch.setattr(ingest.time, "time", lambda: now() - 3600)
+    sender.put(chunks("set", 360, 720))
+    sender.end()
+    found = asked(broker.url, lambda log: messages_of(log, raw_subject(partition_of("set"))))
+    stamps = [piece.stamps for _, message in found for piece in message.pieces if piece.bed == "set"]
+    np.testing.assert_allclose(np.diff(np.concatenate(stamps)), 1 / 360, atol=1e-6)
+
+
+def test_keys_can_be_listed_while_they_are_deleted(broker):
+    names = [f"passing-{number}" for number in range(20)]
+
+    async def work(log):
+        await asyncio.gather(*(log.workers.put(name, b"") for name in names))
+        gone = asyncio.gather(*(log.workers.delete(name) for name in names))
+        lists = [await log.keys(log.workers) for _ in range(4)]
+        await gone
+        return lists, await log.keys(log.workers)
+
+    lists, at_last = asked(broker.url, work)
+    assert all(set(keys) <= {*names, *at_last} for keys in lists)
+    assert not set(at_last) & set(names)
+
+
+def test_the_broker_says_that_nobody_is_there_once_the_connection_has_gone(broker):
+    async def work(log):
+        other = await open_log(broker.url)
+        await other.answer_as("somebody")
+        # It is there as soon as the broker knows, and stays so though it does not answer.
+        while not await log.is_there("somebody"):
+            await asyncio.sleep(0.02)
+        before = await log.is_there("somebody")
+        await other.close()
+        while await log.is_there("somebody"):
+            await asyncio.sleep(0.02)
+        return before
+
+    assert asked(broker.url, work)
 
 
 def test_a_bed_that_comes_back_goes_on_behind_a_gap(broker, filter_):
