@@ -105,7 +105,7 @@ def asked(url, work):
     async def run():
         log = await open_log(url)
         try:
-            # Returned, it would be formatted: asyncio.run hands its task, and so the result, to signal.signal.
+            # Returned, it would be formatted: asyncio.run hands its task, with the result, to signal.signal.
             found.append(await work(log))
         finally:
             await log.close()
