@@ -481,7 +481,7 @@ def stand_in_cuda(monkeypatch, folder):
     """A card that torch uses, for one and four rows."""
     fake_driver(monkeypatch)
     fake_torch_cuda(monkeypatch)
-    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.13.0+cu130")
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "2.13.0+cu130")
     _open_for_few_rows(monkeypatch, cuda)
 
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from file_tools import cleaned_of, ecg, refused_of, right, sidecar_of
+from file_tools import clean_files, cleaned_of, ecg, refused_of, right, sidecar_of
 
 FS = 250
 STATED = {"rate": FS, "unit": "mV"}
@@ -55,12 +55,30 @@ def test_a_missing_cell_stays_empty(tmp_path):
         ("", STATED, "is empty"),
         ("II,V5\n1,2\n3\n", STATED, "line 3 of "),
         ("II\n1\nx\n", STATED, "sample 2 of column 'II' of "),
+        ("II\n1\n\n2\n", STATED, "line 3 of {file} is empty, and others follow"),
+        ('II\n"1"\n', STATED, "line 2 of {file} has quotes; numbers stand without"),
+        ("x;II\n0,1;1\n", STATED, "where ',' stands between them; state another with --delimiter"),
     ],
 )
 def test_a_bad_table_is_one_clear_line(text, stated, said, tmp_path):
     file = tmp_path / "bad.csv"
     file.write_text(text)
-    assert said in refused_of(file, tmp_path / "out", **stated)
+    assert said.replace("{file}", str(file)) in refused_of(file, tmp_path / "out", **stated)
+
+
+def test_a_table_of_two_bytes_a_letter_says_so(tmp_path):
+    file = tmp_path / "bad.csv"
+    file.write_text("II\n1\n", encoding="utf-16")
+    assert "is UTF-16; save it as UTF-8" in refused_of(file, tmp_path / "out", **STATED)
+
+
+def test_empty_last_lines_stay_and_a_column_of_times_is_no_ecg_that_was_left(tmp_path):
+    cells = [f"{at / FS:.3f},{value:.4f},{value:.4f}" for at, value in enumerate(ecg(leads=1)[0])]
+    file = tmp_path / "a.csv"
+    file.write_text("time (s),II,chest\n" + "\n".join(cells) + "\n\n\n")
+    (done,) = clean_files([file], tmp_path / "out", **STATED)
+    assert "not being called an ECG: chest; --leads takes" in done.said
+    assert (tmp_path / "out" / "a.csv").read_text().endswith("\n\n\n")
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -253,3 +253,10 @@ def test_what_cannot_be_written_says_so(name, tmp_path):
     (tmp_path / name).write_bytes(b"anything")
     said = refused_of(tmp_path / name, tmp_path / "out")
     assert "cannot be written" in said or "known are: " in said
+
+
+def test_a_compressed_xdf_says_how_to_unpack_it(tmp_path):
+    (tmp_path / "night.xdfz").write_bytes(b"anything")
+    assert "unpack it (gunzip -c) into a file that ends in .xdf" in refused_of(
+        tmp_path / "night.xdfz", tmp_path / "out"
+    )

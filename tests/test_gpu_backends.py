@@ -214,11 +214,11 @@ def test_cuda_without_a_gpu_is_refused_in_one_line():
 
 
 def test_cuda_with_a_torch_without_cuda_is_refused(card_here, monkeypatch):
-    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.13.0+cpu")
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "2.13.0+cpu")
     assert why_not("cuda") == "torch 2.13.0+cpu is the build without CUDA; install the one with it"
-    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.13.0+cu130")
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "2.13.0+cu130")
     assert why_not("cuda") is None
-    monkeypatch.setattr("engine.backends.cuda.version", lambda package: "2.8.1")
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "2.8.1")
     assert "install 2.9 or newer" in (why_not("cuda") or "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="finds no GPU that it can use"):

@@ -408,6 +408,9 @@ def test_importing_is_light_and_changes_nothing():
         "typer",
         "rich",
         "onnxruntime",
+        "importlib.metadata",
+        "platformdirs",
+        "tempfile",
     )
     ran = run(f"""
 import signal, sys

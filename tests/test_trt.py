@@ -1,5 +1,6 @@
 """TensorRT: plans of every network by the real builder, and the running of them on a GPU that is none."""
 
+import importlib.metadata
 import json
 import re
 import sys
@@ -26,7 +27,7 @@ from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples, pi
 from engine.backends.parity import PARITY_MV, probe
 from engine.backends.ports import Ports, dtype_of
 from engine.backends.tensorrt import build as builder
-from engine.backends.tensorrt import capture, flavours
+from engine.backends.tensorrt import capture
 from engine.backends.tensorrt import runtime as trt
 from engine.backends.tensorrt.build import PRECISIONS, build_plan
 from engine.backends.tensorrt.export import export_plan
@@ -368,9 +369,9 @@ def test_the_next_start_finds_the_plan_and_a_newer_library_builds_anew(fake, une
     opened(unet, rows=(1,)).close()
     assert fake.builds == 2
     assert "refuses it" in caplog.text
-    known = flavours.version
+    known = importlib.metadata.version
     newer = {"tensorrt-rtx": "1.8.0"}
-    monkeypatch.setattr(flavours, "version", lambda package: newer.get(package) or known(package))
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: newer.get(package) or known(package))
     opened(unet, rows=(1,)).close()
     assert fake.builds == 3
     assert "its version is" in caplog.text
@@ -602,7 +603,7 @@ def test_an_old_driver_is_refused_before_it_crashes():
 
 
 def test_classic_comes_first_where_it_is_installed(monkeypatch):
-    monkeypatch.setattr("engine.backends.tensorrt.flavours.version", lambda package: "11.4.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "11.4.0")
     assert choose_flavour(HOPPER) is CLASSIC
     assert list(FLAVOURS) == ["classic", "rtx"]
     key = plan_key(NETWORKS["unet"], b"graph", CLASSIC, HOPPER, "fp32", (8, 1))

@@ -8,7 +8,6 @@ compiles the network first (225 µs), which takes a minute and a C compiler at t
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.base import Entry, Options, Runtime
@@ -206,6 +205,8 @@ def _why_not(options: Options) -> str | None:
     missing = why_no_torch()
     if missing:
         return missing
+    from importlib.metadata import version
+
     torch = version("torch")
     if torch.endswith("+cpu"):
         return f"torch {torch} is the build without CUDA; install the one with it"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,6 +24,12 @@ from streamer.console.installed import version_here
 from streamer.errors import InputError, some
 
 SIDECAR = ".clean.json"
+# Names of columns that tell when a sample was taken: a table's unit is stated for all columns.
+_CLOCK = re.compile(
+    r"(unnamed|index|samples?|time|times|timestamps?|stamps?|dates?|datetime|zeit|temps|t|s|ms|sec|seconds)"
+    r"([ _:(\[].*)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,10 @@ def _left_out(opened: Opened, places: list[int]) -> str:
     left = [
         channel.name
         for place, channel in enumerate(opened.channels)
-        if place not in places and millivolts_of(channel.unit) is not None
+        if place not in places
+        and channel.ecg is not False
+        and millivolts_of(channel.unit) is not None
+        and not _CLOCK.fullmatch(channel.name)
     ]
     return f"left as they are, not being called an ECG: {some(left)}; --leads takes them" if left else ""
 

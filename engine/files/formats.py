@@ -39,13 +39,16 @@ FORMATS = (
 )
 """Every format that is read and written; one line each."""
 
+_CONVERT = (
+    "cannot be written, for lack of a library that is kept, and so not cleaned; convert it to EDF first"
+)
 _NOT_WRITTEN = {
-    ".xdfz": "compressed XDF",
-    ".xml": "HL7 aECG",
-    ".scp": "SCP-ECG",
-    ".ecg": "ISHNE",
+    ".xdfz": "compressed XDF is not read; unpack it (gunzip -c) into a file that ends in .xdf",
+    ".xml": f"HL7 aECG {_CONVERT}",
+    ".scp": f"SCP-ECG {_CONVERT}",
+    ".ecg": f"ISHNE {_CONVERT}",
 }
-"""Formats of ECG that no kept library writes again."""
+"""Formats of ECG that are not taken, and what to do."""
 _ENDINGS = {ending: each for each in FORMATS for ending in each.endings}
 
 
@@ -58,9 +61,7 @@ def open_file(file: Path, stated: Stated) -> Opened:
     """Open a file by its ending; raises InputError where that is none of ours or the file cannot be used."""
     ending = file.suffix.lower()
     if ending in _NOT_WRITTEN:
-        raise InputError(
-            f"{file}: {_NOT_WRITTEN[ending]} cannot be written, and so not cleaned; convert it to EDF first"
-        )
+        raise InputError(f"{file}: {_NOT_WRITTEN[ending]}")
     if ending not in _ENDINGS:
         known = " ".join(_ENDINGS)
         raise InputError(f"{file} is of no known format by its ending {ending!r}; known are: {known}")

@@ -14,6 +14,7 @@ from engine.files.opened import Rows, Stated, stated_rate
 from engine.files.row_file import RowFile
 from engine.files.sample_times import SampleTimes, column_of_times, seconds_of
 from engine.files.stretches import Stretch
+from engine.files.verdicts import Span
 from streamer.errors import InputError
 from streamer.plain import plain
 
@@ -34,7 +35,11 @@ class Table(RowFile):
                 f"{self._decimal!r} cannot stand in the numbers of {file} and between them; state another "
                 "--delimiter"
             )
+        with file.open("rb") as content:
+            if content.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+                raise InputError(f"{file} is UTF-16; save it as UTF-8")
         self._heads = 0
+        self._empty_end = ""
         cells: list[str] = []
         with self._lines(file) as lines:
             for line in lines:
@@ -59,20 +64,28 @@ class Table(RowFile):
 
     def _rows(self) -> Iterator[tuple[list[str], str]]:
         """Cells and line ending of every row that holds a sample."""
+        empty = ""
         with self._lines(self._file) as lines:
             for number, line in enumerate(lines, start=1):
                 text = line.rstrip("\r\n")
                 if number <= self._heads:
                     continue
                 if not text:
-                    raise InputError(f"line {number} of {self._file} is empty")
+                    empty += line
+                    continue
+                if empty:
+                    raise InputError(f"line {number - 1} of {self._file} is empty, and others follow")
+                if '"' in text:
+                    raise InputError(f"line {number} of {self._file} has quotes; numbers stand without")
                 cells = text.split(self._delimiter)
-                if '"' in text or len(cells) != len(self._decimals):
+                if len(cells) != len(self._decimals):
                     raise InputError(
                         f"line {number} of {self._file} has {len(cells)} cells, the first line "
-                        f"{len(self._decimals)}; cells of numbers stand without quotes"
+                        f"{len(self._decimals)}, where {self._delimiter!r} stands between them; state "
+                        "another with --delimiter"
                     )
                 yield cells, line[len(text) :]
+        self._empty_end = empty
 
     def _look(self, timed: int | None, heads: list[str], stated: Stated) -> tuple[float, list[Stretch]]:
         """The rate, where samples lie in time, and the decimals that each column has.
@@ -142,6 +155,11 @@ class Table(RowFile):
             for values, (cells, end) in zip(rows.T, islice(self._old, rows.shape[1]), strict=True):
                 self._replace(cells, places, values)
                 target.write(self._delimiter.join(cells) + end)
+
+    def finish(self, spans: Sequence[Span]) -> None:
+        """As `Opened.finish`: empty lines at the end; for the guard there is no place."""
+        with self._lines(self._target, "a") as target:
+            target.write(self._empty_end)
 
     def _replace(self, cells: list[str], places: Sequence[int], values: NDArray[np.float64]) -> None:
         for place, value in zip(places, values, strict=True):

@@ -6,7 +6,6 @@ cards. What we use of them has the same names in both; `engine.backends.tensorrt
 """
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from engine.backends.gpu.find import Gpu, dotted
 from streamer.console.installed import how_to_install
@@ -74,6 +73,9 @@ class Flavour:
 
 
 def _version(package: str) -> str | None:
+    # It takes longer to import than all of this package; whoever has no GPU never asks.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

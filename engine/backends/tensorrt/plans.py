@@ -10,14 +10,11 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
-
-from platformdirs import user_cache_path
 
 T = TypeVar("T")
 FOLDER_VARIABLE = "ECG_STREAM_PLANS"
@@ -73,6 +70,8 @@ def plans_folder() -> Path:
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
+    from platformdirs import user_cache_path
+
     return user_cache_path("ecg-stream") / "plans"
 
 
@@ -157,6 +156,8 @@ def write_plan(path: Path, key: PlanKey, plan: bytes) -> None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     header = json.dumps(asdict(key) | {"sha256": hashlib.sha256(plan).hexdigest()})
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

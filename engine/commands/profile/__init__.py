@@ -1,9 +1,10 @@
-"""`ecg-stream profile …`: what hops, many streams, a start, files, the LSL path and GPU backends cost.
+"""`ecg-stream profile …`: what hops, streams, a start, files, a long file, LSL and GPU backends cost.
 
 The front door adds `profile screen`, which is `gui`'s.
 """
 
 from engine.commands.profile.compare_command import compare
+from engine.commands.profile.day_command import day
 from engine.commands.profile.files_command import files
 from engine.commands.profile.gpu_command import gpu
 from engine.commands.profile.hops_command import hops
@@ -16,5 +17,5 @@ from streamer.console.panels import command_group
 profile = command_group(
     "profile",
     "Time the engine, files, LSL, the window or the GPU backends.",
-    (hops, streams, sweep, start, compare, files, lsl, gpu),
+    (hops, streams, sweep, start, compare, files, day, lsl, gpu),
 )
