@@ -18,7 +18,7 @@ def day(
     from engine.lab.profile.day import profile_day
 
     with progress(threaded=False) as show:
-        figures = profile_day(hours, model, lambda share: show("cleaning", share, 1))
+        figures = profile_day(hours, model, lambda done, parts: show("cleaning", done, parts))
     memory = figures["memory_mb"]
     say(
         f"{hours:g} h of {figures['leads']} leads, {figures['file_mb']:.0f} MB: at most {memory[-1]:.0f} MB, "

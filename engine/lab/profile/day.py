@@ -31,13 +31,13 @@ _MB = 1024.0
 """Of `ru_maxrss` on Linux, which counts kB."""
 
 
-def profile_day(hours: float, model: str, report: Callable[[float], None]) -> dict[str, Any]:
+def profile_day(hours: float, model: str, report: Callable[[int, int], None]) -> dict[str, Any]:
     """Make a 12-lead EDF of so many hours and clean it in this process.
 
     Parameters
     ----------
     report
-        Told which share is cleaned, 0 to 1.
+        Told how many parts are cleaned, and of how many.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def profile_day(hours: float, model: str, report: Callable[[float], None]) -> di
 
         def part_done(share: float) -> None:
             memory.extend([_peak_mb()] * (int(share * _PARTS) - len(memory)))
-            report(share)
+            report(int(share * _PARTS), _PARTS)
 
         wall, cpu = time.monotonic(), time.process_time()
         clean_file(wanted, Request(Settings(model, None, causal=False), Stated()), part_done)
