@@ -83,10 +83,12 @@ def test_the_composed_services_run_what_is_understood_without_privileges():
 def test_a_composed_ward_runs_what_is_understood_without_privileges():
     ours = {name: each for name, each in WARD.items() if each["image"] == "ecg-stream"}
     options = {name: understood(each["command"]) for name, each in ours.items() if name != "folder"}
-    assert options.keys() == {"ingest", "worker-1", "worker-2"}
+    assert options.keys() == {"ingest", "worker-1", "worker-2", "station"}
     assert {each["nats"] for each in options.values()} == {"nats://broker:4222"}
     assert options["worker-1"]["metrics"] == "0.0.0.0:9464"
     assert options["ingest"]["patients"] == 50
+    # A token must be given, or nothing starts.
+    assert re.fullmatch(r"\$\{\w+:\?.+\}", options["station"]["token"])
     for each in WARD.values():
         assert each["cap_drop"] == ["ALL"]
         assert each["read_only"]
@@ -95,7 +97,7 @@ def test_a_composed_ward_runs_what_is_understood_without_privileges():
         assert all(set(one) == {"condition"} for one in each.get("depends_on", {}).values())
     # The image's own check asks the port of a worker; the others have one of their own, or none.
     assert all("healthcheck" not in WARD[name] for name in ("worker-1", "worker-2"))
-    assert all("healthcheck" in WARD[name] for name in ("folder", "broker", "ingest"))
+    assert all("healthcheck" in WARD[name] for name in ("folder", "broker", "ingest", "station"))
     # The broker is of the image's user, to whom the folder of the log belongs.
     uid = re.search(r"--uid (\d+) ecg && install --directory --owner ecg /recordings /log$", DOCKERFILE, re.M)
     assert WARD["broker"]["user"] == f"{uid[1]}:{uid[1]}"
