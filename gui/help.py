@@ -42,6 +42,7 @@ KEYS = (
     (("Y",), "trends over a longer time"),
     (("Ctrl+L",), "limits that colour the heart rate, and a sound when a stream is lost: not an alarm"),
     (("X",), "wall: many streams as tiles"),
+    (("Ctrl+N",), "second window for another monitor; in it X, F11 and Ctrl+W: wall or one bed, full, close"),
     (("L",), "panel of heart rate and delay"),
     (("Ctrl+R",), "record (WFDB)"),
     (("P",), "picture of the window (PNG)"),

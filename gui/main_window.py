@@ -18,6 +18,7 @@ from gui.monitor_page import MonitorPage
 from gui.open_file import OpenFile
 from gui.printing.commands import Printing
 from gui.review.review import Review
+from gui.second_window import SecondScreen
 from gui.settings import Settings
 from gui.shown_run import ShownRun
 from gui.start_screen import StartScreen
@@ -75,6 +76,7 @@ class MainWindow(QMainWindow):
         engine_buttons = self._add_commands()
         self.appearance = Appearance(self, self.page, settings, self.commands, self._refresh_labels)
         self.lead_menu = LeadMenu(self, self.page, self.run, self.commands, self.page.say)
+        self.second = SecondScreen(self.page, self.run, settings, self.commands, self.select)
         self.review = Review(self, self.page, self.run, self.commands, self.appearance.freeze)
         self.appearance.froze.connect(self.review.froze)
         self.page.controls.add_buttons(engine_buttons + self.review.buttons, self.appearance.buttons)
@@ -182,6 +184,7 @@ class MainWindow(QMainWindow):
             if monitor.status:
                 self.page.controls.show_setup(monitor.status.setup)
             self.page.streams.advance()
+            self.second.advance()
             refused = self.run.take_refused()
             if refused:
                 self.page.say(refused)
@@ -230,6 +233,7 @@ class MainWindow(QMainWindow):
         self._refresh_labels()
 
     def _refresh_labels(self) -> None:
+        self.second.refresh()
         if not self._monitoring:
             return
         self.page.refresh_labels(self.run.monitor, self.run.job, self.run.life)
@@ -242,6 +246,7 @@ class MainWindow(QMainWindow):
         self.run.search_if_alone()
         self.run.take_trends()
         self.page.refresh_figures(self.run.monitor)
+        self.second.settle()
 
     # what a person asks for
 
@@ -286,6 +291,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: D102
         self.appearance.keep_geometry()
         self.appearance.help.close()
+        self.second.show(False)
         # The window may outlive its closing, in the traceback of an error: its timers must not go on.
         for timer in self.findChildren(QTimer):
             timer.stop()

@@ -25,18 +25,25 @@ _TILE_PX = 400
 
 
 class StreamRow(QWidget):
-    """Head, labels and traces of one stream; a stream that is alone has no head."""
+    """Head, labels and traces of one stream; a stream that is alone has no head.
+
+    Parameters
+    ----------
+    beside
+        Whether another row shows the same stream: how late what is painted is, is measured there.
+    """
 
     clicked = pyqtSignal()
     lead_asked = pyqtSignal(str, QPoint)
     """A menu is asked for: of which lead, and where on the screen."""
 
-    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
+    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float, *, beside: bool = False) -> None:
         super().__init__()
+        self._beside = beside
         self.monitor: Monitor | None = None
         self.head = StreamHead(theme)
         self.head.hide()
-        self.view = TraceView(theme, options, px_per_mm)
+        self.view = TraceView(theme, options, px_per_mm, beside=beside)
         self.labels = LaneLabels(self.view, theme)
         self.view.painted.connect(self._painted)
         self.hand = Hand(self.view, theme)
@@ -66,7 +73,7 @@ class StreamRow(QWidget):
         """Draw what is new, if the row is visible; otherwise it is drawn when it becomes visible."""
         if not self.view.visibleRegion().isEmpty():
             self.view.update(self.view.advance())
-        elif self.monitor:
+        elif self.monitor and not self._beside:
             self.monitor.painting.drawn(seen=False)
 
     def refresh(self, life: Life, *, selected: bool) -> None:
@@ -83,7 +90,7 @@ class StreamRow(QWidget):
         self.head.refresh(state, selected=selected, hidden_leads=hidden)
 
     def _painted(self) -> None:
-        if self.monitor:
+        if self.monitor and not self._beside:
             self.monitor.painting.drawn(seen=not self.view.frozen)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: D102
@@ -107,7 +114,13 @@ class StreamRow(QWidget):
 
 
 class StreamRows(QScrollArea):
-    """Rows that share the height; `selected` tells which one a person chose."""
+    """Rows that share the height; `selected` tells which one a person chose.
+
+    Parameters
+    ----------
+    beside
+        Whether other rows show the same streams; see `StreamRow`.
+    """
 
     selected = pyqtSignal(int)
     hand_moved = pyqtSignal(float)
@@ -118,8 +131,9 @@ class StreamRows(QScrollArea):
     lead_asked = pyqtSignal(str, QPoint)
     """See `StreamRow`."""
 
-    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
+    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float, *, beside: bool = False) -> None:
         super().__init__()
+        self._beside, self._one = beside, False
         self._theme, self._options, self._px_per_mm = theme, options, px_per_mm
         self._zoom = 1.0
         self.chosen_lead = ""
@@ -142,8 +156,9 @@ class StreamRows(QScrollArea):
 
     def show_monitors(self, monitors: Sequence[Monitor]) -> None:
         """Show as many streams."""
-        self._set_count(len(monitors))
+        # A row that is left over is not the current one any more.
         self.current = self.rows[0]
+        self._set_count(len(monitors))
         for number, (row, monitor) in enumerate(zip(self.rows, monitors, strict=True), 1):
             row.show_monitor(monitor, number, alone=len(monitors) == 1)
             # Where rows are scrolled, the wheel scrolls them.
@@ -166,7 +181,7 @@ class StreamRows(QScrollArea):
             self._tiles.removeWidget(row)
             row.deleteLater()
         while len(self.rows) < count:
-            row = StreamRow(self._theme, self._options, self._px_per_mm)
+            row = StreamRow(self._theme, self._options, self._px_per_mm, beside=self._beside)
             row.set_zoom(self._zoom)
             number = len(self.rows)
             row.clicked.connect(lambda number=number: self.selected.emit(number))
@@ -184,6 +199,16 @@ class StreamRows(QScrollArea):
         self._wall = wall
         self._arrange()
 
+    def set_one(self, one: bool) -> None:
+        """Show the selected stream alone, or all."""
+        self._one = one
+        self._arrange()
+
+    @property
+    def options(self) -> ViewOptions:
+        """How the traces are shown."""
+        return self._options
+
     @property
     def columns(self) -> int:
         """Tiles side by side."""
@@ -192,12 +217,16 @@ class StreamRows(QScrollArea):
     def _arrange(self) -> None:
         """Place the rows: alone below each other, or as many side by side as the width has room for."""
         count, fitting = len(self.rows), max(1, int(self.width() / (_TILE_PX * self._zoom)))
-        self._columns = min(fitting, ceil(sqrt(count))) if self._wall else 1
+        self._columns = min(fitting, ceil(sqrt(count))) if self._wall and not self._one else 1
         for number in range(max(count, self._tiles.rowCount())):
-            self._tiles.setRowStretch(number, 1 if number < ceil(count / self._columns) else 0)
+            used = (
+                self.rows.index(self.current) == number if self._one else number < ceil(count / self._columns)
+            )
+            self._tiles.setRowStretch(number, 1 if used else 0)
         for number, row in enumerate(self.rows):
-            row.labels.setVisible(not (self._wall and count > 1))
+            row.labels.setVisible(self._one or not (self._wall and count > 1))
             self._tiles.addWidget(row, number // self._columns, number % self._columns)
+            row.setVisible(not self._one or row is self.current)
         for number in range(max(self._columns, self._tiles.columnCount())):
             self._tiles.setColumnStretch(number, 1 if number < self._columns else 0)
 
@@ -208,7 +237,10 @@ class StreamRows(QScrollArea):
 
     def select(self, number: int) -> None:
         """Mark a row, and bring it into sight."""
-        self.current = self.rows[number]
+        if self.current is not self.rows[number]:
+            self.current = self.rows[number]
+            if self._one:
+                self._arrange()
         self.ensureWidgetVisible(self.current, 0, 0)
 
     def choose_lead(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,7 @@ class TraceBuffer:
         self.gaps: deque[tuple[int, int]] = deque(maxlen=_KEPT_MARKS)
         self.annotations: deque[Annotation] = deque(maxlen=_KEPT_MARKS)
         self._changed: int | None = None
+        self._beside: WeakKeyDictionary[object, int | None] = WeakKeyDictionary()
 
     @property
     def oldest(self) -> int:
@@ -183,13 +185,24 @@ class TraceBuffer:
 
     def _touch(self, start: int) -> None:
         self._changed = start if self._changed is None else min(self._changed, start)
+        for reader, changed in self._beside.items():
+            self._beside[reader] = start if changed is None else min(changed, start)
 
     def touch(self, start: int) -> None:
         """Have everything from a sample on drawn again."""
         self._touch(max(start, self.oldest))
 
-    def take_changed(self) -> int | None:
-        """Index from which samples changed since the last call; None where none did."""
+    def take_changed(self, reader: object | None = None) -> int | None:
+        """Index from which samples changed since the last call; None where none did.
+
+        Parameters
+        ----------
+        reader
+            Who asks, where several draw the same samples; at its first call nothing has changed.
+        """
+        if reader is not None:
+            changed, self._beside[reader] = self._beside.get(reader), None
+            return changed
         changed, self._changed = self._changed, None
         return changed
 

@@ -38,6 +38,8 @@ class TraceView(QWidget):
     ----------
     px_per_mm
         Pixels of the screen in a millimetre.
+    beside
+        Whether another view draws the same monitor.
     """
 
     arranged = pyqtSignal()
@@ -45,8 +47,9 @@ class TraceView(QWidget):
     painted = pyqtSignal()
     """What was drawn is on the screen."""
 
-    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float) -> None:
+    def __init__(self, theme: Theme, options: ViewOptions, px_per_mm: float, *, beside: bool = False) -> None:
         super().__init__()
+        self._reader = self if beside else None
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(200, 100)
         self._theme, self._options, self._px_per_mm = theme, options, px_per_mm
@@ -179,7 +182,7 @@ class TraceView(QWidget):
         )
         if buffer:
             if not self.frozen:
-                buffer.take_changed()
+                buffer.take_changed(self._reader)
             self._page.draw(self.sweep.column(buffer.oldest), self.sweep.column(self.until))
         self.arranged.emit()
         self.update()
@@ -201,7 +204,7 @@ class TraceView(QWidget):
         buffer = self._buffer
         if buffer is None or self.frozen:
             return QRegion()
-        changed = buffer.take_changed()
+        changed = buffer.take_changed(self._reader)
         if changed is None:
             return QRegion()
         if self._options.st:
