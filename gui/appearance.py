@@ -95,12 +95,12 @@ class Appearance(QObject):
         buttons = [
             add("Freeze", "F", self.freeze, on=False),
             *(
-                add(name, key, option(field), on=getattr(options, field))
+                add(name, key, option(field), on=getattr(options, field), short=True)
                 for (name, field), key in zip(_TOGGLES.items(), _TOGGLE_KEYS, strict=True)
             ),
             add("3x4", "D", self.show_sheet, on=options.layout == SHEET, short=True),
             add("Panel", "L", self._page.side.setVisible, on=True),
-            add("Theme", "T", self.next_theme),
+            add("Theme", "T", self.next_theme, short=True),
             add("Full", "F11", self.full_screen, on=False, short=True),
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)

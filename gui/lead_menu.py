@@ -45,14 +45,14 @@ class LeadMenu(QObject):
         add = commands.add
         page.add_foot_buttons([add("Leads", "I", self.open_chosen, short=True)])
         for name, key, slot in (
-            ("Next lead", "J", partial(self.step, 1)),
-            ("Lead before", "Shift+J", partial(self.step, -1)),
+            ("Next lead", "Z", partial(self.step, 1)),
+            ("Lead before", "Shift+Z", partial(self.step, -1)),
             ("Lead larger", "Ctrl+Up", partial(self.step_gain, 1)),
             ("Lead smaller", "Ctrl+Down", partial(self.step_gain, -1)),
             ("Lead up", "Alt+Up", partial(self.move, -1)),
             ("Lead down", "Alt+Down", partial(self.move, 1)),
             ("Hide lead", "Ctrl+H", self.hide),
-            ("All leads", "Ctrl+J", self.show_all),
+            ("All leads", "Ctrl+Shift+H", self.show_all),
         ):
             add(name, key, slot)
         page.streams.lead_asked.connect(self.open)
@@ -121,7 +121,7 @@ class LeadMenu(QObject):
             return
         self.step(1)
         self._change(self._view.with_shown(name, False))
-        self._say(f"lead {name} is hidden; Ctrl+J shows all")
+        self._say(f"lead {name} is hidden; Ctrl+Shift+H shows all")
 
     def _show(self, name: str) -> None:
         self._change(self._view.with_shown(name, True))

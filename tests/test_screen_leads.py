@@ -76,7 +76,7 @@ def test_a_lead_has_a_gain_of_its_own(qtbot, three, stored, by):  # noqa: F811
     usual = rows_above_zero(three, 1)
     if by == "keys":
         for _ in range(2):
-            qtbot.keyClick(three, KEYS.Key_J)
+            qtbot.keyClick(three, KEYS.Key_Z)
         qtbot.keyClick(three, KEYS.Key_Up, CTRL)
     else:
         click_name(qtbot, three, 1)
@@ -103,7 +103,7 @@ def test_the_smallest_and_the_largest_gain_stay(qtbot, three):
 @pytest.mark.parametrize("by", ["keys", "mouse"])
 def test_leads_are_moved(qtbot, three, stored, by):  # noqa: F811
     if by == "keys":
-        qtbot.keyClick(three, KEYS.Key_J, Qt.KeyboardModifier.ShiftModifier)
+        qtbot.keyClick(three, KEYS.Key_Z, Qt.KeyboardModifier.ShiftModifier)
         qtbot.keyClick(three, KEYS.Key_Up, ALT)
     else:
         click_name(qtbot, three, 2)
@@ -140,7 +140,7 @@ def test_leads_are_hidden_and_come_back(qtbot, three, stored, by):  # noqa: F811
         qtbot.keyClick(three, KEYS.Key_H, CTRL)
     assert len(names(three)) == 1, "the last lead stays"
     if by == "keys":
-        qtbot.keyClick(three, KEYS.Key_J, CTRL)
+        qtbot.keyClick(three, KEYS.Key_H, CTRL | Qt.KeyboardModifier.ShiftModifier)
         assert names(three) == ["I", "II", "V1"]
     else:
         click_name(qtbot, three, 0)

@@ -41,6 +41,8 @@ class Printing:
             commands.add("Print", "Ctrl+P", lambda: self.print(ROW_S), short=True),
             commands.add("Print minute", "Ctrl+Shift+P", lambda: self.print(MINUTE_S), short=True),
         ]
+        # The foot has no room for more.
+        commands["Print minute"].setText("Minute")
 
     def print(self, seconds: float) -> None:
         """Print the last seconds of the selected stream, or of the page that stands still."""
