@@ -52,6 +52,10 @@ def press(qtbot, window, key, held=Qt.KeyboardModifier.NoModifier):  # noqa: F81
     qtbot.keyClick(window, key, held)
 
 
+def is_closed(window):  # noqa: F811
+    return window.second.window is None
+
+
 def of_command(parent, action):
     (button,) = [each for each in parent.findChildren(QToolButton) if each.defaultAction() is action]
     return button
@@ -82,7 +86,7 @@ def test_it_shows_the_same_run_and_closing_it_ends_nothing(qtbot, window, stored
         press(qtbot, second, KEYS.Key_W, CTRL)
     else:
         qtbot.mouseClick(of_command(second, second.commands["Close"]), LEFT)
-    assert window.second.window is None
+    assert is_closed(window)
     assert window.isVisible()
     assert not window.commands["2nd"].isChecked()
     feed(window, 1440)
@@ -91,10 +95,10 @@ def test_it_shows_the_same_run_and_closing_it_ends_nothing(qtbot, window, stored
     again = window.second.window
     assert again.isVisible()
     press(qtbot, window, KEYS.Key_N, CTRL)
-    assert window.second.window is None
+    assert is_closed(window)
     press(qtbot, window, KEYS.Key_N, CTRL)
     window.close()
-    assert window.second.window is None, "it does not outlive the run"
+    assert is_closed(window), "it does not outlive the run"
 
 
 def test_one_bed_here_and_the_wall_there(qtbot, window, stored):  # noqa: F811
