@@ -77,8 +77,9 @@ def asked_for():
 
 
 def test_a_worker_shows_figures_and_says_lines_that_name_nobody(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(err, "file", err.file)
-    monkeypatch.setattr(err, "width", err.width)
+    # Of `file` and `width` it would put back what stands in for them now.
+    monkeypatch.setattr(err, "_file", None)
+    monkeypatch.setattr(err, "_width", None)
     said = []
 
     def read():
