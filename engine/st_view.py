@@ -11,6 +11,8 @@ from engine.messages import Cleaned, Gap
 from models.filters import ST_VIEW_HZ
 from streamer.chunk import Samples
 
+SLOWEST_HZ = ST_VIEW_HZ
+"""What is slower is not in the view."""
 SMOOTHED_S = 0.02
 """Standard deviation of the bell that smooths what was taken away: what is slower than some 7 Hz passes. An
 ST change is there 60 ms after J, and the level before the QRS complex is not touched by it."""
@@ -41,7 +43,7 @@ class StView:
         half = max(1, round(_REACH * SMOOTHED_S * fs))
         bell = np.exp(-0.5 * (np.arange(-half, half + 1) / (SMOOTHED_S * fs)) ** 2)
         self._half, self._bell = half, bell / bell.sum()
-        self._highpass = signal.butter(1, ST_VIEW_HZ, "highpass", fs=fs)
+        self._highpass = signal.butter(1, SLOWEST_HZ, "highpass", fs=fs)
         self.delay_s = half / fs
         self._leads = leads
         self._next: int | None = None

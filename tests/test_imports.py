@@ -73,6 +73,7 @@ def test_what_measures_the_engine_is_no_part_of_it():
 GUI_KNOWS = {
     "engine.choices",
     "engine.files.played",
+    "engine.guard.wave_doubt",
     "engine.ledger.delays",
     "engine.marks",
     "engine.messages",
@@ -81,6 +82,7 @@ GUI_KNOWS = {
     "engine.run.protocol",
     "engine.run.summary",
     "engine.run.supervised",
+    "engine.st_view",
 }
 """All that the window needs of the engine; the commands start runs and know more."""
 

@@ -5,13 +5,13 @@ from PyQt6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygon
 from PyQt6.QtWidgets import QWidget
 
 from engine.marks import Reason
+from engine.st_view import SLOWEST_HZ
 from gui.lanes import Lane
 from gui.lead_names import written
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.traces.cell_name import draw_name
 from gui.traces.trace_view import TraceView
-from models.filters import ST_VIEW_HZ
 from streamer.records.record import REFERENCE_CUTOFF_HZ
 
 WIDTH = 138
@@ -120,7 +120,7 @@ class LaneLabels(QWidget):
                     lines.append((_UNSURE, theme.cleaned))
                 quiet = [("ST not validated", theme.quiet), (f"> {REFERENCE_CUTOFF_HZ:g} Hz", theme.quiet)]
             elif kind == "st":
-                lines.append((f"ST view > {ST_VIEW_HZ:g} Hz", theme.st))
+                lines.append((f"ST view > {SLOWEST_HZ:g} Hz", theme.st))
                 quiet = [("with slow noise", theme.quiet)]
             elif kind == "reference":
                 lines.append(("reference", theme.reference))
