@@ -4,8 +4,8 @@
 # 40 Hz at 6 %. A clean R wave 24 ms wide at half height leaves at 77 % of its height, one of 19 ms at 69 %; that
 # is what is measured afterwards as the R amplitude.
 #
-# For us: `ecg_stream.ecg_clean` has the same signature and another height of R: docs/python.md says it; who compares
-# amplitudes takes the reference of docs/quality.md, a zero-phase high-pass alone.
+# For us: `ecg_stream.ecg_clean` has the same signature and leaves R higher: docs/python.md says so. Our figures compare
+# with a zero-phase high-pass alone, never with this cleaning.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -4,8 +4,8 @@
 # The first changes its mind within a recording: at 1000 Hz some beats are 46 ms late and the others 94, so that a
 # heart that beats to the millisecond shows 48 ms of variability. The default method is exact.
 #
-# For us: a lateness beyond half of EC57's 150 ms costs such a detector beats in `ecg-stream evaluate beats`
-# that it did find, and its jitter there is not the signal's: docs/quality.md says so beside the table.
+# For us: `ecg-stream evaluate beats` measures pantompkins1985 if asked; its lateness leaves it little of EC57's
+# 150 ms, and costs it beats that it did find (engine/lab/detectors.py says so). Our table has the exact ones.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
