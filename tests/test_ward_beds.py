@@ -129,6 +129,15 @@ def test_a_bed_has_the_heart_rate_of_its_traces():
     assert kept.rates.cleaned is None
 
 
+def test_a_bed_has_no_cleaned_rate_where_the_network_is_unsure_of_its_beats():
+    ecg = SyntheticPatient(leads=("II",), seed=1).read(0, 7200).data[0]
+    for spread, rate in ((0.01, pytest.approx(70, abs=3)), (3.0, None)):
+        kept = bed()
+        kept.take(message("bed", 0, ecg, ecg, spread))
+        kept.listen()
+        assert kept.rates.cleaned == rate
+
+
 # What is told
 
 

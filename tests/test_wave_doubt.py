@@ -12,7 +12,7 @@ from rich.console import Console
 
 from engine.backends import open_backend
 from engine.config import EngineConfig
-from engine.guard.wave_doubt import LEAST_MV, WaveDoubt, unsure_beats
+from engine.guard.wave_doubt import LEAST_MV, WaveDoubt, unsure_beats, unsure_of
 from engine.lab.evaluate.conformance.waves import FINE_HZ, ecg
 from engine.lab.replay import play
 from engine.lab.safety.cases import noisy_record
@@ -47,6 +47,18 @@ def judged(messages, leads=1):
 
 def lead():
     return ecg(BEATS_S, 10.0)[:: FINE_HZ // FS].astype(np.float32)
+
+
+def test_a_trace_that_is_there_is_judged_as_it_was_when_it_came():
+    trace = lead()
+    spread = np.where(np.arange(len(trace)) // 400 % 2, 0.01, 0.3).astype(np.float32)
+    spread[1000:1100] = np.nan
+    (came,) = judged([released(0, trace, np.nan_to_num(spread))]).values()
+    there = unsure_of(trace, np.nan_to_num(spread), FS)
+    assert there[: came.shape[1]].tolist() == came[0].tolist()
+    assert 0.2 < there.mean() < 0.6
+    # What the network did not make is not judged.
+    assert not unsure_of(trace, spread, FS)[1008:1080].any()
 
 
 @pytest.mark.parametrize(

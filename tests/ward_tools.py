@@ -22,13 +22,15 @@ def started(name, fs=FS):
     return StartedStream(StreamInfo(fs, ("II",), name, f"id of {name}"), Setup())
 
 
-def message(name, start, raw, cleaned=None, mark=0):
+def message(name, start, raw, cleaned=None, spread=0.0, mark=0):
     """Samples of a bed that leave its engine, (samples,) mV."""
     raw = np.asarray(raw, np.float32)[None]
     cleaned = raw if cleaned is None else np.asarray(cleaned, np.float32)[None]
     marks = np.full(raw.shape, mark, np.uint8)
     stamps = (start + np.arange(raw.shape[1])) / FS
-    return Cleaned(f"id of {name}", start, raw, cleaned, cleaned**2, None, marks, stamps, ())
+    return Cleaned(
+        f"id of {name}", start, raw, cleaned, cleaned**2 + np.float32(spread) ** 2, None, marks, stamps, ()
+    )
 
 
 def beds_of(*names, worker=0):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.guard.wave_doubt import unsure_beats, unsure_of
 from engine.messages import Cleaned, Gap
 from engine.run.protocol import StartedStream, Status
 from streamer.heart_rate import confirmed_rate, heart_rate
@@ -106,7 +107,8 @@ class Bed:
         self._raw, self._cleaned = (_Ring(kept, MISSING, np.int16) for _ in range(2))
         self._marks = _Ring(kept, 0, np.uint8)
         listened = int(LISTENED_S * self.fs)
-        self._heard = [_Ring(listened, np.nan, np.float32) for _ in range(2)]
+        # Raw, cleaned, and the network's uncertainty of it.
+        self._heard = [_Ring(listened, np.nan, np.float32) for _ in range(3)]
         self._first: int | None = None
         self._next = 0
 
@@ -157,7 +159,7 @@ class Bed:
 
     def _keep(self, message: Cleaned) -> None:
         raw, cleaned = message.raw[0], message.cleaned[0]
-        for ring, values in zip(self._heard, (raw, cleaned), strict=True):
+        for ring, values in zip(self._heard, (raw, cleaned, message.spread[0]), strict=True):
             ring.write(message.start, values)
         offset = -message.start % self._every
         first = (message.start + offset) // self._every
@@ -179,9 +181,11 @@ class Bed:
             stop = self._next
             start = max(self._first or 0, stop - int(LISTENED_S * self.fs))
             traces = [ring.read(start, stop) for ring in self._heard]
-        heard, made = traces
+        heard, made, spread = traces
         raw = heart_rate(find_qrs(heard, self.fs), heard, self.fs)  # type: ignore[arg-type]
-        self.rates = Rates(raw, confirmed_rate(raw, find_qrs(made, self.fs), made, self.fs))  # type: ignore[arg-type]
+        beats = find_qrs(made, self.fs)  # type: ignore[arg-type]
+        unsure = unsure_beats(beats, unsure_of(made, spread, self.fs), self.fs)  # type: ignore[arg-type]
+        self.rates = Rates(raw, confirmed_rate(raw, beats, made, self.fs, unsure))  # type: ignore[arg-type]
 
 
 def _stepped(values: NDArray[np.float32]) -> NDArray[np.int16]:

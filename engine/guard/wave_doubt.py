@@ -64,16 +64,11 @@ class WaveDoubt:
 
     def _unsure(self, stop: int) -> NDArray[np.bool_]:
         """Of each lead, whether the stretch is unsure that ends before a sample."""
-        spread = self._read(stop - self._length, stop)[1]
-        doubt = TIMES * spread.mean(axis=1)
-        # A comparison with NaN is false.
-        unsure: NDArray[np.bool_] = doubt > LEAST_MV
-        if unsure.any():
-            # Most stretches are sure without their baseline, which is dear.
-            cleaned = self._read(stop - self._reach, stop)[0]
-            wave = cleaned[:, -self._length :] - np.nanmedian(cleaned, axis=1, keepdims=True)
-            unsure &= doubt > np.abs(wave).max(axis=1)
-        return unsure
+        doubt = TIMES * self._read(stop - self._length, stop)[1].mean(axis=1)
+        # Most stretches are sure without their baseline, which is dear. A comparison with NaN is false.
+        if not (doubt > LEAST_MV).any():
+            return np.zeros(len(doubt), np.bool_)
+        return _is_unsure(doubt, self._read(stop - self._reach, stop)[0], self._length)
 
     def _read(self, start: int, stop: int) -> Samples:
         """Samples start … stop-1 of cleaned and its spread, (2, leads, samples); fewer where not all came."""
@@ -83,6 +78,32 @@ class WaveDoubt:
         parts = self._kept[first:]
         joined: Samples = np.concatenate([part for _, _, part in parts], axis=2)
         return joined[:, :, max(0, start - parts[0][0]) : stop - parts[0][0]]
+
+
+def _is_unsure(doubt: Samples, cleaned: Samples, length: int) -> NDArray[np.bool_]:
+    """Of each lead, by its doubt and by cleaned over `BASELINE_S`, whose last `length` samples are judged."""
+    wave = cleaned[:, -length:] - np.nanmedian(cleaned, axis=1, keepdims=True)
+    unsure: NDArray[np.bool_] = (doubt > LEAST_MV) & (doubt > np.abs(wave).max(axis=1))
+    return unsure
+
+
+def unsure_of(cleaned: Samples, spread: Samples, fs: float) -> NDArray[np.bool_]:
+    """As `WaveDoubt`, of one lead that is there already, (samples,); judged from its begin.
+
+    Parameters
+    ----------
+    cleaned, spread
+        (samples,), mV; NaN where nothing is known.
+    """
+    length, reach = max(1, round(JUDGED_S * fs)), round(BASELINE_S * fs)
+    unsure = np.zeros(len(cleaned), np.bool_)
+    whole = len(cleaned) // length * length
+    doubts = TIMES * spread[:whole].reshape(-1, length).mean(axis=1)
+    for stretch in np.flatnonzero(doubts > LEAST_MV):
+        start, stop = int(stretch) * length, (int(stretch) + 1) * length
+        before = cleaned[None, max(0, stop - reach) : stop]
+        unsure[start:stop] = _is_unsure(doubts[stretch : stretch + 1], before, length)[0]
+    return unsure
 
 
 def unsure_beats(beats: NDArray[np.int64], unsure: NDArray[np.bool_], fs: float) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.guard.limits import limits_of
+from engine.guard.wave_doubt import unsure_beats, unsure_of
 from engine.lab.parts import Part, Progress, Result, code_sha256, data_sha256, fingerprint, run_parts
 from engine.lab.replay import play
 from engine.lab.results import write_results
@@ -112,15 +113,22 @@ def rates_part(settings: RateSettings, name: str, lookahead_ms: float, kind: str
     config = EngineConfig.of(card.spec, lookahead_ms, settings.hop_ms)
     raw = no_heart(kind, settings.leads, round(LEAD_S * FS), settings.data_dir)
     backend = open_backend(settings.backend, card)
-    pieces, marks = [], []
+    pieces, marks, spreads = [], [], []
     for message in clean(play({kind: raw}), config, backend, limits=limits_of(card)):
         if isinstance(message, Gap):
             raise RuntimeError(f"{kind}: a signal without gaps came out with one")
         pieces.append(message.cleaned.copy())
         marks.append(message.marks)
+        spreads.append(message.spread)
     backend.close()
     cleaned, doubted = np.concatenate(pieces, axis=1), np.concatenate(marks, axis=1) == Mark.BYPASSED
-    shown = {"raw": shown_rates(raw, np.zeros_like(doubted)), "cleaned": shown_rates(cleaned, doubted, raw)}
+    unsure = np.array(
+        [unsure_of(*each, FS) for each in zip(cleaned, np.concatenate(spreads, axis=1), strict=True)]
+    )
+    shown = {
+        "raw": shown_rates(raw, np.zeros_like(doubted)),
+        "cleaned": shown_rates(cleaned, doubted, raw, unsure),
+    }
     row: Result = {
         "system": name,
         "lookahead_ms": lookahead_ms,
@@ -131,7 +139,12 @@ def rates_part(settings: RateSettings, name: str, lookahead_ms: float, kind: str
     return row | {f"{trace}_bpm": rates for trace, rates in shown.items()}
 
 
-def shown_rates(leads: Samples, doubted: NDArray[np.bool_], raw: Samples | None = None) -> list[float]:
+def shown_rates(
+    leads: Samples,
+    doubted: NDArray[np.bool_],
+    raw: Samples | None = None,
+    unsure: NDArray[np.bool_] | None = None,
+) -> list[float]:
     """The heart rates that a screen would show in the windows of some leads, (leads, samples) mV.
 
     None where a sample of the window's last `DOUBTED_S` is doubted.
@@ -140,6 +153,8 @@ def shown_rates(leads: Samples, doubted: NDArray[np.bool_], raw: Samples | None 
     ----------
     raw
         Given for cleaned leads: what they were made of.
+    unsure
+        Where a wave of cleaned is smaller than the network's uncertainty; None for nowhere.
     """
     length, recent, found = round(LISTENED_S * FS), round(DOUBTED_S * FS), []
     for number, (lead, doubts) in enumerate(zip(leads, doubted, strict=True)):
@@ -147,7 +162,9 @@ def shown_rates(leads: Samples, doubted: NDArray[np.bool_], raw: Samples | None 
             seen = slice(max(0, stop - length), stop)
             rate = _rate(lead[seen])
             if rate is not None and raw is not None:
-                rate = confirmed_rate(_rate(raw[number, seen]), find_qrs(lead[seen], FS), lead[seen], FS)
+                beats = find_qrs(lead[seen], FS)
+                small = None if unsure is None else unsure_beats(beats, unsure[number, seen], FS)
+                rate = confirmed_rate(_rate(raw[number, seen]), beats, lead[seen], FS, small)
             if rate is not None and not doubts[stop - recent : stop].any():
                 found.append(round(rate, 1))
     return found
