@@ -219,7 +219,8 @@ for each in (app, commands):
         soak,
         doctor,
     ):
-        each.command()(command)
+        # The first help has two screens; --help-all lists these too.
+        each.command(hidden=each is app and command in (pack, tune_guard))(command)
     for group in (evaluate, profile, config):
         each.add_typer(group)
 

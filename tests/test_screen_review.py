@@ -91,7 +91,7 @@ def test_half_an_hour_is_kept_and_memory_has_an_end():
     kept = seconds_for(ward)
     assert 90 <= kept < 1800
     # 16 beds of twelve leads, with every kind of trace, marks and reasons.
-    assert kept * FS * 12 * 16 * 18 == pytest.approx(2**29)
+    assert kept * FS * 12 * 16 * 23 == pytest.approx(2**29)
     buffer = TraceBuffer(info())
     buffer.push(message(0, np.zeros(round(1799 * FS))))
     buffer.push(message(round(1799 * FS), np.ones(360)))

@@ -92,9 +92,9 @@ def command_group(name: str, help: str, commands: Iterable[Callable[..., None]])
 
 
 def show_all_options(context: Context, asked: bool) -> None:
-    """Print the help with the rare options too: the callback of ``--help-all``."""
+    """Print the help with the rare options and commands too: the callback of ``--help-all``."""
     if asked:
-        for each in context.command.params:
-            each.hidden = False  # type: ignore[attr-defined]  # arguments have none, and ignore it
+        for each in (*context.command.params, *getattr(context.command, "commands", {}).values()):
+            each.hidden = False  # arguments have none, and ignore it
         echo(context.get_help())
         raise Exit
