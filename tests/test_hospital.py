@@ -81,6 +81,15 @@ def test_a_message_of_hl7_has_units_times_with_their_zone_gaps_and_whose_it_is()
     assert samples_of(oru_r01(raw, WHO, RAW))["II"][7] == pytest.approx(5.007)
 
 
+def test_names_of_any_letters_separate_nothing_and_stay_themselves():
+    (stretch,), _ = cut([piece("b", 0, 100)])
+    text = oru_r01(stretch, Who(r"Łódź|心&~\7", "Süd^3^7"))
+    message = hl7.parse(text.encode().decode("utf-8"))
+    assert message.unescape(str(message.segment("PID")(3))) == r"Łódź|心&~\7"
+    assert str(message.segment("PV1")(3)) == "Süd^3^7"
+    assert len(message) == len(hl7.parse(oru_r01(stretch, WHO)))
+
+
 def test_an_observation_of_fhir_holds_the_same(tmp_path):
     from fhir.resources.R4B.observation import Observation
 
@@ -222,7 +231,7 @@ def test_another_sender_to_the_same_place_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [("", "names no bed"), ("a = 3", "does not say who"), ('["a"]\nname = "x"', "does not say who"),
-     ('["a"]\npatient = "ü"', "plain letters"), ('["a"]\npatient = "a\\rb"', "plain letters"),
+     ('["a"]\npatient = "a\\rb"', "letters on one line"), ('["a"]\npatient = ""', "letters on one line"),
      ("[", "is not TOML")],
 )  # fmt: skip
 def test_a_file_that_does_not_say_whose_beds_they_are_is_refused(tmp_path, content, why):

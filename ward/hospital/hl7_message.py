@@ -15,6 +15,10 @@ from ward.hospital.who import Who
 
 _HEAD: Final = "|^~\\&|"
 _QUESTIONABLE: Final = "QUES"
+_ESCAPED: Final = str.maketrans(
+    {sign: f"\\{letter}\\" for sign, letter in zip("|^&~\\", "FSTRE", strict=True)} | {"\r": " ", "\n": " "}
+)
+"""Chapter 2.7 of HL7 v2: what stands for the signs that separate."""
 
 
 def oru_r01(stretch: Stretch, who: Who, signal: int = CLEANED) -> str:
@@ -59,7 +63,5 @@ def _time(when: datetime) -> str:
 
 def _plain(text: str) -> str:
     """Text in which no letter separates anything."""
-    import hl7
-
-    # The library writes letters beyond ASCII by their number in Unicode, which nobody else reads so.
-    return str(hl7.parse(f"MSH{_HEAD}").escape(text.encode("ascii", "replace").decode()))
+    # The `hl7` library escapes letters beyond ASCII too, by numbers that it cannot read again; UTF-8 holds them.
+    return text.translate(_ESCAPED)

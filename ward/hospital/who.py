@@ -49,6 +49,6 @@ def _who(file: Path, bed: str, told: object) -> Who:
         raise InputError(f"--beds {file}: {bed!r} does not say who it is; {_HOLDS}")
     for name, text in told.items():
         # The texts go into messages whose separators are control characters.
-        if not (isinstance(text, str) and text and text.isascii() and text.isprintable()):
-            raise InputError(f"--beds {file}: {name} of {bed!r} is no text of plain letters; {_HOLDS}")
+        if not (isinstance(text, str) and text and text.isprintable()):
+            raise InputError(f"--beds {file}: {name} of {bed!r} is no text of letters on one line; {_HOLDS}")
     return Who(**told)
