@@ -63,5 +63,5 @@ def _time(when: datetime) -> str:
 
 def _plain(text: str) -> str:
     """Text in which no letter separates anything."""
-    # The `hl7` library escapes letters beyond ASCII too, by numbers that it cannot read again; UTF-8 holds them.
+    # The `hl7` library escapes letters beyond ASCII too, by numbers that it cannot read; UTF-8 holds them.
     return text.translate(_ESCAPED)
