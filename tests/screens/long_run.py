@@ -21,11 +21,8 @@ import numpy as np
 import psutil
 import wfdb
 
-sys.path.append(str(Path(__file__).parents[1] / "two_hosts"))
-
-from counting import LEADS, WRAP, numbers_of
-
 from engine.lab.results import write_results
+from engine.lab.soak.counting import LEADS, WRAP, numbers_of
 from engine.run.protocol import CleanSettings, Job
 from engine.run.summary import as_json
 from streamer.lsl.network import BASE_PORT, PORTS, keep_to_this_machine
