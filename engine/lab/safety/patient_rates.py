@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.backends import open_backend
 from engine.config import EngineConfig
 from engine.guard.limits import limits_of
-from engine.guard.wave_doubt import WaveDoubt, unsure_beats
+from engine.guard.wave_doubt import unsure_beats, unsure_of
 from engine.lab.parts import Result
 from engine.lab.replay import play
 from engine.lab.safety.cases import noisy_record
@@ -53,20 +53,17 @@ def patients_part(
     signals, truths = {}, {}
     for record in records:
         signals[record], truths[record] = noisy_record(record, NOISES[noise], SECONDS, data_dir)
-    pieces: dict[str, list[tuple[Samples, Any]]] = {record: [] for record in signals}
-    doubts = {record: WaveDoubt(len(raw), FS) for record, raw in signals.items()}
-    unsure = {record: np.zeros(raw.shape[1], np.bool_) for record, raw in signals.items()}
+    pieces: dict[str, list[tuple[Samples, Samples, Any]]] = {record: [] for record in signals}
     for message in clean(play(signals), config, backend, limits=limits_of(card)):
         if isinstance(message, Gap):
             raise RuntimeError(f"{message.stream}: a signal without gaps came out with one")
-        pieces[message.stream].append((message.cleaned[0].copy(), message.marks[0].copy()))
-        first, judged = doubts[message.stream].push(message)
-        unsure[message.stream][first : first + judged.shape[1]] = judged[0]
+        pieces[message.stream].append((message.cleaned[0].copy(), message.spread[0], message.marks[0].copy()))
     backend.close()
     counts = np.zeros((2, len(_VERDICTS)), np.int64)
     for record, raw in signals.items():
-        cleaned, marks = (np.concatenate(each) for each in zip(*pieces[record], strict=True))
-        counts += verdicts(raw[0], cleaned, marks == Mark.BYPASSED, truths[record], unsure[record])
+        cleaned, spread, marks = (np.concatenate(each) for each in zip(*pieces[record], strict=True))
+        unsure = unsure_of(cleaned, spread, FS)
+        counts += verdicts(raw[0], cleaned, marks == Mark.BYPASSED, truths[record], unsure)
     row: Result = {
         "system": name,
         "lookahead_ms": round(1000 * config.lookahead / config.fs),
