@@ -9,7 +9,10 @@ import pytest
 from file_tools import cleaned_of, ecg, refused_of, right, sidecar_of
 
 from engine.files.opened import Stated
+from engine.files.played import open_played
 from engine.files.sample_times import SampleTimes, column_of_times, seconds_of
+from streamer.errors import InputError
+from streamer.settings import SourceSettings
 
 FS = 360
 HOLE = slice(1000, 1400)
@@ -100,6 +103,21 @@ def test_times_and_units_that_cannot_be_are_one_clear_line(text, stated, said, t
     file = tmp_path / "bad.csv"
     file.write_text(text)
     assert said in refused_of(file, tmp_path / "out", **stated)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("time-unit=min", "--time-unit is 'min'"),
+        ("delimiter=ab", "--delimiter is 'ab'"),
+        ("decimal=x", "--decimal is 'x'"),
+    ],
+)
+def test_a_file_that_plays_is_stated_as_one_that_is_cleaned(option, said, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("time,II\n0,1\n1,2\n2,1\n")
+    with pytest.raises(InputError, match=said):
+        open_played(SourceSettings(kind=f"file:rate=250,unit=mV,{option}", record=str(file)))
 
 
 def test_times_may_come_in_any_blocks():

@@ -86,18 +86,11 @@ def clean(
     from engine.files.inputs import wanted_files
     from engine.files.many import clean_many
     from engine.files.opened import Stated
-    from engine.files.sample_times import SECONDS
     from engine.in_process.arrays import Settings, system_for
 
     settings = Settings(model, lookahead, causal)
     # What cannot be had is said once, and not for each file.
     system_for(settings)
-    if delimiter is not None and len(delimiter) != 1:
-        raise InputError(f"--delimiter is {delimiter!r}; allowed: one sign")
-    if decimal not in (".", ","):
-        raise InputError(f"--decimal is {decimal!r}; allowed: a point or a comma")
-    if time_unit not in (None, *SECONDS):
-        raise InputError(f"--time-unit is {time_unit!r}; allowed: {', '.join(SECONDS)}")
     stated = Stated(rate, unit, axis, variable, delimiter, decimal, time_column, time_unit)
     request = Request(settings, stated, tuple(words(leads)) if leads else ())
     if output.exists() and not output.is_dir():

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from engine.files.verdicts import Span
 from streamer.errors import InputError
 
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""How long one of a unit of time is."""
 Rows = NDArray[np.float64]
 """(channels, samples) in the channels' own units, NaN where a sample is missing."""
 
@@ -36,6 +38,11 @@ class Stated:
         Name of the column that says when samples were taken; ``none`` says that no column does.
     time_unit
         Of that column: s, ms, us, ns.
+
+    Raises
+    ------
+    InputError
+        If a sign or the unit of time is none.
     """
 
     rate: float | None = None
@@ -46,6 +53,15 @@ class Stated:
     decimal: str = "."
     time: str | None = None
     time_unit: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no file can be read by."""
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise InputError(f"--delimiter is {self.delimiter!r}; allowed: one sign")
+        if self.decimal not in (".", ","):
+            raise InputError(f"--decimal is {self.decimal!r}; allowed: a point or a comma")
+        if self.time_unit not in (None, *SECONDS):
+            raise InputError(f"--time-unit is {self.time_unit!r}; allowed: {', '.join(SECONDS)}")
 
 
 @dataclass(frozen=True)

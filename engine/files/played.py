@@ -39,6 +39,7 @@ def open_played(settings: SourceSettings) -> tuple[Opened, list[int]]:
             f"source 'file' plays a file, and {settings.record!r} is none; name it with --record"
         )
     options = settings.options
+    decimal = options.get("decimal", ".")
     stated = Stated(
         rate=settings.number("rate") if "rate" in options else None,
         unit=options.get("unit"),
@@ -46,7 +47,7 @@ def open_played(settings: SourceSettings) -> tuple[Opened, list[int]]:
         variable=options.get("variable"),
         delimiter=options.get("delimiter"),
         # A comma itself stands between options.
-        decimal="," if options.get("decimal") == "comma" else ".",
+        decimal="," if decimal == "comma" else decimal,
         time=options.get("time"),
         time_unit=options.get("time-unit"),
     )

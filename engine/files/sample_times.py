@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.files.opened import Stated
+from engine.files.opened import SECONDS, Stated
 from engine.files.stretches import LONGEST_S, Stretch, samples_of
 from streamer.errors import InputError, some
 
 NO_COLUMN = "none"
 """Stated instead of a column: no column says when samples were taken."""
-SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-"""How long one of a unit of time is."""
 _SPELT = {"sec": "s", "secs": "s", "second": "s", "seconds": "s", "msec": "ms", "µs": "us", "μs": "us"}
 _CALLED = re.compile(
     r"(?P<name>(elapsed[ _]?)?(time|timestamps?|time[ _]stamps?|date[ _]?time|zeit|t)|seconds|secs?)"
