@@ -49,7 +49,7 @@ def ready_windows(
             if stream is None and chunk.data.shape[1]:
                 stream = streams[chunk.stream] = Stream(chunk, config, clock)
             if stream is not None:
-                ready += stream.push(chunk)
+                stream.push(chunk, ready)
         yield ready
     last: list[Hop | Gap] = [hop for stream in streams.values() for hop in stream.flush(clock())]
     if last:
@@ -59,7 +59,8 @@ def ready_windows(
 class Stream:
     """Newest samples of one stream, in arrays that are replaced when full, never overwritten.
 
-    So every view that was handed out keeps its values.
+    So every view that was handed out keeps its values. Chunks wait as they came until they make a hop ready:
+    most are shorter than one, and several are written in little more time than one.
     """
 
     def __init__(self, first: Chunk, config: EngineConfig, clock: Clock) -> None:
@@ -79,13 +80,13 @@ class Stream:
         stream._allocate(max(4 * config.window, filled))
         for name in _COLUMNS:
             getattr(stream, name)[..., :filled] = kept[name]
-        stream._checked = filled
         stream._any_missing = bool(stream._missing.any())
+        stream._waiting = []
         return stream
 
     def snapshot(self) -> Tree:
         """What is needed to go on; columns that no window needs are left out."""
-        self._hold_missing()
+        self._write()
         drop = self._next_end - self._config.window - self._base
         kept: dict[str, Tree] = {name: getattr(self, name) for name in _NUMBERS}
         kept |= {name: getattr(self, name)[..., drop : self._filled] for name in _COLUMNS}
@@ -99,8 +100,9 @@ class Stream:
         self._next_end = chunk.start + self._config.hop
         self._base = chunk.start - window
         self._marks: list[Annotation] = []
+        self._waiting: list[Chunk] = []
         self._allocate(4 * window)
-        self._filled = self._checked = window
+        self._filled = window
         edge = np.where(np.isfinite(chunk.data[:, :1]), chunk.data[:, :1], 0)
         self._data[:, :window] = edge
 
@@ -122,7 +124,6 @@ class Stream:
         kept = slice(drop, self._filled)
         old = (self._rows, self._missing, self._source_time, self._arrived_ready)
         self._filled -= drop
-        self._checked -= drop
         self._base += drop
         self._allocate(max(4 * window, self._filled + count))
         new = (self._rows, self._missing, self._source_time, self._arrived_ready)
@@ -130,54 +131,70 @@ class Stream:
             target[..., : self._filled] = source[..., kept]
         self._any_missing = bool(self._missing.any())
 
-    def push(self, chunk: Chunk) -> Iterator[Hop | Gap]:
-        """Take a chunk; yield the hops that it makes ready, and the gap before them."""
+    def push(self, chunk: Chunk, ready: list[Hop | Gap]) -> None:
+        """Take a chunk; add the hops that it makes ready to those of its round, and the gap before them."""
         leads, count = chunk.data.shape
         if count == 0:
             if chunk.ends_segment:
-                yield from self.flush(chunk.arrived_ns)
+                ready += self.flush(chunk.arrived_ns)
                 self._ended = True
             return
-        if chunk.start == self._expected and self._ended:
-            self._begin(chunk)
-        elif chunk.start != self._expected:
-            if chunk.start < self._expected:
-                raise ValueError(
-                    f"stream {chunk.stream}: chunk starts at sample {chunk.start} but {self._expected} "
-                    "was expected; a source must never go back"
-                )
-            yield from self.flush(chunk.arrived_ns)
-            yield Gap(self._name, self._expected, chunk.start)
-            self._begin(chunk)
+        if chunk.start != self._expected or self._ended:
+            self._begin_anew(chunk, ready)
         if leads != self._leads:
             # numpy would copy a single row to all leads without an error.
             raise ValueError(
                 f"stream {chunk.stream}: a chunk has {leads} leads but the stream began with "
                 f"{self._leads}; a source must end the stream or refuse such samples"
             )
-        self._make_room(count)
-        new = slice(self._filled, self._filled + count)
-        self._data[:, new] = chunk.data
-        if chunk.reference is not None:
-            self._reference[:, new] = chunk.reference
-        self._source_time[new] = chunk.source_time
-        self._arrived_ready[0, new] = chunk.arrived_ns
-        self._filled += count
+        self._waiting.append(chunk)
         self._expected += count
-        if chunk.annotations:
-            self._marks += chunk.annotations
         if self._next_end <= self._expected:
-            self._hold_missing()
-        while self._next_end <= self._expected:
-            yield self._hop()
+            self._write()
+            while self._next_end <= self._expected:
+                ready.append(self._hop())
 
-    def _hold_missing(self) -> None:
-        """Hold the last good value where a lead lost samples, and remember where that was.
+    def _begin_anew(self, chunk: Chunk, ready: list[Hop | Gap]) -> None:
+        """Begin the next segment, after a gap or without one."""
+        if chunk.start < self._expected:
+            raise ValueError(
+                f"stream {chunk.stream}: chunk starts at sample {chunk.start} but {self._expected} "
+                "was expected; a source must never go back"
+            )
+        if chunk.start > self._expected:
+            ready += self.flush(chunk.arrived_ns)
+            ready.append(Gap(self._name, self._expected, chunk.start))
+        self._begin(chunk)
 
-        What came since it was asked for last is looked at together: several chunks may make a hop.
-        """
-        rows, new = self._data, slice(self._checked, self._filled)
-        self._checked = self._filled
+    def _write(self) -> None:
+        """Put what waits behind what is there, missing samples held."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        at, stop = self._filled, self._expected - self._base
+        if stop > self._rows.shape[1]:
+            self._make_room(stop - at)
+            at, stop = self._filled, self._expected - self._base
+        new = slice(at, stop)
+        np.concatenate([chunk.data for chunk in waiting], axis=1, out=self._data[:, new])
+        np.concatenate([chunk.source_time for chunk in waiting], out=self._source_time[new])
+        if self._has_reference:
+            references = [np.zeros_like(c.data) if c.reference is None else c.reference for c in waiting]
+            np.concatenate(references, axis=1, out=self._reference[:, new])
+        arrived = self._arrived_ready[0]
+        for chunk in waiting:
+            behind = at + len(chunk.source_time)
+            arrived[at:behind] = chunk.arrived_ns
+            if chunk.annotations:
+                self._marks += chunk.annotations
+            at = behind
+        self._filled = stop
+        self._waiting = []
+        self._hold_missing(new)
+
+    def _hold_missing(self, new: slice) -> None:
+        """Hold the last good value where a lead lost samples, and remember where that was."""
+        rows = self._data
         # A sum is the cheapest test for NaN and infinity; where it overflows, all samples are looked at.
         if isfinite(np.add.reduce(rows[:, new], axis=None)):
             return
@@ -195,7 +212,7 @@ class Stream:
         arrived_ns
             When it became known that nothing follows.
         """
-        self._hold_missing()
+        self._write()
         while self._emitted < self._expected:
             lacking = self._next_end - self._base - self._filled
             self._make_room(lacking)
@@ -203,7 +220,6 @@ class Stream:
             self._data[:, ahead] = self._data[:, self._filled - 1, None]
             self._arrived_ready[0, ahead] = arrived_ns
             self._filled += lacking
-            self._checked = self._filled
             yield self._hop()
 
     def _hop(self) -> Hop:

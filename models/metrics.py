@@ -24,12 +24,19 @@ class Moments:
     @classmethod
     def of(cls, reference: NDArray[np.float32], output: NDArray[np.float32]) -> "Moments":
         """Sums of a stretch, both (leads, samples) in mV; samples where either is NaN are left out."""
-        x, y = reference.astype(np.float64), output.astype(np.float64)
-        valid = np.isfinite(x) & np.isfinite(y)
-        x, y = np.where(valid, x, 0), np.where(valid, y, 0)
-        e = y - x
-        terms = (valid, x, x * x, y, y * y, x * y, e, e * e)
-        return cls(np.stack([term.sum(axis=-1, dtype=np.float64) for term in terms]))
+        terms = np.empty((8, *reference.shape))
+        valid, x, xx, y, yy, xy, e, ee = terms
+        x[:], y[:] = reference, output
+        with np.errstate(invalid="ignore"):
+            np.subtract(y, x, out=e)
+        np.isfinite(e, out=valid)
+        if not valid.all():
+            x[:], y[:], e[:] = (np.where(valid, side, 0) for side in (x, y, e))
+        np.multiply(x, x, out=xx)
+        np.multiply(y, y, out=yy)
+        np.multiply(x, y, out=xy)
+        np.multiply(e, e, out=ee)
+        return cls(np.add.reduce(terms, axis=-1))
 
     @classmethod
     def none(cls, leads: int) -> "Moments":

@@ -51,14 +51,17 @@ class Scorer:
         cleaned = np.concatenate([m.cleaned for m in self._pending], axis=1)
         wanted, got = np.concatenate([reference, reference]), np.concatenate([raw, cleaned])
         block = Moments.of(wanted, got)
-        early = min(max(round(WARMUP_S * self._fs) - self._scored, 0), reference.shape[1])
-        if early:
+        count = reference.shape[1]
+        early = min(max(round(WARMUP_S * self._fs) - self._scored, 0), count)
+        if early == count:
+            self._warmup += block
+        elif early:
             self._warmup += Moments.of(wanted[:, :early], got[:, :early])
             self._settled += Moments.of(wanted[:, early:], got[:, early:])
         else:
             self._settled += block
         self._rolling.append(block)
-        self._scored += reference.shape[1]
+        self._scored += count
         self._pending, self._waiting = [], 0
 
     def result(self) -> tuple[Moments, Moments]:
