@@ -56,7 +56,7 @@ NETWORKS = {
             build=_build_low_delay,
             exported=_build_low_delay_products,
             steps=StepSpec(
-                multiple=4, longest=720, state=10_242, led_by=2, lookahead=108, context=720, learns=3600
+                multiple=4, longest=720, state=10_251, led_by=2, lookahead=108, context=720, learns=3600
             ),
             more_patients=True,
             lookahead_ms=100.0,

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.networks.hand_back import HandBack
 from models.networks.step_layers import (
     BASELINES_HZ,
     MAX_LOOKAHEAD,
@@ -91,7 +92,9 @@ class LowDelay(nn.Module):
         order = (*self.encoder, *(block.listen for block in self.trunk))
         self._heard = [self.baselines.shape, *(layer.shape for layer in order), (hidden, 1)]
         self._frozen = False
-        self._answered = [(2, MAX_LOOKAHEAD), *(layer.shape for layer in self._answering())]
+        self.hand_back = HandBack()
+        answering = (layer.shape for layer in self._answering())
+        self._answered = [(2, MAX_LOOKAHEAD), *answering, *self.hand_back.shapes]
 
     def freeze(self) -> None:
         """Keep the statistics of every norm as they are, also while the network learns."""
@@ -212,7 +215,16 @@ class LowDelay(nn.Module):
         h = self.merge[1](torch.cat([self.up[1](h), fine], dim=1), memory, next(aims))
         made, passed, spread = self.head(h).float().unbind(1)
         cleaned = torch.sigmoid(passed) * delayed[:, 0] + made
-        return torch.stack([cleaned, self._spread(spread, told)], dim=1)
+        error = self._spread(spread, told)
+        before = memory.next(), memory.next(1)
+        added, after = self.hand_back(self._came(delayed) - cleaned, error, before)
+        for each in after:
+            memory.keep(each)
+        return torch.stack([cleaned + added, error], dim=1)
+
+    def _came(self, delayed: Tensor) -> Tensor:
+        """The input less nothing but its slowest drift, (rows, samples) mV, from (rows, 2, samples)."""
+        return delayed[:, 1].float() / self.baselines.scales[0, 1]
 
     def _spread(self, logarithm: Tensor, told: Tensor) -> Tensor:
         """Standard deviation of the error, mV, from what the head says of it."""

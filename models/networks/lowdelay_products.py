@@ -59,7 +59,12 @@ class LowDelayProducts(LowDelay):
             h = causal(merge, torch.cat([double(up, h), beside], dim=2), memory, next(aims))
         made, passed, spread = pointwise(self.head, h).unbind(2)
         cleaned = torch.sigmoid(passed) * delayed[..., 0] + made
-        return torch.stack([cleaned, self._spread(spread, told)], dim=1)
+        error = self._spread(spread, told)
+        before = memory.next().transpose(1, 2), memory.next(1).transpose(1, 2)
+        added, after = self.hand_back(self._came(delayed.transpose(1, 2)) - cleaned, error, before)
+        for each in after:
+            memory.keep(each.transpose(1, 2))
+        return torch.stack([cleaned + added, error], dim=1)
 
 
 def causal(layer: nn.Module, x: Tensor, memory: MemoryByTime, aim: Aim | None = None) -> Tensor:

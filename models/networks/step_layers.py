@@ -40,9 +40,9 @@ class Memory:
         ]
         self._new: list[Tensor] = []
 
-    def next(self) -> Tensor:
-        """Memory of the layer whose turn it is, (rows, channels, samples)."""
-        return self._old[len(self._new)]
+    def next(self, after: int = 0) -> Tensor:
+        """Memory of the layer whose turn it is, or of one after it, (rows, channels, samples)."""
+        return self._old[len(self._new) + after]
 
     def keep(self, new: Tensor) -> None:
         """What that layer remembers from now on."""
@@ -209,35 +209,32 @@ class Double(nn.Module):
         return self.conv(x).unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
 
 
-class Baselines(nn.Module):
-    """Signal less its slow parts: (rows, 1, time) mV → (rows, 2, time).
+class LowPasses(nn.Module):
+    """One-pole low-passes, all in one scan; they carry their last values, (rows, channels, 1).
 
-    The low-passes begin at the first sample of a stream, so that its offset does not matter; their
-    values lead the state.
+    Parameters
+    ----------
+    decay
+        What is left of each after a sample.
+    longest
+        Samples over which they run at once: longer, and single precision would lose them.
     """
 
     powers: Tensor
     gains: Tensor
-    scales: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, decay: Sequence[float], longest: int) -> None:
         super().__init__()
-        decay = [math.exp(-2 * math.pi * corner / FS) for corner in BASELINES_HZ]
-        powers = torch.tensor(decay, dtype=torch.float64)[:, None] ** torch.arange(LONGEST_SCAN + 1)
+        powers = torch.tensor(decay, dtype=torch.float64)[:, None] ** torch.arange(longest + 1)
         self.register_buffer("powers", powers.float()[None], persistent=False)
-        self.shape = (len(decay), 1)
         gains = [1 - each for each in decay]
         self.register_buffer("gains", torch.tensor(gains)[None, :, None], persistent=False)
-        self.register_buffer("scales", torch.tensor([1.0, 0.2])[None, :, None], persistent=False)
-
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        slow, last = self.follow(x, memory.next())
-        memory.keep(last)
-        return self.scales * (x - slow)
+        self.shape = (len(decay), 1)
+        self._longest = longest
 
     def follow(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """What the low-passes let through of (rows, 1, time), (rows, 2, time), and their last values."""
-        pieces = [x] if x.shape[-1] <= LONGEST_SCAN else x.split(LONGEST_SCAN, dim=-1)
+        """What they let through of (rows, channels or 1, time), and their last values."""
+        pieces = [x] if x.shape[-1] <= self._longest else x.split(self._longest, dim=-1)
         slow = []
         for piece in pieces:
             # The sum of a low-pass over a piece, written as a cumulative sum.
@@ -245,3 +242,22 @@ class Baselines(nn.Module):
             slow.append(before + powers * torch.cumsum(self.gains * (piece - before) / powers, dim=-1))
             before = slow[-1][..., -1:]
         return (torch.cat(slow, dim=-1) if len(slow) > 1 else slow[0]), before
+
+
+class Baselines(LowPasses):
+    """Signal less its slow parts: (rows, 1, time) mV → (rows, 2, time).
+
+    The low-passes begin at the first sample of a stream, so that its offset does not matter; their
+    values lead the state.
+    """
+
+    scales: Tensor
+
+    def __init__(self) -> None:
+        super().__init__([math.exp(-2 * math.pi * corner / FS) for corner in BASELINES_HZ], LONGEST_SCAN)
+        self.register_buffer("scales", torch.tensor([1.0, 0.2])[None, :, None], persistent=False)
+
+    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+        slow, last = self.follow(x, memory.next())
+        memory.keep(last)
+        return self.scales * (x - slow)
