@@ -386,7 +386,7 @@ def test_a_graph_that_differs_is_not_written(run, exported, tmp_path, monkeypatc
 
 def test_an_axis_that_the_exporter_froze_is_refused():
     signature = Signature.of(find_network("lowdelay"))
-    shapes = {"noisy": ["rows", 1, 52], "state": [3, 10_242], "lookahead": []}
+    shapes = {"noisy": ["rows", 1, 52], "state": [3, 10_251], "lookahead": []}
     kinds = {"lookahead": onnx.TensorProto.INT64}
     inputs = [
         onnx.helper.make_tensor_value_info(name, kinds.get(name, onnx.TensorProto.FLOAT), shape)
