@@ -6,6 +6,7 @@ from log_tools import account
 
 from engine.in_process.stages import open_system
 from engine.marks import Mark
+from models.registry import load_card
 from streamer.partition import PARTITIONS, owner_of
 from streamer.synthetic import SyntheticPatient
 from ward.log.cleaner import SETTLES_S, Cleaner
@@ -137,6 +138,12 @@ def test_a_snapshot_of_another_network_is_refused(system, messages):
     other = open_system("butterworth", 100.0, 40.0, waits=True)
     with pytest.raises(ValueError, match=r"belongs to another .*network, weights"):
         Cleaner(other).restore(cleaner.snapshot(0))
+
+
+def test_a_snapshot_belongs_to_the_weights_and_to_the_graph(system):
+    """Another graph of the same weights may keep another state."""
+    trained = load_card("lowdelay").trained
+    assert (system.about["weights"], system.about["graph"]) == (trained.weights_sha256, trained.onnx_sha256)
 
 
 def test_a_bed_begun_in_midstream_is_marked_until_it_has_settled(system):

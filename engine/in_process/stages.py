@@ -82,6 +82,7 @@ def open_system(model: str, lookahead_ms: float | None, hop_ms: float, *, waits:
     about = {
         "network": model,
         "weights": "none" if classical else sha256(card.weights_path),
+        "graph": "none" if classical else sha256(card.onnx_path),  # the same weights may have another state
         "look-ahead": f"{config.lookahead} samples",
         "hop": f"{called.hop} samples",
     }
