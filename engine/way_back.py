@@ -1,6 +1,7 @@
 """From the rate of the network back to that of a source: read what was made at the places of its samples."""
 
 import sys
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -90,14 +91,15 @@ class WayBack:
         position = np.arange(start, stop) * self.up
         nearest = (2 * position + self.down) // (2 * self.down)
         last = self._first + self._beside[0].shape[-1] - 1
-        nearest = np.clip(nearest, self._first, last) - self._first
+        nearest = np.minimum(np.maximum(nearest, self._first), last) - self._first
         values = self._values[rows]
         phase = position % self.down * self._filter.up // self.down
-        known = np.isfinite(values)
         whole = position // self.down - self._values_first
-        if known.all():
+        # A sum is the cheapest test for NaN and infinity.
+        if isfinite(np.add.reduce(values, axis=None)):
             read = self._filter.between(values, whole, phase)
         else:
+            known = np.isfinite(values)
             weight = self._filter.between(known.astype(np.float32), whole, phase)
             summed = self._filter.between(np.where(known, values, np.float32(0)), whole, phase)
             there = known[:, nearest + self._first - self._values_first] & (weight > _LEAST_WEIGHT)

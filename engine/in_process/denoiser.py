@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.in_process.stages import Part, Stages, open_system
+from engine.in_process.stages import Part, Stages, System, open_system
 from models.registry import DEFAULT_NETWORK
 from streamer.errors import InputError
 from streamer.units import millivolts_of
@@ -100,11 +100,14 @@ class Denoiser:
             raise InputError(f"leads is {leads!r}; allowed: their number, 1 and more")
         self._fs, self._leads = fs, leads
         self._millivolts = scale_of(unit)
-        self._system = open_system(model, lookahead_ms, hop_ms, waits=True)
+        self._system = self._open(model, lookahead_ms, hop_ms)
         self._busy = threading.Lock()
         self._begin()
         self.delay_s = self._stages.delay_s
         self._given = 0
+
+    def _open(self, model: str, lookahead_ms: float | None, hop_ms: float) -> System:
+        return open_system(model, lookahead_ms, hop_ms, waits=True)
 
     def _begin(self) -> None:
         self._stages = Stages(self._fs, self._leads, self._system)
@@ -182,8 +185,8 @@ def real_numbers(values: ArrayLike) -> NDArray[Any]:
 def in_millivolts(samples: NDArray[Any], millivolts: float) -> NDArray[np.float32]:
     """Samples in mV, float32, as the engine takes them: NaN for what lies beyond `_NO_VOLTAGE_MV`."""
     scaled = samples if millivolts == 1 else np.multiply(samples, millivolts, dtype=np.float64)
+    apart = np.abs(scaled)
     # Written so that NaN is no voltage either.
-    voltage = np.abs(scaled) < _NO_VOLTAGE_MV
-    if not voltage.all():
-        scaled = np.where(voltage, scaled, np.nan)
+    if not np.maximum.reduce(apart, axis=None, initial=0) < _NO_VOLTAGE_MV:
+        scaled = np.where(apart < _NO_VOLTAGE_MV, scaled, np.nan)
     return scaled.astype(np.float32, copy=False)

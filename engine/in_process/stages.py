@@ -11,6 +11,7 @@ from engine.backends import open_backend
 from engine.backends.base import AnyBackend
 from engine.config import EngineConfig
 from engine.guard.limits import Limits, limits_of
+from engine.guard.rows import any_of
 from engine.guard.stage import guard
 from engine.in_process.pieces import in_pieces
 from engine.in_process.pushed import Pushed
@@ -20,10 +21,10 @@ from engine.pipeline import rehearse, unguarded
 from engine.way_back import WayBack
 from models.registry import load_card, sha256
 from models.spec import ClassicalSpec
-from streamer.chunk import Chunk, Samples, StreamInfo
+from streamer.chunk import Chunk, Samples
 from streamer.errors import InputError
 from streamer.records.record import LOWEST_HZ
-from streamer.resample import Resampler, ratio, resample
+from streamer.resample import Resampler, StreamResampler, ratio
 
 _NAME = "pushed"
 _ROUND_ENDS = Gap("", 0, 0)
@@ -124,20 +125,13 @@ class Stages:
         self.delay_s = system.config.delay_s
         """How long a sample waits: look-ahead + hop + the delays of both resamplers."""
         if up != down:
-            self._in, self._back = self._at_rate(fs, there), WayBack(fs, there)
+            self._in = StreamResampler(fs, there, without_spikes=True)
+            self._back = WayBack(fs, there)
             self.delay_s += Resampler(fs, there).delay_s + self._back.delay_s
         self._engine = Pushed(self._clean, lambda message: message is _ROUND_ENDS)
         self._taken = self._given = 0
         self._no_words = np.empty((2, leads, 0), np.uint8)
         self._no_data = self._raw = np.empty((leads, 0), np.float32)
-
-    def _at_rate(self, fs_in: float, fs_out: float) -> Pushed[Chunk, Chunk]:
-        names = tuple(str(number) for number in range(self._leads))
-        info = StreamInfo(fs_in, names, _NAME, _NAME)
-        return Pushed(
-            lambda chunks: resample(chunks, info, fs_out, without_spikes=True),
-            lambda chunk: not chunk.data.shape[1],
-        )
 
     def _clean(self, chunks: Iterator[Chunk]) -> Iterator[Emitted | Gap]:
         system = self._system
@@ -155,35 +149,45 @@ class Stages:
         self._taken = chunk.stop
         if self._back:
             self._raw = np.concatenate([self._raw, data], axis=1)
-        chunks = self._in.push([chunk, _nothing(chunk)]) if self._back else [chunk]
+        chunks = self._in.take(chunk) if self._back else [chunk]
         return self._left([message for chunk in chunks for message in self._engine.push([chunk])])
 
     def end(self) -> Part:
         """Give what is still inside; nothing can be pushed afterwards."""
-        chunks = self._in.end() if self._back else []
+        chunks = self._in.flush() if self._back else ()
         messages = [message for chunk in chunks for message in self._engine.push([chunk])]
         return self._left([*messages, *self._engine.end()], last=True)
 
     def _left(self, messages: list[Emitted | Gap], *, last: bool = False) -> Part:
         """Messages at the rate of the samples that were pushed."""
         emitted = [message for message in messages if isinstance(message, Emitted)]
-        data = np.concatenate([self._no_data, *(message.cleaned for message in emitted)], axis=1)
-        said = np.concatenate([self._no_words, *(_said(message) for message in emitted)], axis=2)
+        count = sum(message.raw.shape[1] for message in emitted)
+        data = np.empty((self._leads, count), np.float32)
+        said = np.zeros((2, self._leads, count), np.uint8)
+        stop = 0
+        for message in emitted:
+            start, stop = stop, stop + message.raw.shape[1]
+            data[:, start:stop] = message.cleaned
+            said[0, :, start:stop] = message.marks
+            if message.reasons is not None:
+                said[1, :, start:stop] = message.reasons
         if self._back:
-            raw = np.concatenate([self._no_data, *(message.raw for message in emitted)], axis=1)
-            data, said = self._at_own_rate(self._back, data, data - raw, said, last=last)
+            raw = [message.raw for message in emitted]
+            data, said = self._at_own_rate(self._back, data, raw, said, last=last)
         self._given += data.shape[1]
         return Part(data, *said)
 
     def _at_own_rate(
-        self, back: WayBack, cleaned: Samples, apart: Samples, said: NDArray[np.uint8], *, last: bool
+        self, back: WayBack, cleaned: Samples, raw: list[Samples], said: NDArray[np.uint8], *, last: bool
     ) -> tuple[Samples, NDArray[np.uint8]]:
         """The samples that can leave by now, and what is said of them.
 
         Where raw is passed on, it is what came, and not what two resamplers have made of it: they spread
         the spike of a pacemaker into what looks like a beat.
         """
-        back.push(back.next or 0, np.concatenate([cleaned, apart]), said)
+        if raw:
+            apart = cleaned - (raw[0] if len(raw) == 1 else np.concatenate(raw, axis=1))
+            back.push(back.next or 0, np.concatenate([cleaned, apart]), said)
         if last:
             back.end()
         stop = min(back.known, self._taken)
@@ -193,12 +197,14 @@ class Stages:
         said = words.astype(np.uint8, copy=False)
         count = stop - self._given
         bypassed = said[0] == Mark.BYPASSED
-        if bypassed.any():
+        if any_of(bypassed):
             apart, _ = back.read(self._given, stop, slice(self._leads, None))
             data = np.where(bypassed, self._raw[:, :count] + apart, data)
         self._raw = self._raw[:, count:]
         back.forget(stop)
-        said[:, np.isnan(data)] = np.array([Mark.MISSING, Reason.NO_INPUT], np.uint8)[:, None]
+        missing = np.isnan(data)
+        if any_of(missing):
+            said[:, missing] = np.array([Mark.MISSING, Reason.NO_INPUT], np.uint8)[:, None]
         return data, said
 
 
@@ -217,13 +223,3 @@ def _no_time() -> int:
 
 def _chunk(start: int, data: Samples) -> Chunk:
     return Chunk(_NAME, start, data, np.zeros(data.shape[1]), 0)
-
-
-def _nothing(after: Chunk) -> Chunk:
-    """An empty chunk: stages pass it on when they are done with the one before."""
-    return _chunk(after.stop, after.data[:, :0])
-
-
-def _said(message: Emitted) -> NDArray[np.uint8]:
-    reasons = np.zeros_like(message.marks) if message.reasons is None else message.reasons
-    return np.stack([message.marks, reasons])

@@ -73,7 +73,7 @@ class Lane:
         self._paced = paced
         self._hop_s = config.hop / config.fs
         self._clock, self._sleep = clock, sleep
-        self._tap = _StepTap(backend, clock) if keeps_state(backend) else _WindowTap(backend, clock)
+        self._tap = tapped(backend, clock)
         self._feed = _Feed(chunks, config.fs, streams, paced, clock, sleep)
         self._messages = clean(self._feed.rounds(), config, self._tap, clock)
         self._scorers = [Scorer(config.fs, len(chunks[0].data)) for _ in range(streams)]
@@ -179,6 +179,11 @@ class _StepTap(_Tap[StepBackend]):
 
     def step(self, samples: Batch, state: State, lookahead: int) -> tuple[Batch, State]:
         return self._timed(partial(self._backend.step, samples, state, lookahead))
+
+
+def tapped(backend: AnyBackend, clock: Clock) -> _StepTap | _WindowTap:
+    """A backend whose calls are timed, and whose inputs are kept in `calls` until that is emptied."""
+    return _StepTap(backend, clock) if keeps_state(backend) else _WindowTap(backend, clock)
 
 
 class _Feed:
