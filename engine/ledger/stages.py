@@ -54,6 +54,9 @@ class Parts(NamedTuple):
 STAGES = Parts._fields
 """Names of the parts."""
 
+_OF_SAMPLES = STAGES.index("queue")
+"""The parts before this one differ from sample to sample; the others are one for all samples of a hop."""
+
 BLOCK = 128
 """Hops that are kept before they are sorted into the histograms, to keep that work off most hops."""
 
@@ -117,9 +120,14 @@ class Ledger:
         """Sort everything noted so far into the histograms, before they are read."""
         if not self._noted:
             return
-        parts = parts_ns(self._noted)
-        add_to_each([*self.stages.values(), self.total], np.array([*parts, parts.total]))
-        self._noted.clear()
+        noted, self._noted = self._noted, []
+        parts = parts_ns(noted)
+        stages = [self.stages[stage] for stage in STAGES]
+        differ, shared = slice(0, _OF_SAMPLES), slice(_OF_SAMPLES, None)
+        add_to_each([*stages[differ], self.total], np.array([*parts[differ], parts.total]))
+        samples = np.array([len(message.source_time) for message, _ in noted])
+        first = samples.cumsum() - samples
+        add_to_each(stages[shared], np.array(parts[shared])[:, first], samples)
 
 
 def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> Parts:
