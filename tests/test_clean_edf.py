@@ -5,7 +5,7 @@ import datetime as dt
 import edfio
 import numpy as np
 import pytest
-from file_tools import cleaned_of, ecg, refused_of, right, sidecar_of
+from file_tools import clean_files, cleaned_of, ecg, refused_of, right, sidecar_of
 
 FS = 250
 
@@ -166,13 +166,35 @@ def test_a_bad_file_is_one_clear_line(how, said, tmp_path):
     [
         ({"label": "EEG Fpz"}, "has no channel that is called an ECG; say which with --leads: EEG Fpz"),
         ({"unit": "mmHg"}, "has the unit 'mmHg', which is no voltage"),
+        ({"unit": ""}, "channel 'ECG II' of {} has no unit; state it with --unit (V, mV, uV, nV)"),
         ({"fs": 50}, "has 50 Hz; allowed: 100 Hz and more"),
     ],
     ids=lambda value: "_".join(value) if isinstance(value, dict) else "",
 )
 def test_a_file_without_a_usable_ecg_is_one_clear_line(made, said, tmp_path):
     file = written(tmp_path / "other.edf", [signal(ecg(10, 1, made.get("fs", FS))[0], **made)])
-    assert said in refused_of(file, tmp_path / "out")
+    assert said.format(file) in refused_of(file, tmp_path / "out")
+
+
+def test_a_unit_is_taken_where_the_file_has_none_and_missed_aloud(tmp_path):
+    rows = ecg(10, 2, FS)
+    file = written(tmp_path / "half.edf", [signal(rows[0], "I"), signal(rows[1], "II", unit="")])
+    (done,) = clean_files([file], tmp_path / "one")
+    assert done.said == f"{file}: left as they are, having no unit: II; --unit states it"
+    assert [*sidecar_of(tmp_path / "one" / "half.edf")["channels"]] == ["I"]
+    (done,) = clean_files([file], tmp_path / "two", unit="mV")
+    assert (done.said, [*sidecar_of(tmp_path / "two" / "half.edf")["channels"]]) == ("", ["I", "II"])
+
+
+@pytest.mark.parametrize(
+    "spelled", ["\xb5V".encode(), "\u03bcV".encode(), b"\xb5V"], ids=("micro", "mu", "latin")
+)
+def test_a_unit_may_be_spelled_in_utf_8(spelled, tmp_path):
+    file = written(tmp_path / "a.edf", [signal(ecg(10, 1, FS)[0], unit="uV")])
+    content = bytearray(file.read_bytes())
+    content[256 + 96 : 256 + 104] = spelled.ljust(8)
+    file.write_bytes(content)
+    cleaned_of(file, tmp_path / "out")
 
 
 def test_leads_of_two_rates_are_cleaned_each_at_its_own(tmp_path):

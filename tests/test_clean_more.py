@@ -20,9 +20,10 @@ def test_a_mat_file_keeps_its_version_types_and_other_variables(version, kind, t
     rows = (1000 * ecg(12, 2, FS)).astype(kind)
     other = {"age": np.array([[61.0]]), "name": np.array(["II V5"])}
     scipy.io.savemat(tmp_path / "a.mat", {"val": rows, **other}, format=version)
-    said = refused_of(tmp_path / "a.mat", tmp_path / "out", **STATED)
-    assert "say with --variable which array to clean: val, age" in said
-    target = cleaned_of(tmp_path / "a.mat", tmp_path / "out", variable="val", axis=1, rate=FS, unit="uV")
+    said = refused_of(tmp_path / "a.mat", tmp_path / "out", variable="ecg", **STATED)
+    assert "has no array 'ecg' for --variable; it has: val, age" in said
+    # The only one that is no single number.
+    target = cleaned_of(tmp_path / "a.mat", tmp_path / "out", axis=1, rate=FS, unit="uV")
     made = scipy.io.loadmat(target)
     version_of = scipy.io.matlab.matfile_version
     assert version_of(target) == version_of(tmp_path / "a.mat")
@@ -49,8 +50,9 @@ def test_a_vector_of_matlab_needs_no_axis_and_keeps_its_own(shape, tmp_path):
         (None, "cannot be read as MATLAB's, or is truncated"),
         ({"ecg": np.zeros((1, 9)), "s": {"a": 1.0}}, "would not come out as it was: s (struct)"),
         ({"ecg": np.zeros((2, 9))}, "state with --axis 0 or 1"),
+        ({"ecg": np.zeros(9), "resp": np.zeros(9)}, "say with --variable which array to clean: ecg, resp"),
     ],
-    ids=("magic", "truncated", "struct", "axis"),
+    ids=("magic", "truncated", "struct", "axis", "several"),
 )
 def test_a_bad_mat_file_is_one_clear_line(content, said, tmp_path):
     file = tmp_path / "bad.mat"
@@ -60,7 +62,7 @@ def test_a_bad_mat_file_is_one_clear_line(content, said, tmp_path):
         scipy.io.savemat(file, content or {"ecg": ecg(4, 1)})
     if content is None:
         file.write_bytes(file.read_bytes()[:-500])
-    assert said in refused_of(file, tmp_path / "out", variable="ecg", **STATED)
+    assert said in refused_of(file, tmp_path / "out", **STATED)
 
 
 def test_a_parquet_file_keeps_schema_groups_nulls_and_all_other_columns(tmp_path):

@@ -99,7 +99,11 @@ def test_a_numpy_file_keeps_type_and_order(axis, kind, tmp_path):
         (lambda file: None, STATED, "state with --axis 0 or 1"),
         (lambda file: file.write_bytes(file.read_bytes()[:-99]), STATED, "or is truncated"),
         (lambda file: file.write_bytes(b"no array at all"), STATED, "cannot be read as .npy"),
-        (lambda file: np.save(file, np.zeros(9, complex)), STATED, "holds no real numbers"),
+        (
+            lambda file: np.save(file, np.zeros(9, complex)),
+            STATED,
+            "values of type complex128; allowed: integers",
+        ),
         (lambda file: np.save(file, np.zeros((0, 2))), {**STATED, "axis": 0}, "holds no sample"),
     ],
     ids=("axis", "truncated", "magic", "complex", "empty"),
@@ -117,13 +121,39 @@ def test_a_dataset_of_hdf5_is_cleaned_and_the_rest_stays(tmp_path):
         made.attrs["patient"] = "X-17"
         file["bed/resp"] = np.arange(50)
     said = refused_of(tmp_path / "a.h5", tmp_path / "out", **STATED)
-    assert "say with --variable which dataset to clean: bed/ecg, bed/resp" in said
+    assert "say with --variable which array to clean: bed/ecg, bed/resp" in said
     target = cleaned_of(tmp_path / "a.h5", tmp_path / "out", variable="bed/ecg", axis=1, **STATED)
     with h5py.File(target) as file:
         np.testing.assert_allclose(file["bed/ecg"][:], right(rows, FS), atol=1e-6)
         assert file["bed/ecg"].attrs["patient"] == "X-17"
         np.testing.assert_array_equal(file["bed/resp"][:], np.arange(50))
+    said = refused_of(tmp_path / "a.h5", tmp_path / "other", variable="x", axis=1, **STATED)
+    assert "has no array 'x' for --variable; it has: bed/ecg, bed/resp" in said
     (tmp_path / "b.h5").write_bytes(b"no such thing")
     assert "cannot be read as HDF5" in refused_of(
         tmp_path / "b.h5", tmp_path / "other", variable="x", **STATED
     )
+
+
+def test_the_only_dataset_of_hdf5_needs_no_name(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["bed/ecg"], file["fs"] = ecg(12, 1, FS)[0], FS
+    with h5py.File(cleaned_of(tmp_path / "a.h5", tmp_path / "out", **STATED)) as file:
+        np.testing.assert_allclose(file["bed/ecg"][:], right(ecg(12, 1, FS), FS)[0], atol=1e-6)
+        assert file["fs"][()] == FS
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, "holds no array of numbers"),
+        ({"name": "II"}, "holds values of type object; allowed: integers"),
+        ({"ecg": h5py.Empty("f")}, "has the shape None; allowed"),
+    ],
+    ids=("nothing", "text", "null"),
+)
+def test_hdf5_without_an_array_is_one_clear_line(content, said, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, value in content.items():
+            file[name] = value
+    assert said in refused_of(tmp_path / "a.h5", tmp_path / "out", **STATED)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.files.opened import Channel, Opened, Rows, Stated, stated_rate, stated_unit
+from engine.files.opened import Channel, Opened, Rows, Stated, chosen_array, stated_rate, stated_unit
 from engine.files.verdicts import Span
 from streamer.console.installed import how_to_install
-from streamer.errors import InputError, one_line, some
+from streamer.errors import InputError, one_line
 
 
 class ArrayFile(Opened):
@@ -22,10 +22,13 @@ class ArrayFile(Opened):
         self.files = (file,)
         self._target, self._stated = file, stated
         with self._array(file) as array:
-            shape, kind = array.shape, array.dtype.kind
-        if kind not in "iuf":
-            raise InputError(f"{file} holds no real numbers, but {kind!r}")
-        if len(shape) not in (1, 2):
+            shape, kind = array.shape, array.dtype
+        if kind.kind not in "iuf":
+            raise InputError(
+                f"{file} holds values of type {kind}; allowed: integers and floating-point numbers"
+            )
+        # A null dataset of HDF5 has no shape.
+        if shape is None or len(shape) not in (1, 2):
             raise InputError(f"{file} has the shape {shape}; allowed: (samples,), or two axes, one of leads")
         if len(shape) == 2 and stated.axis not in (0, 1):
             raise InputError(
@@ -99,9 +102,16 @@ class Hdf5File(ArrayFile):
         except OSError as error:
             raise InputError(f"{file} cannot be read as HDF5, or is truncated: {one_line(error)}") from error
         with opened:
-            found = opened.get(self._stated.variable) if self._stated.variable else None
-            if not isinstance(found, h5py.Dataset):
-                names: list[str] = []
-                opened.visititems(lambda name, each: names.append(name) if hasattr(each, "dtype") else None)
-                raise InputError(f"{file}: say with --variable which dataset to clean: {some(names)}")
-            yield found
+            sizes: dict[str, int] = {}
+
+            def note(name: str, each: Any) -> None:
+                if isinstance(each, h5py.Dataset):
+                    sizes[name] = each.size or 0
+
+            opened.visititems(note)
+            # A path may be spelled in several ways, such as with a slash before it.
+            stated = self._stated.variable
+            if stated is not None and isinstance(found := opened.get(stated), h5py.Dataset):
+                yield found
+            else:
+                yield opened[chosen_array(self._stated, file, sizes)]

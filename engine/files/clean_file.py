@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.files.formats import open_file
 from engine.files.inputs import Wanted
-from engine.files.leads import ecg_channels
+from engine.files.leads import ecg_channels, is_called_ecg
 from engine.files.opened import Opened, Stated
 from engine.files.verdicts import Span, Verdicts
 from engine.in_process.arrays import BLOCK_S, Settings, system_for
@@ -119,18 +119,24 @@ def clean_file(wanted: Wanted, request: Request, report: Callable[[float], None]
 
 
 def _left_out(opened: Opened, places: list[int]) -> str:
-    """Which channels may be an ECG, being voltages, and were left as they are."""
+    """Which channels may be an ECG, being voltages or having no unit, and were left as they are."""
     from streamer.units import millivolts_of
 
-    left = [
+    left = [channel for place, channel in enumerate(opened.channels) if place not in places]
+    nameless = [
         channel.name
-        for place, channel in enumerate(opened.channels)
-        if place not in places
-        and channel.ecg is not False
+        for channel in left
+        if channel.ecg is not False
         and millivolts_of(channel.unit) is not None
         and not _CLOCK.fullmatch(channel.name)
     ]
-    return f"left as they are, not being called an ECG: {some(left)}; --leads takes them" if left else ""
+    unitless = [channel.name for channel in left if is_called_ecg(channel) and not channel.unit.strip()]
+    said = []
+    if nameless:
+        said.append(f"left as they are, not being called an ECG: {some(nameless)}; --leads takes them")
+    if unitless:
+        said.append(f"left as they are, having no unit: {some(unitless)}; --unit states it")
+    return "; ".join(said)
 
 
 def _identity(opened: Opened, request: Request, names: list[str]) -> dict[str, Any]:

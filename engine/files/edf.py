@@ -6,6 +6,7 @@ and of "EDF+" (2003), https://www.edfplus.info/specs/edfplus.html; BDF has 24 bi
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def read_header(file: Path) -> Header:
             columns, at = [], 0
             for width in _WIDTHS:
                 ends = range(at, at + width * signals, width)
-                columns.append([rest[end : end + width].strip() for end in ends])
+                columns.append([_text(rest[end : end + width]) for end in ends])
                 at += width * signals
             header = Header(
                 size=int(text[176:184]),
@@ -111,6 +112,13 @@ def read_header(file: Path) -> Header:
     if not header.duration_s > 0:
         raise InputError(f"{file} states that a data record lasts {header.duration_s:g} s")
     return replace(header, records=records)
+
+
+def _text(field: str) -> str:
+    """A field of a header, read as Latin-1: ASCII by the standard, but a label or µV may be UTF-8."""
+    with suppress(UnicodeDecodeError):
+        field = field.encode("latin-1").decode("utf-8")
+    return field.strip()
 
 
 class Edf(Opened):

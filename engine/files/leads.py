@@ -44,19 +44,12 @@ def ecg_channels(file: Path, channels: Sequence[Channel], leads: tuple[str, ...]
         places = [place for place, name in enumerate(names) if name in chosen]
         for place in places:
             if millivolts_of(channels[place].unit) is None:
-                raise InputError(
-                    f"channel {names[place]!r} of {file} has the unit {channels[place].unit!r}, which is no "
-                    "voltage; allowed: V, mV, uV, nV"
-                )
+                raise _no_voltage(file, channels[place])
     else:
-        called = [place for place, channel in enumerate(channels) if _is_called_ecg(channel)]
+        called = [place for place, channel in enumerate(channels) if is_called_ecg(channel)]
         places = [place for place in called if millivolts_of(channels[place].unit) is not None]
         if called and not places:
-            unit = channels[called[0]].unit
-            raise InputError(
-                f"channel {names[called[0]]!r} of {file} has the unit {unit!r}, which is no voltage; "
-                "allowed: V, mV, uV, nV"
-            )
+            raise _no_voltage(file, channels[called[0]])
         if not places:
             raise InputError(
                 f"{file} has no channel that is called an ECG; say which with --leads: {some(names)}"
@@ -73,7 +66,19 @@ def ecg_channels(file: Path, channels: Sequence[Channel], leads: tuple[str, ...]
     return places
 
 
-def _is_called_ecg(channel: Channel) -> bool:
+def _no_voltage(file: Path, channel: Channel) -> InputError:
+    if not channel.unit.strip():
+        return InputError(
+            f"channel {channel.name!r} of {file} has no unit; state it with --unit (V, mV, uV, nV)"
+        )
+    return InputError(
+        f"channel {channel.name!r} of {file} has the unit {channel.unit!r}, which is no voltage; "
+        "allowed: V, mV, uV, nV"
+    )
+
+
+def is_called_ecg(channel: Channel) -> bool:
+    """Whether the file says that a channel is an ECG, or else its name."""
     return called_ecg(channel.name) if channel.ecg is None else channel.ecg
 
 

@@ -1,5 +1,6 @@
 """MATLAB's .mat files: version 7.3 is HDF5, versions 4 to 7.2 are read and written whole by scipy."""
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.files.array import ArrayFile, Hdf5File
-from engine.files.opened import Opened, Stated
+from engine.files.opened import Opened, Stated, chosen_array
 from engine.files.verdicts import Span
 from streamer.errors import InputError, one_line, some
 
@@ -49,10 +50,8 @@ class MatFile(ArrayFile):
                 f"{file} holds what would not come out as it was: {some(other)}; save the ECG alone, or with "
                 "-v7.3"
             )
-        numbers = [name for name, _, kind in found if kind != "char"]
-        if stated.variable not in numbers:
-            raise InputError(f"{file}: say with --variable which array to clean: {some(numbers)}")
-        self._name = stated.variable
+        sizes = {name: math.prod(shape) for name, shape, kind in found if kind != "char"}
+        self._name = chosen_array(stated, file, sizes)
         shape = self._contents[self._name].shape
         if stated.axis is None and len(shape) == 2 and 1 in shape:
             # MATLAB's vectors have two axes.

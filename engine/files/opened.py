@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.files.verdicts import Span
-from streamer.errors import InputError
+from streamer.errors import InputError, some
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """How long one of a unit of time is."""
@@ -165,3 +165,30 @@ def stated_unit(stated: Stated, file: Path) -> str:
     if stated.unit is None:
         raise InputError(f"{file} does not say its unit; state it with --unit (V, mV, uV, nV)")
     return stated.unit
+
+
+def chosen_array(stated: Stated, file: Path, sizes: dict[str, int]) -> str:
+    """Name of the array to clean: the one that is stated, or the only one that holds more than a number.
+
+    Parameters
+    ----------
+    sizes
+        How many numbers each array of the file holds.
+
+    Raises
+    ------
+    InputError
+        If no such is there, or nothing says which of several.
+    """
+    if not sizes:
+        raise InputError(f"{file} holds no array of numbers")
+    if stated.variable is not None:
+        if stated.variable not in sizes:
+            raise InputError(
+                f"{file} has no array {stated.variable!r} for --variable; it has: {some(list(sizes))}"
+            )
+        return stated.variable
+    several = [name for name, size in sizes.items() if size > 1] or list(sizes)
+    if len(several) != 1:
+        raise InputError(f"{file}: say with --variable which array to clean: {some(list(sizes))}")
+    return several[0]

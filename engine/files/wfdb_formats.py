@@ -80,7 +80,8 @@ def signal_file(file: Path, code: str, offset: int, width: int) -> SignalFile:
     """Look at a signal file; raises InputError where it is not there or of another format."""
     if code not in _BITS:
         raise InputError(
-            f"{file} has the WFDB format {code}, which cannot be written again; allowed: {', '.join(_BITS)}"
+            f"{file} has the WFDB format {code}, which cannot be written again; allowed: {', '.join(_BITS)}; "
+            "copy the record to one of these first"
         )
     if not file.is_file():
         raise InputError(f"{file} is not there; the header beside it names it")
