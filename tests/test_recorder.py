@@ -78,7 +78,7 @@ def test_a_gap_keeps_its_length_and_is_told(tmp_path):
         json.loads(line) for line in recorder.path.with_suffix(".events.jsonl").read_text().splitlines()
     ]
     assert {"sample": 400, "event": "gap", "until": 1634} in events
-    assert [event["event"] for event in events] == ["warmup", "cleaned", "gap", "warmup", "cleaned"]
+    assert [event["event"] for event in events] == ["begins", "warmup", "cleaned", "gap", "warmup", "cleaned"]
 
 
 def test_a_long_gap_is_written_in_pieces(tmp_path):

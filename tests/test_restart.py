@@ -22,7 +22,6 @@ from engine.run.known import Standing
 from engine.run.protocol import Resume, Setup, Started, StartedStream, Status
 from engine.run.session import Session
 from engine.run.supervised import SupervisedEngine
-from engine.sinks.recording import Recording
 from gui.bridge import Bridge, Life
 from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
@@ -138,37 +137,6 @@ def test_an_engine_that_has_told_of_its_gap_alone_counts_it_once():
         resume = standing.resume(stood=False)
         assert (resume.next, resume.samples, resume.gap_samples) == (720, 360, 360)
         assert resume.stamp == 10.0 + 1.0 / speed
-
-
-def test_one_that_died_before_it_recorded_a_frame_breaks_no_recording():
-    started = StartedStream(StreamInfo(360.0, ("II",), "bed", "bed"), Setup(), SourceSettings())
-    before = Resume(next=500, stamp=10.0, samples=500, recorded="first", recorded_next=480)
-    standing = Standing(started, before)
-    said = standing.resume(stood=False)
-    assert (said.recorded, said.recorded_next) == ("first", 480)
-    # Whoever has ended the recording meanwhile wants no other one to continue it.
-    status = Status(0.0, 0, 0, 0, np.nan, np.nan, np.nan, np.nan, 0, next=500, samples_out=500)
-    standing.take(status)
-    assert standing.resume(stood=False).recorded_next is None
-
-
-@pytest.mark.parametrize("frames", [0, 40])
-def test_a_record_continues_one_and_is_continued_though_no_status_told_of_its_frames(tmp_path, frames):
-    info = StreamInfo(360.0, ("II",), "bed", "bed")
-    recording = Recording(tmp_path, info)
-    recording.go_on("first", 480)
-    if frames:
-        recording.push(Gap(info.source_id, 480, 480 + frames))
-    before = Resume(next=500, samples=500, recorded="first", recorded_next=480)
-    standing = Standing(StartedStream(info, Setup(), SourceSettings()), before)
-    unknown = (np.nan,) * 4
-    standing.take(Status(0.0, 0, 0, 0, *unknown, 0, recording=str(recording.path), next=500, samples_out=500))
-    standing.close_recording()
-    said = standing.resume(stood=False)
-    assert (said.recorded, said.recorded_next) == (recording.path.name, 480 + frames)
-    # Of the gap that was written nobody had been told its end.
-    untold = max(0, 480 + frames - 500)
-    assert (said.next, said.samples, said.gap_samples) == (500 + untold, 500, untold)
 
 
 @pytest.mark.parametrize(

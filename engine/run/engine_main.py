@@ -80,7 +80,7 @@ def _obey(commands: Connection, playing: _Playing, stopped: threading.Event, sen
             elif isinstance(command, Pause):
                 session.pause(command.paused)
             elif isinstance(command, Record):
-                session.record(command.folder)
+                session.record(command.folder, sender.tell)
             elif isinstance(command, UserMark):
                 session.mark(command)
             else:

@@ -12,8 +12,19 @@ import numpy as np
 from engine.ledger.account import DelayFigures, StageFigures, Tally
 from engine.ledger.stages import STAGES
 from engine.messages import Cleaned, Gap, Passed
-from engine.run.protocol import KEPT_S, Frame, Job, Outcome, Resume, StartedStream, Status, StreamOutcome
+from engine.run.protocol import (
+    KEPT_S,
+    Frame,
+    Job,
+    Outcome,
+    RecordBegun,
+    Resume,
+    StartedStream,
+    Status,
+    StreamOutcome,
+)
 from engine.run.summary import LiveFigures, Memory, StreamSummary, Summary
+from engine.sinks.events import read_events
 from engine.sinks.left_open import Left, close_left
 from streamer.open_source import kind_of
 from streamer.pieces import Counts
@@ -47,6 +58,10 @@ class Known:
         for frame in frames:
             if isinstance(frame, Cleaned | Passed | Gap | Status):
                 self.streams[frame.stream].take(frame)
+
+    def records(self, begun: RecordBegun) -> None:
+        """Note what a stream is written to from now on."""
+        self.streams[begun.stream].records(begun.record)
 
     def outcome(self, reason: str) -> Outcome | None:
         """Sum up; the engine must have ended. Recordings that it left open are closed.
@@ -110,6 +125,9 @@ class Standing:
         self._source_samples = before.source_samples
         self._counted = Count(before.next, before.samples, before.gaps, before.gap_samples)
         self._records: list[Left] = []
+        self._recording = started.recording
+        # Whether the next status may not know of it yet.
+        self._begun = started.recording is not None
         # Where the recording stands before this engine has brought a frame of its own to disk.
         self._recorded = before.recorded, before.recorded_next
         # Shown, and not counted in the last status yet.
@@ -123,7 +141,9 @@ class Standing:
         """Note what left the engine, or its figures."""
         if isinstance(frame, Status):
             self.status, self.setup = frame, frame.setup
-            if frame.recording is None:
+            if frame.recording or frame.recording_problem or not self._begun:
+                self._recording, self._begun = frame.recording, False
+            if self._recording is None:
                 self._recorded = None, None
             self._source_samples = frame.source_samples
             self._counted = Count(frame.next, frame.samples_out, frame.gaps, frame.gap_samples)
@@ -138,6 +158,10 @@ class Standing:
         elif isinstance(frame, Passed):
             self._stamped = (frame.stop, frame.stamp)
 
+    def records(self, record: str) -> None:
+        """Note another record, without extension, which continues none."""
+        self._recording, self._begun, self._recorded = record, True, (None, None)
+
     @property
     def count(self) -> Count:
         """What has left the engine. A frame that the screen was too slow for is in the next status."""
@@ -145,17 +169,15 @@ class Standing:
 
     def close_recording(self) -> None:
         """Close what the engine has left open on disk."""
-        if self.status and self.status.recording and not self._records:
-            self._records = close_left(Path(self.status.recording))
+        if self._recording and not self._records:
+            self._records = close_left(Path(self._recording))
 
     def _missing(self, frames: int) -> int:
-        """How many of the last frames on disk are of a gap: they have no stamp."""
-        if self.status is None or self.status.untimed:
-            return 0
+        """How many of the last frames on disk are of gaps."""
         record = self._records[-1]
-        begin = max(0, record.frames - frames)
-        stamps = np.fromfile(f"{record.path}.stamps", "<f8", record.frames - begin, offset=8 * begin)
-        return int(np.isnan(stamps).sum())
+        begin, end = max(0, record.frames - frames), record.frames
+        gaps = [event for event in read_events(record.path) if event["event"] == "gap"]
+        return sum(max(0, min(end, gap["until"]) - max(begin, gap["sample"])) for gap in gaps)
 
     def resume(self, *, stood: bool) -> Resume:
         """Where the next engine is to go on; recordings must have been closed.
@@ -168,8 +190,8 @@ class Standing:
         count, (recorded, recorded_next) = self.count, self._recorded
         if self._records:
             recorded = self._records[-1].path.name
-            # One that continues another begins behind that one's last frame.
-            first = self.status.recording_first if self.status else None
+            # One without a frame that continues another begins behind that one's last frame.
+            first = self._records[0].first
             begins = recorded_next if first is None else first
             recorded_next = None if begins is None else begins + sum(each.frames for each in self._records)
         if self._records and recorded_next is not None:
@@ -247,7 +269,7 @@ class Standing:
             speed=settings.speed,
             stream=None if kind.played or status is None else _live(status, info.notes),
             faults=None,
-            recording=status.recording if status else None,
+            recording=self._recording,
             recording_files=len(self._records),
             recording_problem=status.recording_problem if status else "",
             recording_clipped=None,

@@ -37,7 +37,17 @@ from engine.run.ctrl_c import ctrl_c_waits, hangup_ignored
 from engine.run.engine_main import engine_main
 from engine.run.failure import EngineFailure
 from engine.run.known import Known
-from engine.run.protocol import Answer, CleanSettings, Frame, Job, Joined, Outcome, Started, Told
+from engine.run.protocol import (
+    Answer,
+    CleanSettings,
+    Frame,
+    Job,
+    Joined,
+    Outcome,
+    RecordBegun,
+    Started,
+    Told,
+)
 from engine.run.words import LOOK_S, Receiver, Sender, Silence
 from streamer.noise import NoiseSettings
 
@@ -183,6 +193,8 @@ class EngineProcess:
                 self._no_frame.broken()
                 self.known.take(word)
                 self._bundles.append(word)
+            elif isinstance(word, RecordBegun):
+                self.known.records(word)
             elif word is not None:
                 # Noted here: the frames of what begins to play come behind it.
                 if isinstance(word, Started | Joined):

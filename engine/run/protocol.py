@@ -211,8 +211,6 @@ class Status:
         Index of the sample that leaves next.
     source_fs_hz, source_samples, samples_out, hops
         As in the summary.
-    recording_first
-        Index of the first frame of the recording; None before it.
     marks
         Samples of all leads by `Mark`, since the engine was started.
     delay_counts, delay_sum_s
@@ -246,7 +244,6 @@ class Status:
     source_samples: int = 0
     samples_out: int = 0
     hops: int = 0
-    recording_first: int | None = None
     marks: dict[str, int] = field(default_factory=dict)
     delay_counts: tuple[int, ...] = ()
     delay_sum_s: float = 0.0
@@ -262,12 +259,15 @@ class StartedStream:
         What its source was opened from.
     number
         Its place among what was asked for, from 1 on, or in which it was found; ``NAME-number`` is published.
+    recording
+        Record that it is written to from its first sample on, without extension; None where it is not.
     """
 
     info: StreamInfo
     setup: Setup
     settings: SourceSettings = field(default_factory=SourceSettings)
     number: int = 1
+    recording: str | None = None
 
 
 @dataclass(frozen=True)
@@ -282,6 +282,14 @@ class Joined:
     """A stream has joined the run that plays."""
 
     stream: StartedStream
+
+
+@dataclass(frozen=True)
+class RecordBegun:
+    """A stream is written to another record (its path without extension) from the next sample on."""
+
+    stream: str
+    record: str
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,17 @@ from engine.run.ladder import Ladder, Rung
 from engine.run.merge import as_they_come, in_step, parts_of
 from engine.run.newcomers import LOOK_S, open_streams
 from engine.run.prepare import config_of, prepare
-from engine.run.protocol import CleanSettings, Job, News, Outcome, Setup, StartedStream, Status, Told
+from engine.run.protocol import (
+    CleanSettings,
+    Job,
+    News,
+    Outcome,
+    RecordBegun,
+    Setup,
+    StartedStream,
+    Status,
+    Told,
+)
 from engine.run.start import StartTimes
 from engine.run.stream import StreamRun
 from engine.run.summary import Memory, Summary
@@ -142,16 +152,26 @@ class Session:
         for stream in self.streams:
             stream.pause(paused)
 
-    def record(self, folder: Path | None) -> None:
-        """Record each stream into a folder from now on; None ends the recording."""
+    def record(self, folder: Path | None, begun: Callable[[RecordBegun], None] = lambda begun: None) -> None:
+        """Record each stream into a folder from now on; None ends the recording.
+
+        Parameters
+        ----------
+        begun
+            Told of each record before there is a frame in it: whoever hears it can close what a process that
+            dies leaves open.
+        """
         with self._recording:
             self._folder = folder
             for stream in self.streams:
-                self._record(stream)
+                self._record(stream, begun)
 
-    def _record(self, stream: StreamRun) -> None:
+    def _record(self, stream: StreamRun, begun: Callable[[RecordBegun], None] = lambda begun: None) -> None:
         minutes = self.job.rotate_minutes
-        stream.record(self._folder, None if minutes is None else 60 * minutes, self._about())
+        stream.record(
+            self._folder, None if minutes is None else 60 * minutes, self._about(),
+            lambda record: begun(RecordBegun(stream.info.source_id, record)),
+        )  # fmt: skip
 
     def mark(self, mark: UserMark) -> None:
         """Put a person's mark into the recording and among the published events.
@@ -325,7 +345,8 @@ class Session:
 
     def started(self, stream: StreamRun) -> StartedStream:
         """A stream as a screen is told of it."""
-        return StartedStream(stream.info, self.setup(stream), stream.settings, stream.number)
+        recording = str(stream.recording.path) if stream.recording else None
+        return StartedStream(stream.info, self.setup(stream), stream.settings, stream.number, recording)
 
     def setup(self, stream: StreamRun) -> Setup:
         """The settings in force for a stream."""

@@ -133,9 +133,23 @@ class StreamRun:
             self._resumed_s = time.perf_counter()
         self.player.pause(paused)
 
-    def record(self, folder: Path | None, rotate_s: float | None = None, about: Sequence[str] = ()) -> None:
-        """Record into a folder from now on, a file every `rotate_s`; None ends the recording."""
+    def record(
+        self,
+        folder: Path | None,
+        rotate_s: float | None = None,
+        about: Sequence[str] = (),
+        begun: Callable[[str], None] = lambda record: None,
+    ) -> None:
+        """Record into a folder from now on, a file every `rotate_s`; None ends the recording.
+
+        Parameters
+        ----------
+        begun
+            Told the record, without extension, before there is a frame in it.
+        """
         recording = Recording(folder, self.info, rotate_s, about) if folder else None
+        if recording:
+            begun(str(recording.path))
         if recording and self._resume and self._resume.recorded_next is not None:
             recording.go_on(self._resume.recorded or "", self._resume.recorded_next)
         # A recording that is begun later continues none.
@@ -314,7 +328,6 @@ class StreamRun:
             source_samples=account.source_samples,
             samples_out=account.samples_out,
             hops=account.ledger.hops,
-            recording_first=recording.first if recording else None,
             marks=account.marks_by_name,
             delay_counts=total.between(DELAY_EDGES_MS),
             delay_sum_s=total.sum_s,

@@ -9,6 +9,8 @@ import numpy as np
 
 EVENTS = ".events.jsonl"
 ANNOTATION = "annotation"
+BEGINS = "begins"
+"""Of the first frame, with its index in the stream."""
 NOTE = '"'
 """WFDB's symbol of a comment."""
 STATES = "states"
@@ -29,7 +31,7 @@ def read_events(path: Path) -> list[dict[str, Any]]:
 def told(event: dict[str, Any]) -> str:
     """An event in words; empty for an annotation, and for what belongs to the file alone."""
     kind = event["event"]
-    if kind in (ANNOTATION, "continues"):
+    if kind in (ANNOTATION, BEGINS, "continues"):
         return ""
     if kind == "gap":
         return "missing: a gap of the source"

@@ -1,5 +1,6 @@
 """Close recordings that a process left open when it was killed: exactly what is on disk, and no more."""
 
+import json
 import os
 import re
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.sinks.events import EVENTS, write_annotations
+from engine.sinks.events import BEGINS, EVENTS, write_annotations
 from engine.sinks.recorder import BEGUN, STAMPS, VALUE_BYTES, write_header
 
 _PART = re.compile(r"(.*-part)\d{4,}")
@@ -16,10 +17,17 @@ _BLOCK = 1 << 16
 
 
 class Left(NamedTuple):
-    """A record, its path without extension, and the frames that are on disk."""
+    """A record, its path without extension, and what is on disk.
+
+    Parameters
+    ----------
+    first
+        Index of its first frame in the stream; None where it has none.
+    """
 
     path: Path
     frames: int
+    first: int | None
 
 
 def close_left(first: Path) -> list[Left]:
@@ -49,7 +57,7 @@ def close_left(first: Path) -> list[Left]:
             for path in found
             if (other := _PART.fullmatch(path.name)) and other[1] == part[1] and path >= first
         )
-    return [Left(record, _close(record)) for record in records]
+    return [Left(record, _close(record), _first(record)) for record in records]
 
 
 def _close(path: Path) -> int:
@@ -72,6 +80,13 @@ def _close(path: Path) -> int:
     write_header(path, lines + header[signals + 1 :])
     write_annotations(path, float(told[2]))
     return frames
+
+
+def _first(path: Path) -> int | None:
+    """Index of the first frame, which stands behind what was noted before it came."""
+    with path.with_suffix(EVENTS).open(encoding="ascii") as lines:
+        said = (json.loads(line) for line in lines)
+        return next((int(event["index"]) for event in said if event["event"] == BEGINS), None)
 
 
 def _cut_to_whole(path: Path, signals: int) -> int:

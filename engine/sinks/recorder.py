@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.marks import Verdict, explain
 from engine.messages import Cleaned, Gap
 from engine.sinks.append_file import AppendFile
-from engine.sinks.events import ANNOTATION, EVENTS, NOTE, STATES, write_annotations
+from engine.sinks.events import ANNOTATION, BEGINS, EVENTS, NOTE, STATES, write_annotations
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.records.record import OWN_RECORDING
@@ -43,7 +43,8 @@ class Recorder:
     Every frame goes to the system with one unbuffered write (see `engine.sinks.append_file` for what that
     promises), and the header says nothing of the length until `close`, so that a reader takes it from
     the file's size. Beside the record, ``<name>.events.jsonl`` has a line for each gap, each change of
-    mark, reason or state and each annotation of the source or of a user, and ``<name>.stamps`` the
+    mark, reason or state and each annotation of the source or of a user, and one that says the index in the
+    stream of the first frame; and ``<name>.stamps`` the
     source's time of every frame, as little-endian float64 seconds of the machine's monotonic clock, of
     which every state says the time of day; the annotations become ``<name>.atr`` at the end. A gap is
     written as missing samples, so that positions in the record stay true to time. All of it can be read by
@@ -96,6 +97,7 @@ class Recorder:
         """Append; raises OSError when the disk does not take it, with every file left whole."""
         if self._first is None:
             self._first = message.start
+            self.note(BEGINS, 0, index=message.start)
         at = message.start - self._first
         if isinstance(message, Gap):
             self.note("gap", at, until=message.stop - self._first)

@@ -63,11 +63,6 @@ class Recording:
         """Frames that are lacking; 0 where every index has its frame, or the disk took no more."""
         return 0 if self.problem else self._position.unaccounted(self._frames + self._recorder.frames)
 
-    @property
-    def first(self) -> int | None:
-        """Index of the first frame; None before it."""
-        return self._position.first
-
     def go_on(self, record: str, stop: int) -> None:
         """Continue a record that another process has left, and that holds every frame before `stop`."""
         self._position = Position.after(stop)
