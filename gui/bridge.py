@@ -86,7 +86,7 @@ class Bridge:
             if isinstance(word, Started):
                 self.started, self.life = word, Life.PLAYING
             elif isinstance(word, Joined) and self.started:
-                self.started = Started((*self.started.streams, word.stream))
+                self.started = self.started.with_one_more(word.stream)
                 self.told = f"{word.stream.info.name} has joined"
             elif isinstance(word, Told):
                 self.told = word.text

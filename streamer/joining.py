@@ -25,7 +25,7 @@ from streamer.lsl.source import LslSource
 from streamer.open_source import check_source, open_source, with_faults
 from streamer.partition import worker_of
 from streamer.settings import SourceSettings
-from streamer.several import MOST, Absent
+from streamer.several import MOST, Absent, name_of
 from streamer.source import Source
 from streamer.source_kind import Stopped
 
@@ -147,8 +147,8 @@ class Joining(Generic[Made]):
 
     @property
     def awaited(self) -> list[str]:
-        """Names of the streams that are still looked for."""
-        return [_name(settings) for settings, _ in list(self._searches.values())]
+        """Names of the streams that are still looked for, of those that were named."""
+        return [name_of(settings) for settings, _ in list(self._searches.values())]
 
     def close(self) -> list[Absent]:
         """Look no longer; returns what was asked for and had not appeared."""
@@ -188,7 +188,7 @@ class Joining(Generic[Made]):
 
     def _give_up(self, number: int, why: str) -> None:
         settings, _ = self._searches[number]
-        self._arrived.put(Absent(_name(settings), why))
+        self._arrived.put(Absent(name_of(settings), why))
         del self._searches[number]
 
     def _look_for_every(self, base: SourceSettings, streams: Sequence[LslStream], now: float) -> None:
@@ -244,7 +244,7 @@ class Joining(Generic[Made]):
                 self._refused.add(stream.uid)
                 self._taken.pop(stream.uid, None)
             why = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-            self._arrived.put(Absent(_name(settings), why))
+            self._arrived.put(Absent(name_of(settings), why))
         finally:
             with self._counting:
                 self._opening -= 1
@@ -258,16 +258,12 @@ class Joining(Generic[Made]):
         elif settings.lsl.wait and not self._closed.is_set():
             self._searches[number] = (settings, _search(settings))
         else:
-            self._arrived.put(Absent(_name(settings), why))
+            self._arrived.put(Absent(name_of(settings), why))
 
 
 def _search(settings: SourceSettings) -> Search:
     lsl = settings.lsl
     return Search(Wanted(lsl.stream_name, lsl.stream_type, lsl.source_id))
-
-
-def _name(settings: SourceSettings) -> str:
-    return settings.lsl.stream_name or settings.name
 
 
 def _settings_of(stream: LslStream, base: SourceSettings) -> SourceSettings:

@@ -15,6 +15,9 @@ MOST = 128
 """Streams in one run: more than a core cleans in time."""
 
 
+EVERY = "every ECG stream"
+
+
 @dataclass(frozen=True)
 class Absent:
     """A stream that was asked for and does not play, and why."""
@@ -92,6 +95,22 @@ def _of_record(base: SourceSettings, name: str) -> SourceSettings:
         return replace(base, record=name)
     kind = "file" if base.kind == "replay" and file.suffix.lower() != ".hea" else base.kind
     return replace(base, kind=kind, record=str(file))
+
+
+def name_of(wanted: SourceSettings) -> str:
+    """What a user calls what he asks for, before it is there."""
+    if wanted.lsl.every:
+        return EVERY
+    if wanted.kind == "lsl":
+        return wanted.lsl.stream_name or wanted.lsl.source_id or "the LSL stream"
+    return wanted.name
+
+
+def asked_for(wanted: Sequence[SourceSettings]) -> list[str]:
+    """Names of all that a run is to play; of every ECG stream it is not known yet which those are."""
+    every = any(settings.lsl.every for settings in wanted)
+    # The LSL streams that stand beside every one were found by an engine that has died.
+    return [name_of(each) for each in wanted if not every or each.lsl.every or each.kind != "lsl"]
 
 
 def join_singly(wanted: Sequence[SourceSettings]) -> bool:

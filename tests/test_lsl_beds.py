@@ -16,8 +16,9 @@ from test_lsl_engine import Command
 
 import engine.run.newcomers
 from engine.run.failure import EngineFailure
-from engine.run.protocol import Joined, Told
+from engine.run.protocol import Joined, Started, Told
 from engine.run.session import Session
+from gui.commands.text_lines import headings
 from gui.main_window import MainWindow
 from gui.settings import Settings
 from streamer.errors import InputError
@@ -75,6 +76,13 @@ class Run:
     def lines(self):
         return [each.text for each in self.news if isinstance(each, Told)]
 
+    @property
+    def heading(self):
+        """The first line that a terminal prints of what plays by now."""
+        session = self.session
+        started = Started(tuple(map(session.started, session.streams)), session.awaited)
+        return next(iter(headings(started, "identity")))
+
 
 def test_one_that_is_absent_stops_nobody():
     with running(device("bed-1")):
@@ -95,13 +103,16 @@ def test_one_that_comes_late_joins_while_the_other_plays(tmp_path):
         devices.enter_context(running(device("bed-2")))
         run = Run(*beds("bed-1,bed-2", wait=True), lsl_out="clean", save=tmp_path)
         run.plays("bed-2")
+        assert run.heading == "there: LSL bed-2 · awaited: bed-1"
         devices.enter_context(running(device("bed-1", frame=(1.5,))))
         run.plays("bed-1")
+        assert "awaited" not in run.heading
         summary = run.stop()
     assert run.lines == ["bed-1 is not there yet: it joins when it appears"]
     steady, late = summary.streams
     assert (steady.source, steady.lsl_out, steady.gaps) == ("LSL bed-2", "clean-2", 0)
     assert (late.source, late.lsl_out) == ("LSL bed-1", "clean-1")
+    assert summary.asked_for == ["bed-1", "bed-2"]
     assert summary.absent == []
     assert summary.samples_lost == 0
     (joined,) = [each for each in run.news if isinstance(each, Joined)]
@@ -159,6 +170,7 @@ def test_every_stream_joins_when_it_appears_and_is_waited_for_while_another_play
         run.plays("one")
         devices.enter_context(running(device("two")))
         run.plays("two")
+        assert run.heading == "there: LSL one, LSL two · awaited: every ECG stream"
         one, two = run.session.streams
         first.kill()
         run.until(lambda: one.source.health.state == "LOST")
@@ -168,6 +180,7 @@ def test_every_stream_joins_when_it_appears_and_is_waited_for_while_another_play
         run.until(lambda: one.source.health.state == "RECOVERED")
         run.until(lambda: one.account.gaps == 1)
         summary = run.stop()
+    assert summary.asked_for == ["every ECG stream"]
     assert [each.source for each in summary.streams] == ["LSL one", "LSL two"]
     assert [each.gaps for each in summary.streams] == [1, 0]
     assert summary.samples_lost == 0
@@ -199,6 +212,21 @@ def test_every_stream_lost_for_the_timeout_ends_the_run():
     (last,) = summary.streams
     assert last.stream.state == "LOST"
     assert last.samples_in == last.samples_out
+
+
+def test_a_board_of_another_kind_plays_beside_a_stream():
+    pytest.importorskip("brainflow", reason="brainflow is not installed (pip install -e '.[devices]')")
+    board = SourceSettings("brainflow:board=synthetic,channels=3")
+    with running(device("bed", frame=(1.5,))):
+        run = Run(board, *beds("bed"))
+        run.plays("bed")
+        run.until(lambda: all(one.account.samples_out > 250 for one in run.session.streams))
+        summary = run.stop()
+    of_board, of_stream = summary.streams
+    assert summary.asked_for == ["brainflow", "bed"]
+    assert (of_board.fs_hz, of_stream.fs_hz, of_stream.source) == (250.0, 360.0, "LSL bed")
+    for one in summary.streams:
+        assert (one.samples_lost, one.unaccounted, one.failure) == (0, {}, "")
 
 
 def test_no_ecg_on_the_network_is_said():

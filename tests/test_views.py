@@ -18,6 +18,7 @@ from gui.terminal.history import History
 from gui.terminal.picture import save_picture
 from gui.terminal.view import TerminalView, describe
 from streamer.chunk import StreamInfo
+from streamer.several import EVERY
 
 INFO = StreamInfo(360.0, ("II", "V1"), "made", "made")
 FIRST = StartedStream(INFO, Setup(CleanSettings("unet", "onnx", 300.0, 38.9), 338.9))
@@ -154,6 +155,16 @@ def test_the_terminal_view_says_what_heart_rates_hide():
         view.rate()
         console.print(view.render())
         assert words in console.export_text()
+
+
+def test_the_terminal_view_says_that_every_stream_is_taken_and_how_many_there_are():
+    console = Console(width=150, record=True, file=io.StringIO())
+    started = Started((FIRST,), (EVERY,))
+    view = TerminalView(started, "unet", console)
+    joins = replace(FIRST, info=replace(INFO, name="other", source_id="other"))
+    view.join(started.with_one_more(joins), "other has joined")
+    console.print(view.render())
+    assert "every ECG stream: 2 so far" in console.export_text()
 
 
 def test_the_terminal_view_draws_the_first_stream_and_has_a_line_for_each():

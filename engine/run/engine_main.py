@@ -49,7 +49,7 @@ def engine_main(job: Job, commands: Connection, words: Connection) -> None:
 
 
 def _started(session: Session) -> Started:
-    return Started(tuple(map(session.started, session.streams)))
+    return Started(tuple(map(session.started, session.streams)), session.awaited)
 
 
 @dataclass

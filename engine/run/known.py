@@ -28,6 +28,7 @@ from engine.sinks.events import read_events
 from engine.sinks.left_open import Left, close_left
 from streamer.open_source import kind_of
 from streamer.pieces import Counts
+from streamer.several import asked_for
 
 _UNKNOWN = float("nan")
 
@@ -93,6 +94,7 @@ class Known:
             restarts=len(self._job.deaths),
             deaths=self._job.deaths,
             failure=reason.strip().splitlines()[-1],
+            asked_for=asked_for(self._job.sources),
         )
         return Outcome(summary, tuple(each.outcome() for each in self.streams.values()))
 

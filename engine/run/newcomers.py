@@ -12,7 +12,7 @@ from streamer.errors import InputError
 from streamer.go_on import go_on
 from streamer.joining import Joining
 from streamer.settings import SourceSettings
-from streamer.several import Absent, check_count, check_together, join_singly, open_sources
+from streamer.several import EVERY, Absent, check_count, check_together, join_singly, open_sources
 from streamer.source import Source
 from streamer.source_kind import Stopped
 from streamer.watchdog import StreamState
@@ -170,6 +170,12 @@ class Newcomers:
         if not lsl.every or lsl.wait or left:
             self._left_s = now
         self.all_gone = now - self._left_s >= lsl.timeout
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """What joins when it appears, by the names that a user gave it."""
+        every = any(source.lsl.every for source in self._job.sources)
+        return (*self._joining.awaited, *([EVERY] if every else []))
 
     @property
     def expected(self) -> bool:

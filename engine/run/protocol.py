@@ -14,6 +14,7 @@ from models.registry import DEFAULT_NETWORK
 from streamer.chunk import StreamInfo
 from streamer.errors import InputError
 from streamer.settings import SourceSettings
+from streamer.several import name_of
 
 KEPT_S = 10.0
 """Seconds of a run's end that are kept for its picture."""
@@ -272,9 +273,21 @@ class StartedStream:
 
 @dataclass(frozen=True)
 class Started:
-    """What an engine sends first, once it is ready: what it plays and how."""
+    """What an engine sends first, once it is ready: what it plays and how.
+
+    Parameters
+    ----------
+    awaited
+        What joins when it appears, by the names that a user gave it.
+    """
 
     streams: tuple[StartedStream, ...]
+    awaited: tuple[str, ...] = ()
+
+    def with_one_more(self, stream: StartedStream) -> "Started":
+        """What plays when a stream has joined; it is awaited no longer."""
+        name = name_of(stream.settings)
+        return Started((*self.streams, stream), tuple(each for each in self.awaited if each != name))
 
 
 @dataclass(frozen=True)

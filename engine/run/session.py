@@ -45,6 +45,7 @@ from streamer.console.installed import version_here
 from streamer.errors import InputError
 from streamer.noise import NoiseSettings
 from streamer.plain import plain
+from streamer.several import asked_for
 from streamer.source import Source
 
 log = logging.getLogger(__name__)
@@ -343,6 +344,11 @@ class Session:
         if self._batcher:
             self._batcher.streams = len(self.streams)
 
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """What joins the run when it appears, by the names that a user gave it."""
+        return self._newcomers.awaited if self._newcomers else ()
+
     def started(self, stream: StreamRun) -> StartedStream:
         """A stream as a screen is told of it."""
         recording = str(stream.recording.path) if stream.recording else None
@@ -376,5 +382,6 @@ class Session:
             streams=streams,
             restarts=len(self.job.deaths),
             deaths=self.job.deaths,
+            asked_for=asked_for(self.job.sources),
             absent=self._newcomers.absent if self._newcomers else [],
         )

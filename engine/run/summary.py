@@ -148,8 +148,10 @@ class Summary(Tally):
     restarts, deaths
         How often an engine that died was started again, and what each had died of. Samples and gaps are
         of the whole run, what is timed, scored or marked since the last restart.
+    asked_for
+        Names of the streams that were to play; ``every ECG stream`` where all were.
     absent
-        Streams that were asked for and did not play, and why.
+        Those that did not, and why.
     failure
         What the engine died of; the figures are then those of its last status, and what only it knew is
         unknown. Empty where it came to its end.
@@ -168,6 +170,7 @@ class Summary(Tally):
     restarts: int = 0
     deaths: Sequence[str] = ()
     failure: str = ""
+    asked_for: list[str] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
     start: dict[str, StartPart] = field(default_factory=dict)
 

@@ -165,7 +165,7 @@ class SupervisedEngine:
             self._engine.pause(True)
         while self._later:
             self._later.popleft()(self._engine)
-        return Started(tuple(self._roll.streams.values()))
+        return Started(tuple(self._roll.streams.values()), started.awaited)
 
     def _joins(self, joined: Joined) -> Answer:
         """A stream that joins, or is back: a screen has that one already."""

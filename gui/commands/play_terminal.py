@@ -14,6 +14,7 @@ from engine.service.watcher import Watcher
 from gui.commands.text_lines import TextLines, headings, joined
 from gui.terminal.view import TerminalView
 from streamer.console.output import err, out, progress, say
+from streamer.several import asked_for
 
 
 def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None = None) -> Outcome:
@@ -39,8 +40,9 @@ def play_in_terminal(job: Job, *, live: bool, watchers: Sequence[Watcher] | None
     with progress() as show:
         prepare(job, show)
     if job.sources[0].kind == "lsl":
-        several = len(job.sources) > 1 or job.sources[0].lsl.every
-        err.print(f"looking for the LSL stream{'s' if several else ''} … · Ctrl-C ends")
+        # Names come from others: no markup is read in them.
+        asked = ", ".join(asked_for(job.sources))
+        err.print(f"looking for {asked} … · Ctrl-C ends", markup=False, highlight=False)
     started: Started | None = None
     with SupervisedEngine(replace(job, traces=live)) as engine:
         try:
@@ -98,7 +100,7 @@ def _watch(
             # The pipe is the clock of this loop: it wakes at once when the engine has ended.
             word = engine.heard(0.1)
             if isinstance(word, Joined):
-                started = Started((*started.streams, word.stream))
+                started = started.with_one_more(word.stream)
                 if view:
                     view.join(started, joined(word.stream))
                 for each in watchers:

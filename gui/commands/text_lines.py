@@ -71,7 +71,10 @@ class TextLines:
 
 
 def headings(started: Started, model: str) -> Iterable[str]:
-    """What plays: a line for each stream, and its notes."""
+    """What plays: a line for each stream, and its notes; and what is awaited."""
+    if started.awaited:
+        names = ", ".join(each.info.name for each in started.streams)
+        yield f"there: {names} · awaited: {', '.join(started.awaited)}"
     for each in started.streams:
         yield from _heading(each, model)
 

@@ -15,6 +15,7 @@ from engine.messages import Cleaned, Gap
 from engine.run.protocol import Frame, Started, Status
 from gui.terminal.braille import braille
 from gui.terminal.history import HeartRates, History
+from streamer.several import EVERY
 
 WARNING = "research prototype: not for diagnosis, alarms or cardioversion timing"
 _LINES = 6
@@ -99,6 +100,8 @@ class TerminalView:
             f"{info.name} · {self._model} · look-ahead {clean.lookahead_ms:.0f} ms · "
             f"hop {clean.hop_ms:.0f} ms · {clean.backend}"
         )
+        if EVERY in self._started.awaited:
+            label += f" · {EVERY}: {len(self._started.streams)} so far"
         each = self._started.streams if len(self._started.streams) > 1 else ()
         known = [(one.info.name, self.statuses.get(one.info.source_id)) for one in each]
         lines = [f"{name}: {describe(status)}" for name, status in known if status]
