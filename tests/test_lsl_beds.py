@@ -217,7 +217,7 @@ def test_every_stream_lost_for_the_timeout_ends_the_run():
 def test_a_board_of_another_kind_plays_beside_a_stream():
     pytest.importorskip("brainflow", reason="brainflow is not installed (pip install -e '.[devices]')")
     board = SourceSettings("brainflow:board=synthetic,channels=3")
-    with running(device("bed", frame=(1.5,))):
+    with running(device("bed", fs=360.0)):
         run = Run(board, *beds("bed"))
         run.plays("bed")
         run.until(lambda: all(one.account.samples_out > 250 for one in run.session.streams))

@@ -10,22 +10,20 @@ from streamer.lsl.clock import SET_S, SLEW, SenderClock
 NOW = 5000.0
 
 
-def clock_of(*measured):
-    """A clock whose looks are answered in turn."""
-    answers = list(measured)
-    clock = SenderClock(lambda timeout_s: answers.pop(0))
-    clock.look(0.0)
+def clock_of(measured):
+    clock = SenderClock()
+    clock.note(measured)
     return clock
 
 
 def test_times_are_unknown_until_the_clocks_can_be_compared():
     """As over a slow link."""
-    clock = clock_of(None, (10.0, 0.001))
+    clock = clock_of(None)
     clock.judge(NOW, NOW + 10)
     assert np.isnan(clock.times(np.array([NOW]))).all()
     assert "could not be compared" in clock.why_unknown
     assert not clock.believed
-    clock.look(0.0)
+    clock.note((10.0, 0.001))
     clock.judge(NOW, NOW + 10.05)
     assert clock.why_unknown == ""
     assert clock.uncertainty_s == 0.001
@@ -34,11 +32,11 @@ def test_times_are_unknown_until_the_clocks_can_be_compared():
 
 @pytest.mark.parametrize("step", [0.118, -0.118])
 def test_a_new_correction_is_moved_in_and_times_never_run_backwards(step):
-    clock = clock_of((0.0, 0.05), (step, 0.002))
+    clock = clock_of((0.0, 0.05))
     clock.judge(NOW, NOW)
     stamps = NOW + np.arange(0, 60, 0.004)
     first = clock.times(stamps[:1000])
-    clock.look(0.0)
+    clock.note((step, 0.002))
     times = np.concatenate([first, *(clock.times(part) for part in np.split(stamps[1000:], 28))])
     distances = np.diff(times)
     assert (distances > 0).all()
@@ -47,10 +45,10 @@ def test_a_new_correction_is_moved_in_and_times_never_run_backwards(step):
 
 
 def test_a_clock_that_was_set_is_followed_at_once():
-    clock = clock_of((0.0, 0.001), (SET_S + 1, 0.001))
+    clock = clock_of((0.0, 0.001))
     clock.judge(NOW, NOW)
     clock.times(np.array([NOW]))
-    clock.look(0.0)
+    clock.note((SET_S + 1, 0.001))
     assert clock.times(np.array([NOW + 1]))[0] == pytest.approx(NOW + 2 + SET_S)
 
 

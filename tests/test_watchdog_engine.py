@@ -159,7 +159,7 @@ def test_what_is_known_of_a_killed_engine_is_summed_up_and_its_recording_closed(
         frames += record.sig_len
     # What is on disk and what was shown differ by what was on its way.
     assert abs(frames - one["samples_out"]) < 100
-    assert one["samples_out"] > 2 * 0.03 * 60 * 360
+    assert one["samples_out"] > 2 * 0.03 * 60 * 360 - 100
 
 
 @needs_proc

@@ -1,7 +1,6 @@
 """A sender's stamps as times of this machine, or unknown where the two clocks cannot be compared."""
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +18,14 @@ Measured = tuple[float, float]
 
 
 class SenderClock:
-    """The clock of one sender: `look` measures it, `judge` decides whether the stamps are of it.
+    """The clock of one sender: `note` takes what was measured, `judge` decides whether the stamps are of it.
 
     liblsl measures the offset by packets there and back, and answers nothing where these take too long
     (0.6 s there and back: none; 0.2 s: an answer, liblsl 1.18); a program may also stamp by another clock
     than liblsl's. In both cases the time of a sample is not known, and is NaN.
-
-    Parameters
-    ----------
-    measure
-        Waits for a measurement for so many seconds; None where there is none.
     """
 
-    def __init__(self, measure: Callable[[float], Measured | None]) -> None:
-        self._measure = measure
+    def __init__(self) -> None:
         self._target: float | None = None
         self._offset = 0.0
         self._at: float | None = None  # newest stamp for which the offset holds
@@ -61,9 +54,8 @@ class SenderClock:
             return None
         return self._target - before._target
 
-    def look(self, timeout_s: float) -> None:
-        """Measure the sender's clock, if there is an answer within so many seconds."""
-        measured = self._measure(timeout_s)
+    def note(self, measured: Measured | None) -> None:
+        """Take a measurement of the sender's clock; None where there was no answer."""
         if measured is None:
             return
         offset, self.uncertainty_s = measured

@@ -89,6 +89,9 @@ class Connection:
 class Inlet:
     """An open inlet; samples are asked for by `subscribe`.
 
+    Nothing that it holds holds it: liblsl gives its threads and two megabytes of buffer back as soon as
+    nobody uses it any more, and not when Python next collects what refers to itself.
+
     Parameters
     ----------
     connection, info
@@ -118,7 +121,7 @@ class Inlet:
         kind = np.dtype(self._inlet.np_dtype)
         self._missing = np.iinfo(kind).min if kind in _WITH_MISSING else None
         self._buffer = np.empty((_LARGEST_PULL, stream.channels), kind)
-        self.clock = SenderClock(self._measure)
+        self.clock = SenderClock()
         self._look(_FIRST_CORRECTION_S)
 
     def subscribe(self) -> bool:
@@ -168,7 +171,7 @@ class Inlet:
 
     def _look(self, timeout_s: float) -> None:
         self._looked = time.perf_counter()
-        self.clock.look(timeout_s)
+        self.clock.note(self._measure(timeout_s))
 
     def _measure(self, timeout_s: float) -> Measured | None:
         """Offset of the sender's clock to ours and its uncertainty; on one machine both are zero."""
