@@ -3,7 +3,7 @@
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -30,6 +30,7 @@ NAME = "profile"
 _COUNTER = "counter"
 _LEAVE_S = 10.0
 _SETTLE_S = 2.0
+_LOOK_S = 0.05
 _START_S = 60.0  # a device is a process, which starts slowly on a busy machine
 
 
@@ -79,31 +80,62 @@ def compare_delay(seconds: float, model: str) -> dict[str, Any]:
     """Stamp → arrival of a packet's newest sample, in ms: the engine's path and a bare `pull_chunk` loop.
 
     Both listen to the same outlet at the same time, each in a process of its own; the engine cleans
-    meanwhile.
+    meanwhile. An outlet serves its listeners in the order in which they came, and the second gets a sample
+    some tenths of a millisecond later: each is the first for half of the time.
     """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    source = SourceSettings(kind="lsl", seconds=seconds, lsl=LslSettings(stream_name=NAME, timeout=_START_S))
-    with _device(BroadcastSettings(NAME), leads=("II",)):
-        bare = context.Process(target=_bare_loop, args=(seconds, there), daemon=True)
-        bare.start()
-        session = Session(Job((source,), CleanSettings(model)))
-        (stream,) = session.streams
-        tap = stream.source = Tap(stream.source)
-        here.recv()
-        session.run()
-        bare_pulls = here.recv()
-        bare.join()
-    fs = tap.info.fs
-    figures = {
-        name: {f"p{p}": float(np.percentile(delays, p)) for p in (50, 99)} | {"packets": len(delays)}
-        for name, delays in (("ours", _delays_ms(tap.pulls, fs)), ("bare", _delays_ms(bare_pulls, fs)))
-    }
+    turns = {first: _beside(seconds / 2, model, first) for first in ("ours", "bare")}
+    delays = {name: np.concatenate([turn[name] for turn in turns.values()]) for name in ("ours", "bare")}
+    figures = _percentiles(delays)
     return {
         "seconds": seconds,
         "ms": figures,
+        "ms_by_who_came_first": {first: _percentiles(turn) for first, turn in turns.items()},
         "ratio": {p: figures["ours"][p] / figures["bare"][p] for p in ("p50", "p99")},
     }
+
+
+def _percentiles(delays: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, float]]:
+    return {
+        name: {f"p{p}": float(np.percentile(each, p)) for p in (50, 99)} | {"packets": len(each)}
+        for name, each in delays.items()
+    }
+
+
+def _beside(seconds: float, model: str, first: str) -> dict[str, NDArray[np.float64]]:
+    """Delays of both while both listen; `first` is connected before the other."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    source = SourceSettings(kind="lsl", lsl=LslSettings(stream_name=NAME, timeout=_START_S))
+    stopped = threading.Event()
+    with _device(BroadcastSettings(NAME), leads=("II",)):
+        session = Session(Job((source,), CleanSettings(model)))
+        (stream,) = session.streams
+        tap = stream.source = Tap(stream.source)
+        engine = threading.Thread(target=session.run, args=(stopped.is_set,))
+        bare = context.Process(target=_bare_loop, args=(there,), daemon=True)
+        try:
+            for name in sorted(("ours", "bare"), key=lambda name: name != first):
+                if name == "bare":
+                    bare.start()
+                    here.recv()
+                else:
+                    engine.start()
+                    while engine.is_alive() and not tap.samples:
+                        time.sleep(_LOOK_S)
+            time.sleep(seconds)
+            here.send("enough")
+            bare_pulls: list[Pull] = here.recv()
+        finally:
+            stopped.set()
+            if engine.ident:
+                engine.join()
+        bare.join()
+    begin = max(pulls[0][1] for pulls in (tap.pulls, bare_pulls))
+    both = {
+        name: [pull for pull in pulls if begin <= pull[1] <= begin + seconds]
+        for name, pulls in (("ours", tap.pulls), ("bare", bare_pulls))
+    }
+    return {name: _delays_ms(pulls, tap.info.fs) for name, pulls in both.items()}
 
 
 def many_streams(streams: int, seconds: float, *, leads: int = 3, fs: float = 500.0) -> dict[str, Any]:
@@ -226,18 +258,17 @@ def _publish(source: SourceSettings, settings: BroadcastSettings) -> None:
     Broadcast(source, settings).run()
 
 
-def _bare_loop(seconds: float, answer: Connection) -> None:
-    """Pull as pylsl's documentation does, and nothing else."""
+def _bare_loop(parent: Connection) -> None:
+    """Pull as pylsl's documentation does, and nothing else, until told that it is enough."""
     pylsl = load_pylsl()
     stream = find_stream(Wanted(name=NAME), timeout_s=30.0)
     inlet = pylsl.StreamInlet(stream.handle, max_buflen=5, as_numpy=True)
     inlet.open_stream()
-    answer.send("ready")
+    parent.send("ready")
     pulls: list[Pull] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    while not parent.poll():
         _, stamps = inlet.pull_chunk(timeout=1.0, max_samples=4096, min_samples=1)
         now = pylsl.local_clock()
         if len(stamps):
             pulls.append((stamps, now))
-    answer.send(pulls)
+    parent.send(pulls)
