@@ -1,12 +1,14 @@
 """Cleaning MATLAB, Parquet and DICOM files: made and read again by the library of each format."""
 
+import copy
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pydicom
 import pytest
 import scipy.io
-from file_tools import cleaned_of, ecg, refused_of, right, sidecar_of
+from file_tools import clean_files, cleaned_of, ecg, refused_of, right, sidecar_of
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage, generate_uid
 
@@ -187,10 +189,35 @@ def test_a_dicom_object_keeps_all_but_the_ecg_and_becomes_another_object(tmp_pat
         ({"WaveformSampleInterpretation": "MB"}, "its samples are MB; allowed: SB"),
         ({"SamplingFrequency": 50}, "has 50 Hz; allowed: 100 Hz and more"),
         ({"unit": "mm"}, "has the unit 'mm', which is no voltage"),
+        (
+            {
+                "WaveformSampleInterpretation": "SL",
+                "WaveformBitsAllocated": 32,
+                "NumberOfWaveformSamples": 1000,
+            },
+            "its samples take 4 bytes, and their padding value 2",
+        ),
     ],
 )
 def test_a_bad_waveform_is_one_clear_line(change, said, tmp_path):
     assert said in refused_of(dicom(tmp_path / "bad.dcm", np.zeros((2, 2000)), **change), tmp_path / "out")
+
+
+def test_waveforms_without_sensitivity_and_slow_ones_beside_others(tmp_path):
+    file = dicom(tmp_path / "a.dcm", np.round(1000 * ecg(8, 1, 500)))
+    given = pydicom.dcmread(file)
+    (channel,) = given.WaveformSequence[0].ChannelDefinitionSequence
+    del channel.ChannelSensitivity, channel.ChannelSensitivityUnitsSequence
+    slow = copy.deepcopy(given.WaveformSequence[0])
+    slow.SamplingFrequency = 50
+    given.WaveformSequence.append(slow)
+    given.save_as(file)
+    assert "has no unit; state it with --unit" in refused_of(file, tmp_path / "out")
+    (done,) = clean_files([file], tmp_path / "out", unit="uV")
+    assert done.said == f"{file}: left as they are, having less than 100 Hz: Lead I (Einthoven) 2"
+    made = pydicom.dcmread(tmp_path / "out" / "a.dcm")
+    assert made.WaveformSequence[1] == given.WaveformSequence[1]
+    assert made.WaveformSequence[0] != given.WaveformSequence[0]
 
 
 def test_what_is_no_dicom_waveform_is_one_clear_line(tmp_path):

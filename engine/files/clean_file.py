@@ -22,6 +22,7 @@ from engine.in_process.denoiser import in_millivolts, scale_of
 from engine.in_process.stages import Part, Stages
 from streamer.console.installed import version_here
 from streamer.errors import InputError, some
+from streamer.records.record import LOWEST_HZ
 
 SIDECAR = ".clean.json"
 # Names of columns that tell when a sample was taken: a table's unit is stated for all columns.
@@ -119,23 +120,32 @@ def clean_file(wanted: Wanted, request: Request, report: Callable[[float], None]
 
 
 def _left_out(opened: Opened, places: list[int]) -> str:
-    """Which channels may be an ECG, being voltages or having no unit, and were left as they are."""
+    """Which channels may be an ECG, and were left as they are, and why."""
     from streamer.units import millivolts_of
 
     left = [channel for place, channel in enumerate(opened.channels) if place not in places]
+    slow = [channel for channel in left if is_called_ecg(channel) and channel.fs < LOWEST_HZ]
     nameless = [
         channel.name
         for channel in left
         if channel.ecg is not False
         and millivolts_of(channel.unit) is not None
         and not _CLOCK.fullmatch(channel.name)
+        and channel not in slow
     ]
-    unitless = [channel.name for channel in left if is_called_ecg(channel) and not channel.unit.strip()]
+    unitless = [
+        channel.name
+        for channel in left
+        if is_called_ecg(channel) and channel not in slow and not channel.unit.strip()
+    ]
     said = []
     if nameless:
         said.append(f"left as they are, not being called an ECG: {some(nameless)}; --leads takes them")
     if unitless:
         said.append(f"left as they are, having no unit: {some(unitless)}; --unit states it")
+    if slow:
+        names = some([channel.name for channel in slow])
+        said.append(f"left as they are, having less than {LOWEST_HZ:g} Hz: {names}")
     return "; ".join(said)
 
 

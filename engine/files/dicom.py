@@ -39,12 +39,15 @@ class Dicom(Opened):
         if not groups:
             raise InputError(f"{file} holds no waveform")
         self._samples: list[NDArray[Any]] = []
+        self._paddings: list[int | None] = []
+        """Of each group, the value that stands where no sample was taken."""
         self._where: list[tuple[int, int]] = []
         self._scales: list[tuple[float, float]] = []
         channels = []
         for number, group in enumerate(groups):
             try:
                 samples = _samples(group)
+                self._paddings.append(_padding(group, samples.dtype))
                 described = [_described(channel) for channel in group.ChannelDefinitionSequence]
                 fs = float(group.SamplingFrequency)
             except (AttributeError, ValueError, TypeError, IndexError) as error:
@@ -55,7 +58,7 @@ class Dicom(Opened):
             for place, (name, unit, scale, baseline) in enumerate(described):
                 self._where.append((number, place))
                 self._scales.append((scale, baseline))
-                channels.append(Channel(name, unit, fs, len(samples)))
+                channels.append(Channel(name, unit or stated.unit or "", fs, len(samples)))
         self._groups = groups
         names = told_apart([channel.name for channel in channels])
         self.channels = tuple(
@@ -64,21 +67,13 @@ class Dicom(Opened):
         )
         self._target = file
 
-    def _padding(self, group: int) -> int | None:
-        """The value that stands where no sample was taken."""
-        stated = self._groups[group].get("WaveformPaddingValue")
-        if stated is None:
-            return None
-        kind = self._samples[group].dtype
-        return int(np.frombuffer(stated, kind, 1)[0]) if isinstance(stated, bytes) else int(stated)
-
     def read(self, places: Sequence[int], start: int, stop: int) -> Rows:
         """As `Opened.read`."""
         rows = np.empty((len(places), stop - start))
         for row, place in enumerate(places):
             (group, column), (scale, baseline) = self._where[place], self._scales[place]
             digital = self._samples[group][start:stop, column]
-            rows[row] = np.where(digital == self._padding(group), np.nan, digital * scale + baseline)
+            rows[row] = np.where(digital == self._paddings[group], np.nan, digital * scale + baseline)
         return rows
 
     def begin(self, folder: Path) -> None:
@@ -90,7 +85,7 @@ class Dicom(Opened):
         for row, place in zip(rows, places, strict=True):
             (group, column), (scale, baseline) = self._where[place], self._scales[place]
             part = self._samples[group][start : start + len(row), column]
-            padding = self._padding(group)
+            padding = self._paddings[group]
             new = self.into(part, (row - baseline) / scale)
             # A sample that was taken must not become one that was not.
             part[:] = np.where((new == padding) & (part != padding), part, new)
@@ -117,6 +112,17 @@ def _samples(group: Any) -> NDArray[Any]:
     if channels < 1 or len(raw) < channels * count * dtype.itemsize:
         raise ValueError(f"it states {count} samples of {channels} channels, and holds {len(raw)} bytes")
     return np.frombuffer(raw, dtype, channels * count).reshape(count, channels).copy()
+
+
+def _padding(group: Any, kind: np.dtype[Any]) -> int | None:
+    stated = group.get("WaveformPaddingValue")
+    if stated is None:
+        return None
+    if not isinstance(stated, bytes):
+        return int(stated)
+    if len(stated) < kind.itemsize:
+        raise ValueError(f"its samples take {kind.itemsize} bytes, and their padding value {len(stated)}")
+    return int(np.frombuffer(stated, kind, 1)[0])
 
 
 def _described(channel: Any) -> tuple[str, str, float, float]:

@@ -22,7 +22,8 @@ _ECG = re.compile(
 def ecg_channels(file: Path, channels: Sequence[Channel], leads: tuple[str, ...]) -> list[int]:
     """Places of the channels to clean, in the order of the file.
 
-    A voltage is taken for ECG where its name says so; where no name does, nothing is guessed.
+    A voltage is taken for ECG where its name says so, and its rate suffices or that of no other does; where
+    no name does, nothing is guessed.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ def ecg_channels(file: Path, channels: Sequence[Channel], leads: tuple[str, ...]
             raise InputError(
                 f"{file} has no channel that is called an ECG; say which with --leads: {some(names)}"
             )
+        # One of heart rates may be called so too.
+        places = [place for place in places if channels[place].fs >= LOWEST_HZ] or places
     for place in places:
         channel = channels[place]
         if not channel.samples:

@@ -59,6 +59,10 @@ class Xdf(Opened):
             for each in found
             if each not in self._markers and float(each["info"]["nominal_srate"][0] or 0) > 0
         ]
+        if not regular:
+            raise InputError(
+                f"{file} has no stream of numbers at a stated rate; those without one are no signal"
+            )
         sizes = {
             each["info"]["stream_id"]: each["time_series"].dtype.itemsize * each["time_series"].shape[1]
             for each in regular
