@@ -3,7 +3,7 @@
 Usage: python .ci/container.py (`make container`). What it copies is copied and what it installs is installed,
 into folders that are thrown away; a command that makes users or folders of the system is left out, and said
 so. Then what the container would run is run with the synthetic patient, asked for its health by the
-Dockerfile's own check, and told to stop.
+Dockerfile's own check, and once signal comes told to stop.
 """
 
 import json
@@ -52,37 +52,45 @@ def build(folder: Path) -> Path:
     return programs
 
 
-def answers(check: list[str], environment: dict[str, str]) -> bool:
-    """Whether the health check succeeds in time."""
+def answers(run: subprocess.Popen[bytes], check: list[str], environment: dict[str, str]) -> bool:
+    """Whether the health check of what runs succeeds in time."""
     ends = time.monotonic() + PATIENCE_S
-    while time.monotonic() < ends:
+    while run.poll() is None and time.monotonic() < ends:
         if not subprocess.run(check, env=environment, capture_output=True, check=False).returncode:
             return True
         time.sleep(0.5)
     return False
 
 
+def runs(programs: Path, folder: Path) -> bool:
+    """Whether what the container would run is healthy, gets signal, and ends well when it is told to stop."""
+    of = dict(instructions())
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder)}
+    words = json.loads(of["CMD"])
+    words[words.index("lsl")] = "synthetic"
+    words.remove("--wait")
+    check = json.loads(of["HEALTHCHECK"].partition("CMD ")[2])
+    run = subprocess.Popen([programs / json.loads(of["ENTRYPOINT"])[0], *words], cwd=folder, env=environment)
+    try:
+        healthy = answers(run, check, environment)
+        ready = healthy and answers(run, [word.replace("/health", "/ready") for word in check], environment)
+        run.send_signal(getattr(signal, of["STOPSIGNAL"]))
+        status = run.wait(PATIENCE_S)
+    finally:
+        run.kill()
+        run.wait()
+    print(
+        f"health check: {'ok' if healthy else 'no answer'}; signal: {'yes' if ready else 'no'}; exit status "
+        f"after {of['STOPSIGNAL']}: {status}"
+    )
+    return ready and status == 0
+
+
 def main() -> int:
     """Build, run, ask, stop; the exit status."""
-    of = dict(instructions())
     with tempfile.TemporaryDirectory() as name:
-        programs = build(Path(name))
-        environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": name}
-        words = json.loads(of["CMD"])
-        words[words.index("lsl")] = "synthetic"
-        words.remove("--wait")
-        run = subprocess.Popen(
-            [programs / json.loads(of["ENTRYPOINT"])[0], *words], cwd=name, env=environment
-        )
-        try:
-            healthy = answers(json.loads(of["HEALTHCHECK"].partition("CMD ")[2]), environment)
-            run.send_signal(getattr(signal, of["STOPSIGNAL"]))
-            status = run.wait(PATIENCE_S)
-        finally:
-            run.kill()
-            run.wait()
-    print(f"health check: {'ok' if healthy else 'no answer'}; exit status after {of['STOPSIGNAL']}: {status}")
-    return 0 if healthy and status == 0 else 1
+        folder = Path(name)
+        return 0 if runs(build(folder), folder) else 1
 
 
 if __name__ == "__main__":
