@@ -5,6 +5,7 @@ A comment above each fenced block says how it is tested:
 - ``test: run`` as it stands; ``test: run with OPTIONS`` adds options to each command, so that it ends soon
 - ``test: parse, because REASON``: checked by the real command-line parser alone
 - ``test: picture``: no code
+- ``test: lines, which FILE runs``: Python for a pipeline of other people's
 - ``test: file``: quotes a file that `tests/test_toys.py` runs; ``test: toy …`` are its steps
 """
 
@@ -31,7 +32,8 @@ from streamer.synthetic import SyntheticPatient
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 MARKS = re.compile(
-    r"(?P<kind>run|picture|file|toy \w+, the (?:line|commands)|parse, because .{10,})( with (?P<options>.+))?"
+    r"(?P<kind>run|picture|file|toy \w+, the (?:line|commands)|parse, because .{10,}"
+    r"|lines, which tests/test_pipelines\.py runs)( with (?P<options>.+))?"
 )
 
 
