@@ -77,7 +77,7 @@ class Stream:
         stream = cls.__new__(cls)
         vars(stream).update(kept, _config=config, _clock=clock)
         filled = stream._filled = kept["_rows"].shape[1]
-        stream._allocate(max(4 * config.window, filled))
+        stream._allocate(max(2 * config.window, filled))
         for name in _COLUMNS:
             getattr(stream, name)[..., :filled] = kept[name]
         stream._any_missing = bool(stream._missing.any())
@@ -101,7 +101,7 @@ class Stream:
         self._base = chunk.start - window
         self._marks: list[Annotation] = []
         self._waiting: list[Chunk] = []
-        self._allocate(4 * window)
+        self._allocate(2 * window)
         self._filled = window
         edge = np.where(np.isfinite(chunk.data[:, :1]), chunk.data[:, :1], 0)
         self._data[:, :window] = edge
@@ -125,7 +125,7 @@ class Stream:
         old = (self._rows, self._missing, self._source_time, self._arrived_ready)
         self._filled -= drop
         self._base += drop
-        self._allocate(max(4 * window, self._filled + count))
+        self._allocate(max(2 * window, self._filled + count))
         new = (self._rows, self._missing, self._source_time, self._arrived_ready)
         for target, source in zip(new, old, strict=True):
             target[..., : self._filled] = source[..., kept]

@@ -2,6 +2,7 @@
 
 import copy
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -219,6 +220,19 @@ def test_what_a_ledger_holds_does_not_grow_with_the_time_that_it_counts():
         tracemalloc.stop()
     assert ledger.total.count == 50_000
     assert held < 30_000
+
+
+def test_a_ledger_holds_on_to_no_buffer_of_the_engine():
+    clock = FakeClock()
+    ledger, seen = Ledger(0, 0), []
+    for message in clean(played(clock, 400), EngineConfig(FS, 16, 4, 2), Identity(), clock):
+        ledger.note(message, clock())
+        seen += [weakref.ref(view.base) for view in (message.raw, message.source_time)]
+    del message
+    assert ledger.hops < BLOCK
+    assert ledger.total.count == 0
+    assert len(seen) == 2 * ledger.hops > 0
+    assert not any(buffer() is not None for buffer in seen)
 
 
 def test_durations_count_as_often_as_samples_share_them():

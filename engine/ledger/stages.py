@@ -83,7 +83,7 @@ class Ledger:
 
     def __init__(self, hop_ns: float, sample_ns: float) -> None:
         self.hop_ns, self.sample_ns = hop_ns, sample_ns
-        self._noted: list[tuple[Emitted, int]] = []
+        self._noted: list[_Note] = []
         self.stages = {stage: Histogram() for stage in STAGES}
         self.total = Histogram()
         self.hops = 0
@@ -95,7 +95,7 @@ class Ledger:
     def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
         hop = message.answer.hop
-        self._noted.append((message, handed_ns))
+        self._noted.append(_note(message, handed_ns))
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
         arrived = float(hop.newest_arrived_ns)
@@ -121,35 +121,46 @@ class Ledger:
         if not self._noted:
             return
         noted, self._noted = self._noted, []
-        parts = parts_ns(noted)
+        parts = _parts_ns(noted)
         stages = [self.stages[stage] for stage in STAGES]
         differ, shared = slice(0, _OF_SAMPLES), slice(_OF_SAMPLES, None)
         add_to_each([*stages[differ], self.total], np.array([*parts[differ], parts.total]))
-        samples = np.array([len(message.source_time) for message, _ in noted])
+        samples = np.array([len(source_s) for source_s, _, _ in noted])
         first = samples.cumsum() - samples
         add_to_each(stages[shared], np.array(parts[shared])[:, first], samples)
 
 
 def parts_ns(noted: Sequence[tuple[Emitted, int]]) -> Parts:
     """Where the time went for each sample of messages, each with when every sink had it (ns)."""
-    source_ns = np.concatenate([message.source_time for message, _ in noted]) * 1e9
-    arrived_ready = [message.answer.hop.arrived_ready_ns for message, _ in noted]
+    return _parts_ns([_note(message, handed_ns) for message, handed_ns in noted])
+
+
+_Note = tuple[NDArray[np.float64], NDArray[np.int64], tuple[int, ...]]
+"""Of a hop, when its samples were taken (s), when they arrived and were ready (ns), and its stamps (ns)."""
+
+
+def _note(message: Emitted, handed_ns: int) -> _Note:
+    """What the ledger needs of a message, in memory of its own: views would hold on to whole buffers."""
+    answer = message.answer
+    hop, call = answer.hop, answer.call
+    stamps = (
+        hop.ready_ns,
+        call.started_ns,
+        call.host_to_device_ns,
+        call.device_to_host_ns,
+        call.finished_ns,
+        message.added_ns,
+        handed_ns,
+    )
+    return message.source_time.copy(), hop.arrived_ready_ns.copy(), stamps
+
+
+def _parts_ns(noted: Sequence[_Note]) -> Parts:
+    source_s, arrived_ready, stamps = zip(*noted, strict=True)
+    source_ns = np.concatenate(source_s) * 1e9
     arrived, first_ready = np.concatenate(arrived_ready, axis=1).astype(np.float64)
-    stamps = [
-        (
-            message.answer.hop.ready_ns,
-            message.answer.call.started_ns,
-            message.answer.call.host_to_device_ns,
-            message.answer.call.device_to_host_ns,
-            message.answer.call.finished_ns,
-            message.added_ns,
-            handed_ns,
-        )
-        for message, handed_ns in noted
-    ]
-    samples = [len(message.source_time) for message, _ in noted]
     ready, started, to_device, to_host, finished, added, handed = np.repeat(
-        np.array(stamps, np.float64).T, samples, axis=1
+        np.array(stamps, np.float64).T, [len(taken) for taken in source_s], axis=1
     )
     return Parts(
         transport=arrived - source_ns,
