@@ -17,14 +17,14 @@ def screen(
     ] = 4.0,
     json_file: JsonFile = None,
 ) -> None:
-    """Time the window: its frames, its memory over hours, and the engine beside it."""
+    """Time the window: start, frames, a wall of beds, memory over hours, and the engine beside it."""
     check_writable(json_file)
     reason = why_no_window()
     if reason:
         raise InputError(f"there is no window to time: {reason}")
     if not has_display():
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    from gui.screen_profile import profile_screen
+    from gui.screen_profile.screen import profile_screen
 
     figures = profile_screen(hours)
     out.print_json(data=figures)

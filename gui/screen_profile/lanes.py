@@ -1,0 +1,114 @@
+"""One bed: frames of many lanes, before and after hours of signal."""
+
+import time
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import psutil
+from PyQt6.QtCore import QEventLoop, QTimer
+from PyQt6.QtWidgets import QApplication
+
+from engine.run.protocol import Frame, Started
+from gui.main_window import FRAME_MS, MainWindow
+from gui.screen_profile.feed import HOP_S, Feed, Load
+from gui.screen_profile.window import figures_of, open_window
+from gui.settings import Settings
+from gui.trace_buffer import KEPT_S
+from gui.view_options import ViewOptions
+
+_TRACED_S = 240.0
+
+
+def profile_lanes(load: Load, hours: float, frames: int) -> dict[str, Any]:
+    """Time frames of one load before and after hours of signal, and say what they left in memory."""
+    feed = Feed(load)
+    settings = Settings()
+    settings.options = ViewOptions(layout="stacked", residual=load.residual, gain=0.0)
+    window = open_window(settings, None)
+    view = window.page.view
+    window.attach(Started((feed.started(),)))
+    young = _time_frames(window, feed, frames)
+    timer = _count_timer_frames(window, feed)
+    # A lap first: until then the rings and Qt's caches still fill.
+    _pass(window, feed, KEPT_S + 60.0)
+    resident = _resident_kib()
+    _pass(window, feed, 3600 * hours)
+    resident = _resident_kib() - resident
+    # Tracing makes everything several times slower: minutes must do.
+    tracemalloc.start()
+    _pass(window, feed, _TRACED_S / 2)
+    traced = tracemalloc.get_traced_memory()[0]
+    _pass(window, feed, _TRACED_S / 2)
+    traced = tracemalloc.get_traced_memory()[0] - traced
+    tracemalloc.stop()
+    old = _time_frames(window, feed, frames)
+    result = {
+        "lanes": len(view.lanes),
+        "page_s": view.sweep.width / view.calibration.px_per_s,
+        "frame_ms": young,
+        "frame_ms_after_hours": old,
+        "ratio_of_cpu_medians": old["cpu_p50"] / young["cpu_p50"],
+        "timer": timer,
+        "resident_growth_kib": resident,
+        "traced_growth_kib": traced / 1024,
+    }
+    window.close()
+    return result
+
+
+def _frame(window: MainWindow, messages: list[Frame]) -> None:
+    """What the window's own timer does, but painted before this returns."""
+    if window.run.monitor:
+        window.run.monitor.take(messages)
+        window.page.view.repaint(window.page.view.advance())
+
+
+def _time_frames(window: MainWindow, feed: Feed, frames: int) -> dict[str, float]:
+    """Time from a hop's arrival until it is painted, every frame with a hop of new signal."""
+    took, used = [], []
+    for _ in range(frames):
+        messages = feed.hop()
+        begun, cpu = time.perf_counter(), time.thread_time()
+        _frame(window, messages)
+        used.append(1000 * (time.thread_time() - cpu))
+        took.append(1000 * (time.perf_counter() - begun))
+        QApplication.processEvents()
+    return figures_of(took, used)
+
+
+def _count_timer_frames(window: MainWindow, feed: Feed, seconds: float = 4.0) -> dict[str, float]:
+    """Frames that a timer of `FRAME_MS` brings about when each has something to draw."""
+    stamps: list[float] = []
+    loop = QEventLoop()
+
+    def frame() -> None:
+        _frame(window, feed.hop())
+        stamps.append(time.perf_counter())
+
+    timer = QTimer()
+    timer.setTimerType(timer.timerType().PreciseTimer)
+    timer.timeout.connect(frame)
+    timer.start(FRAME_MS)
+    QTimer.singleShot(round(1000 * seconds), loop.quit)
+    loop.exec()
+    timer.stop()
+    gaps = 1000 * np.diff(stamps)
+    return {
+        "frames_per_s": (len(stamps) - 1) / (stamps[-1] - stamps[0]),
+        "interval_p99_ms": float(np.percentile(gaps, 99)),
+    }
+
+
+def _pass(window: MainWindow, feed: Feed, seconds: float) -> None:
+    """Let signal pass; a frame is painted for every second of it."""
+    for index in range(round(seconds / HOP_S)):
+        if index % round(1 / HOP_S) == 0:
+            _frame(window, feed.hop())
+            QApplication.processEvents()
+        elif window.run.monitor:
+            window.run.monitor.take(feed.hop())
+
+
+def _resident_kib() -> int:
+    return int(psutil.Process().memory_info().rss) // 1024
