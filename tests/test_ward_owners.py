@@ -13,10 +13,11 @@ from streamer.partition import partition_of
 from streamer.synthetic import SyntheticPatient
 from ward.log import ingest, run
 from ward.log.broker import STREAM, cleaned_subject, open_log, raw_subject
+from ward.log.fence import Fenced
 from ward.log.figures import Figures
 from ward.log.frames import Flag, Message, Piece, encode
 from ward.log.ingest import Sender
-from ward.log.partition import Fenced, Partition
+from ward.log.partition import Partition
 from ward.log.record import record
 
 
@@ -86,7 +87,7 @@ def test_an_old_owner_can_write_nothing_and_leave_no_snapshot(broker, filter_):
         old, _ = await own(log, "fenced", 5, filter_)
         new, _ = await own(log, "fenced", 6, filter_)
         with pytest.raises(Fenced):
-            await old._write(Message((), 5, 1))
+            await old._fence.write(Message((), 5, 1))
         old._saved = -1
         with pytest.raises(Fenced):
             await old._save()

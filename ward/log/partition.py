@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from engine.in_process.stages import System
-from ward.log.broker import STREAM, Log, cleaned_subject, raw_subject
+from ward.log.broker import Log, cleaned_subject, raw_subject
 from ward.log.cleaner import SETTLES_S, Cleaner
+from ward.log.fence import Fence
 from ward.log.figures import Figures
 from ward.log.follower import Follower
-from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, merged
+from ward.log.frames import Flag, Message, Piece, decode, in_messages, merged
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -22,12 +23,6 @@ SNAPSHOT_S: Final = 4.0
 _LONGEST_PAUSE_S: Final = 0.5
 MESSAGE_BYTES: Final = 500_000
 """More is written as several messages."""
-_WRONG_LAST = 10071
-_PLACE = "Nats-Expected-Last-Subject-Sequence"
-
-
-class Fenced(Exception):
-    """Another worker owns the partition now; nothing more may be written."""
 
 
 @dataclass
@@ -75,10 +70,9 @@ class Partition:
         self._figures = figures or Figures()
         self._log, self.number, self._epoch, self._tell = log, number, epoch, tell
         self._cleaner = Cleaner(system)
-        self._last = 0  # number of the newest cleaned message
+        self._fence = Fence(log, number, epoch)
         self._through = 0  # number of the newest raw message that was cleaned
         self._saved = -1
-        self._revision = 0
         self._written: dict[str, int] = {}  # bed → sample that must be written next, from those before us
         self._begins_in_midstream = False
         self._told: dict[str, str] = {}
@@ -120,8 +114,8 @@ class Partition:
 
     async def _take_over(self) -> float | None:
         """Shut those before us out, and go on where they were; see `Follower` for what is returned."""
-        await self._shut_out()
-        packed = await self._take_snapshot()
+        await self._fence.shut_out(self._through)
+        packed = await self._fence.take_snapshot()
         if packed:
             try:
                 self._through, after = self._cleaner.restore(packed)
@@ -132,41 +126,11 @@ class Partition:
                 return None
         return await self._begin_anew()
 
-    async def _shut_out(self) -> None:
-        """Write a message of our epoch: what those before us write is behind another, and refused."""
-        while True:
-            found = await self._log.newest(cleaned_subject(self.number))
-            self._last = 0
-            if found is not None:
-                data, self._last = found
-                if _epoch_of(data) > self._epoch:
-                    raise Fenced
-            try:
-                await self._write(Message((), self._epoch, self._through))
-            except Fenced:
-                continue
-            return
-
-    async def _take_snapshot(self) -> bytes:
-        """The newest snapshot, empty where there is none; those before us cannot leave another."""
-        from nats.js.errors import KeyWrongLastSequenceError
-
-        key, store = str(self.number), self._log.snapshots
-        while True:
-            packed, revision = await self._log.value(store, key) or (b"", 0)
-            try:
-                self._revision = await self._log.surely(
-                    lambda packed=packed, revision=revision: store.update(key, packed, last=revision)  # type: ignore[misc]
-                )
-            except KeyWrongLastSequenceError:
-                continue
-            return packed
-
     async def _read_written(self, cleaned: Follower) -> int:
         """Find what those before us wrote and need not be written again; returns what it answered for."""
         through = 0
         try:
-            while cleaned.after < self._last:
+            while cleaned.after < self._fence.last:
                 for message in await cleaned.read():
                     written = decode(message.data)
                     through = max(through, written.through)
@@ -202,7 +166,7 @@ class Partition:
         together = list(in_messages(merged(left), MESSAGE_BYTES))
         for count, some in enumerate(together, 1):
             through = number if count == len(together) else self._through
-            await self._write(Message(some, self._epoch, through))
+            await self._fence.write(Message(some, self._epoch, through))
             self._figures.wrote(some)
             for piece in some:
                 self._count(piece)
@@ -244,34 +208,6 @@ class Partition:
             self._told[about] = line
             self._tell(line)
 
-    # writing
-
-    async def _write(self, message: Message) -> None:
-        """Write behind the last message that is known.
-
-        Raises
-        ------
-        Fenced
-            If another one is the last.
-        """
-        from nats.js.errors import APIError
-
-        data, subject = encode(message), cleaned_subject(self.number)
-        headers = {_PLACE: str(self._last)}
-        try:
-            written = await self._log.surely(
-                lambda: self._log.js.publish(subject, data, stream=STREAM, headers=headers)
-            )
-            self._last = written.seq
-        except APIError as error:
-            if error.err_code != _WRONG_LAST:
-                raise
-            # It may be ours, and the broker's answer was lost.
-            found = await self._log.newest(subject)
-            if found is None or found[0] != data:
-                raise Fenced from error
-            self._last = found[1]
-
     async def _save(self) -> None:
         """Leave a snapshot of this moment, unless another worker has left one since.
 
@@ -280,12 +216,10 @@ class Partition:
         Fenced
             If one has.
         """
-        from nats.js.errors import KeyWrongLastSequenceError
-
         if self._through == self._saved:
             self._figures.saved(self.number)
             return
-        packed = self._cleaner.snapshot((self._through, self._last))
+        packed = self._cleaner.snapshot((self._through, self._fence.last))
         self.snapshot_bytes = len(packed)
         if len(packed) > self._log.most_bytes:
             self._say(
@@ -294,20 +228,6 @@ class Partition:
                 f"{self._log.most_bytes}; raise max_payload of the broker",
             )
             return
-        key, store = str(self.number), self._log.snapshots
-        try:
-            self._revision = await self._log.surely(lambda: store.update(key, packed, last=self._revision))
-        except KeyWrongLastSequenceError as error:
-            found = await self._log.value(store, key)
-            if found is None or found[0] != packed:
-                raise Fenced from error
-            self._revision = found[1]
+        await self._fence.leave_snapshot(packed)
         self._saved = self._through
         self._figures.saved(self.number, len(packed))
-
-
-def _epoch_of(data: bytes) -> int:
-    try:
-        return decode(data).epoch
-    except ValueError:
-        return 0

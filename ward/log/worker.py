@@ -11,8 +11,9 @@ from typing import Final
 from engine.in_process.stages import System
 from streamer.partition import owner_of
 from ward.log.broker import LEASE_S, Log
+from ward.log.fence import Fenced
 from ward.log.figures import Figures
-from ward.log.partition import BedCount, Fenced, Partition
+from ward.log.partition import BedCount, Partition
 
 RENEW_S: Final = LEASE_S / 4
 _LOOK_S: Final = 0.25
