@@ -19,6 +19,7 @@ KEPT_S = 1800.0
 _LEAST_S = 90.0
 _ROOM_BYTES = 1 << 29  # of all streams of a run together
 KINDS = ("raw", "cleaned", "spread", "reference")
+_ONLY_RELEASED = slice(2, 4)  # of `KINDS`
 _KEPT_MARKS = 12_000
 UNSURE_S = 2.0
 """It is said for so long that a wave was unsure: two beats or more."""
@@ -57,7 +58,8 @@ class TraceBuffer:
         self.capacity = round(seconds * info.fs)
         shape = (len(info.leads), self.capacity)
         # Zeros take memory only as they are written; what was not is never read as a sample.
-        self._rings = {kind: np.zeros(shape, np.float32) for kind in (*KINDS, "st")}
+        self._samples = np.zeros((len(KINDS) + 1, *shape), np.float32)
+        self._rings = dict(zip((*KINDS, "st"), self._samples, strict=True))
         self._marks = np.zeros(shape, np.uint8)
         self._reasons = np.zeros(shape, np.uint8)
         self._unsure = np.zeros(shape, np.bool_)
@@ -115,8 +117,7 @@ class TraceBuffer:
         self._reach(preview.stop)
         self._write(self._rings["raw"], start, preview.raw[:, skip:])
         self._write(self._rings["cleaned"], start, preview.cleaned[:, skip:])
-        for kind in ("spread", "reference"):
-            self._write(self._rings[kind], start, np.float32(np.nan), preview.stop - start)
+        self._write(self._samples[_ONLY_RELEASED], start, np.float32(np.nan), preview.stop - start)
         self._touch(start)
 
     def _judge(self, message: Cleaned | Gap) -> None:
@@ -140,8 +141,7 @@ class TraceBuffer:
     def _blank(self, start: int, stop: int) -> None:
         """Samples that never came."""
         self._reach(stop)
-        for ring in self._rings.values():
-            self._write(ring, start, np.float32(np.nan), stop - start)
+        self._write(self._samples, start, np.float32(np.nan), stop - start)
         self._write(self._marks, start, np.uint8(Mark.MISSING), stop - start)
         self._write(self._reasons, start, np.uint8(0), stop - start)
         self._write(self._unsure, start, np.False_, stop - start)
@@ -151,8 +151,7 @@ class TraceBuffer:
     def _reach(self, stop: int) -> None:
         """Move `newest` on, and blank the places that still hold samples of one lap ago."""
         if stop > self.newest:
-            for ring in self._rings.values():
-                self._write(ring, self.newest, np.float32(np.nan), stop - self.newest)
+            self._write(self._samples, self.newest, np.float32(np.nan), stop - self.newest)
             self.newest = stop
 
     def bypassed(self, start: int, stop: int, leads: Sequence[int]) -> float:
@@ -177,11 +176,13 @@ class TraceBuffer:
         at = start % self.capacity
         head = min(width, self.capacity - at)
         if isinstance(values, np.ndarray):
-            ring[:, at : at + head] = values[:, :head]
-            ring[:, : width - head] = values[:, head:]
+            ring[..., at : at + head] = values[:, :head]
+            if head < width:
+                ring[..., : width - head] = values[:, head:]
         else:
-            ring[:, at : at + head] = values
-            ring[:, : width - head] = values
+            ring[..., at : at + head] = values
+            if head < width:
+                ring[..., : width - head] = values
 
     def _touch(self, start: int) -> None:
         self._changed = start if self._changed is None else min(self._changed, start)
@@ -225,9 +226,11 @@ class TraceBuffer:
 
         Slices, because it is called some hundred times a frame: indices would cost more than the drawing.
         """
-        count = max(0, stop - start)
-        values = np.full(count, nothing, ring.dtype)
         first, last = max(start, self.oldest), min(stop, end)
+        at = start % self.capacity
+        if first == start < stop == last <= start + self.capacity - at:
+            return ring[at : at + stop - start].copy()
+        values = np.full(max(0, stop - start), nothing, ring.dtype)
         if first < last:
             at, width = first % self.capacity, last - first
             head = min(width, self.capacity - at)

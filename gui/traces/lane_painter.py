@@ -15,19 +15,19 @@ from gui.events import EventLog
 from gui.lanes import Lane
 from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
+from gui.traces.letters import draw_annotations, draw_beats
 from gui.traces.notes import draw_notes
 from gui.traces.sweep import Piece, Sweep, points, runs
 from gui.view_options import ViewOptions
 from gui.vitals import Ticks
 
+Rows = NDArray[np.float32] | NDArray[np.float64]
 _EDGE_PX = 3
 DIM = 105
 """Opacity, of 255, of cleaned that is a first guess, or a wave that is smaller than its uncertainty."""
 SWITCH_COLUMNS = 160
 """Columns that the name of a network reaches to the right."""
 _LETTERS_PX_PER_S = 20.0  # on slower paper the letters would hide each other
-MARGIN = 10
-"""Columns that a letter reaches to either side of its sample."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,14 @@ class LanePainter:
             if kind == "cleaned":
                 if options.band:
                     self._draw_band(painter, piece, lane, start, min(stop, self.final))
-                self._draw_released(painter, piece, lane, start, min(stop, self.final), colour)
+                passed = self._draw_released(painter, piece, lane, start, min(stop, self.final), colour)
                 if not options.align:
                     dim = QColor(colour)
                     dim.setAlpha(DIM)
                     first = max(start, self.final - 1)
                     self._draw_trace(painter, piece, lane, kind, first, min(stop, end), dim)
-                self._mark_bypass(painter, piece, lane, start, min(stop, self.final))
+                if passed is not None:
+                    self._mark_bypass(painter, piece, lane, start, passed)
             else:
                 self._draw_trace(painter, piece, lane, kind, start, min(stop, end), colour)
         painter.restore()
@@ -113,37 +114,54 @@ class LanePainter:
             and lane.main in ("raw", "cleaned")
             and self.calibration.px_per_s >= _LETTERS_PX_PER_S
         ):
-            self._draw_marks(painter, piece, lane)
+            annotations = reversed(self.buffer.annotations)
+            draw_annotations(painter, piece, lane, self.sweep, annotations, self.theme, self.zoom)
+            if lane.lead == self.rhythm_lead:
+                draw_beats(painter, piece, lane, self.sweep, self.ticks, self.theme, self.zoom)
         if self.events:
             draw_notes(painter, piece, lane, self.sweep, self.events, self.theme)
 
-    def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        offset = self.offsets_mv[lane.lead] if kind in ("raw", "residual") else 0.0
+    def _rows(self, lane: Lane, kind: str, values: NDArray[np.float32]) -> Rows:
         # Draw through the middle of a pixel row: on its edge, antialiasing would smear a flat line over two.
         px_per_mv = self.calibration.px_per_mv * lane.gain
-        rows: NDArray[np.float64] = lane.zero + 0.5 - (values - offset) * px_per_mv
-        return rows
+        middle = lane.zero + 0.5
+        if kind in ("raw", "residual"):
+            shifted: NDArray[np.float64] = middle - (values - self.offsets_mv[lane.lead]) * px_per_mv
+            return shifted
+        return middle - values * px_per_mv
 
     def _draw_released(
         self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int, colour: QColor
-    ) -> None:
-        """Draw what the engine released: what is not the network's output does not look like it."""
+    ) -> NDArray[np.bool_] | None:
+        """Draw what the engine released: what is not the network's output does not look like it.
+
+        Returns which samples are not, or None where all are.
+        """
         if stop <= start:
-            return
+            return None
         marks = self.buffer.marks(lane.lead, start, stop)
-        passed, filtered = marks == Mark.BYPASSED, marks == Mark.FILTERED
-        unsure = self.buffer.unsure(lane.lead, start, stop) & ~(passed | filtered)
-        if not (passed.any() or filtered.any() or unsure.any()):
+        unsure = self.buffer.unsure(lane.lead, start, stop)
+        if not (marks.any() or unsure.any()):
             self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour)
-            return
-        self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour, ~(passed | filtered | unsure))
+            return None
+        passed, filtered = marks == int(Mark.BYPASSED), marks == int(Mark.FILTERED)
+        other = passed | filtered
+        unsure &= ~other
+        sure = ~(other | unsure)
+        if sure.any():
+            only = None if sure.all() else sure
+            self._draw_trace(painter, piece, lane, "cleaned", start, stop, colour, only)
         dim = QColor(colour)
         dim.setAlpha(DIM)
         raw, text = QColor(self.theme.raw), QColor(self.theme.text)
         for where, own in ((passed, raw), (filtered, text), (unsure, dim)):
-            # One sample more to either side joins the lines.
-            joined = where | np.append(where[1:], False) | np.append(False, where[:-1])
-            self._draw_trace(painter, piece, lane, "cleaned", start, stop, own, joined)
+            if where.any():
+                # One sample more to either side joins the lines.
+                joined = where.copy()
+                joined[:-1] |= where[1:]
+                joined[1:] |= where[:-1]
+                self._draw_trace(painter, piece, lane, "cleaned", start, stop, own, joined)
+        return other if other.any() else None
 
     def _draw_trace(
         self,
@@ -160,6 +178,7 @@ class LanePainter:
         if stop <= start:
             return
         values = whole = self.buffer.read(kind, lane.lead, start, stop)
+        complete = bool(np.isfinite(whole).all())
         if where is not None:
             values = np.where(where, values, np.float32(np.nan))
         x, y = points(values, start, self.sweep.columns_per_sample)
@@ -167,14 +186,14 @@ class LanePainter:
         rows = self._rows(lane, kind, y)
         painter.setPen(QPen(colour, max(1, int(self.zoom))))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-        for run in runs(y):
+        for run in [slice(0, y.size)] if complete and where is None else runs(y):
             if run.stop - run.start == 1:
                 painter.drawPoint(round(x[run.start]), round(rows[run.start]))
             else:
                 painter.drawPolyline(arrayToQPolygonF(x[run], rows[run]))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         self._mark_off_scale(painter, lane, x, rows, colour)
-        if kind in ("raw", "cleaned"):
+        if kind in ("raw", "cleaned") and not complete:
             self._dash_missing(painter, piece, lane, start, whole)
 
     def _mark_off_scale(
@@ -182,16 +201,16 @@ class LanePainter:
         painter: QPainter,
         lane: Lane,
         x: NDArray[np.float64],
-        rows: NDArray[np.float64],
+        rows: Rows,
         colour: QColor,
     ) -> None:
         """A bar at the edge of the lane beyond which a trace runs."""
-        for beyond, edge in (
-            (rows < lane.ceiling, lane.ceiling),
-            (rows > lane.bottom, lane.bottom - _EDGE_PX),
-        ):
-            if not beyond.any():
-                continue
+        ceiling, bottom = lane.ceiling, lane.bottom
+        # A comparison with NaN, which is what there is of a trace that is nowhere, is false.
+        above, below = np.fmin.reduce(rows) < ceiling, np.fmax.reduce(rows) > bottom
+        if not (above or below):
+            return
+        for beyond, edge in ((rows < ceiling, ceiling), (rows > bottom, bottom - _EDGE_PX)):
             for column in np.unique(np.floor(x[beyond])):
                 painter.fillRect(round(column), edge, 1, _EDGE_PX, colour)
 
@@ -207,8 +226,9 @@ class LanePainter:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour)
         x = np.arange(start, stop) * self.sweep.columns_per_sample + (piece.x - piece.start)
-        low, high = self._rows(lane, "cleaned", middle - spread), self._rows(lane, "cleaned", middle + spread)
-        for run in runs(middle + spread):
+        above = middle + spread
+        low, high = self._rows(lane, "cleaned", middle - spread), self._rows(lane, "cleaned", above)
+        for run in runs(above):
             outline_x = np.concatenate([x[run], x[run][::-1]])
             outline_y = np.concatenate([low[run], high[run][::-1]])
             painter.drawPolygon(arrayToQPolygonF(outline_x, outline_y))
@@ -243,14 +263,10 @@ class LanePainter:
                 if x + 4 > left:
                     painter.drawLine(max(x, left), lane.zero, min(x + 3, right - 1), lane.zero)
 
-    def _mark_bypass(self, painter: QPainter, piece: Piece, lane: Lane, start: int, stop: int) -> None:
+    def _mark_bypass(
+        self, painter: QPainter, piece: Piece, lane: Lane, start: int, passed: NDArray[np.bool_]
+    ) -> None:
         """Underline samples that are not the network's output."""
-        if stop <= start:
-            return
-        marks = self.buffer.marks(lane.lead, start, stop)
-        passed = (marks == Mark.BYPASSED) | (marks == Mark.FILTERED)
-        if not passed.any():
-            return
         for run in runs(np.where(passed, np.float32(0), np.float32(np.nan))):
             left = self.sweep.column(start + run.start) - piece.start + piece.x
             right = self.sweep.column(start + run.stop) - piece.start + piece.x
@@ -267,34 +283,3 @@ class LanePainter:
                 painter.setPen(QPen(QColor(self.theme.quiet), 1, Qt.PenStyle.DashLine))
                 painter.drawLine(x, lane.top + 1, x, lane.bottom - 1)
                 painter.drawText(x + 4, lane.bottom - 7, name)
-
-    def _draw_marks(self, painter: QPainter, piece: Piece, lane: Lane) -> None:
-        """Annotations at the sample that they belong to, and the beats that were found."""
-        painter.setPen(QPen(QColor(self.theme.quiet), 1))
-        shift = piece.x - piece.start
-        line, reach = round(lane.letters * 0.71), round(MARGIN * self.zoom)
-        for mark in reversed(self.buffer.annotations):
-            column = self.sweep.column(mark.sample)
-            if column < piece.start - reach:
-                break
-            if column < piece.stop + reach:
-                x = column + shift
-                painter.drawLine(x, lane.top + line, x, lane.top + lane.letters - 1)
-                box = QRect(x - reach, lane.top + 1, 2 * reach, line - 1)
-                # Letters stand at the top: over a trace they could not be read.
-                painter.fillRect(box.adjusted(4, 0, -4, 0), QColor(self.theme.background))
-                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, mark.symbol)
-        if lane.lead != self.rhythm_lead:
-            return
-        for height, kind in enumerate(kind for kind in lane.kinds if kind in self.ticks):
-            painter.setPen(QPen(QColor(getattr(self.theme, kind)), 1))
-            for beat in reversed(self.ticks[kind].found):
-                column = self.sweep.column(beat)
-                if column < piece.start - reach:
-                    break
-                if column < piece.stop + reach:
-                    tall = round(5 * self.zoom)
-                    bottom = lane.bottom + 2 - tall - (tall + 2) * height
-                    x = column + shift
-                    for row in range(tall):
-                        painter.drawLine(x - row // 2, bottom - 5 + row, x + row // 2, bottom - 5 + row)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -65,19 +66,36 @@ def points(
     (a mean would flatten the QRS complex), in the order that its first and last sample suggest.
     Columns do not depend on where the stretch begins, so that pieces join into one picture.
     """
-    x = np.arange(first, first + values.size, dtype=np.float64) * columns_per_sample
+    x, begins, ends = _places(first, values.size, columns_per_sample)
     if columns_per_sample >= 0.5 or values.size == 0:
         return x, values
-    column = np.floor(x)
-    begins = np.concatenate(([0], np.flatnonzero(column[1:] != column[:-1]) + 1))
     low = np.fmin.reduceat(values, begins)
     high = np.fmax.reduceat(values, begins)
-    last = values[np.append(begins[1:], values.size) - 1]
-    rising = ~(last < values[begins])
+    falling = values[ends] < values[begins]
     pairs = np.empty(2 * begins.size, np.float32)
-    pairs[::2] = np.where(rising, low, high)
-    pairs[1::2] = np.where(rising, high, low)
-    return np.repeat(column[begins] + 0.5, 2), pairs
+    pairs[::2] = np.where(falling, high, low)
+    pairs[1::2] = np.where(falling, low, high)
+    return x, pairs
+
+
+@lru_cache(maxsize=32)
+def _places(
+    first: int, size: int, columns_per_sample: float
+) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    """Where the points of `size` samples stand, and the first and last sample of each column, if reduced.
+
+    All leads of a stretch share these. They grow with the columns and not with the samples.
+    """
+    x = np.arange(first, first + size, dtype=np.float64) * columns_per_sample
+    if columns_per_sample >= 0.5 or size == 0:
+        none = np.empty(0, np.intp)
+        return x, none, none
+    column = np.floor(x)
+    edges = np.flatnonzero(column[1:] != column[:-1])
+    begins, ends = np.empty(edges.size + 1, np.intp), np.empty(edges.size + 1, np.intp)
+    begins[0], begins[1:] = 0, edges + 1
+    ends[:-1], ends[-1] = edges, size - 1
+    return np.repeat(column[begins] + 0.5, 2), begins, ends
 
 
 def runs(values: NDArray[np.float32]) -> list[slice]:
@@ -85,5 +103,9 @@ def runs(values: NDArray[np.float32]) -> list[slice]:
     known = np.isfinite(values)
     if known.all():
         return [slice(0, values.size)] if values.size else []
-    edges = np.flatnonzero(np.diff(known, prepend=False, append=False))
+    edges = (np.flatnonzero(known[1:] != known[:-1]) + 1).tolist()
+    if known[0]:
+        edges.insert(0, 0)
+    if known[-1]:
+        edges.append(values.size)
     return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -19,7 +19,8 @@ from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.trace_buffer import TraceBuffer
 from gui.traces.arrangement import Arrangement, arrange_page, columns_per_sample
-from gui.traces.lane_painter import MARGIN, LanePainter
+from gui.traces.lane_painter import LanePainter
+from gui.traces.letters import MARGIN
 from gui.traces.notice import draw_notice
 from gui.traces.page import Page
 from gui.traces.room import Room, off_scale
