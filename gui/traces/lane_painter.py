@@ -114,7 +114,7 @@ class LanePainter:
             and lane.main in ("raw", "cleaned")
             and self.calibration.px_per_s >= _LETTERS_PX_PER_S
         ):
-            annotations = reversed(self.buffer.annotations)
+            annotations = buffer.annotations
             draw_annotations(painter, piece, lane, self.sweep, annotations, self.theme, self.zoom)
             if lane.lead == self.rhythm_lead:
                 draw_beats(painter, piece, lane, self.sweep, self.ticks, self.theme, self.zoom)

@@ -1,6 +1,6 @@
 """Annotations above a trace, and the beats that were found below it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from PyQt6.QtCore import QRect, Qt
 from PyQt6.QtGui import QColor, QPainter, QPen
@@ -20,15 +20,17 @@ def draw_annotations(
     piece: Piece,
     lane: Lane,
     sweep: Sweep,
-    annotations: Iterable[Annotation],
+    annotations: Sequence[Annotation],
     theme: Theme,
     zoom: float,
 ) -> None:
-    """Draw annotations, the newest first, at the sample that they belong to."""
+    """Draw annotations, given in order, at the sample that they belong to."""
+    if not annotations:
+        return
     painter.setPen(QPen(QColor(theme.quiet), 1))
     shift = piece.x - piece.start
     line, reach = round(lane.letters * 0.71), round(MARGIN * zoom)
-    for mark in annotations:
+    for mark in reversed(annotations):
         column = sweep.column(mark.sample)
         if column < piece.start - reach:
             break

@@ -14,8 +14,11 @@ def draw_notes(
     painter: QPainter, piece: Piece, lane: Lane, sweep: Sweep, events: EventLog, theme: Theme
 ) -> None:
     """Draw the marks that reach into the columns of a piece."""
+    marks = events.marks()
+    if not marks:
+        return
     painter.setPen(QPen(QColor(theme.text), 1))
-    for event in events.marks():
+    for event in marks:
         x = sweep.column(event.sample) + piece.x - piece.start
         if piece.x - _COLUMNS < x < piece.x + piece.stop - piece.start:
             painter.drawLine(x, lane.top, x, lane.bottom)

@@ -90,12 +90,12 @@ def _places(
     if columns_per_sample >= 0.5 or size == 0:
         none = np.empty(0, np.intp)
         return x, none, none
-    column = np.floor(x)
-    edges = np.flatnonzero(column[1:] != column[:-1])
-    begins, ends = np.empty(edges.size + 1, np.intp), np.empty(edges.size + 1, np.intp)
-    begins[0], begins[1:] = 0, edges + 1
-    ends[:-1], ends[-1] = edges, size - 1
-    return np.repeat(column[begins] + 0.5, 2), begins, ends
+    # Fewer columns than samples: none between the first and the last is without one.
+    columns = np.arange(floor(x[0]), floor(x[-1]) + 1, dtype=np.float64)
+    begins = x.searchsorted(columns)
+    ends = np.empty_like(begins)
+    ends[:-1], ends[-1] = begins[1:] - 1, size - 1
+    return (columns + 0.5).repeat(2), begins, ends
 
 
 def runs(values: NDArray[np.float32]) -> list[slice]:
