@@ -1,6 +1,16 @@
 """The window, timed: what is fed to it is drawn."""
 
+import sys
+
+import numpy as np
+import pytest
+from gui_tools import message, preview, started
+
+from gui.monitor import Monitor
 from gui.screen_profile import wall
+from gui.theme import DARK
+from gui.traces.trace_view import TraceView
+from gui.view_options import ViewOptions
 
 
 def test_every_bed_of_the_wall_has_new_signal_in_every_frame(qapp, monkeypatch):
@@ -16,3 +26,35 @@ def test_every_bed_of_the_wall_has_new_signal_in_every_frame(qapp, monkeypatch):
     assert wall.profile_wall(2)["frames_per_s"] > 0
     hops = 2 * round(0.04 * 360)
     assert ends == [[hops] * wall.BEDS, [2 * hops] * wall.BEDS]
+
+
+@pytest.mark.parametrize("spread_mv", [0.02, 0.2], ids=["sure", "unsure"])
+def test_a_hop_is_drawn_with_few_calls(qtbot, spread_mv):
+    """A hop has a dozen columns: what it costs is how often it calls, whatever the machine."""
+    monitor = Monitor(started(reference=False))
+    view = TraceView(DARK, ViewOptions(gain=10.0, layout="stacked"), 4.0)
+    qtbot.addWidget(view)
+    view.resize(803, 450)
+    view.show_monitor(monitor)
+    trace = np.full(720 + 108, 0.1, np.float32)
+
+    def hop(start, stop):
+        square = trace[start:stop] ** 2 + np.float32(spread_mv**2)
+        released = message(start, trace[start:stop], spread=square)
+        monitor.take([released, preview(stop, trace[stop : stop + 108])])
+
+    hop(0, 576)
+    view.advance()
+    hop(576, 648)
+    calls = 0
+
+    def count(frame, event, what):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        view.advance()
+    finally:
+        sys.setprofile(None)
+    assert 100 < calls < 450
