@@ -169,10 +169,12 @@ class Session:
 
     def _record(self, stream: StreamRun, begun: Callable[[RecordBegun], None] = lambda begun: None) -> None:
         minutes = self.job.rotate_minutes
-        stream.record(
-            self._folder, None if minutes is None else 60 * minutes, self._about(),
-            lambda record: begun(RecordBegun(stream.info.source_id, record)),
-        )  # fmt: skip
+        rotate_s = None if minutes is None else 60 * minutes
+
+        def told(record: str) -> None:
+            begun(RecordBegun(stream.info.source_id, record))
+
+        stream.record(self._folder, rotate_s, self._about(), told)
 
     def mark(self, mark: UserMark) -> None:
         """Put a person's mark into the recording and among the published events.
