@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # heartpy 1.2.7, seen 28 November 2026: of a trace whose first half is flat (an electrode that was off, or a heart
-# that stood still) and whose second half beats at 70 a minute, `process` says 140; the whole trace gives 70. Its
-# threshold follows a moving mean that the flat half pulls down, and every T wave of the other half is a beat too. No
-# warning.
+# that stood still) and whose second half beats at 70 a minute, `process` says 140; the whole trace gives 70. Of
+# the half that beats every T wave is counted too. No warning.
 #
 # For us: it is no reference and no row of `ecg-stream evaluate beats`. Our own rate is of the last ten seconds, and a
 # figure needs beats that are alike and stand out from what lies between them (`streamer/heart_rate.py`).
