@@ -114,6 +114,7 @@ class Vitals:
 class _Stretch:
     raw: NDArray[np.float32]
     cleaned: NDArray[np.float32]
+    cleaned_from: NDArray[np.float32]
     unsure: NDArray[np.bool_]
     start: int
     raw_start: int
@@ -143,6 +144,7 @@ class BeatFinder:
                 _Stretch(
                     buffer.read("raw", lead, raw_start, buffer.newest),
                     buffer.read("cleaned", lead, start, buffer.final),
+                    buffer.read("raw", lead, start, buffer.final),
                     buffer.unsure(lead, start, buffer.final),
                     start,
                     raw_start,
@@ -175,7 +177,8 @@ class BeatFinder:
 
 def _vitals(stretch: _Stretch) -> Vitals:
     fs = stretch.buffer.fs
-    heard, made = find_qrs(stretch.raw, fs), find_qrs(stretch.cleaned, fs)
+    heard = find_qrs(stretch.raw, fs)
+    made = find_qrs(stretch.cleaned, fs, stretch.cleaned_from)
     raw_bpm = heart_rate(heard, stretch.raw, fs)
     unsure = unsure_beats(made, stretch.unsure, fs)
     cleaned_bpm = confirmed_rate(raw_bpm, made, stretch.cleaned, fs, unsure)

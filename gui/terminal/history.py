@@ -90,7 +90,7 @@ class History:
 
     def heart_rates(self) -> HeartRates:
         """Those of all that is kept."""
-        raw_beats, beats = (find_qrs(trace, self.fs) for trace in self._rows)
+        raw_beats, beats = find_qrs(self.raw, self.fs), find_qrs(self.cleaned, self.fs, self.raw)
         raw = heart_rate(raw_beats, self.raw, self.fs)
         if self._doubted:
             return HeartRates(raw, None, rhythm(raw_beats, self.raw, self.fs))

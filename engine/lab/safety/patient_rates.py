@@ -103,7 +103,7 @@ def verdicts(
         if truth is None:
             continue
         heard = heart_rate(find_qrs(raw[window], FS), raw[window], FS)
-        found = find_qrs(cleaned[window], FS)
+        found = find_qrs(cleaned[window], FS, raw[window])
         small = None if unsure is None else unsure_beats(found, unsure[window], FS)
         made = confirmed_rate(heard, found, cleaned[window], FS, small)
         shown = (heard, None if doubted[stop - recent : stop].any() else made)

@@ -160,9 +160,9 @@ def shown_rates(
     for number, (lead, doubts) in enumerate(zip(leads, doubted, strict=True)):
         for stop in (round(EVERY_S * FS * count) for count in range(1, PER_LEAD + 1)):
             seen = slice(max(0, stop - length), stop)
-            rate = _rate(lead[seen])
+            beats = find_qrs(lead[seen], FS, None if raw is None else raw[number, seen])
+            rate = heart_rate(beats, lead[seen], FS)
             if rate is not None and raw is not None:
-                beats = find_qrs(lead[seen], FS)
                 small = None if unsure is None else unsure_beats(beats, unsure[number, seen], FS)
                 rate = confirmed_rate(_rate(raw[number, seen]), beats, lead[seen], FS, small)
             if rate is not None and not doubts[stop - recent : stop].any():

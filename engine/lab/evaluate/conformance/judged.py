@@ -90,15 +90,15 @@ def heights(trace: Samples, fs: int, beats_s: Seconds, reach_s: float = QRS_S) -
     return np.array([np.ptp(x - np.linspace(x[0], x[-1], len(x))) for x in pieces])
 
 
-def rate_at(trace: Samples, fs: int, second: float) -> float | None:
+def rate_at(shown: Shown, second: float) -> float | None:
     """The heart rate that a screen says at a second."""
-    heard = cut(trace, fs, second - LISTENED_S, second)
-    return heart_rate(find_qrs(heard, fs), heard, fs)
+    seen, heard = (cut(each, shown.fs, second - LISTENED_S, second) for each in (shown.trace, shown.raw))
+    return heart_rate(find_qrs(seen, shown.fs, heard), seen, shown.fs)
 
 
 def last_rate(shown: Shown) -> float | None:
     """The heart rate at the end."""
-    return rate_at(shown.trace, shown.fs, len(shown.trace) / shown.fs - _LATE_S)
+    return rate_at(shown, len(shown.trace) / shown.fs - _LATE_S)
 
 
 def height_error(beats_s: Seconds, reach_s: float = QRS_S) -> Callable[[Shown], float]:
@@ -225,7 +225,7 @@ def followed(step_s: float, bpm: float) -> Callable[[Shown], float]:
 
     def measure(shown: Shown) -> float:
         looks = np.arange(step_s, len(shown.trace) / shown.fs - _LATE_S, 0.5)
-        rates = [rate_at(shown.trace, shown.fs, second) for second in looks]
+        rates = [rate_at(shown, second) for second in looks]
         wrong = [rate is None or abs(rate - bpm) > max(5.0, 0.1 * bpm) for rate in rates]
         if not any(wrong):
             return 0.0
