@@ -16,8 +16,6 @@ Floats = NDArray[np.float64]
 Maker = Callable[[np.random.Generator, int], Floats]
 """Makes so many samples of a lead, mV."""
 
-LIMIT = "pacing without capture, with overshoot"
-"""The kind that is known to show a heart rate: what the pulse leaves on the electrode looks like a beat."""
 _FINE = 16
 """Pulses are made at so many times the rate, and averaged over a sample, as an amplifier does."""
 
@@ -127,7 +125,7 @@ _MADE: dict[str, Maker] = {
     "white noise": _loud,
     "mains": _mains,
     "pacing without capture": _pacing(0.0),
-    LIMIT: _pacing(0.25),
+    "pacing without capture, with overshoot": _pacing(0.25),
     "electrosurgery": _electrosurgery,
 }
 KINDS = (*_MADE, *_RECORDED)

@@ -17,7 +17,7 @@ from engine.guard.wave_doubt import unsure_beats, unsure_of
 from engine.lab.parts import Part, Progress, Result, code_sha256, data_sha256, fingerprint, run_parts
 from engine.lab.replay import play
 from engine.lab.results import write_results
-from engine.lab.safety.no_heart import KINDS, LIMIT, no_heart
+from engine.lab.safety.no_heart import KINDS, no_heart
 from engine.lab.safety.patient_rates import NOISES, patients_markdown, patients_part
 from engine.marks import Mark
 from engine.messages import Gap
@@ -51,7 +51,7 @@ class RateSettings:
     @property
     def leads(self) -> int:
         """Leads of each kind of signal without a heart beat."""
-        return max(1, math.ceil(self.windows / (len(KINDS) - 1) / PER_LEAD))
+        return max(1, math.ceil(self.windows / len(KINDS) / PER_LEAD))
 
 
 def evaluate_rates(settings: RateSettings, out: Path, progress: Progress) -> list[Result]:
@@ -207,12 +207,10 @@ def rates_markdown(rows: Sequence[dict[str, Any]], patients: Sequence[dict[str, 
     ]
     for system, lookahead in dict.fromkeys((row["system"], row["lookahead_ms"]) for row in rows):
         mine = [row for row in rows if (row["system"], row["lookahead_ms"]) == (system, lookahead)]
-        goal = [row for row in mine if row["kind"] != LIMIT]
-        sums = {name: sum(row[name] for row in goal) for name in ("windows", "raw", "cleaned")}
+        sums = {name: sum(row[name] for row in mine) for name in ("windows", "raw", "cleaned")}
         lines += [f"## {system}, look-ahead {lookahead:g} ms", "", "| signal | windows | raw | cleaned |"]
         lines += ["|---|---|---|---|"]
-        beyond = [row | {"kind": f"a known limit: {LIMIT}"} for row in mine if row["kind"] == LIMIT]
-        for row in [*goal, {"kind": "**all**"} | sums, *beyond]:
+        for row in [*mine, {"kind": "**all**"} | sums]:
             lines.append(f"| {row['kind']} | {row['windows']} | {row['raw']} | {row['cleaned']} |")
         lines.append("")
     return "\n".join([*lines, patients_markdown(patients)] if patients else lines)
