@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PyQt6.QtGui import QAction, QKeySequence, QShortcut
+from PyQt6.QtGui import QAction, QActionGroup, QKeySequence, QShortcut
 from PyQt6.QtWidgets import QWidget
 
 from gui.controls import Controls
@@ -20,6 +20,9 @@ class Actions:
     def __init__(self, window: QWidget) -> None:
         self._window = window
         self._by_name: dict[str, QAction] = {}
+        self._of_run = QActionGroup(window)
+        self._of_run.setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
+        self._steps: list[QShortcut] = []
 
     def __getitem__(self, name: str) -> QAction:
         return self._by_name[name]
@@ -32,10 +35,12 @@ class Actions:
         *,
         on: bool | None = None,
         short: bool = False,
+        always: bool = False,
     ) -> QAction:
         """Make a command; with `on` it is one that is on or off, and `slot` is told which.
 
-        The button of a `short` one tells its key only to whom points at it.
+        The button of a `short` one tells its key only to whom points at it. One that is not there `always`
+        needs a run on the screen.
         """
         action = QAction(name if short else f"{name} {key}", self._window)
         action.setToolTip(f"{name}  {key}")
@@ -48,7 +53,21 @@ class Actions:
             action.toggled.connect(slot)
         self._window.addAction(action)
         self._by_name[name] = action
+        if not always:
+            self._of_run.addAction(action)
         return action
+
+    def add_step(self, key: str, step: Callable[[], None]) -> None:
+        """Have a key of a run step through a list, which is its button."""
+        shortcut = QShortcut(QKeySequence(key), self._window)
+        shortcut.activated.connect(step)
+        self._steps.append(shortcut)
+
+    def show_run(self, on: bool) -> None:
+        """Hear the keys of a run, or leave them to what has the focus: lists and fields need theirs."""
+        self._of_run.setEnabled(on)
+        for shortcut in self._steps:
+            shortcut.setEnabled(on)
 
     def show(self, name: str, on: bool) -> None:
         """Set a button without doing what it does."""
@@ -58,8 +77,8 @@ class Actions:
         action.blockSignals(False)
 
 
-def add_stepping_keys(window: QWidget, controls: Controls, active: Callable[[], bool]) -> None:
-    """Keys that step through the lists of the controls, while `active` says so."""
+def add_stepping_keys(commands: Actions, controls: Controls) -> None:
+    """Add the keys that step through the lists of the controls."""
     steps: tuple[tuple[str, Callable[[], None]], ...] = (
         ("N", lambda: controls.noise.step(1)),
         ("W", lambda: controls.network.step(1)),
@@ -75,9 +94,5 @@ def add_stepping_keys(window: QWidget, controls: Controls, active: Callable[[], 
         ("Up", lambda: controls.step_snr(1)),
         ("Down", lambda: controls.step_snr(-1)),
     )
-
-    def guarded(step: Callable[[], None]) -> Callable[[], None]:
-        return lambda: step() if active() else None
-
     for key, step in steps:
-        QShortcut(QKeySequence(key), window).activated.connect(guarded(step))
+        commands.add_step(key, step)

@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QInputDialog, QMainWindow, QWidget
 
 from gui.actions import Actions
 from gui.calibration import px_per_mm
+from gui.full_screen import FullScreen
 from gui.help import Help
 from gui.lanes import SHEET
 from gui.limits import Limits, LimitsDialog
@@ -100,8 +101,8 @@ class Appearance(QObject):
             ),
             add("3x4", "D", self.show_sheet, on=options.layout == SHEET, short=True),
             add("Panel", "L", self._page.side.setVisible, on=True),
-            add("Theme", "T", self.next_theme, short=True),
-            add("Full", "F11", self.full_screen, on=False, short=True),
+            add("Theme", "T", self.next_theme, short=True, always=True),
+            FullScreen(self._window, commands, short=True).action,
         ]
         add("Calibrate", "Ctrl+D", self.measure_screen)
         add("Wall", "X", self.show_wall, on=False, short=True)
@@ -111,10 +112,10 @@ class Appearance(QObject):
         self._page.add_foot_buttons([limits, self._commands["Wall"]])
         self._page.numerics.limits = Limits.of(self._settings)
         self.help = Help(self._window)
-        shown = add("Help", "F1", self.help.toggle)
+        shown = add("Help", "F1", self.help.toggle, always=True)
         shown.setShortcuts([QKeySequence("F1"), QKeySequence("?")])
         self._page.help_button.setDefaultAction(shown)
-        reset = add("Reset view", "Ctrl+0", self.reset_view, short=True)
+        reset = add("Reset view", "Ctrl+0", self.reset_view, short=True, always=True)
         reset.setToolTip(
             "Speed, gain, lanes, leads and colours are remembered; this takes them back to the first start  "
             "Ctrl+0"
@@ -182,13 +183,6 @@ class Appearance(QObject):
         path = folder / f"ecg-stream-{datetime.now():%Y%m%dT%H%M%S}.png"
         save_picture(self._window, path)
         return path
-
-    def full_screen(self, on: bool) -> None:
-        """Fill the screen, or be a window again."""
-        if on:
-            self._window.showFullScreen()
-        else:
-            self._window.showNormal()
 
     def next_theme(self) -> None:
         """Dark for the bedside, light for paper."""

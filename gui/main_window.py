@@ -80,7 +80,9 @@ class MainWindow(QMainWindow):
         self.review = Review(self, self.page, self.run, self.commands, self.appearance.freeze)
         self.appearance.froze.connect(self.review.froze)
         self.page.controls.add_buttons(engine_buttons + self.review.buttons, self.appearance.buttons)
+        add_stepping_keys(self.commands, self.page.controls)
         self._pages = QStackedWidget()
+        self._pages.currentChanged.connect(lambda at: self.commands.show_run(self._monitoring))
         self._pages.addWidget(self.start_screen)
         self._pages.addWidget(self.page)
         self.setCentralWidget(self._pages)
@@ -89,7 +91,6 @@ class MainWindow(QMainWindow):
         self.resize(*SMALLEST)
         if not settings.geometry.isEmpty():
             self.restoreGeometry(settings.geometry)
-        add_stepping_keys(self, self.page.controls, lambda: self._monitoring)
 
         self.start_screen.chosen.connect(self.play)
         self.start_screen.file_asked.connect(self.files.ask)
@@ -130,7 +131,7 @@ class MainWindow(QMainWindow):
         add("Stream before", "PgUp", lambda: self.step_stream(-1))
         for number in range(9):
             add(f"Stream {number + 1}", str(number + 1), partial(self.select, number))
-        add("Restart", "F5", self.restart)
+        add("Restart", "F5", self.restart, always=True)
         return buttons
 
     @property
@@ -142,9 +143,8 @@ class MainWindow(QMainWindow):
     def play(self, job: Job) -> None:
         """Start an engine for a job, in place of the one that plays."""
         self.run.start(job)
-        for name in ("Pause", "Record", "Freeze"):
-            self.commands.show(name, False)
-        self.commands.show("Record", job.save is not None)
+        for name, on in (("Pause", False), ("Record", job.save is not None), ("Freeze", False)):
+            self.commands.show(name, on)
         self.page.banner.hide()
         self.page.controls.show_job(job)
         self._pages.setCurrentIndex(1)

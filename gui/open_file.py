@@ -40,7 +40,7 @@ class OpenFile(QObject):
     def __init__(self, window: QWidget, base: SourceSettings, settings: Settings, commands: Actions) -> None:
         super().__init__(window)
         self._window, self._base, self._settings = window, base, settings
-        commands.add("Open file", "Ctrl+O", self.ask)
+        commands.add("Open file", "Ctrl+O", self.ask, always=True)
         window.setAcceptDrops(True)
         window.installEventFilter(self)
 

@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import (
 
 from gui.actions import Actions
 from gui.appearance import px_per_mm_of
+from gui.full_screen import FullScreen
 from gui.monitor import Monitor
 from gui.monitor_page import MonitorPage
 from gui.settings import Settings
@@ -54,7 +55,7 @@ class SecondWindow(QMainWindow):
         wall: bool = settings.get(_WALL, True)
         buttons = [
             self.commands.add("Wall", "X", self.set_wall, on=wall),
-            self.commands.add("Full", "F11", self.set_full, on=False),
+            FullScreen(self, self.commands).action,
             self.commands.add("Close", "Ctrl+W", self.close),
         ]
         self.streams = StreamRows(
@@ -103,13 +104,6 @@ class SecondWindow(QMainWindow):
         self._settings.set(_WALL, on)
         self.streams.set_wall(on)
         self.streams.set_one(not on)
-
-    def set_full(self, on: bool) -> None:
-        """Fill the screen, or be a window again."""
-        if on:
-            self.showFullScreen()
-        else:
-            self.showNormal()
 
     def advance(self) -> None:
         """Draw what is new."""
@@ -178,7 +172,7 @@ class SecondScreen(QObject):
         self._commands = commands
         self.window: SecondWindow | None = None
         """None while it is closed."""
-        page.add_foot_buttons([commands.add("2nd", "Ctrl+N", self.show, on=False, short=True)])
+        page.add_foot_buttons([commands.add("2nd", "Ctrl+N", self.show, on=False, short=True, always=True)])
         commands["2nd"].setToolTip("second window of this run, for another monitor  Ctrl+N")
 
     def show(self, on: bool) -> None:

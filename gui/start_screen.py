@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtGui import QKeyEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
@@ -77,7 +77,6 @@ class StartScreen(QWidget):
         self.list.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
         self.list.setColumnCount(len(_COLUMNS))
         self.again = QPushButton("Look again  F5")
-        self.again.setShortcut("F5")
         left = QVBoxLayout()
         left.setSpacing(10)
         left.addWidget(headline)
@@ -118,6 +117,9 @@ class StartScreen(QWidget):
         self.error.setTextFormat(Qt.TextFormat.PlainText)
         self.error.setObjectName("error")
         self.error.setWordWrap(True)
+        for choice in (self.noise, self.network, self.lookahead, self.backend):
+            # No key of a run is heard here: a list may have the focus, and is chosen from by the arrow keys.
+            choice.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         form = QFormLayout()
         form.setVerticalSpacing(10)
         for label, field in (
@@ -148,8 +150,7 @@ class StartScreen(QWidget):
         page.addLayout(right, 2)
 
         self.filter.textChanged.connect(self._fill)
-        self.filter.returnPressed.connect(self.choose)
-        self.list.itemActivated.connect(lambda item, column: self.choose())
+        self.list.itemDoubleClicked.connect(lambda item, column: self.choose())
         self.list.itemSelectionChanged.connect(self._count_chosen)
         self.start.clicked.connect(lambda: self.choose())
         self.again.clicked.connect(lambda: self.look())
@@ -159,6 +160,13 @@ class StartScreen(QWidget):
         super().resizeEvent(event)
         for column, share in enumerate(_COLUMNS):
             self.list.setColumnWidth(column, int(share * self.list.width()))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: D102
+        # Wherever the focus is: no field and no list keeps Enter for itself.
+        if event and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.choose()
+        else:
+            super().keyPressEvent(event)
 
     def look(self) -> None:
         """Look for sources anew."""
