@@ -59,8 +59,8 @@ class Engine:
         return lambda wanted: ASKED.append((name, wanted))
 
 
-@pytest.fixture
-def window(qtbot, tmp_path, monkeypatch):
+@pytest.fixture(name="window")
+def tried_window(qtbot, tmp_path, monkeypatch):
     """No engine runs, and what is asked of it is remembered."""
     monkeypatch.setattr("gui.shown_run.Bridge", Engine)
     ASKED.clear()

@@ -19,9 +19,9 @@ from control_tools import (
     press,
     selected,
     times,
+    tried_window,  # noqa: F401 - a fixture
     trigger,
     until,
-    window,  # noqa: F401 - a fixture
     with_marks,
 )
 from PyQt6.QtCore import QTimer
@@ -140,7 +140,7 @@ STEPS = {
 """Keys that step through lists and along the slider → what they change."""
 
 
-def test_every_command_has_a_row(window):  # noqa: F811
+def test_every_command_has_a_row(window):
     assert set(window.commands._by_name) == set(COMMANDS)
     assert {each.key().toString() for each in window.findChildren(QShortcut)} == set(STEPS)
     shown = {each.defaultAction() for each in window.findChildren(QToolButton)}
@@ -148,7 +148,7 @@ def test_every_command_has_a_row(window):  # noqa: F811
     assert without == set(WITHOUT_BUTTON)
 
 
-def test_every_command_by_its_keys(qtbot, window):  # noqa: F811
+def test_every_command_by_its_keys(qtbot, window):
     rows = [
         (key.toString(), row) for name, row in COMMANDS.items() for key in window.commands[name].shortcuts()
     ]
@@ -158,7 +158,7 @@ def test_every_command_by_its_keys(qtbot, window):  # noqa: F811
         changes(qtbot, window, key, look, lambda key=key: press(window, key))
 
 
-def test_every_command_by_its_button(qtbot, window):  # noqa: F811
+def test_every_command_by_its_button(qtbot, window):
     buttons = [each for each in window.findChildren(QToolButton) if each.defaultAction()]
     for name in set(COMMANDS) - set(WITHOUT_BUTTON):
         look, prepare = COMMANDS[name]

@@ -16,9 +16,9 @@ from control_tools import (
     pick,
     selected,
     times,
+    tried_window,  # noqa: F401 - a fixture
     trigger,
     until,
-    window,  # noqa: F401 - a fixture
     with_marks,
 )
 from PyQt6.QtCore import QPoint
@@ -40,7 +40,7 @@ LISTS = {
 """Lists of the controls."""
 
 
-def test_every_list_slider_and_tab_by_mouse(qtbot, window):  # noqa: F811
+def test_every_list_slider_and_tab_by_mouse(qtbot, window):
     page = window.page
     begin(window)
     seen = {each for each in controls_in(page) if isinstance(each, QToolButton) and each.defaultAction()}
@@ -100,7 +100,7 @@ def test_every_list_slider_and_tab_by_mouse(qtbot, window):  # noqa: F811
     assert controls_in(page) == seen
 
 
-def test_the_menu_of_a_lead_by_mouse_and_by_key(qtbot, window):  # noqa: F811
+def test_the_menu_of_a_lead_by_mouse_and_by_key(qtbot, window):
     begin(window)
     texts = []
     for by_mouse in (True, False):

@@ -15,7 +15,7 @@ from control_tools import (
     is_open,
     pick,
     press,
-    window,  # noqa: F401 - a fixture
+    tried_window,  # noqa: F401 - a fixture
 )
 from PyQt6.QtCore import QPoint
 from PyQt6.QtTest import QTest
@@ -27,7 +27,7 @@ from PyQt6.QtWidgets import (
 from gui.limits import LimitsDialog
 
 
-def test_the_start_screen_by_mouse_and_by_key(qtbot, window):  # noqa: F811
+def test_the_start_screen_by_mouse_and_by_key(qtbot, window):
     start = window.start_screen
     assert start.isVisible()
     qtbot.waitUntil(lambda: start.list.topLevelItemCount() == 3, timeout=10_000)
@@ -87,7 +87,7 @@ def test_the_start_screen_by_mouse_and_by_key(qtbot, window):  # noqa: F811
     assert controls_in(start) == seen
 
 
-def test_the_limits_by_mouse_and_by_key(qtbot, window):  # noqa: F811
+def test_the_limits_by_mouse_and_by_key(qtbot, window):
     begin(window)
     press(window, "Ctrl+L")
     (dialog,) = window.findChildren(LimitsDialog)
@@ -116,7 +116,7 @@ def test_the_limits_by_mouse_and_by_key(qtbot, window):  # noqa: F811
     assert (window.page.numerics.limits.low, window.page.numerics.limits.high) == (2, 2)
 
 
-def test_the_second_window_by_mouse_and_by_key(qtbot, window):  # noqa: F811
+def test_the_second_window_by_mouse_and_by_key(qtbot, window):
     looks = {
         "Wall": lambda second: second.streams._wall,
         "Full": lambda second: second.isFullScreen(),
