@@ -53,7 +53,7 @@ def test_the_start_screen_by_mouse_and_by_key(qtbot, window):
     )
     for field in (start.leads, start.filter):
         QTest.mouseClick(field, LEFT)
-        does(field.text, lambda field=field: QTest.keyClicks(field, "tap fox"))
+        does(field.text, lambda field=field: qtbot.keyClicks(field, "tap fox"))
     assert start.list.topLevelItemCount() == 0
     clear = start.filter.findChild(QToolButton)
     does(start.filter.text, lambda: QTest.mouseClick(clear, LEFT))
