@@ -433,6 +433,6 @@ def test_profile_reports_call_and_overhead(tmp_path):
 
 def test_export_writes_a_graph(tmp_path):
     pytest.importorskip("torch", reason="export needs the train extra")
-    ran = ecg_stream("export", "unet", "--output", "u.onnx", cwd=tmp_path)
+    ran = ecg_stream("export", "unet", "--output", "u.onnx", cwd=tmp_path, timeout=400)
     assert ran.returncode == 0, ran.stderr
     assert Path(tmp_path / "u.onnx").stat().st_size > 1_000_000
