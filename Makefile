@@ -3,12 +3,12 @@
 # python that already has torch with CUDA, where none can be installed: it needs no test plugin.
 # TORCH: what pip installs for training and tests. Where pip sees only PyPI this is the CUDA build
 # (several GB); point PIP_EXTRA_INDEX_URL at PyTorch's CPU index for the small one.
-# WORKERS: test files that run at the same time. Most of them wait, so 4 suit two cores; 0 runs all in
+# WORKERS: test files that run at the same time. Most of them wait, so 5 suit two cores; 0 runs all in
 # one process, where --pdb and -s work.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH ?= torch==2.13.0
-WORKERS ?= 4
+WORKERS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGED := ecg_stream streamer engine gui models ward
