@@ -74,7 +74,7 @@ def find_qrs(lead: Samples, fs: float, heard: Samples | None = None) -> NDArray[
     missing = ~np.isfinite(lead)
     if len(lead) < _SHORTEST_S * fs or missing.mean() > 0.5:
         return none
-    steady = _without_pulses(_bridged(lead.astype(np.float64), missing), fs)
+    steady = _steady(lead, missing, fs)
     trace, slope = _sloping(steady, fs)
     lag = max(1, round(SLOPE_S * fs))
     slope[ndimage.binary_dilation(holes(missing, HOLE_S * fs), iterations=lag)] = 0.0
@@ -82,8 +82,7 @@ def find_qrs(lead: Samples, fs: float, heard: Samples | None = None) -> NDArray[
     beats = find_beats(lead, fs, located=False)
     beats = beats[(_strength(slope, fs) >= BEAT_MV)[beats] & ~_only_jumps(steady, fs)[beats]]
     if heard is not None:
-        gone = ~np.isfinite(heard)
-        beats = beats[~_only_jumps(_bridged(heard.astype(np.float64), gone), fs)[beats]]
+        beats = beats[~_only_jumps(_steady(heard, ~np.isfinite(heard), fs), fs)[beats]]
     if beats.size == 0:
         return none
     power = ndimage.uniform_filter1d(slope**2, max(3, round(_ENERGY_S * fs)), mode="constant")
@@ -119,6 +118,11 @@ def holes(missing: NDArray[np.bool_], longest: float) -> NDArray[np.bool_]:
     return rows
 
 
+def _steady(lead: Samples, missing: NDArray[np.bool_], fs: float) -> NDArray[np.float64]:
+    """A lead with its holes bridged, and peaks and troughs shorter than `PULSE_S` cut off."""
+    return _without_pulses(_bridged(lead.astype(np.float64), missing), fs)
+
+
 def _bridged(lead: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     if not missing.any():
         return lead
@@ -138,12 +142,11 @@ def _without_pulses(trace: NDArray[np.float64], fs: float) -> NDArray[np.float64
     return closed
 
 
-def _only_jumps(trace: NDArray[np.float64], fs: float) -> NDArray[np.bool_]:
+def _only_jumps(steady: NDArray[np.float64], fs: float) -> NDArray[np.bool_]:
     """Where a trace rises and falls by a beat, but has no such rise or fall without its jumps."""
-    steady = _without_pulses(trace, fs)
     calm = _without_jumps(steady, fs)
     if calm is steady:
-        return np.zeros(len(trace), np.bool_)
+        return np.zeros(len(steady), np.bool_)
     whole, rest = (_strength(_sloping(each, fs)[1], fs) >= BEAT_MV for each in (steady, calm))
     only: NDArray[np.bool_] = whole & ~rest
     return only
