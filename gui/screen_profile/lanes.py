@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QApplication
 from engine.run.protocol import Frame, Started
 from gui.main_window import FRAME_MS, MainWindow
 from gui.screen_profile.feed import HOP_S, Feed, Load
-from gui.screen_profile.window import figures_of, open_window
+from gui.screen_profile.window import open_window, time_frames
 from gui.settings import Settings
 from gui.trace_buffer import KEPT_S
 from gui.view_options import ViewOptions
@@ -65,16 +65,8 @@ def _frame(window: MainWindow, messages: list[Frame]) -> None:
 
 
 def _time_frames(window: MainWindow, feed: Feed, frames: int) -> dict[str, float]:
-    """Time from a hop's arrival until it is painted, every frame with a hop of new signal."""
-    took, used = [], []
-    for _ in range(frames):
-        messages = feed.hop()
-        begun, cpu = time.perf_counter(), time.thread_time()
-        _frame(window, messages)
-        used.append(1000 * (time.thread_time() - cpu))
-        took.append(1000 * (time.perf_counter() - begun))
-        QApplication.processEvents()
-    return figures_of(took, used)
+    """Time frames of which each has a hop of new signal."""
+    return time_frames(frames, feed.hop, lambda messages: _frame(window, messages))
 
 
 def _count_timer_frames(window: MainWindow, feed: Feed, seconds: float = 4.0) -> dict[str, float]:

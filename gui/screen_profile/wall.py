@@ -1,13 +1,11 @@
 """A wall of beds that all have a hop of new signal in every frame."""
 
-import time
-
 from PyQt6.QtWidgets import QApplication
 
-from engine.run.protocol import Started
+from engine.run.protocol import Frame, Started
 from gui.main_window import MainWindow
 from gui.screen_profile.feed import HOP_S, Feed, Load
-from gui.screen_profile.window import figures_of, open_window
+from gui.screen_profile.window import open_window, time_frames
 from gui.settings import Settings
 
 BEDS = 16
@@ -29,14 +27,9 @@ def profile_wall(frames: int) -> dict[str, float]:
 
 
 def _time_frames(window: MainWindow, feeds: list[Feed], frames: int) -> dict[str, float]:
-    took, used = [], []
-    for _ in range(frames):
-        hops = [feed.hop() for feed in feeds]
-        begun, cpu = time.perf_counter(), time.thread_time()
+    def draw(hops: list[list[Frame]]) -> None:
         for monitor, row, hop in zip(window.run.monitors, window.page.streams.rows, hops, strict=True):
             monitor.take(hop)
             row.view.repaint(row.view.advance())
-        used.append(1000 * (time.thread_time() - cpu))
-        took.append(1000 * (time.perf_counter() - begun))
-        QApplication.processEvents()
-    return figures_of(took, used)
+
+    return time_frames(frames, lambda: [feed.hop() for feed in feeds], draw)

@@ -1,6 +1,9 @@
 """A window to time, and the figures of its frames."""
 
 import statistics
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from PyQt6.QtWidgets import QApplication
@@ -11,6 +14,7 @@ from gui.settings import Settings
 from streamer.settings import SourceSettings
 
 SIZE = (1920, 1080)
+Brought = TypeVar("Brought")
 
 
 def open_window(settings: Settings, job: Job | None) -> MainWindow:
@@ -22,8 +26,18 @@ def open_window(settings: Settings, job: Job | None) -> MainWindow:
     return window
 
 
-def figures_of(took: list[float], used: list[float]) -> dict[str, float]:
-    """Percentiles of wall time and CPU time, ms."""
+def time_frames(
+    frames: int, bring: Callable[[], Brought], draw: Callable[[Brought], None]
+) -> dict[str, float]:
+    """Time from the arrival of what is new until it is drawn, ms: wall time, and CPU time of this thread."""
+    took, used = [], []
+    for _ in range(frames):
+        new = bring()
+        begun, cpu = time.perf_counter(), time.thread_time()
+        draw(new)
+        used.append(1000 * (time.thread_time() - cpu))
+        took.append(1000 * (time.perf_counter() - begun))
+        QApplication.processEvents()
     return {
         "p50": float(np.percentile(took, 50)),
         "p99": float(np.percentile(took, 99)),
