@@ -19,8 +19,12 @@ from models.networks.lowdelay import LowDelay
 from models.storage import read_tensors
 from models.training import blend, checks, step_report, train_steps
 from models.training import data as training_data
+from models.training import train as training
+from models.training.bedside import bedside_batch
+from models.training.data import noisy_batch
 from models.training.run_state import RunState
 from models.training.step_settings import FULL, StepSettings, command, rate_at
+from models.training.train import TrainSettings, train
 from streamer.errors import InputError
 
 SETTINGS = StepSettings(steps=4, batch=2, window=720, context=180, validate_every=2, frozen_from=0.5)
@@ -211,7 +215,7 @@ def test_the_full_training_takes_ten_steps(world, tmp_path, monkeypatch):
         (["lowdelay", "--minutes", "3"], "lowdelay is trained for --steps"),
         (["lowdelay", "--blend"], "give --begin too"),
         (["lowdelay", "--widen", "120"], "give --begin too"),
-        (["unet", "--end"], "--full, --end, --blend, --widen and --patients are for lowdelay"),
+        (["unet", "--end"], "--full, --end, --blend and --widen are for lowdelay"),
     ],
 )
 def test_what_a_training_does_not_take_is_refused(words, refusal):
@@ -337,3 +341,43 @@ def test_a_run_ends_between_its_first_and_its_last_weights(world, finished, tmp_
     for name in ("gru.weight_hh_l0", "head.weight"):
         torch.testing.assert_close(again[name], (first[name] + learnt[name]) / 2)
         assert not torch.equal(first[name], learnt[name])
+
+
+# Networks of windows learn from the folder of patients where it is given
+
+
+def train_windows(world, out, name="unet", **options):
+    data, patients = world
+    settings = TrainSettings(steps=2, batch=2, validate_every=1)
+    return train(name, out, settings, data_dir=data, patients=patients, device="cpu", threads=1, **options)
+
+
+def test_a_network_of_windows_learns_from_patients_and_begins_with_shipped_weights(
+    world, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "_validation_batches", lambda corpus, *_: [two_of(corpus)])
+    took = []
+    monkeypatch.setattr(training, "bedside_batch", lambda *given: took.append(given) or bedside_batch(*given))
+    shipped = registry.load_card("unet")
+    folder = train_windows(world, tmp_path / "run", begin=shipped.weights_path)
+    report = json.loads((folder / "training.json").read_text())
+    assert (report["settings"]["patients"], len(took)) == (True, 1)
+    assert report["command"].endswith(
+        f"--begin {registry.sha256(shipped.weights_path)[:12]} --patients FOLDER"
+    )
+    assert "Chapman" in report["data"]
+    assert report["begun_with"]["command"] == "ecg-stream train unet"
+    # Each example counts by the logarithm of its error, which is below 0.
+    assert all(line["validation"] < 0 for line in lines(folder))
+    first, last = read_tensors(shipped.weights_path), load_file(folder / "weights.safetensors")
+    torch.testing.assert_close(last["head.weight"], first["head.weight"], rtol=0, atol=0.05)
+    assert not torch.equal(last["head.weight"], first["head.weight"])
+
+
+def two_of(corpus):
+    return noisy_batch(corpus, 2, 720, torch.Generator().manual_seed(1))
+
+
+def test_a_network_of_two_leads_takes_no_more_patients(world, tmp_path):
+    with pytest.raises(InputError, match="takes 2 leads together; more patients are for one lead"):
+        train_windows(world, tmp_path / "run", name="acdae")

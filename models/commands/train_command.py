@@ -67,9 +67,7 @@ def train(
     data_dir: DataDir = None,
     begin: Annotated[
         Path | None,
-        typer.Option(
-            help="Track f: folder of a finished run to begin with its weights; lowdelay: or a .safetensors."
-        ),
+        typer.Option(help="Track f: folder of a finished run to begin with its weights, or a .safetensors."),
     ] = None,
     widened: Annotated[
         int | None,
@@ -99,8 +97,8 @@ def train(
     patients: Annotated[
         Path | None,
         typer.Option(
-            help="lowdelay: folder of more patients and noise [default: the one that "
-            "ECG_STREAM_PATIENTS names, or none]."
+            help="Track f, a network of one lead: folder of more patients and noise [default: lowdelay the "
+            "one that ECG_STREAM_PATIENTS names, others none]."
         ),
     ] = None,
     pack_file: Annotated[
@@ -151,15 +149,15 @@ def train(
             keeping = [name for name in chosen if find_network(name).steps]
             if keeping and (minutes is not None or (budget is not None and names)):
                 raise InputError(f"{keeping[0]} is trained for --steps, and can be ended at any: --end")
-            if (full or end or blended or patients or widened) and not keeping:
-                raise InputError("--full, --end, --blend, --widen and --patients are for lowdelay")
+            if (full or end or blended or widened) and not keeping:
+                raise InputError("--full, --end, --blend and --widen are for lowdelay")
             if budget is None:
                 for name in keeping:
                     chosen_ways = {"widened": widened or 0, "end": end, "blended": blended}
                     _train_steps(name, out_dir, given, begin, patients, where | chosen_ways, full=full)
             rest = [name for name in chosen if name not in keeping]
             if rest:
-                _train_f(rest, out_dir, given, minutes, budget, begin, where)
+                _train_f(rest, out_dir, given, minutes, budget, begin, patients, where)
 
 
 def _train_steps(
@@ -200,6 +198,7 @@ def _train_f(
     minutes: float | None,
     budget: float | None,
     begin: Path | None,
+    patients: Path | None,
     where: dict[str, Any],
 ) -> None:
     from models.macs import macs
@@ -209,10 +208,13 @@ def _train_f(
     from models.training.train_all import train_all
 
     settings = TrainSettings(minutes=minutes, **given)
-    if begin and (budget is not None or len(names) > 1):
-        raise InputError("--begin is for one network, and not with --budget")
+    if (begin or patients) and (budget is not None or len(names) > 1):
+        raise InputError("--begin and --patients are for one network, and not with --budget")
     if budget is None:
-        folders = [run(name, out_dir / f"train-{name}", settings, begin=begin, **where) for name in names]
+        folders = [
+            run(name, out_dir / f"train-{name}", settings, begin=begin, patients=patients, **where)
+            for name in names
+        ]
     else:
         work = {name: float(macs(find_network(name))) for name in names}
 

@@ -16,7 +16,8 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
         axes.plot(steps, [line[name] for line in lines], marker="o", ms=3, label=name)
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
-    axes.set_yscale("log")
+    if min(min(line["loss"], line["validation"]) for line in lines) > 0:
+        axes.set_yscale("log")  # a loss that is a logarithm has one already
     axes.set_title(title)
     axes.grid(alpha=0.3)
     axes.legend()

@@ -5,15 +5,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from models.training.objective import half_pays
+from models.training.objective import FLOOR, half_pays
 
 TARGET_MS = 100.0
 TARGET_SHARE = 0.3
 """Share of steps that ask for `TARGET_MS`; the others ask for any look-ahead alike."""
 SLOPE_SHARE = 0.3
 """Weight of the slope's error beside the error itself: it keeps what is steep and small."""
-FLOOR = 0.02
-"""Error of an example below which it counts less and less: references are no better themselves."""
 SPREAD_SHARE = 0.1
 """Weight of the spread's likelihood beside the error itself."""
 

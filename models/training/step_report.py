@@ -15,6 +15,7 @@ from models.training.blend import Weights, blend
 from models.training.checks import load_checks
 from models.training.data import Corpus, load_corpus, noisy_batch
 from models.training.loss_plot import plot_db
+from models.training.patients import PATIENTS_ABOUT
 from models.training.run_state import RunState
 from models.training.step_objective import answers
 from models.training.step_settings import StepSettings, command
@@ -28,31 +29,6 @@ TRACK_F_PROTOCOL = (
     "Track F: 15 DS1 patients (both leads as single leads), 40 records of the QT Database and the training "
     "part of NSTDB noise; 4 other DS1 patients choose the step that is kept"
 )
-ABOUT_PATIENTS = {
-    "protocol": (
-        "Track F: 15 DS1 patients and the training part of NSTDB noise, 40 records of the QT Database, and "
-        "clean leads of patients of three more databases, 90 % of each; 4 other DS1 patients choose the "
-        "weights that are kept"
-    ),
-    "data": (
-        "MIT-BIH Arrhythmia Database 1.0.0, MIT-BIH Noise Stress Test Database 1.0.0 and QT Database 1.0.0, "
-        "PhysioNet; PhysioNet/CinC Challenge 2011 set A 1.0.0; LUDB 1.0.1; Chapman-Shaoxing and Ningbo, of "
-        "PhysioNet/CinC Challenge 2021; aljazfrancic/myo-readings-dataset"
-    ),
-    "data_licence": (
-        "Open Data Commons Attribution License v1.0; Chapman-Shaoxing and Ningbo: CC BY 4.0; "
-        "myo-readings-dataset: MIT"
-    ),
-    "attribution": (
-        "Moody & Mark, IEEE Eng. in Med. and Biol. 20(3), 2001 (doi 10.13026/C2F305); Moody, Muldrow & Mark, "
-        "Computers in Cardiology 11, 1984 (doi 10.13026/C2HS3T); Laguna, Mark, Goldberger & Moody, Computers "
-        "in Cardiology 24, 1997 (doi 10.13026/C24K53); Silva, Moody & Celi, Computing in Cardiology 38, "
-        "2011; Kalyakulina et al., IEEE Access 8, 2020 (doi 10.13026/eegm-h675); Zheng et al., PhysioNet, "
-        "2022 (doi 10.13026/wgex-er52); Reyna et al., Computing in Cardiology 48, 2021; Goldberger et al., "
-        "Circulation 101(23), 2000; Francic, myo-readings-dataset, 2021"
-    ),
-}
-"""What a card says where the folder of patients was learnt from."""
 
 
 def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, Any], begun: Weights) -> Path:
@@ -95,7 +71,7 @@ def finish(state: RunState, out: Path, data_dir: Path | None, before: dict[str, 
         "torch": torch.__version__,
     }
     if settings.patients and state.step:
-        report |= ABOUT_PATIENTS
+        report |= PATIENTS_ABOUT
     if before and state.step:
         report["begun_with"] = before
     elif before:

@@ -17,10 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from models import registry
-from models.storage import load_weights
+from models.training.bedside import Pool, bedside_batch, load_pool
+from models.training.beginning import read_beginning
 from models.training.data import Corpus, load_corpus, noisy_batch
 from models.training.loss_plot import plot_losses
 from models.training.objective import WindowObjective
+from models.training.patients import PATIENTS_ABOUT, patients_folder
 from models.training.run_state import Plan, RunState
 from streamer.errors import InputError
 
@@ -51,6 +53,9 @@ class TrainSettings:
         Validations without a better loss after which training stops.
     begun_with
         SHA-256 of the weights that the run begins with; empty where it begins with none.
+    patients
+        Whether it also learns from the folder of patients; then every second step takes bedside
+        examples, and each example counts by the logarithm of its error.
     tail_s
         The last seconds of a window, which a small look-ahead emits, weigh fully; the context
         before them weighs a quarter.
@@ -66,6 +71,7 @@ class TrainSettings:
     patience: int = 16
     tail_s: float = 1.0
     begun_with: str = ""
+    patients: bool = False
 
     def rows(self, window: int) -> int:
         """Windows per step, for windows of so many samples."""
@@ -87,6 +93,7 @@ def train(
     device: str = "auto",
     threads: int = 0,
     begin: Path | None = None,
+    patients: Path | None = None,
 ) -> Path:
     """Train network `name`; returns the folder with ``weights.safetensors`` and ``training.json``.
 
@@ -100,12 +107,16 @@ def train(
     threads
         CPU threads; 0 leaves torch's choice.
     begin
-        Folder of a finished run whose weights this one begins with.
+        Folder of a finished run, or a file of weights, that this one begins with.
+    patients
+        Folder of more patients and noise, for a network of one lead, which then learns from the QT
+        Database too.
 
     Raises
     ------
     InputError
-        If there is no such run, or a checkpoint of another one in `out`.
+        If there is no such run, or a checkpoint of another one in `out`, or if patients are given for
+        a network of two leads.
     """
     from safetensors.torch import save_file
 
@@ -119,22 +130,28 @@ def train(
     network = spec.build()
     before = {}
     if begin:
-        if not (begin / "training.json").is_file():
-            raise InputError(f"{begin} is no finished training run: it has no training.json")
-        load_weights(network, begin / "weights.safetensors")
-        before = json.loads((begin / "training.json").read_text(encoding="utf-8"))
-        settings = replace(settings, begun_with=registry.sha256(begin / "weights.safetensors"))
+        found = read_beginning(begin)
+        network.load_state_dict(found.weights)
+        before, settings = found.report, replace(settings, begun_with=found.sha256)
+    if patients:
+        if spec.leads > 1:
+            raise InputError(f"{name} takes {spec.leads} leads together; more patients are for one lead")
+        patients = patients_folder(patients)
+        settings = replace(settings, patients=True)
     state = _new_state(name, network.to(where), settings, where)
     out.mkdir(parents=True, exist_ok=True)
     state.resume(out / "checkpoint.pt")
 
-    corpus = load_corpus("train", data_dir, spec.leads, more_patients=spec.more_patients).to(where)
+    corpus = load_corpus(
+        "train", data_dir, spec.leads, more_patients=spec.more_patients or settings.patients
+    ).to(where)
     data = _Data(
         corpus,
+        load_pool(data_dir, patients).to(where) if patients else None,
         _validation_batches(
             load_corpus("validation", data_dir, spec.leads).to(where), spec.window, spec.leads
         ),
-        WindowObjective(spec.window, round(settings.tail_s * spec.fs), where),
+        WindowObjective(spec.window, round(settings.tail_s * spec.fs), where, alike=settings.patients),
         spec.leads,
         settings.rows(spec.window),
         spec.window,
@@ -182,6 +199,8 @@ def train(
         "machine": f"{where.type}, {torch.get_num_threads()} threads, {platform.machine()}",
         "torch": torch.__version__,
     }
+    if settings.patients:
+        report |= PATIENTS_ABOUT
     if before:
         report["begun_with"] = before
     (out / "training.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -195,7 +214,12 @@ def command(name: str, settings: TrainSettings) -> str:
         options |= {"steps": settings.steps, "validate-every": settings.validate_every}
     else:
         options |= {"minutes": round(settings.minutes, 2)}
-    return f"ecg-stream train {name} " + " ".join(f"--{key} {value:g}" for key, value in options.items())
+    words = [f"--{key} {value:g}" for key, value in options.items()]
+    if settings.begun_with:
+        words.append(f"--begin {settings.begun_with[:12]}")
+    if settings.patients:
+        words.append("--patients FOLDER")
+    return f"ecg-stream train {name} " + " ".join(words)
 
 
 @dataclass(frozen=True)
@@ -203,6 +227,7 @@ class _Data:
     """What a network sees of the world: examples to learn from, and those that judge it."""
 
     corpus: Corpus
+    pool: Pool | None
     checks: list[tuple[Tensor, Tensor]]
     objective: WindowObjective
     leads: int
@@ -263,7 +288,10 @@ def _run_steps(state: RunState, count: int, data: _Data) -> float:
     state.network.train()
     total = torch.zeros((), device=data.corpus.clean.device)
     for _ in range(count):
-        noisy, clean = noisy_batch(data.corpus, data.rows, data.window, state.generator, data.leads)
+        if data.pool is not None and state.step % 2:
+            noisy, clean = bedside_batch(data.pool, data.rows, data.window, state.generator)
+        else:
+            noisy, clean = noisy_batch(data.corpus, data.rows, data.window, state.generator, data.leads)
         loss = data.objective.learn(state.network, noisy, clean)
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()

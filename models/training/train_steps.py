@@ -18,8 +18,8 @@ from torch import nn
 from models import registry
 from models.benches.track_f import FS
 from models.networks.lowdelay import LowDelay
-from models.storage import read_tensors
 from models.training.bedside import Pool, bedside_batch, load_pool
+from models.training.beginning import read_beginning
 from models.training.blend import Weights
 from models.training.checks import judge, load_checks, mean_db
 from models.training.data import load_corpus, noisy_batch
@@ -130,19 +130,11 @@ def _begin(
 
     Returns the settings that say so, what made them, and whether all look-aheads share their statistics.
     """
-    file = begin / "weights.safetensors" if begin.is_dir() else begin
-    if not file.is_file():
-        raise InputError(f"{begin} holds no weights to begin with; give a finished run, or a .safetensors")
-    read = read_tensors(file)
-    weights = spread_out(read)
-    bare = any(read[name].shape != value.shape for name, value in weights.items())
+    found = read_beginning(begin)
+    weights = spread_out(found.weights)
+    bare = any(found.weights[name].shape != value.shape for name, value in weights.items())
     network.load_state_dict(weights)
-    report = begin / "training.json" if begin.is_dir() else begin.with_suffix(".json")
-    before = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
-    if "training" in before:  # a card: what it says of scores is no part of how they were trained
-        about = ("protocol", "data", "data_licence", "attribution")
-        before = before["training"] | {name: before[name] for name in about}
-    return replace(settings, begun_with=registry.sha256(file)), before, bare
+    return replace(settings, begun_with=found.sha256), found.report, bare
 
 
 def _gather(network: LowDelay, data_dir: Path | None, settings: StepSettings) -> None:
