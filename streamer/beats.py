@@ -6,20 +6,18 @@ lead itself is furthest from what surrounds it, near the peak of the envelope.
 """
 
 from collections import deque
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from streamer.beat_envelope import DESPIKED, SMOOTHED_S, bell, filtered, gabor_pair, without_pulses
 
 FLOOR_MV = 0.12
 """Least envelope of a beat, in mV of a narrow QRS (σ 12 ms) of that height."""
 _RATE_HZ = 150.0
 """Detection runs at this rate or up to twice as much, whatever the lead's."""
-_CENTRE_HZ, _WIDTH_S, _REACH_WIDTHS = 16.0, 0.025, 2.7
-_NARROW_S = 0.012
-_SMOOTHED_S = 0.015  # a broad complex has a hump for its rise and one for its fall: one beat, in the middle
-_DESPIKED = 4
 _NEAR_S, _FINE_S, _AROUND_S = 0.05, 0.006, 0.045  # how near, and widths of a wave and of its surroundings
 _PEAK_S = 0.09
 _REFRACTORY_S = 0.18
@@ -27,18 +25,21 @@ _P_WAVE_S, _P_SHARE = 0.26, 0.75
 _T_WAVE_S, _T_SHARE = 0.36, 0.5
 _LEARN_S = 2.0
 _OF_LEVEL = 0.35
-_LOOK_BACK, _LOOK_BACK_SHARE = 1.5, 0.5
+_LOOK_BACK, _LOOK_BACK_SHARE, _LOOK_BACK_FEWEST = 1.5, 0.5, 3
 _FADES_S = 2.0
 _REMEMBERED = 8
+_AT_ONCE = 1 << 16  # samples
 _HOLE_S = 0.04
 
 
 class _Peak(NamedTuple):
-    """A peak of the envelope: its place at the slower rate, its height in mV, and its sample of the lead."""
+    """A peak of the envelope: its place at the slower rate, and its height in mV."""
 
     at: int
     height: float
-    sample: int
+
+
+_NEVER = _Peak(-round(1e9), 0.0)
 
 
 class BeatDetector:
@@ -74,15 +75,15 @@ class BeatDetector:
         self._fs = fs / self._every
         self._hole = max(1, round(_HOLE_S * fs))
         self._floor = max(FLOOR_MV, 1.5 * step_mv)
-        self._kernels = _kernels(self._fs)
+        self._kernels = gabor_pair(self._fs)
         self._peak = max(1, round(_PEAK_S * self._fs))
-        self._smooth = _bell(_SMOOTHED_S, self._fs)
-        self._margin = (len(self._kernels[0]) + len(self._smooth)) // 2 - 1 + _DESPIKED
+        self._smooth = bell(SMOOTHED_S, self._fs)
+        self._margin = (len(self._kernels[0]) + len(self._smooth)) // 2 - 1 + DESPIKED
         self._locates = located
         self._near = round(_NEAR_S * fs)
         # What has come when a peak is judged.
         self._around = (self._peak + self._margin) * self._every - self._near
-        self._locator = _bell(_FINE_S, fs, self._around) - _bell(_AROUND_S, fs, self._around)
+        self._locator = bell(_FINE_S, fs, self._around) - bell(_AROUND_S, fs, self._around)
         self.delay_s = _P_WAVE_S + (self._peak + self._margin + 2) / self._fs + self._near / fs
         self._source = np.empty(0, np.float64)  # of the lead itself, as much as beats are located in
         self._source_at = 0
@@ -93,24 +94,32 @@ class BeatDetector:
         self._held, self._lost, self._shift = 0.0, self._hole + 1, 0.0
         self._learnt = False
         self._waiting: list[_Peak] = []  # before anything was learnt
-        self._passed: list[_Peak] = []  # since the last beat, and none themselves
+        self._passed: list[_Peak] = []  # since the last beat, none themselves, and high enough for one
         self._level: deque[float] = deque(maxlen=_REMEMBERED)
+        self._usual = 0.0  # height of a beat, by these
         self._noise: deque[float] = deque([0.0], maxlen=_REMEMBERED)
         self._intervals: deque[int] = deque(maxlen=_REMEMBERED)
         self._beats: list[_Peak] = []  # those that may still be replaced, after the one before
+        self._last = _NEVER  # the last of them
+        self._overdue = inf  # slower index behind which the next one is
         self._told = -1
         self._came = 0
 
     def push(self, lead: NDArray[np.float32]) -> NDArray[np.int64]:
         """Take the next samples, (samples,) mV with NaN where missing; the beats that are certain now."""
+        # What fits into a cache: a long lead takes a quarter less time.
+        cuts = range(0, len(lead), _AT_ONCE) if len(lead) else (0,)
+        return np.concatenate([self._push(lead[start : start + _AT_ONCE]) for start in cuts])
+
+    def _push(self, lead: NDArray[np.float32]) -> NDArray[np.int64]:
         self._came += len(lead)
         bridged = self._bridged(lead)
         self._source = np.concatenate([self._source, bridged])
         samples = np.concatenate([self._rest, bridged])
         whole = len(samples) // self._every
         self._rest = samples[whole * self._every :]
-        slow = samples[: whole * self._every].reshape(whole, self._every).mean(axis=1)
-        return self._take(slow)
+        turns = samples[: whole * self._every].reshape(whole, self._every).T
+        return self._take(sum(turns[1:], turns[0]) / self._every)
 
     def finish(self) -> NDArray[np.int64]:
         """End the lead; the beats that were not certain yet."""
@@ -118,7 +127,7 @@ class BeatDetector:
         found = self._take(np.full(ahead, self._tail[-1]))
         if not self._learnt:
             self._learn()
-            found = self._certain(self._at + len(self._envelope))
+            found = self._located(self._certain(self._at + len(self._envelope)))
         return found[found < self._came]
 
     def _bridged(self, lead: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -148,64 +157,84 @@ class BeatDetector:
         self._tail = samples[max(0, len(samples) - 2 * self._margin) :]
         if len(samples) <= 2 * self._margin:
             return np.empty(0, np.int64)
-        smooth = _without_pulses(samples)
-        even, odd = (np.convolve(smooth, kernel, "valid") for kernel in self._kernels)
-        heights = np.convolve(np.hypot(even, odd), self._smooth, "valid")
+        smooth = without_pulses(samples)
+        even, odd = (filtered(smooth, kernel) for kernel in self._kernels)
+        heights = filtered(np.sqrt(even * even + odd * odd), self._smooth)
         envelope = self._envelope = np.concatenate([self._envelope, heights])
         size = 2 * self._peak + 1
         if len(envelope) < size:
             return np.empty(0, np.int64)
         middle = envelope[self._peak : -self._peak]
-        highest = sliding_window_view(envelope, size).max(axis=-1)
-        peaks = np.flatnonzero((middle == highest) & (middle > 0))
+        # Of all places, those not below their neighbours are few: only their surroundings are looked at.
+        before, behind = envelope[self._peak - 1 : -self._peak - 1], envelope[self._peak + 1 :]
+        peaks = np.flatnonzero((middle >= before) & (middle >= behind[: len(middle)]) & (middle > 0))
+        peaks = peaks[envelope[peaks[:, None] + np.arange(size)].max(axis=1) == middle[peaks]]
         first = self._at + self._peak
-        for peak in peaks.tolist():
-            self._judge(self._located(first + peak, float(middle[peak])))
+        for at, height in zip((first + peaks).tolist(), middle[peaks].tolist(), strict=True):
+            self._judge(_Peak(at, height))
         self._envelope = envelope[len(middle) :]
         self._at += len(middle)
-        old = (self._at + self._peak) * self._every - self._near - self._around - self._source_at
+        found = self._located(self._certain(first + len(middle)))
+        undecided = [peaks[0].at for peaks in (self._waiting, self._passed, self._untold()) if peaks]
+        self._forget(min([self._at + self._peak, *undecided]))
+        return found
+
+    def _forget(self, until: int) -> None:
+        """Drop what no peak from this one on is located in."""
+        old = until * self._every - self._near - self._around - self._source_at
         if old > 0:
             self._source, self._source_at = self._source[old:], self._source_at + old
-        return self._certain(first + len(middle))
 
-    def _located(self, at: int, height: float) -> _Peak:
-        """A peak of the envelope, and the sample near it that is furthest from what surrounds it."""
-        sample = at * self._every + self._every // 2
-        if not self._locates or height < self._floor / 2:
-            return _Peak(at, height, sample)
+    def _located(self, peaks: list[_Peak]) -> NDArray[np.int64]:
+        """Of each peak of the envelope the sample near it that is furthest from what surrounds it."""
+        samples = np.array([peak.at for peak in peaks], np.int64) * self._every + self._every // 2
+        if not self._locates or not peaks:
+            return samples
         reach = self._near + self._around
-        first, stop = sample - reach - self._source_at, sample + reach + 1 - self._source_at
-        part = self._source[max(0, first) : stop]
-        if first < 0 or stop > len(self._source):
-            # The lead begins or ends here: as if it had stood still before, or stood still from then on.
-            part = np.pad(part, (max(0, -first), max(0, stop - len(self._source))), "edge")
-        away = np.abs(np.convolve(part, self._locator, "valid"))
-        return _Peak(at, height, sample - self._near + int(away.argmax()))
+        first, last = int(samples[0]) - reach - self._source_at, int(samples[-1]) + reach - self._source_at
+        before, behind = max(0, -first), max(0, last + 1 - len(self._source))
+        # Where the lead begins or ends here: as if it had stood still before, or stood still from then on.
+        source = np.pad(self._source, (before, behind), "edge") if before or behind else self._source
+        starts = samples - reach - self._source_at + before
+        # One by one: what a product of matrices rounds to depends on how many come at once.
+        parts = source[starts[:, None] + np.arange(2 * reach + 1)]
+        away = np.abs([np.convolve(part, self._locator, "valid") for part in parts])
+        located: NDArray[np.int64] = samples + away.argmax(axis=1) - self._near
+        return located
 
     def _learn(self) -> None:
         self._learnt = True
         self._level.extend(3 * [max((peak.height for peak in self._waiting), default=0.0)])
+        self._usual = self._level[0]
         for peak in self._waiting:
             self._judge(peak)
+        self._waiting.clear()
 
     def _judge(self, peak: _Peak) -> None:
         """Whether a peak of the envelope is a beat."""
-        at, height, _ = peak
+        at, height = peak
         if not self._learnt:
             if at < _LEARN_S * self._fs:
                 self._waiting.append(peak)
                 return
             self._learn()
-        level = sorted(self._level)[len(self._level) * 2 // 5]
-        noise = sorted(self._noise)[len(self._noise) // 2]
-        needed = max(self._floor, noise + _OF_LEVEL * (level - noise))
-        self._look_back(at, needed)
-        last, last_height, _ = self._beats[-1] if self._beats else _Peak(-round(1e9), 0.0, 0)
+        last, last_height = self._last
         since = (at - last) / self._fs
-        if self._beats:
-            needed = max(self._floor, needed * 0.5 ** max(0.0, since - _FADES_S))
-        p_wave = since < _P_WAVE_S and last_height < _P_SHARE * height
-        if p_wave or (since < _REFRACTORY_S and height > last_height):
+        if height < self._floor and at <= self._overdue:
+            # Most of what lies between beats: too low for one whatever comes.
+            if since >= _REFRACTORY_S:
+                self._noise.append(height)
+            return
+        noise = sorted(self._noise)[len(self._noise) // 2]
+        needed = max(self._floor, noise + _OF_LEVEL * (self._usual - noise))
+        if at > self._overdue:
+            last, last_height = self._look_back(at, needed)
+            since = (at - last) / self._fs
+        if since > _FADES_S and self._beats:
+            needed = max(self._floor, needed * 0.5 ** (since - _FADES_S))
+        if (since < _P_WAVE_S and last_height < _P_SHARE * height) or (
+            since < _REFRACTORY_S and last_height < height
+        ):
             # What came before was a P wave, or the lesser half of this one.
             self._beats.pop()
             self._level.pop()
@@ -217,77 +246,49 @@ class BeatDetector:
             if height >= needed and not t_wave:
                 self._accept(peak)
             else:
-                self._passed.append(peak)
+                if height > self._floor:
+                    self._passed.append(peak)
                 self._noise.append(height)
 
-    def _look_back(self, now: int, needed: float) -> None:
-        """Take the highest of the peaks that were none, where a beat is overdue."""
-        if len(self._intervals) < 3:
-            return
-        usual = sorted(self._intervals)[len(self._intervals) // 2]
-        last = self._beats[-1].at
-        if now - last <= _LOOK_BACK * usual:
-            return
+    def _look_back(self, now: int, needed: float) -> _Peak:
+        """Take the highest of the peaks that were none, a beat being overdue; the last beat then."""
         enough = max(self._floor, _LOOK_BACK_SHARE * needed)
-        near, late = last + _T_WAVE_S * self._fs, now - _REFRACTORY_S * self._fs
+        near, late = self._last.at + _T_WAVE_S * self._fs, now - _REFRACTORY_S * self._fs
         found = [peak for peak in self._passed if near < peak.at < late and peak.height > enough]
         if found:
             highest = max(found, key=lambda peak: (peak.height, peak.at))
             later = [peak for peak in self._passed if peak.at > highest.at]
             self._accept(highest)
             self._passed = later
+        return self._last
 
     def _accept(self, peak: _Peak) -> None:
         if self._beats:
             self._intervals.append(peak.at - self._beats[-1].at)
         self._beats.append(peak)
+        self._last = peak
+        count = len(self._intervals)
+        if count >= _LOOK_BACK_FEWEST:
+            self._overdue = peak.at + _LOOK_BACK * sorted(self._intervals)[count // 2]
         self._level.append(peak.height)
+        self._usual = sorted(self._level)[len(self._level) * 2 // 5]
         self._passed.clear()
 
-    def _certain(self, seen: int) -> NDArray[np.int64]:
-        """Beats that nothing can replace any more, as samples of the lead."""
+    def _untold(self) -> list[_Peak]:
+        return [peak for peak in self._beats if peak.at > self._told]
+
+    def _certain(self, seen: int) -> list[_Peak]:
+        """Beats that nothing can replace any more."""
         until = seen - _P_WAVE_S * self._fs
-        ready = [peak for peak in self._beats if self._told < peak.at <= until]
+        ready = [peak for peak in self._untold() if peak.at <= until]
         if ready:
             self._told = ready[-1].at
             # The newest one stays, for the interval to the next.
             self._beats = [peak for peak in self._beats if peak.at >= self._told]
-        return np.array([peak.sample for peak in ready], np.int64)
-
-
-def _without_pulses(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Peaks and troughs of less than three samples cut off; `_DESPIKED` fewer at either end."""
-
-    def least(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.minimum(np.minimum(x[:-2], x[1:-1]), x[2:])
-
-    def most(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.maximum(np.maximum(x[:-2], x[1:-1]), x[2:])
-
-    return least(most(most(least(samples))))
+        return ready
 
 
 def find_beats(lead: NDArray[np.float32], fs: float, *, located: bool = True) -> NDArray[np.int64]:
     """Sample index of each QRS complex of a whole lead, (samples,) mV, as `BeatDetector` finds them."""
     detector = BeatDetector(fs, located=located)
     return np.concatenate([detector.push(lead), detector.finish()])
-
-
-def _bell(width_s: float, fs: float, reach: int | None = None) -> NDArray[np.float64]:
-    """Weights of a Gaussian, odd in number, of sum 1."""
-    reach = round(_REACH_WIDTHS * width_s * fs) if reach is None else reach
-    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / fs / width_s) ** 2)
-    return np.asarray(bell / bell.sum())
-
-
-def _kernels(fs: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Even and odd filter; the smoothed envelope of both is 1 for a narrow QRS of 1 mV."""
-    bell = _bell(_WIDTH_S, fs)
-    t = (np.arange(len(bell)) - len(bell) // 2) / fs
-    even, odd = bell * np.cos(2 * np.pi * _CENTRE_HZ * t), bell * np.sin(2 * np.pi * _CENTRE_HZ * t)
-    even -= bell * even.sum() / bell.sum()
-    t = (np.arange(6 * len(bell)) - 3 * len(bell)) / fs
-    narrow = np.exp(-0.5 * (t / _NARROW_S) ** 2)
-    envelope = np.hypot(np.convolve(narrow, even, "same"), np.convolve(narrow, odd, "same"))
-    gain = float(np.convolve(envelope, _bell(_SMOOTHED_S, fs), "same").max())
-    return even / gain, odd / gain

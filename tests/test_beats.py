@@ -1,3 +1,5 @@
+import sys
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -76,6 +78,28 @@ def test_any_cut_into_chunks_finds_the_same_beats_and_each_in_time():
             assert (start - beats <= detector.delay_s * 360).all()
         found.append(beats)
     np.testing.assert_array_equal(np.concatenate([*found, detector.finish()]), whole)
+
+
+def test_a_long_lead_at_once_has_the_beats_of_its_chunks():
+    data, _ = lead(seconds=200)
+    data += 0.1 * np.random.default_rng(0).standard_normal(data.size).astype(np.float32)
+    detector = BeatDetector(360.0)
+    found = [detector.push(data[start : start + 999]) for start in range(0, data.size, 999)]
+    np.testing.assert_array_equal(np.concatenate([*found, detector.finish()]), find_beats(data, 360.0))
+
+
+def test_a_lead_costs_few_calls_be_it_noisy():
+    """Noise has four peaks a second that are no beats: they are counted, and no more is done with them."""
+    data, _ = lead(seconds=60)
+    data += 0.1 * np.random.default_rng(0).standard_normal(data.size).astype(np.float32)
+    calls = Counter()
+    sys.setprofile(lambda _frame, event, _arg: calls.update([event]))
+    try:
+        found = find_beats(data, 360.0)
+    finally:
+        sys.setprofile(None)
+    assert found.size == pytest.approx(70, abs=1)
+    assert calls["call"] + calls["c_call"] < 75 * 60
 
 
 @pytest.mark.parametrize("fs", [125.0, 250.0, 360.0, 500.0, 1000.0])
