@@ -8,7 +8,10 @@ from typer.testing import CliRunner
 
 from ecg_stream.command_line import commands
 from engine.lab.detectors import DETECTORS, find_detector
-from engine.lab.evaluate.beats import MarkedLead, beats_markdown, marked_leads, score
+from engine.lab.evaluate.beats import MarkedLead, marked_leads, score
+from engine.lab.evaluate.beats_report import beats_markdown
+from models.beat_matching import match_beats
+from streamer.beats import find_beats
 from streamer.errors import InputError
 from streamer.synthetic import SyntheticPatient
 
@@ -80,6 +83,41 @@ def test_a_record_below_the_limit_is_named():
     assert "ecg-stream at 360 Hz below 0.95: 108 (0.889)." in text
 
 
+def test_stress_records_have_a_column_for_each_level_of_both_patients():
+    ours = {"v_found": 0, "v_missed": 0, "jitter_ms": 1.0}
+    counts = [("118e06", 8, 2, 0), ("119e06", 9, 0, 1), ("118e_6", 5, 5, 5)]
+    records = [
+        {"record": name, "found": found, "missed": missed, "invented": invented} | ours
+        for name, found, missed, invented in counts
+    ]
+    row = {"detector": "ecg-stream", "database": "nstdb", "fs": 360.0, "cost_us": 20.0, "records": records}
+    text = beats_markdown([row])
+    assert "| detector | Hz | 6 dB | -6 dB |" in text
+    assert "| ecg-stream | 360 | 0.919 (0.895, 0.944) | 0.500 (0.500, 0.500) |" in text
+
+
+@pytest.mark.data
+def test_beats_in_noise_are_counted_as_the_wfdb_package_counts_them(physionet):
+    """Pair by pair, where some hundreds are missed and invented; on all of MIT-BIH so too."""
+    from wfdb.processing import compare_annotations
+
+    for marked_lead in marked_leads("nstdb", physionet):
+        assert marked_lead.scored.mean() == pytest.approx(0.435, abs=0.001)
+        assert not marked_lead.scored[: 300 * FS].any()
+        assert marked_lead.scored[300 * FS : 420 * FS].all()
+        assert not marked_lead.scored[420 * FS : 540 * FS].any()
+        if not marked_lead.name.endswith("e_6"):
+            continue
+        found = find_beats(marked_lead.lead, FS)
+        ours, theirs = match_beats(marked_lead.beats, found, 54)
+        # Theirs is a window that ends before its width.
+        matched = compare_annotations(marked_lead.beats, found, 55).matching_sample_nums
+        np.testing.assert_array_equal(np.flatnonzero(matched >= 0), ours)
+        np.testing.assert_array_equal(matched[matched >= 0], theirs)
+        assert len(marked_lead.beats) - len(ours) > 100
+        assert len(found) - len(theirs) > 100
+
+
 @pytest.mark.parametrize("name", DETECTORS)
 def test_every_detector_finds_the_beats_of_a_clean_lead(name):
     package = DETECTORS[name][1]
@@ -94,7 +132,7 @@ def test_every_detector_finds_the_beats_of_a_clean_lead(name):
     ("options", "said"),
     [
         (["--detectors", "best"], "no detector 'best'; there are ecg-stream"),
-        (["--databases", "nstdb"], "no database 'nstdb' with marks; there are mitdb"),
+        (["--databases", "edb"], "no database 'edb' with marks; there are mitdb"),
         (["--rates", "50"], "beats are found at 100 Hz and more, got --rates 50"),
     ],
 )

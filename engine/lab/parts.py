@@ -23,7 +23,15 @@ Result = dict[str, Any]
 Progress = Callable[[str, int, int], None]
 """Called with what was done, how many parts are done, and of how many."""
 # Reports do not change figures, and neither does the command line, whose options are in the key.
-_REPORTS = {"frontier.py", "report.py", "pictures.py", "tables.py", "track_s_results.py", "qtdb_report.py"}
+_REPORTS = {
+    "frontier.py",
+    "report.py",
+    "pictures.py",
+    "tables.py",
+    "track_s_results.py",
+    "qtdb_report.py",
+    "beats_report.py",
+}
 _REPORTS |= {"output.py", "options.py", "results.py"}
 _COMMAND = "_command.py"
 

@@ -20,8 +20,8 @@ def beats(
     ] = "ecg-stream,sleepecg,neurokit,pantompkins1985",
     databases: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Comma-separated: mitdb, mitdb-second, qtdb, ludb."),
-    ] = "mitdb,mitdb-second,qtdb,ludb",
+        typer.Option(metavar="NAMES", help="Comma-separated: mitdb, mitdb-second, qtdb, ludb, nstdb."),
+    ] = "mitdb,mitdb-second,qtdb,ludb,nstdb",
     rates: Annotated[
         str, typer.Option(metavar="HZ,…", help="Sampling rates that leads are brought to.")
     ] = "125,250,360,500,1000",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from engine.lab.detectors import OURS, find_detector
+from engine.lab.detectors import find_detector
 from engine.lab.parts import Part, Progress, Result, data_sha256, run_parts
 from models.beat_matching import BeatCount, Beats, match_beats
 from streamer.chunk import Samples
@@ -31,8 +31,11 @@ DATABASES = {
     "mitdb-second": "second lead of the same records",
     "qtdb": "first lead of those whose patients are not in mitdb",
     "ludb": "lead II, ten seconds each, from the first to the last marked beat",
+    "nstdb": "first lead of 118 and 119 under electrode motion of 24 to -6 dB: the minutes with noise alone",
 }
 """What is scored, and which lead of it."""
+NOISY_S = 120.0
+"""Stress records are noisy for so long from minute 5 on, then clean for as long, and so on."""
 _VENTRICULAR = frozenset("VE")
 
 
@@ -158,6 +161,8 @@ def marked_leads(database: str, data_dir: Path | None) -> tuple[MarkedLead, ...]
             edges = [mark.sample for mark in record.annotations if mark.symbol in "[]"]
             for start, stop in zip(edges[::2], edges[1::2], strict=True):
                 scored[max(0, start - round(MATCH_S * fs)) : stop + round(MATCH_S * fs)] = False
+        if database == "nstdb":
+            scored &= (np.arange(len(lead)) / fs - LEARNING_S) // NOISY_S % 2 == 0
         ventricular = np.array([mark.symbol in _VENTRICULAR for mark in marks])
         leads.append(MarkedLead(path.name, lead, fs, beats, ventricular, scored))
     return tuple(leads)
@@ -165,64 +170,18 @@ def marked_leads(database: str, data_dir: Path | None) -> tuple[MarkedLead, ...]
 
 def _paths(database: str, data_dir: Path | None) -> list[Path]:
     """Records of a database that lie in its folder, by name."""
-    first = {"qtdb": "sel123", "ludb": "1"}.get(database, "100")
+    first = {"qtdb": "sel123", "ludb": "1", "nstdb": "118e24"}.get(database, "100")
     folder = find_record(first, database.removesuffix("-second"), data_dir).parent
     paths = sorted(header.with_suffix("") for header in folder.glob("*.hea"))
     if database == "qtdb":
         # Patients of mitdb, by their numbers there.
         paths = [path for path in paths if not (path.name[3:4] in "12" and len(path.name) == len("sel123"))]
+    if database == "nstdb":
+        # The others there are the noise itself.
+        paths = [path for path in paths if path.name[3:4] == "e"]
     return paths
 
 
 def _at(lead: Samples, fs_in: float, fs_out: float) -> Samples:
     up, down = ratio(fs_in, fs_out)
     return lead if up == down else np.asarray(signal.resample_poly(lead, up, down), np.float32)
-
-
-def beats_markdown(rows: list[Result]) -> str:
-    """Two tables for each database: over rates, and the worst records of our detector."""
-    lines = [
-        "# Beats found in raw leads",
-        "",
-        "By the rules of EC57: ±150 ms, one to one, the first five minutes not scored (ten-second records "
-        "from the first to the last mark), flutter left out. Gross over all beats; average F1 over records; "
-        "V: sensitivity to ventricular beats. Jitter: 95th percentile over a record's beats, without its "
-        "median, mean over records. Cost: processor time a second of a lead, on the machine at hand. The "
-        "lead is resampled to the rate.",
-    ]
-    for database in dict.fromkeys(row["database"] for row in rows):
-        mine = [row for row in rows if row["database"] == database]
-        lines += ["", f"## {database}: {len(mine[0]['records'])} records", "", f"{DATABASES[database]}.", ""]
-        lines += ["| detector | Hz | Se | +P | F1 | average F1 | V | worst | jitter | cost |"]
-        lines += ["|---|---|---|---|---|---|---|---|---|---|"]
-        lines += [_line(row) for row in mine]
-        for row in (row for row in mine if row["detector"] == OURS):
-            poor = [record for record in row["records"] if not _count(record).f1 >= 0.95]
-            named = ", ".join(f"{each['record']} ({_count(each).f1:.3f})" for each in poor)
-            lines += ["", f"{OURS} at {row['fs']:g} Hz below 0.95: {named or 'none'}."]
-    return "\n".join(lines) + "\n"
-
-
-def _count(record: dict[str, Any]) -> BeatCount:
-    return BeatCount(record["found"], record["missed"], record["invented"])
-
-
-def _line(row: Result) -> str:
-    counts = {record["record"]: _count(record) for record in row["records"]}
-    gross = sum(counts.values(), BeatCount(0, 0, 0))
-    worst = min(counts, key=lambda name: np.nan_to_num(counts[name].f1))
-    v_found, v_missed = (sum(record[key] for record in row["records"]) for key in ("v_found", "v_missed"))
-    jitter = [record["jitter_ms"] for record in row["records"] if record["jitter_ms"] is not None]
-    cells = [
-        row["detector"],
-        f"{row['fs']:g}",
-        f"{gross.sensitivity:.4f}",
-        f"{gross.predictivity:.4f}",
-        f"{gross.f1:.4f}",
-        f"{np.nanmean([count.f1 for count in counts.values()]):.4f}",
-        f"{v_found / (v_found + v_missed):.4f}" if v_found + v_missed else "",
-        f"{worst} {counts[worst].f1:.3f}",
-        f"{np.mean(jitter):.1f} ms" if jitter else "",
-        f"{row['cost_us']:.0f} µs",
-    ]
-    return "| " + " | ".join(cells) + " |"

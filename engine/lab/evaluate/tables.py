@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from engine.lab.evaluate.beats import beats_markdown
+from engine.lab.evaluate.beats_report import beats_markdown
 from engine.lab.evaluate.conformance.report import conformance_summary
 from engine.lab.evaluate.hospitals import HospitalSettings, hospitals_markdown
 from engine.lab.evaluate.pictures import plot_f1
