@@ -15,6 +15,7 @@ from engine.lab.evaluate.conformance.run import through
 from engine.lab.evaluate.conformance.waves import amplifier, ecg, every, nothing, put_pulses
 from streamer.chunk import Chunk, StreamInfo
 from streamer.pacing import STEP_MV, SpikeBridge
+from streamer.records.find import find_record
 from streamer.records.record import bridge_missing, read_record
 from streamer.resample import Resampler, ratio, resample
 
@@ -131,6 +132,16 @@ def test_the_worst_of_real_muscle_noise_is_resampled_as_ever(fs, physionet):
     assert np.abs(np.diff(leads)).max() > 2 * STEP_MV
     left, as_ever = (resampled(leads, fs, without_spikes=each) for each in (True, False))
     np.testing.assert_array_equal(left, as_ever)
+
+
+@pytest.mark.data
+@every_rate
+def test_twelve_real_leads_without_a_pacemaker_are_resampled_to_the_same_bytes(fs, physionet):
+    for number in ("1", "8", "108"):
+        record = read_record(find_record(number, "ludb", physionet))
+        leads = signal.resample_poly(record.data, *ratio(record.fs, fs), axis=1).astype(np.float32)
+        left, as_ever = (resampled(leads, fs, without_spikes=each, cuts=(700,)) for each in (True, False))
+        assert left.tobytes() == as_ever.tobytes()
 
 
 @pytest.fixture(scope="module")
