@@ -72,6 +72,11 @@ def test_every_system_meets_every_condition_on_every_record(scores):
     assert len(scores) == 5 * 4 * 2
 
 
+def test_who_states_no_spread_is_not_said_to_be_beyond_it(scores):
+    assert {score.within_spread for score in rows_of(scores, system="identity")} == {None}
+    assert all(0 < score.within_spread < 1 for score in rows_of(scores, system="unet", delay_ms=400.0))
+
+
 def test_identity_is_its_input(scores):
     for row in rows_of(scores, system="identity", snr=0.0):
         assert row.improvement_db == pytest.approx(0, abs=1e-4)
@@ -223,7 +228,7 @@ def heard(noise):
     patient = SyntheticPatient(fs=360.0).read(0, 20 * 360)
     beats = np.array([mark.sample for mark in patient.annotations])
     reference = patient.reference[0]
-    return Heard(360.0, reference + noise.astype(np.float32), reference, beats)
+    return Heard(360.0, reference + noise.astype(np.float32), reference, beats, beats[3::4])
 
 
 def test_an_error_is_named_after_its_band():
@@ -259,6 +264,16 @@ def test_beats_that_a_system_removes_are_missed():
     assert figures["qrs_predictivity"] > 0.9
     late = record.figures(np.roll(record.reference, 9), qrs=True)
     assert late["r_jitter_ms"] == pytest.approx(25, abs=6)
+
+
+def test_beats_of_which_less_than_half_is_left_are_counted():
+    record = heard(np.zeros(20 * 360))
+    output = record.reference.copy()
+    for beat, left in zip(record.beats[2:5], (0.4, 0.3, 0.6), strict=True):
+        output[beat - 36 : beat + 54] *= left
+    figures = record.figures(output + np.float32(1), qrs=False)
+    counted = {kind: (figures[kind], figures[f"{kind}_lost"]) for kind in ("beats", "ventricular")}
+    assert counted == {"beats": (len(record.beats), 2), "ventricular": (len(record.ventricular), 1)}
 
 
 def test_the_interval_covers_the_mean_and_shrinks_with_records():

@@ -28,6 +28,7 @@ from streamer.noise import KINDS, noise_blocks
 from streamer.records.nstdb import load_tape
 from streamer.records.record import clean_reference, read_record
 
+NO_BEATS = np.empty(0, np.int64)
 SETTINGS = TrainSettings(steps=6, batch=4, validate_every=2)
 
 torch.set_num_threads(1)  # more would spin and wait for each other on a busy machine
@@ -323,7 +324,9 @@ def corpus(drift=0.0, samples=3 * SEGMENT):
     clean = 1 + np.abs(rng.standard_normal((4, samples))).astype(np.float32)
     noise = {kind: rng.standard_normal((2, samples)).astype(np.float32) for kind in KINDS}
     tapes = {kind: torch.from_numpy(tape) for kind, tape in noise.items()}
-    return Corpus(torch.from_numpy(clean + np.float32(drift)), torch.from_numpy(clean), tapes)
+    return Corpus(
+        torch.from_numpy(clean + np.float32(drift)), torch.from_numpy(clean), tapes, 4 * (NO_BEATS,)
+    )
 
 
 def long_batch(batch=600, seed=0, drift=0.0):
@@ -396,7 +399,7 @@ def pairs(samples=3 * SEGMENT):
     clean = torch.from_numpy(np.concatenate([first, 10 * first], axis=1).reshape(6, samples))
     tape = rng.standard_normal(samples).astype(np.float32)
     tapes = {kind: torch.from_numpy(np.stack([tape, -tape])) for kind in KINDS}
-    return Corpus(clean, clean, tapes)
+    return Corpus(clean, clean, tapes, 6 * (NO_BEATS,))
 
 
 def test_two_leads_are_one_record_at_one_moment_with_both_channels():

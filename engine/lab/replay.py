@@ -14,6 +14,9 @@ from streamer.chunk import Chunk, Samples
 TOGETHER = 36
 """Samples that arrive together: 0.1 s."""
 
+ROUNDING_MV = 5e-4
+"""A spread below this is what single precision leaves where there is none."""
+
 
 def play(signals: Mapping[str, Samples], together: int = TOGETHER) -> Iterator[list[Chunk]]:
     """Chunks of signals that begin together, for `engine.pipeline.clean`.
@@ -40,7 +43,7 @@ def stream(raw: Mapping[str, Samples], config: EngineConfig, backend: AnyBackend
 def stream_with_spread(
     raw: Mapping[str, Samples], config: EngineConfig, backend: AnyBackend
 ) -> tuple[dict[str, Samples], dict[str, Samples]]:
-    """As `stream`, and the spread of every sample.
+    """As `stream`, and the spread of every sample, of a system that states one.
 
     Raises
     ------
@@ -58,4 +61,4 @@ def stream_with_spread(
         {name: np.concatenate(pieces, axis=1) for name, pieces in parts.items()}
         for parts in (cleaned, spread)
     )
-    return joined, spreads
+    return joined, {name: spread for name, spread in spreads.items() if np.nanmedian(spread) > ROUNDING_MV}

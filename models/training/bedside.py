@@ -34,6 +34,9 @@ SNR_RANGE_DB = (-14.0, 12.0)
 """Above, an example is all but clean; electrodes that move are far below their mean for seconds."""
 PATIENTS_SHARE = 0.4
 """Share of examples from the folder of patients, where there is one."""
+VENTRICULAR_SHARE = 0.4
+"""Share of the examples of Track F's and the QT Database's patients that hold a ventricular beat, besides
+those that chance brings: they are rare, and look like an electrode that moves."""
 NOISE_SHARES = {
     "em": 0.36, "bw": 0.1, "ma": 0.11, "myo": 0.1, "contact": 0.08, "jolt": 0.06, "steps": 0.06,
     "hum": 0.06, "hiss": 0.04, "emg": 0.03,
@@ -91,6 +94,11 @@ def load_pool(data_dir: Path | None = None, patients: Path | None = None) -> Poo
     chance = np.concatenate(
         [np.full(len(group[0]), share / len(group[0])) for group, share in zip(groups, shares, strict=True)]
     )
+    holding = _holding_ventricular(track)
+    if holding.any():
+        known = chance[: len(holding)]
+        known *= 1 - VENTRICULAR_SHARE
+        known += VENTRICULAR_SHARE * shares[0] * holding
     return Pool(
         torch.from_numpy(np.concatenate([group[0] for group in groups])),
         torch.from_numpy(np.concatenate([group[1] for group in groups])),
@@ -114,6 +122,19 @@ def _pairs(corpus: Corpus) -> _Group:
     number = np.arange(len(raw))
     lead, piece = number // count, number % count
     return raw, clean, (lead ^ 1) * count + piece
+
+
+def _holding_ventricular(corpus: Corpus) -> NDArray[np.float64]:
+    """Chance of each of `_pairs`' rows if it is to hold a ventricular beat; every patient's lead alike."""
+    count = corpus.raw.shape[1] // ROW
+    holding = np.zeros((len(corpus.raw), count))
+    for row, beats in zip(holding, corpus.ventricular, strict=True):
+        held = np.unique(beats // ROW)
+        row[held[held < count]] = 1
+    each = holding.sum(axis=1, keepdims=True)
+    weights = np.divide(holding, each, where=each > 0, out=holding)
+    total = weights.sum()
+    return (weights / total if total else weights).reshape(-1)
 
 
 def _patients(folder: Path) -> _Group:

@@ -12,13 +12,19 @@ from streamer.noise import KINDS, noise_gain
 LOOKAHEADS = (0, 36, 72, 108)
 ROWS, SAMPLES, CONTEXT = 16, 3600, 720
 SNR_DB = 0.0
+BEATS, AROUND = 64, (792, 972)
+"""Ventricular beats, each so many samples after the begin of so many: around it the scored samples lie, at
+any of `LOOKAHEADS`."""
 
 Checks = dict[str, tuple[Tensor, Tensor]]
 """Noisy and clean, (rows, 1, samples) mV, by the name of the noise."""
 
 
 def load_checks(data_dir: Path | None, device: torch.device) -> Checks:
-    """Validation patients with validation noise at `SNR_DB`, and without any; always the same."""
+    """Validation patients with validation noise at `SNR_DB`, and without any; always the same.
+
+    Of patients with ventricular beats, those with electrode motion too.
+    """
     return make_checks(load_corpus("validation", data_dir).to(device))
 
 
@@ -26,23 +32,34 @@ def make_checks(corpus: Corpus) -> Checks:
     """The same from a corpus."""
     device = corpus.clean.device
     g = torch.Generator(device).manual_seed(2718)
-    time = torch.arange(SAMPLES, device=device)
 
-    def cut(rows: Tensor, row: Tensor, start: Tensor) -> Tensor:
-        return rows[row[:, None], start[:, None] + time]
+    def cut(rows: Tensor, row: Tensor, start: Tensor, samples: int) -> Tensor:
+        return rows[row[:, None], start[:, None] + torch.arange(samples, device=device)]
 
-    def integers(high: int) -> Tensor:
-        return torch.randint(high, (ROWS,), generator=g, device=device)
+    def integers(high: int, count: int) -> Tensor:
+        return torch.randint(high, (count,), generator=g, device=device)
+
+    def mixed(clean: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        tape, (count, samples) = corpus.noise[kind], clean.shape
+        noise = cut(tape, integers(len(tape), count), integers(tape.shape[1] - samples, count), samples)
+        gain = noise_gain(clean.var(1, keepdim=True), noise.var(1, keepdim=True), SNR_DB)
+        return (clean + gain * noise)[:, None], clean[:, None]
 
     row = torch.arange(ROWS, device=device) % len(corpus.clean)
-    start = integers(corpus.clean.shape[1] - SAMPLES)
-    clean, raw = cut(corpus.clean, row, start), cut(corpus.raw, row, start)
-    checks = {"clean": (raw[:, None], clean[:, None])}
-    for kind in KINDS:
-        tape = corpus.noise[kind]
-        noise = cut(tape, integers(len(tape)), integers(tape.shape[1] - SAMPLES))
-        gain = noise_gain(clean.var(1, keepdim=True), noise.var(1, keepdim=True), SNR_DB)
-        checks[kind] = ((clean + gain * noise)[:, None], clean[:, None])
+    start = integers(corpus.clean.shape[1] - SAMPLES, ROWS)
+    clean, raw = cut(corpus.clean, row, start, SAMPLES), cut(corpus.raw, row, start, SAMPLES)
+    checks = {"clean": (raw[:, None], clean[:, None])} | {kind: mixed(clean, kind) for kind in KINDS}
+    before, samples = AROUND
+    starts = [beats - before for beats in corpus.ventricular]
+    starts = [each[(each >= 0) & (each <= corpus.clean.shape[1] - samples)] for each in starts]
+    holding = [place for place, each in enumerate(starts) if len(each)]
+    if holding:
+        # They look like an electrode that moves. The same number of each patient, spread over the record.
+        chosen = [holding[beat % len(holding)] for beat in range(BEATS)]
+        at = [int(starts[row][beat * len(starts[row]) // BEATS]) for beat, row in enumerate(chosen)]
+        row, start = (torch.tensor(each, device=device) for each in (chosen, at))
+        clean = cut(corpus.clean, row, start, samples)
+        checks["ventricular em"] = mixed(clean, "em")
     return checks
 
 

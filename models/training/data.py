@@ -24,7 +24,13 @@ from models.benches.track_f import (
 from streamer.noise import KINDS, NoisePart, noise_gain
 from streamer.records.find import find_record
 from streamer.records.nstdb import load_tape
-from streamer.records.record import bridge_missing, clean_reference, read_record
+from streamer.records.record import (
+    VENTRICULAR,
+    WfdbRecord,
+    bridge_missing,
+    clean_reference,
+    read_record,
+)
 from streamer.synthetic_noise import synthetic_tape
 
 SEGMENT = 4096
@@ -57,16 +63,19 @@ class Corpus:
         first.
     noise
         Per kind, recorded and made, a unit-power tape of two channels, shape (2, samples).
+    ventricular
+        Per row the samples of its ventricular beats, as annotated.
     """
 
     raw: Tensor
     clean: Tensor
     noise: dict[str, Tensor]
+    ventricular: tuple[NDArray[np.int64], ...]
 
     def to(self, device: torch.device) -> "Corpus":
         """Upload to a device."""
         noise = {kind: tape.to(device) for kind, tape in self.noise.items()}
-        return Corpus(self.raw.to(device), self.clean.to(device), noise)
+        return Corpus(self.raw.to(device), self.clean.to(device), noise, self.ventricular)
 
 
 def load_corpus(
@@ -79,36 +88,53 @@ def load_corpus(
     """
     names = {"train": TRAIN_RECORDS, "validation": VALIDATION_RECORDS, "test": TEST_RECORDS}
     every = part == "train" or leads > 1
-    rows = [_leads(name, every, data_dir) for name in names[part]]
+    records = [_record(name, every, data_dir) for name in names[part]]
     if more_patients and part == "train":
         # Rows as long as those of the other database, so that every second is as likely.
-        more = [_qtdb_leads(name, data_dir) for name in QTDB_TRAIN_RECORDS]
-        length = min(lead.shape[1] for lead in more)
-        rows = [
-            row[:, at : at + length] for row in rows for at in range(0, row.shape[1] - length + 1, length)
-        ]
-        rows += [row[:, :length] for row in more]
-    raw = np.concatenate(rows)
+        more = [_qtdb_record(name, data_dir) for name in QTDB_TRAIN_RECORDS]
+        length = min(data.shape[1] for data, _ in more)
+        records = [_piece(record, at, length) for record in records for at in _starts(record, length)]
+        records += [_piece(record, 0, length) for record in more]
+    raw = np.concatenate([data for data, _ in records])
     tapes = {kind: load_tape(kind, part, FS, data_dir) for kind in KINDS} | _made_tapes(part)
     return Corpus(
         torch.from_numpy(raw - np.median(raw, axis=1, keepdims=True)),
         torch.from_numpy(clean_reference(raw, FS)),
         {kind: torch.from_numpy(tape / tape.std(axis=1, keepdims=True)) for kind, tape in tapes.items()},
+        tuple(beats for data, beats in records for _ in data),
     )
 
 
-def _leads(name: str, every: bool, data_dir: Path | None) -> NDArray[np.float32]:
-    """MLII of a record, or MLII and then its other lead, (leads, samples) in mV."""
+_Record = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Leads, (leads, samples) in mV, and the samples of the ventricular beats."""
+
+
+def _starts(record: _Record, length: int) -> range:
+    return range(0, record[0].shape[1] - length + 1, length)
+
+
+def _piece(record: _Record, at: int, length: int) -> _Record:
+    data, beats = record
+    return data[:, at : at + length], beats[(beats >= at) & (beats < at + length)] - at
+
+
+def _record(name: str, every: bool, data_dir: Path | None) -> _Record:
+    """MLII of a record, or MLII and then its other lead."""
     record = read_record(find_record(name, "mitdb", data_dir), None if every else (LEAD,))
     order = sorted(range(len(record.leads)), key=lambda row: record.leads[row] != LEAD)
-    return bridge_missing(record.data)[order]
+    return bridge_missing(record.data)[order], _ventricular(record, 1)
 
 
-def _qtdb_leads(name: str, data_dir: Path | None) -> NDArray[np.float32]:
-    """Both leads of a record of the QT Database at 360 Hz, (2, samples) in mV."""
-    data = bridge_missing(read_record(find_record(name, "qtdb", data_dir)).data)
-    at_360: NDArray[np.float32] = resample_poly(data, 36, 25, axis=1, padtype="line").astype(np.float32)
-    return at_360
+def _qtdb_record(name: str, data_dir: Path | None) -> _Record:
+    """Both leads of a record of the QT Database at 360 Hz."""
+    record = read_record(find_record(name, "qtdb", data_dir))
+    data = resample_poly(bridge_missing(record.data), 36, 25, axis=1, padtype="line")
+    return data.astype(np.float32), _ventricular(record, 36 / 25)
+
+
+def _ventricular(record: WfdbRecord, ticks: float) -> NDArray[np.int64]:
+    marks = [mark.sample for mark in record.annotations if mark.symbol in VENTRICULAR]
+    return np.round(ticks * np.array(marks, np.float64)).astype(np.int64)
 
 
 def _made_tapes(part: NoisePart) -> dict[str, NDArray[np.float32]]:

@@ -1,7 +1,8 @@
 """All that training on Track F reads, in one small file, for a machine that has no records.
 
 Samples are kept as the converter's own numbers, so unpacked records are the originals to the bit;
-differences from sample to sample, in two planes of bytes, are what compresses well.
+differences from sample to sample, in two planes of bytes, are what compresses well. Of the annotations
+the ventricular beats are kept.
 """
 
 import json
@@ -16,10 +17,12 @@ from models.benches.track_f import QTDB_TRAIN_RECORDS, TRAIN_RECORDS, VALIDATION
 from streamer.errors import InputError
 from streamer.noise import KINDS
 from streamer.records.find import find_record
+from streamer.records.record import VENTRICULAR, read_annotations
 
 PACKED = {"mitdb": TRAIN_RECORDS + VALIDATION_RECORDS, "qtdb": QTDB_TRAIN_RECORDS, "nstdb": tuple(KINDS)}
 """Records by database: those that train and validate, none that tests; and the noise."""
 _FACTS = "facts"
+_BEATS = ".ventricular"
 
 
 def write_pack(path: Path, data_dir: Path | None = None, packed: dict[str, tuple[str, ...]] = PACKED) -> None:
@@ -39,6 +42,12 @@ def write_pack(path: Path, data_dir: Path | None = None, packed: dict[str, tuple
             record = wfdb.rdrecord(str(find_record(name, database, data_dir)), physical=False)
             key = f"{database}/{name}"
             arrays[key] = _planes(record.d_signal.T)
+            marks = [
+                mark
+                for mark in read_annotations(find_record(name, database, data_dir))
+                if mark.symbol in VENTRICULAR
+            ]
+            arrays[key + _BEATS] = np.array([mark.sample for mark in marks], np.int64)
             facts[key] = {
                 "fs": record.fs,
                 "sig_name": record.sig_name,
@@ -88,6 +97,12 @@ def unpack(path: Path, folder: Path, packed: dict[str, tuple[str, ...]] = PACKED
                     baseline=fact["baseline"],
                     write_dir=str(target.parent),
                 )
+                beats = pack[key + _BEATS]
+                if len(beats):
+                    symbols = ["V"] * len(beats)
+                    wfdb.wrann(
+                        target.name, "atr", beats, symbols, fs=fact["fs"], write_dir=str(target.parent)
+                    )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path} is no pack of training data: {error}; `ecg-stream pack` writes one"

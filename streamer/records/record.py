@@ -34,6 +34,8 @@ LOWEST_HZ = 100.0
 """Below this rate a QRS complex is a sample or two."""
 # WFDB symbols that mark a QRS complex (the rest mark rhythm, noise, waves, comments).
 BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
+VENTRICULAR = frozenset("VE")
+"""Of these the beats that begin in a ventricle: early, and escapes."""
 
 
 @dataclass(frozen=True)

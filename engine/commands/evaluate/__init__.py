@@ -13,6 +13,7 @@ from engine.commands.evaluate.tables_command import tables
 from engine.commands.evaluate.track_f_command import track_f
 from engine.commands.evaluate.track_s_command import track_s
 from engine.commands.evaluate.waves_command import waves
+from engine.commands.evaluate.worst_command import worst
 from streamer.console.panels import command_group
 
 evaluate = command_group(
@@ -30,6 +31,7 @@ evaluate = command_group(
         safety,
         rates,
         frontier,
+        worst,
         tables,
         papers,
     ),

@@ -19,7 +19,7 @@ from engine.lab.parts import Part, Progress, Result, data_sha256, run_parts
 from models.beat_matching import BeatCount, Beats, match_beats
 from streamer.chunk import Samples
 from streamer.records.find import find_record
-from streamer.records.record import BEAT_SYMBOLS, bridge_missing, read_annotations, read_record
+from streamer.records.record import BEAT_SYMBOLS, VENTRICULAR, bridge_missing, read_annotations, read_record
 from streamer.resample import ratio
 
 MATCH_S = 0.15
@@ -36,7 +36,6 @@ DATABASES = {
 """What is scored, and which lead of it."""
 NOISY_S = 120.0
 """Stress records are noisy for so long from minute 5 on, then clean for as long, and so on."""
-_VENTRICULAR = frozenset("VE")
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ def marked_leads(database: str, data_dir: Path | None) -> tuple[MarkedLead, ...]
                 scored[max(0, start - round(MATCH_S * fs)) : stop + round(MATCH_S * fs)] = False
         if database == "nstdb":
             scored &= (np.arange(len(lead)) / fs - LEARNING_S) // NOISY_S % 2 == 0
-        ventricular = np.array([mark.symbol in _VENTRICULAR for mark in marks])
+        ventricular = np.array([mark.symbol in VENTRICULAR for mark in marks])
         leads.append(MarkedLead(path.name, lead, fs, beats, ventricular, scored))
     return tuple(leads)
 

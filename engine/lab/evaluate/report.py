@@ -44,6 +44,7 @@ _MEANS = (
     "qrs_predictivity",
     "r_jitter_ms",
 )
+_COUNTS = ("beats", "beats_lost", "ventricular", "ventricular_lost")
 _GROUP = ("system", "delay_ms", "noise", "snr", "own_drift", "lead")
 
 
@@ -77,6 +78,7 @@ def _row(members: list[Score]) -> dict[str, Any]:
     return {
         "records": len(members),
         **{name: _mean([getattr(member, name) for member in members]) for name in _MEANS},
+        **{name: sum(getattr(member, name) for member in members) for name in _COUNTS},
         "snr_out_low_db": low,
         "snr_out_high_db": high,
         "snr_out_p10_db": float(np.percentile(out, 10)),
@@ -158,8 +160,9 @@ def markdown(report: dict[str, Any]) -> str:
         f"{len(settings['records'])} DS2 records, lead {LEAD}, {settings['seconds']:g} s each from "
         f"second {settings['start']:g}, the first {WARMUP_S:g} s not scored; hop {settings['hop_ms']:g} ms; "
         "noise from the test part of NSTDB. SNR in dB, mean removed, against the zero-phase 0.5 Hz "
-        "reference; mean over records with its 95 % bootstrap interval. An offline filter has no delay: "
-        "it needs the whole record.",
+        "reference; mean over records with its 95 % bootstrap interval. Lost: annotated beats, and the "
+        "ventricular ones (V), of which less than half is left, of all records together. An offline filter "
+        "has no delay: it needs the whole record.",
         "",
         *_systems_table(report["systems"]),
         "",
@@ -189,7 +192,7 @@ def _systems_table(systems: dict[str, dict[str, Any]]) -> list[str]:
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     beats = any(row["qrs_f1"] is not None for row in rows)
     heads = ["noise", "SNR in", "system", "delay ms", "SNR out", "95 %", "p10", ">2 Hz", "gain"]
-    heads += ["worst record", "RMSE mV", "PRD %", "r", "max mV", "drift µV", "ST µV"]
+    heads += ["worst record", "RMSE mV", "PRD %", "r", "max mV", "drift µV", "ST µV", "beats lost", "V lost"]
     heads += ["F1 raw", "F1", "jitter p95 ms"] if beats else []
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
@@ -210,6 +213,8 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
             f"{row['max_error_mv']:.2f}",
             f"{row['drift_uv']:.0f}",
             _or_dash(row["st_error_uv"], ".0f"),
+            _lost(row, "beats"),
+            _lost(row, "ventricular"),
         ]
         if beats:
             cells += [_or_dash(row["qrs_f1_raw"], ".3f"), _or_dash(row["qrs_f1"], ".3f")]
@@ -223,6 +228,11 @@ def _gain(row: dict[str, Any]) -> tuple[str, str]:
     if row["snr_in_db"] > NOISELESS_DB:
         return "–", f"{row['worst_record']}"
     return f"{row['improvement_db']:+.2f}", f"{row['worst_improvement_db']:+.2f} ({row['worst_record']})"
+
+
+def _lost(row: dict[str, Any], kind: str) -> str:
+    """Share of beats of which less than half is left."""
+    return f"{row[f'{kind}_lost'] / row[kind]:.1%}" if row.get(kind) else "–"
 
 
 def _or_dash(value: float | None, form: str) -> str:

@@ -19,6 +19,9 @@ TOLERANCE_S = 0.15
 _FINE_HZ = 2.0
 _DRIFT_HZ = 0.5
 # Seconds around an annotated R: the level before the QRS, and J + 60 ms where J follows R by 40 ms.
+_COMPLEX_S = (-0.1, 0.15)
+_LOST = 0.5
+"""A beat of which less is left is as good as gone."""
 _BEFORE_QRS = (-0.08, -0.06)
 _ST = (0.096, 0.104)
 
@@ -43,6 +46,9 @@ class Score:
     within_spread
         Share of samples whose error is no larger than their spread: 0.68 where errors are normal and
         the spread is true.
+    beats, beats_lost, ventricular, ventricular_lost
+        Annotated beats, and of how many less than half is left: the output projected on the reference
+        around the beat. The same of the ventricular ones among them.
     qrs_…
         What the XQRS detector finds against the annotated beats, in the raw signal and in the output,
         and how far it moves the beats that it also finds in the reference. None where not asked for.
@@ -66,6 +72,10 @@ class Score:
     st_error_uv: float | None
     p_wave_r: float | None = None
     within_spread: float | None = None
+    beats: int = 0
+    beats_lost: int = 0
+    ventricular: int = 0
+    ventricular_lost: int = 0
     qrs_f1_raw: float | None = None
     qrs_f1: float | None = None
     qrs_sensitivity: float | None = None
@@ -86,12 +96,15 @@ class Heard:
     ----------
     beats
         Annotated beats, as indices into these samples.
+    ventricular
+        Those of them that are ventricular.
     """
 
     fs: float
     raw: Samples
     reference: Samples
     beats: Beats
+    ventricular: Beats
 
     @cached_property
     def snr_in_db(self) -> float:
@@ -123,6 +136,8 @@ class Heard:
             "st_error_uv": self._st_error_uv(output),
             "p_wave_r": self._p_wave_r(output),
         }
+        for kind, beats in (("beats", self.beats), ("ventricular", self.ventricular)):
+            figures[kind], figures[f"{kind}_lost"] = self._lost(output, beats)
         if qrs:
             figures |= self._qrs(output)
         return figures
@@ -131,6 +146,16 @@ class Heard:
         """Share of samples whose error, mean removed, is no larger than their spread."""
         error = output - self.reference
         return float(np.mean(np.abs(error - error.mean()) <= spread))
+
+    def _lost(self, output: Samples, beats: Beats) -> tuple[int, int]:
+        """How many beats lie here whole, and of how many less than `_LOST` is left."""
+        first, stop = (round(edge * self.fs) for edge in _COMPLEX_S)
+        whole = beats[(beats + first >= 0) & (beats + stop <= len(output))]
+        around = whole[:, None] + np.arange(first, stop)
+        left, came = (side[around].astype(np.float64) for side in (output, self.reference))
+        left, came = (each - each.mean(axis=1, keepdims=True) for each in (left, came))
+        kept = (left * came).sum(axis=1)
+        return len(whole), int((kept < _LOST * (came * came).sum(axis=1)).sum())
 
     def _p_wave_r(self, output: Samples) -> float | None:
         inside = self.beats[(self.beats + round(P_S[0] * self.fs) >= 0) & (self.beats < len(output))]

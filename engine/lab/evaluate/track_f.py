@@ -25,7 +25,7 @@ from streamer.chunk import Samples
 from streamer.noise import parse_noise
 from streamer.open_source import open_signal, play
 from streamer.records.find import find_record
-from streamer.records.record import BEAT_SYMBOLS, read_record
+from streamer.records.record import BEAT_SYMBOLS, VENTRICULAR, read_record
 from streamer.settings import SourceSettings
 from streamer.source import Player, Signal
 
@@ -142,18 +142,9 @@ def score_part(
     settings: EvaluateSettings, name: str, lookahead_ms: float | None, condition: Condition
 ) -> Result:
     """Stream all records through one system under one condition, and score them."""
-    if lookahead_ms is None:
-        delay_ms = None
-        played = _play(settings, condition, 1)
-        outputs = {record: OFFLINE[name](one.raw) for record, one in played.items()}
-        spreads: dict[str, Samples] = {}
-    else:
-        spec = load_card(name).spec
-        config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
-        delay_ms = 1000 * config.delay_s
-        played = _play(settings, condition, spec.leads)
-        raw = {record: one.raw for record, one in played.items()}
-        outputs, spreads = stream_with_spread(raw, config, _backend(settings.backend, name))
+    streamed = stream_condition(settings, name, lookahead_ms, condition)
+    played, outputs, spreads = streamed.played, streamed.outputs, streamed.spreads
+    delay_ms = streamed.delay_ms
     settled = slice(round(WARMUP_S * FS), None)
     scores = []
     for record, output in outputs.items():
@@ -177,6 +168,41 @@ def score_part(
             "traces": {what: np.round(trace[shown], 4).tolist() for what, trace in traces.items()},
         }
     return result
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """All records as they went through one system under one condition.
+
+    Parameters
+    ----------
+    played, outputs, spreads
+        By record: what came, and (leads, samples) mV each of what left and of the error that the network
+        expects, from the first sample on; without spreads where the system states none.
+    delay_ms
+        Look-ahead and hop; None of a filter that needs the whole record.
+    """
+
+    played: dict[str, "Played"]
+    outputs: dict[str, Samples]
+    spreads: dict[str, Samples]
+    delay_ms: float | None
+
+
+def stream_condition(
+    settings: EvaluateSettings, name: str, lookahead_ms: float | None, condition: Condition
+) -> Streamed:
+    """Stream all records through one system; a filter of `OFFLINE` has no look-ahead."""
+    if lookahead_ms is None:
+        played = _play(settings, condition, 1)
+        return Streamed(played, {record: OFFLINE[name](one.raw) for record, one in played.items()}, {}, None)
+    spec = load_card(name).spec
+    config = EngineConfig.of(spec, lookahead_ms, settings.hop_ms)
+    played = _play(settings, condition, spec.leads)
+    raw = {record: one.raw for record, one in played.items()}
+    return Streamed(
+        played, *stream_with_spread(raw, config, _backend(settings.backend, name)), 1000 * config.delay_s
+    )
 
 
 @lru_cache(maxsize=2)
@@ -217,7 +243,7 @@ def _lead_names(record: str, count: int, data_dir: Path | None) -> tuple[str, ..
 
 
 @dataclass(frozen=True, eq=False)
-class _Played:
+class Played:
     """A record as every system gets it: raw, (leads, samples) mV, and its leads after the warm-up."""
 
     raw: Samples
@@ -225,7 +251,7 @@ class _Played:
 
 
 @lru_cache(maxsize=2)
-def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[str, _Played]:
+def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[str, Played]:
     played = {}
     skip = round(WARMUP_S * FS)
     for record in settings.records:
@@ -234,8 +260,14 @@ def _play(settings: EvaluateSettings, condition: Condition, leads: int) -> dict[
         reference = np.concatenate(
             [chunk.reference for chunk in chunks if chunk.reference is not None], axis=1
         )
-        marks = [mark for chunk in chunks for mark in chunk.annotations if mark.symbol in BEAT_SYMBOLS]
-        beats = np.array([mark.sample - skip for mark in marks if mark.sample >= skip], np.int64)
-        heard = [Heard(FS, *pair, beats) for pair in zip(raw[:, skip:], reference[:, skip:], strict=True)]
-        played[record] = _Played(raw, heard)
+        marks = [mark for chunk in chunks for mark in chunk.annotations if mark.sample >= skip]
+        beats, ventricular = (
+            np.array([mark.sample - skip for mark in marks if mark.symbol in symbols], np.int64)
+            for symbols in (BEAT_SYMBOLS, VENTRICULAR)
+        )
+        heard = [
+            Heard(FS, *pair, beats, ventricular)
+            for pair in zip(raw[:, skip:], reference[:, skip:], strict=True)
+        ]
+        played[record] = Played(raw, heard)
     return played

@@ -194,8 +194,7 @@ def _cleaned(
     cleaned, spreads = stream_with_spread(rows, config, backend)
     backend.close()
     outputs = {key: lead[0] for key, lead in cleaned.items()}
-    doubts = {key: lead[0] for key, lead in spreads.items() if (lead[0] > 0).any()}
-    return outputs, doubts
+    return outputs, {key: lead[0] for key, lead in spreads.items()}
 
 
 def _with_noise(lead: OutlinedLead, seed: int, condition: Condition, settings: WavesSettings) -> Samples:
