@@ -42,14 +42,17 @@ def _taken(argument):
 
 
 class FakeLibrary:
-    """What ctypes would load as libcuda; `broken` names a function that fails."""
+    """What ctypes would load as libcuda; `broken` names a function that fails.
+
+    `moved` counts the bytes that were copied to the device and back, `within` the copies inside it.
+    """
 
     def __init__(self, capability=(8, 9), cuda=13010, devices=1):
         self.capability, self.cuda, self.devices = capability, cuda, devices
         self.broken = None
         self.capturing = None
         self.objects = {}
-        self.launches = self.made = 0
+        self.launches = self.made = self.moved = self.within = 0
         for name in dir(self):
             if name.startswith("_cu"):
                 setattr(self, name[1:], self._function(name[1:], getattr(self, name)))
@@ -142,10 +145,18 @@ class FakeLibrary:
     _cuMemFreeHost = _cuMemFree_v2
 
     def _cuMemcpyHtoDAsync_v2(self, device, host, size, stream):
-        self.put(lambda: ctypes.memmove(device, host, size))
+        self.put(lambda: self._move(device, host, size))
 
     def _cuMemcpyDtoHAsync_v2(self, host, device, size, stream):
-        self.put(lambda: ctypes.memmove(host, device, size))
+        self.put(lambda: self._move(host, device, size))
+
+    def _move(self, target, source, size):
+        self.moved += size
+        ctypes.memmove(target, source, size)
+
+    def _cuMemcpyDtoDAsync_v2(self, target, source, size, stream):
+        self.within += 1
+        self.put(lambda: ctypes.memmove(target, source, size))
 
     def _cuEventCreate(self, event, flags):
         event.value = self._new(SimpleNamespace(at=None))
@@ -179,7 +190,7 @@ def fake_tensorrt(name, library):
 
     `calls` lists what a run said, in order; `parse_errors`, `build_fails`, `refused` (how many
     plans the runtime refuses), `deaf` (a context method that returns False), `gain` (of the first
-    output) and `rounding` (of the last one) break it.
+    output) and `rounding` (of the second one) break it.
     """
     trt = ModuleType(name)
     trt.__spec__ = ModuleSpec(name, None)
@@ -310,7 +321,7 @@ def fake_tensorrt(name, library):
             results = self.session.run(None, fed)
             results[0] = trt.gain * results[0]
             if trt.rounding:
-                results[-1] = results[-1].astype(trt.rounding)
+                results[1] = results[1].astype(trt.rounding)
             for each, result in zip(outputs, results, strict=True):
                 np.copyto(self._array(each, result.shape), result, casting="same_kind")
 

@@ -1,12 +1,13 @@
 """States that stay on a device: no copy of them comes to the host, and the samples are as from there."""
 
 import gc
+import sys
 
 import numpy as np
 import pytest
 import torch
 from engine_tools import cut, indices, joined
-from fake_gpu import FakeCudaGraph, fake_torch_cuda
+from fake_gpu import FakeCudaGraph, fake_driver, fake_tensorrt, fake_torch_cuda
 from step_tools import NAME, STEPS, backend, config, ecg
 
 from engine.backends.adapters import adapt
@@ -15,6 +16,8 @@ from engine.backends.cuda import open_cuda
 from engine.backends.onnxrt import OnnxRuntime
 from engine.backends.places import Places
 from engine.backends.reliable import Reliable
+from engine.backends.tensorrt.plans import FOLDER_VARIABLE
+from engine.backends.tensorrt.runtime import open_tensorrt
 from engine.pipeline import Memory, clean, unguarded
 from engine.snapshot import pack, unpack
 from models.registry import load_card
@@ -49,6 +52,18 @@ class Watched(Runtime):
     def write(self, places, state):
         self.copied += len(places)
         self._runtime.write(places, state)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """A plan, and the driver's library that it runs on."""
+    with pytest.MonkeyPatch.context() as patch:
+        library = fake_driver(patch)
+        patch.setitem(sys.modules, "tensorrt_rtx", fake_tensorrt("tensorrt_rtx", library))
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("plans")))
+        runtime = open_tensorrt(CARD, rows=ROWS, places=220)
+    yield runtime, library
+    runtime.close()
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +121,22 @@ def test_two_hundred_rows_step_without_a_copy_of_a_state(device):
     assert_alike(found, list(unguarded(in_turn(beds), config(lookahead=0), backend())), beds)
 
 
+def test_two_hundred_rows_of_a_plan_step_without_a_copy_of_a_state(planned):
+    beds = {"one": ecg(100, 32), "other": ecg(100, 32, seed=1)}
+    runtime, library = Watched(planned[0], 220), planned[1]
+    library.moved = library.within = library.launches = 0
+    found = list(unguarded(in_turn(beds), config(lookahead=0), steps_of(runtime)))
+    rows = library.launches * ROWS[-1]
+    assert rows == 2 * 200
+    # Samples and word of a beginning there; answer with its spread, and two numbers back.
+    per_row = 16 + 2 + 2 * 16 + 2
+    assert library.moved == 4 * rows * per_row + 8 * library.launches
+    # Rows whose places follow one another are one copy on the device, from there and back.
+    assert library.within == 2 * library.launches
+    assert runtime.copied == 0
+    assert_alike(found, list(unguarded(in_turn(beds), config(lookahead=0), backend())), beds)
+
+
 def ward():
     """Rounds of streams that join late, leave early, have a gap, and leads that go wrong."""
     first, second, third = ecg(2, 400, seed=1), ecg(1, 400, seed=2) + np.float32(50), ecg(2, 160, seed=3)
@@ -133,6 +164,14 @@ def test_rows_join_leave_and_begin_afresh_as_on_the_host(device, expected):
     found = list(unguarded(ward(), config(), steps_of(runtime)))
     assert_alike(found, expected, BEDS)
     assert runtime.copied == 0
+
+
+@pytest.mark.parametrize("places", [220, 4])
+def test_rows_of_a_plan_join_leave_begin_afresh_and_make_room_as_on_the_host(planned, expected, places):
+    runtime = Watched(planned[0], places)
+    found = list(unguarded(ward(), config(), steps_of(runtime)))
+    assert_alike(found, expected, BEDS)
+    assert (runtime.copied > 0) == (places == 4)
 
 
 @pytest.mark.parametrize("places", [4, 1])

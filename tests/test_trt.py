@@ -32,6 +32,7 @@ from engine.backends.tensorrt import runtime as trt
 from engine.backends.tensorrt.build import PRECISIONS, build_plan
 from engine.backends.tensorrt.export import export_plan
 from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, choose_flavour
+from engine.backends.tensorrt.plan_graph import plan_graph
 from engine.backends.tensorrt.plans import FOLDER_VARIABLE, read_plan
 from engine.backends.tensorrt.runtime import open_tensorrt, plan_key
 from engine.config import EngineConfig
@@ -94,7 +95,7 @@ def test_every_network_builds(network, precision, build_times, record_property):
     if network.spec.steps and precision == "fp16":
         pytest.skip("a network that keeps state runs in fp32 alone")
     begun = time.perf_counter()
-    graph = graph_of(network)
+    graph = plan_graph(network.network, graph_of(network))
     plan = build_plan(rtx, graph, precision, (1,), ADA, samples=samples_of(network))
     seconds = round(time.perf_counter() - begun, 2)
     record_property("build_s", seconds)
@@ -107,7 +108,7 @@ def test_every_operator_is_in_the_parsers_list(network):
     logger = rtx.Logger()
     flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     parser = rtx.OnnxParser(rtx.Builder(logger).create_network(flags), logger)
-    graphs = [graph_of(network)]
+    graphs = [plan_graph(network.network, graph_of(network))]
     if not network.spec.steps:
         graphs.append(to_half(graphs[0]))
     used = {node.op_type for graph in graphs for node in onnx.load_from_string(graph).graph.node}
@@ -170,10 +171,10 @@ def test_a_step_has_a_profile_for_each_shape_and_no_value_decides_one(lowdelay):
     logger = rtx.Logger()
     flags = 1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = rtx.Builder(logger).create_network(flags)
-    assert rtx.OnnxParser(network, logger).parse(graph_of(lowdelay))
+    assert rtx.OnnxParser(network, logger).parse(plan_graph(lowdelay.network, graph_of(lowdelay)))
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]
-    ports = Ports.of(lowdelay.spec, -1, -1)
+    ports = Ports.planned(lowdelay.spec, -1, -1)
     for tensors, expected in ((inputs, ports.inputs), (outputs, ports.outputs)):
         assert {tensor.name: tuple(tensor.shape) for tensor in tensors} == expected
         for tensor in tensors:
@@ -197,7 +198,7 @@ def test_a_step_has_a_profile_for_each_shape_and_no_value_decides_one(lowdelay):
 
     builder._add_profiles(Builder, network, Config, (1, 8), (4, 16))
     made = [
-        {"noisy": (rows, 1, n), "state": (rows, lowdelay.network.steps.state)}
+        {"noisy": (rows, 1, n), "state": (rows, lowdelay.network.steps.state), "begin": (rows, 2)}
         for n in (4, 16)
         for rows in (1, 8)
     ]
@@ -447,10 +448,10 @@ def test_a_plan_takes_a_hop_in_as_many_steps_as_it_needs(
 
 def test_a_context_of_a_step_is_told_every_shape_and_address(fake, lowdelay):
     opened(lowdelay, rows=(2,)).close()
-    tensors = ("noisy", "state", "lookahead", "answer", "next_state")
+    tensors = ("noisy", "state", "begin", "lookahead", "answer", "next_state", "told")
     for profile, samples in enumerate((4, 16)):
-        shapes = {"noisy": (2, 1, samples), "state": (2, lowdelay.network.steps.state)}
-        assert fake.calls[11 * profile : 11 * profile + 11] == [
+        shapes = {"noisy": (2, 1, samples), "state": (2, lowdelay.network.steps.state), "begin": (2, 2)}
+        assert fake.calls[14 * profile : 14 * profile + 14] == [
             ("set_optimization_profile_async", profile),
             *(("set_input_shape", name, shape) for name, shape in shapes.items()),
             *(("set_tensor_address", name) for name in tensors),
@@ -649,7 +650,14 @@ def test_what_cannot_be_exported_is_said(unet, tmp_path, change, words):
 def test_an_exported_plan_of_steps_is_what_a_run_looks_for(lowdelay, tmp_path, library):
     graph = graph_of(lowdelay)
     path = export(name="lowdelay", graph=graph, output=tmp_path)
-    key = plan_key(lowdelay.network, graph, RTX, Gpu("Fake 4090", ADA, (13, 0)), "fp32", (1,))
+    key = plan_key(
+        lowdelay.network,
+        plan_graph(lowdelay.network, graph),
+        RTX,
+        Gpu("Fake 4090", ADA, (13, 0)),
+        "fp32",
+        (1,),
+    )
     assert key.samples == (4, 16)
     assert path == tmp_path / key.file_name
     assert path.name.endswith("fp32-rows1-samples4-16.plan")

@@ -15,7 +15,7 @@ from engine.backends.gpu.find import find_gpu, why_no_gpu
 from engine.backends.gpu.graphs import GraphRuntime, PlacedRuntime, largest_sizes
 from engine.backends.gpu.shapes import FIXED_ROWS, Size, check_rows, ports_by_size
 from engine.backends.parity import check_parity
-from engine.backends.places import Places
+from engine.backends.places import PLACES, Places
 from engine.backends.ports import Ports, Shape, dtype_of
 from engine.backends.pytorch import load_network
 from models.registry import ModelCard
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 Network = Callable[..., Sequence[Any]]
 """Takes the inputs as tensors on the GPU, in the order of the ports, and gives the outputs."""
-PLACES = 4096
-"""Rows whose states stay on the GPU, 41 kB each; those of more come and go."""
 _WARMUP_RUNS = 3
 
 
@@ -107,7 +105,7 @@ def _placed(
 
     spare, count = rows[-1], max(count, rows[-1])
     states = TorchStates(steps, spare + count)
-    graphs = capture(states.stepped(network), ports_by_size(spec, rows, placed=True))
+    graphs = capture(states.stepped(network), ports_by_size(spec, rows, Ports.placed))
     return PlacedRuntime(name, spec, graphs, states, Places(range(spare, spare + count)))
 
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 """Places, one for each row of a call; none twice."""
+PLACES = 4096
+"""Rows whose states stay on a GPU, 41 kB each; those of more come and go."""
 
 
 class Places:

@@ -45,6 +45,15 @@ class Ports:
             {"answer": (rows, 2, samples), "told": (rows, 2)},
         )
 
+    @classmethod
+    def planned(cls, spec: Spec, rows: int, samples: int) -> "Ports":
+        """Those of a step in a plan, whose states come from a place on the device and go back to it."""
+        of, placed = cls.of(spec, rows, samples), cls.placed(spec, rows, samples)
+        lookahead = of.inputs.pop("lookahead")
+        return cls(
+            of.inputs | {"begin": placed.inputs["begin"], "lookahead": lookahead}, of.outputs | placed.outputs
+        )
+
 
 def steps_of(spec: Spec) -> StepSpec | None:
     """How a network keeps state; None for every other system."""

@@ -46,6 +46,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cuMemFreeHost": (c_void_p,),
     "cuMemcpyHtoDAsync_v2": (c_uint64, c_void_p, c_size_t, c_void_p),
     "cuMemcpyDtoHAsync_v2": (c_void_p, c_uint64, c_size_t, c_void_p),
+    "cuMemcpyDtoDAsync_v2": (c_uint64, c_uint64, c_size_t, c_void_p),
     "cuEventCreate": (POINTER(c_void_p), c_uint),
     "cuEventDestroy_v2": (c_void_p,),
     "cuEventRecordWithFlags": (c_void_p, c_void_p, c_uint),
@@ -184,6 +185,10 @@ class Stream:
     def to_host(self, pinned: NDArray[Any], address: int) -> None:
         """Fill a contiguous piece of a pinned array from the GPU."""
         self._call("cuMemcpyDtoHAsync_v2", pinned.ctypes.data, address, pinned.nbytes, self._stream)
+
+    def within(self, target: int, source: int, size: int) -> None:
+        """Copy `size` bytes from one address on the GPU to another one there."""
+        self._call("cuMemcpyDtoDAsync_v2", target, source, size, self._stream)
 
     def synchronize(self) -> None:
         """Wait until everything on the stream is done."""

@@ -36,9 +36,7 @@ class CapturedGraph(Protocol):
 class GraphRuntime(Runtime):
     """Cuts every call to the shapes of the graphs, and joins what they give. Not for two threads at once.
 
-    A stateful network takes samples in as many steps as they need, and answers as if it were one.
-    Its state lives on the host, 41 kB a row, and goes there and back with every step; `PlacedRuntime`
-    leaves it where it is.
+    For systems that answer windows; `PlacedRuntime` takes the steps of those that keep state.
 
     Parameters
     ----------
@@ -57,34 +55,23 @@ class GraphRuntime(Runtime):
     ) -> None:
         self.name, self._spec = name, spec
         self.fixed_rows = tuple(sorted({rows for rows, _ in graphs}))
-        self._fixed_samples = tuple(sorted({samples for _, samples in graphs}))
         self._graphs, self._release = graphs, release
 
     def run(self, inputs: Inputs) -> Outputs:
-        """Run graphs on all rows and samples; the results are new memory, all else is made before."""
+        """Run graphs on all rows; the result is new memory, all else is made before."""
         noisy = inputs["noisy"]
-        shapes = Ports.of(self._spec, len(noisy), noisy.shape[2]).outputs.values()
-        answer, *states = (np.empty(shape, np.float32) for shape in shapes)
-        for state in states:
-            state[:] = inputs["state"]
+        cleaned = np.empty(noisy.shape, np.float32)
         to_device = to_host = 0
         for part, count in pieces(len(noisy), self.fixed_rows):
             rows = part.stop - part.start
-            for stretch, length in stretches(noisy.shape[2], self._fixed_samples):
-                graph = self._graphs[count, length]
-                # Rows that are left over keep what they held: no row depends on another.
-                graph.inputs["noisy"][:rows] = noisy[part, :, stretch]
-                for state in states:
-                    graph.inputs["state"][:rows] = state[part]
-                    graph.inputs["lookahead"][...] = inputs["lookahead"]
-                there, back = graph.run()
-                answered, *after = graph.outputs.values()
-                answer[part, :, stretch] = answered[:rows]
-                for state, new in zip(states, after, strict=True):
-                    state[part] = new[:rows]
-                to_device, to_host = to_device + there, to_host + back
+            graph = self._graphs[count, self._spec.window]
+            # Rows that are left over keep what they held: no row depends on another.
+            graph.inputs["noisy"][:rows] = noisy[part]
+            there, back = graph.run()
+            cleaned[part] = graph.outputs["cleaned"][:rows]
+            to_device, to_host = to_device + there, to_host + back
         self.transfers_ns = to_device, to_host
-        return [answer, *states]
+        return [cleaned]
 
     def close(self) -> None:
         """Free graphs, network and memory."""
@@ -105,8 +92,9 @@ class StatePool(Protocol):
 class PlacedRuntime(Runtime):
     """Steps whose states stay on the device: none of their numbers comes back with an answer but two.
 
-    Also takes and gives states as `GraphRuntime` does, by way of places that are kept spare. Not for
-    two threads at once.
+    Samples are taken in as many steps as they need, and answered as if it were one. Also takes and
+    gives states as other runtimes do, by way of places that are kept spare. Not for two threads at
+    once.
 
     Parameters
     ----------
@@ -117,15 +105,23 @@ class PlacedRuntime(Runtime):
         graph has rows, are spare.
     places
         The others.
+    release
+        Frees what the graphs and the pool use.
     """
 
     def __init__(
-        self, name: str, spec: Spec, graphs: Mapping[Size, CapturedGraph], pool: StatePool, places: Places
+        self,
+        name: str,
+        spec: Spec,
+        graphs: Mapping[Size, CapturedGraph],
+        pool: StatePool,
+        places: Places,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         self.name, self.places, self._spec = name, places, spec
         self.fixed_rows = tuple(sorted({rows for rows, _ in graphs}))
         self._fixed_samples = tuple(sorted({samples for _, samples in graphs}))
-        self._graphs, self._pool = graphs, pool
+        self._graphs, self._pool, self._release = graphs, pool, release
 
     def run(self, inputs: Inputs) -> Outputs:
         """Take a step, with the states in places or with given ones; the results are new memory."""
@@ -180,8 +176,9 @@ class PlacedRuntime(Runtime):
         self._pool.write(places, state)
 
     def close(self) -> None:
-        """Free the graphs; memory goes with the last of them."""
+        """Free the graphs and what they use; torch's memory goes with the last of them."""
         self._graphs = {}
+        self._release()
 
 
 def largest_sizes(ports: Iterable[Ports]) -> dict[str, int]:

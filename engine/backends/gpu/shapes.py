@@ -6,7 +6,7 @@ samples of a stateful network are never filled up, for it would remember the fil
 in several steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.backends.ports import Ports, Spec, steps_of
 from streamer.errors import InputError
@@ -43,15 +43,17 @@ def fixed_samples(spec: Spec) -> tuple[int, ...]:
     return (spec.window,) if steps is None else (steps.multiple, 4 * steps.multiple)
 
 
-def ports_by_size(spec: Spec, rows: tuple[int, ...], *, placed: bool = False) -> dict[Size, Ports]:
+def ports_by_size(
+    spec: Spec, rows: tuple[int, ...], of: Callable[[Spec, int, int], Ports] = Ports.of
+) -> dict[Size, Ports]:
     """Every shape that is compiled, in the order of a TensorRT plan's profiles.
 
     Parameters
     ----------
-    placed
-        For states that stay on the device.
+    of
+        Which ports: `Ports.of` those of windows, for states on the device `Ports.placed` or, in a
+        plan, `Ports.planned`.
     """
-    of = Ports.placed if placed else Ports.of
     return {
         (count, samples): of(spec, count, samples)
         for samples in fixed_samples(spec)

@@ -32,47 +32,64 @@ class LoadedPlan:
         See `Load`.
     ports
         Of each profile, in the order of the profiles.
+    staying
+        Ports whose tensors are on the GPU alone: no graph copies them.
 
     Attributes
     ----------
     graphs
         By the same sizes.
+    stream
+        What they run on.
+    addresses
+        On the GPU, of the tensors of all of them.
     """
 
-    def __init__(self, trt: Any, load: Load, ports: Mapping[Size, Ports]) -> None:
+    def __init__(
+        self, trt: Any, load: Load, ports: Mapping[Size, Ports], staying: frozenset[str] = frozenset()
+    ) -> None:
         # Logger and runtime must live as long as the engine.
         self._logger = trt.Logger(trt.Logger.ERROR)
         self._runtime = trt.Runtime(self._logger)
         self._engine: Any = load(self._runtime.deserialize_cuda_engine)
-        self._stream = Stream()
+        self.stream = Stream()
         self.graphs: dict[Size, TrtGraph] = {}
         try:
-            largest = largest_sizes(ports.values())
-            memory = {name: _Memory(self._stream, name, count) for name, count in largest.items()}
+            memory = {
+                name: _Memory(self.stream, name, count, pinned=name not in staying)
+                for name, count in largest_sizes(ports.values()).items()
+            }
+            self.addresses = {name: each.address for name, each in memory.items()}
             for profile, (size, each) in enumerate(ports.items()):
-                self.graphs[size] = TrtGraph(self._engine, profile, self._stream, each, memory)
+                self.graphs[size] = TrtGraph(self._engine, profile, self.stream, each, memory)
         except RuntimeError:
             self.close()
             raise
 
     def close(self) -> None:
         """Free contexts and engine, then the memory that they used."""
-        self._stream.use()
+        self.stream.use()
         self.graphs.clear()
         del self._engine, self._runtime
-        self._stream.close()
+        self.stream.close()
 
 
 class _Memory:
-    """Room for one tensor, pinned on the host and on the GPU."""
+    """Room for one tensor on the GPU, and pinned on the host where it goes there or comes from there."""
 
-    def __init__(self, stream: Stream, name: str, size: int) -> None:
-        self._pinned = stream.pinned((size,), dtype_of(name))
-        self.address = stream.memory(self._pinned.nbytes)
+    def __init__(self, stream: Stream, name: str, size: int, *, pinned: bool) -> None:
+        self._pinned = stream.pinned((size,), dtype_of(name)) if pinned else None
+        self.address = stream.memory(size * dtype_of(name).itemsize)
 
-    def shaped(self, shape: Shape) -> NDArray[Any]:
-        """The first of the pinned numbers, in this shape."""
-        return self._pinned[: math.prod(shape)].reshape(shape)
+    def shaped(self, shape: Shape) -> NDArray[Any] | None:
+        """The first of the pinned numbers, in this shape; None where none are pinned."""
+        return None if self._pinned is None else self._pinned[: math.prod(shape)].reshape(shape)
+
+
+def _pinned(shapes: Mapping[str, Shape], memory: Mapping[str, _Memory]) -> dict[str, NDArray[Any]]:
+    """Those of the tensors that are pinned, in their shapes."""
+    found = {name: memory[name].shaped(shape) for name, shape in shapes.items()}
+    return {name: array for name, array in found.items() if array is not None}
 
 
 class TrtGraph:
@@ -83,8 +100,7 @@ class TrtGraph:
     ) -> None:
         self._stream = stream
         self._events = [stream.event() for _ in range(4)]
-        self.inputs = {name: memory[name].shaped(shape) for name, shape in ports.inputs.items()}
-        self.outputs = {name: memory[name].shaped(shape) for name, shape in ports.outputs.items()}
+        self.inputs, self.outputs = _pinned(ports.inputs, memory), _pinned(ports.outputs, memory)
         self.context = engine.create_execution_context()
         if self.context is None:
             raise RuntimeError("the GPU has no memory left for the network")

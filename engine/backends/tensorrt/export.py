@@ -7,6 +7,7 @@ from engine.backends.base import Progress
 from engine.backends.gpu.find import Gpu, find_gpu, why_no_gpu
 from engine.backends.tensorrt.build import build_plan, check_target
 from engine.backends.tensorrt.flavours import CLASSIC, FLAVOURS, RTX, Capability, Flavour
+from engine.backends.tensorrt.plan_graph import plan_graph
 from engine.backends.tensorrt.plans import write_plan
 from engine.backends.tensorrt.runtime import plan_key
 from models.registry import find_network
@@ -56,6 +57,7 @@ def export_plan(
     if library.version is None:
         raise InputError(f"{library.package} is not installed; run `{how_to_install(library.extra)}`")
     gpu = _gpu(library, capability)
+    graph = plan_graph(spec, graph)
     key = plan_key(spec, graph, library, gpu, precision, rows)
     target = None if isinstance(gpu, Gpu) else gpu
     trt = import_module(library.module)

@@ -14,10 +14,13 @@ from engine.backends.gpu.find import Gpu, dotted, find_gpu, why_no_gpu
 from engine.backends.gpu.graphs import GraphRuntime
 from engine.backends.gpu.shapes import FIXED_ROWS, check_rows, fixed_samples, ports_by_size
 from engine.backends.parity import check_parity
+from engine.backends.places import PLACES
 from engine.backends.tensorrt.build import build_plan
 from engine.backends.tensorrt.capture import LoadedPlan
 from engine.backends.tensorrt.flavours import Capability, Flavour, choose_flavour, why_none
+from engine.backends.tensorrt.plan_graph import plan_graph
 from engine.backends.tensorrt.plans import PlanKey, find_or_build
+from engine.backends.tensorrt.states import open_placed
 from models.graphs import graph_of
 from models.registry import ModelCard
 from models.spec import NetworkSpec
@@ -76,7 +79,7 @@ def prepare_plan(
 ) -> T:
     """The plan of a network for the GPU here, loaded: from the folder of plans, or built and kept."""
     gpu, flavour = this_gpu()
-    graph = graph_of(card)
+    graph = plan_graph(card.network, graph_of(card))
     key = plan_key(card.network, graph, flavour, gpu, precision, rows)
 
     def build() -> bytes:
@@ -90,9 +93,15 @@ def prepare_plan(
 
 
 def open_tensorrt(
-    card: ModelCard, options: Options = (), threads: int = 1, rows: tuple[int, ...] = FIXED_ROWS
+    card: ModelCard,
+    options: Options = (),
+    threads: int = 1,
+    rows: tuple[int, ...] = FIXED_ROWS,
+    places: int = PLACES,
 ) -> Runtime:
     """Load a plan, or build it first, and check that it cleans as ONNX Runtime does.
+
+    The states of a network that keeps one stay on the GPU.
 
     Parameters
     ----------
@@ -100,6 +109,8 @@ def open_tensorrt(
         ``fp16`` for convolutions in half precision.
     rows
         Row counts that have a graph of their own; other batches are filled up.
+    places
+        Rows whose states there is room for on the GPU; never fewer than the largest batch.
 
     Raises
     ------
@@ -113,8 +124,13 @@ def open_tensorrt(
     def load(give: Callable[[bytes], Any]) -> Any:
         return prepare_plan(card, precision, rows, lambda what, done, total: None, give)
 
-    plan = LoadedPlan(import_module(flavour.module), load, ports_by_size(card.spec, rows))
-    runtime = GraphRuntime(":".join(("tensorrt", *options)), card.spec, plan.graphs, plan.close)
+    name, trt = ":".join(("tensorrt", *options)), import_module(flavour.module)
+    runtime: Runtime
+    if card.network.steps:
+        runtime = open_placed(name, card.network, card.network.steps, trt, load, check_rows(rows), places)
+    else:
+        plan = LoadedPlan(trt, load, ports_by_size(card.spec, rows))
+        runtime = GraphRuntime(name, card.spec, plan.graphs, plan.close)
     try:
         check_parity(card, runtime, precision)
     except (InputError, RuntimeError):
