@@ -125,12 +125,13 @@ def open_tensorrt(
         return prepare_plan(card, precision, rows, lambda what, done, total: None, give)
 
     name, trt = ":".join(("tensorrt", *options)), import_module(flavour.module)
+    spec = card.network
     runtime: Runtime
-    if card.network.steps:
-        runtime = open_placed(name, card.network, card.network.steps, trt, load, check_rows(rows), places)
+    if spec.steps:
+        runtime = open_placed(name, spec, trt, load, check_rows(rows), places)
     else:
-        plan = LoadedPlan(trt, load, ports_by_size(card.spec, rows))
-        runtime = GraphRuntime(name, card.spec, plan.graphs, plan.close)
+        plan = LoadedPlan(trt, load, ports_by_size(spec, rows))
+        runtime = GraphRuntime(name, spec, plan.graphs, plan.close)
     try:
         check_parity(card, runtime, precision)
     except (InputError, RuntimeError):

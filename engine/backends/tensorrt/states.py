@@ -17,18 +17,19 @@ from engine.backends.gpu.shapes import ports_by_size
 from engine.backends.places import Places, Rows
 from engine.backends.ports import Ports
 from engine.backends.tensorrt.capture import Load, LoadedPlan, TrtGraph
-from models.spec import NetworkSpec, StepSpec
+from models.spec import NetworkSpec
 
 
 def open_placed(
-    name: str, spec: NetworkSpec, steps: StepSpec, trt: Any, load: Load, rows: tuple[int, ...], count: int
+    name: str, spec: NetworkSpec, trt: Any, load: Load, rows: tuple[int, ...], count: int
 ) -> PlacedRuntime:
     """Load a plan of `plan_graph` and make room for `count` states, as in `open_tensorrt`."""
     ports = ports_by_size(spec, rows, Ports.planned)
     plan = LoadedPlan(trt, load, ports, frozenset({"state", "next_state"}))
     spare, count = rows[-1], max(count, rows[-1])
+    _, numbers = next(iter(ports.values())).inputs["state"]
     try:
-        states = DeviceStates(plan.stream, steps.state, spare + count, spare)
+        states = DeviceStates(plan.stream, numbers, spare + count, spare)
     except RuntimeError:
         plan.close()
         raise
