@@ -1,7 +1,6 @@
 """What a person changes about the window and not about the run: theme, view, size, pictures."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -15,6 +14,7 @@ from gui.help import Help
 from gui.lanes import SHEET
 from gui.limits import Limits, LimitsDialog
 from gui.monitor_page import MonitorPage
+from gui.new_file import new_file
 from gui.settings import Settings
 from gui.style import style_sheet
 from gui.theme import DARK, THEMES
@@ -178,9 +178,7 @@ class Appearance(QObject):
         InputError, OSError
             If it cannot be written.
         """
-        folder = self._settings.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"ecg-stream-{datetime.now():%Y%m%dT%H%M%S}.png"
+        path = new_file(self._settings.folder, "ecg-stream", ".png")
         save_picture(self._window, path)
         return path
 

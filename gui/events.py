@@ -1,7 +1,7 @@
 """What happened in a stream, and when: gaps, states, bypasses, settings, user marks."""
 
-from bisect import insort
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass
 
 from engine.marks import Mark, Verdict, explain
 from engine.messages import Cleaned, Gap, Preview
@@ -13,14 +13,14 @@ KINDS = ("gap", "state", "bypass", "settings", "mark")
 _KEPT = 3000
 
 
-@dataclass(order=True)
+@dataclass
 class Event:
     """Something that began with a sample, and ended before `stop` where it lasted and is over."""
 
     sample: int
-    kind: str = field(compare=False)
-    text: str = field(compare=False)
-    stop: int | None = field(default=None, compare=False)
+    kind: str
+    text: str
+    stop: int | None = None
 
 
 class EventLog:
@@ -37,6 +37,8 @@ class EventLog:
     def __init__(self, info: StreamInfo) -> None:
         self._info = info
         self.found: list[Event] = []
+        # Each frame asks for them, and most events are none.
+        self._marks: list[Event] = []
         self.version = 0
         self._verdict: Verdict | None = None
         self._open: Event | None = None
@@ -45,10 +47,18 @@ class EventLog:
     def note(self, sample: int, kind: str, text: str, stop: int | None = None) -> Event:
         """Add an event; `kind` is one of `KINDS`."""
         event = Event(sample, kind, text, stop)
-        insort(self.found, event)
-        del self.found[:-_KEPT]
+        insort(self.found, event, key=_sample_of)
+        if kind == "mark":
+            insort(self._marks, event, key=_sample_of)
+        if len(self.found) > _KEPT:
+            self._forget_oldest()
         self.version += 1
         return event
+
+    def _forget_oldest(self) -> None:
+        oldest = self.found.pop(0)
+        if oldest.kind == "mark":
+            self._marks.pop(0)
 
     def take(self, message: Cleaned | Gap | Preview) -> None:
         """Note a gap, and where something else leaves the engine than before."""
@@ -91,9 +101,16 @@ class EventLog:
     def beside(self, sample: int, by: int) -> Event | None:
         """The next event behind (1) or before (-1) a sample; None where there is none."""
         if by > 0:
-            return next((event for event in self.found if event.sample > sample), None)
-        return next((event for event in reversed(self.found) if event.sample < sample), None)
+            at = bisect_right(self.found, sample, key=_sample_of)
+            return self.found[at] if at < len(self.found) else None
+        at = bisect_left(self.found, sample, key=_sample_of)
+        return self.found[at - 1] if at else None
 
-    def marks(self) -> list[Event]:
-        """What a person marked."""
-        return [event for event in self.found if event.kind == "mark"]
+    def marks(self, start: int, stop: int) -> list[Event]:
+        """What a person marked of samples start … stop-1, however much else was noted."""
+        first = bisect_left(self._marks, start, key=_sample_of)
+        return self._marks[first : bisect_left(self._marks, stop, first, key=_sample_of)]
+
+
+def _sample_of(event: Event) -> int:
+    return event.sample

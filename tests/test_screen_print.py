@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -173,3 +174,31 @@ def test_the_window_prints_by_key_and_by_button(qtbot, tmp_path):
     (path,) = (tmp_path / "strips").glob("*.pdf")
     assert page_of(path)[1].pageCount() == 1
     window.close()
+
+
+def test_what_a_key_writes_never_takes_the_place_of_another(qapp, tmp_path, monkeypatch):
+    """All within one second: each has its own name, and what was there stays as it was."""
+
+    class Second(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 3, 4, 5, 6, 7)
+
+    monkeypatch.setattr("gui.new_file.datetime", Second)
+    settings = Settings()
+    settings.set("folder", str(tmp_path / "written"))
+    window = MainWindow(None, job_of(), (), settings)
+    window.attach(Started((started(),)))
+    window.run.monitors[0].take([status(), message(0, qrs(20 * 360))])
+    window.save_snapshot()
+    first = (tmp_path / "written" / "ecg-stream-20260304T050607.png").read_bytes()
+    window.appearance.next_theme()
+    for _ in range(2):
+        window.save_snapshot()
+        window.commands["Print"].trigger()
+    window.close()
+    names = [f"ecg-stream-20260304T050607{number}.png" for number in ("", "-2", "-3")]
+    names += [f"ecg-strip-20260304T050607{end}" for end in (".pdf", "-1.png", "-2.pdf", "-2-1.png")]
+    assert sorted(path.name for path in (tmp_path / "written").iterdir()) == sorted(names)
+    assert (tmp_path / "written" / names[0]).read_bytes() == first
+    assert all(path.stat().st_size > 1000 for path in (tmp_path / "written").iterdir())

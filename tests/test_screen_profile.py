@@ -8,6 +8,7 @@ from gui_tools import message, preview, started
 
 from gui.monitor import Monitor
 from gui.screen_profile import wall
+from gui.screen_profile.feed import SPREAD_MV, Feed, Load
 from gui.theme import DARK
 from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
@@ -58,3 +59,15 @@ def test_a_hop_is_drawn_with_few_calls(qtbot, spread_mv):
     finally:
         sys.setprofile(None)
     assert 100 < calls < 450
+
+
+def test_the_fed_signal_states_the_spread_that_it_was_given():
+    """A mean square that is none would make every wave unsure, and dearer to draw than at a bedside."""
+    feed = Feed(Load("two leads", 2, 360.0, residual=False))
+    monitor = Monitor(feed.started())
+    for _ in range(100):
+        monitor.take(feed.hop())
+    spread = monitor.buffer.last("spread", 4.0)
+    assert spread.shape == (2, 1400)
+    np.testing.assert_allclose(spread, SPREAD_MV, rtol=0.05)
+    assert monitor.unsure() == [False, False]

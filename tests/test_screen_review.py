@@ -318,7 +318,7 @@ def test_a_mark_is_on_the_sample_of_its_moment(qtbot, window, monkeypatch, by):
     dialog.setTextValue("moved")
     qtbot.keyClick(dialog, KEYS.Key_Return)
     assert told == [UserMark(monitor.info.source_id, 21599, "moved")]
-    assert [(event.sample, event.text) for event in monitor.events.marks()] == [(21599, "moved")]
+    assert [(event.sample, event.text) for event in monitor.events.marks(0, 30_000)] == [(21599, "moved")]
     window.page.streams.advance()
     view = window.page.view
     column = round(view.x_of(21599))
@@ -377,7 +377,7 @@ def test_looking_back_marking_and_printing_lose_no_sample(qtbot, tmp_path):
     qtbot.waitUntil(lambda: window.review._dialog is not None and window.review._dialog.isVisible())
     window.review._dialog.setTextValue("look")
     qtbot.keyClick(window.review._dialog, KEYS.Key_Return)
-    (mark,) = window.run.monitor.events.marks()
+    (mark,) = window.run.monitor.events.marks(0, 1_000_000)
     qtbot.waitUntil(window.isActiveWindow, timeout=20_000)
     qtbot.keyClick(window, KEYS.Key_E)
     qtbot.keyClick(window, KEYS.Key_Home)

@@ -11,6 +11,7 @@ from PyQt6.QtGui import QColor, QImage, QPageLayout, QPageSize, QPainter, QPdfWr
 from engine.marks import Mark
 from gui.lead_names import written
 from gui.monitor import Monitor
+from gui.new_file import new_file
 from gui.printing.sheet import GAIN, HEIGHT_MM, ROW_S, SPEED, WIDTH_MM, Row, Sheet, Trace
 from gui.review.when import time_of_day, when
 from gui.terminal.view import WARNING
@@ -99,7 +100,7 @@ def _sheet(monitor: Monitor, start: int, stop: int, rows: list[Row], leads: Sequ
     clean = status.setup.clean if status else None
     by = f"{clean.model}, look-ahead {clean.lookahead_ms:.0f} ms" if clean else "settings unknown"
     cleaned = f"cleaned (black) by {by} · above {REFERENCE_CUTOFF_HZ:g} Hz · raw as it came, less its median"
-    marks = [event.text or "mark" for event in monitor.events.marks() if start <= event.sample < stop]
+    marks = [event.text or "mark" for event in monitor.events.marks(start, stop)]
     return Sheet(
         info.name,
         (
@@ -137,8 +138,7 @@ def print_strip(monitor: Monitor, stop: int, seconds: float, folder: Path) -> Pa
         If the folder cannot be made.
     """
     pages = sheets(monitor, stop, seconds)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"ecg-strip-{datetime.now():%Y%m%dT%H%M%S}.pdf"
+    path = new_file(folder, "ecg-strip", ".pdf")
     write_pdf(pages, path, monitor.info.name)
     for number, page in enumerate(pages, 1):
         picture = path.with_name(f"{path.stem}-{number}.png")

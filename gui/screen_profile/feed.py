@@ -12,6 +12,8 @@ from streamer.synthetic import SyntheticPatient
 
 HOP_S = 0.04
 LOOKAHEAD_S = 0.3
+SPREAD_MV = 0.02
+"""Of the network's predictions: it is sure of all waves."""
 _LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
@@ -41,7 +43,7 @@ class Feed:
         reference = patient.read(0, round(60 * load.fs)).data
         noise = np.random.default_rng(0).normal(0, 0.05, reference.shape).astype(np.float32)
         self._reference, self._raw = reference, reference + noise
-        self._spread = np.full((len(leads), self._hop), 0.02, np.float32)
+        self._mean_square = reference**2 + np.float32(SPREAD_MV**2)
         self._marks = np.zeros((len(leads), self._hop), np.uint8)
         self.start = 0
 
@@ -56,7 +58,7 @@ class Feed:
             self.start,
             raw[:, emitted],
             reference[:, emitted],
-            self._spread,
+            self._mean_square[:, emitted],
             reference[:, emitted] if self.info.has_reference else None,
             self._marks,
             times,

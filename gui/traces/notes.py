@@ -14,7 +14,8 @@ def draw_notes(
     painter: QPainter, piece: Piece, lane: Lane, sweep: Sweep, events: EventLog, theme: Theme
 ) -> None:
     """Draw the marks that reach into the columns of a piece."""
-    marks = events.marks()
+    # A column more at either end: samples are rounded outwards.
+    marks = events.marks(*sweep.samples(piece.start - _COLUMNS - 1, piece.stop + 1))
     if not marks:
         return
     painter.setPen(QPen(QColor(theme.text), 1))
