@@ -45,10 +45,10 @@ def ready_windows(
     for chunks in rounds:
         ready: list[Hop | Gap] = []
         for chunk in chunks:
-            stream = streams.get(chunk.stream)
-            if stream is None and chunk.data.shape[1]:
+            if chunk.stream in streams:
+                streams[chunk.stream].push(chunk, ready)
+            elif chunk.data.shape[1]:
                 stream = streams[chunk.stream] = Stream(chunk, config, clock)
-            if stream is not None:
                 stream.push(chunk, ready)
         yield ready
     last: list[Hop | Gap] = [hop for stream in streams.values() for hop in stream.flush(clock())]
@@ -176,28 +176,27 @@ class Stream:
             self._make_room(stop - at)
             at, stop = self._filled, self._expected - self._base
         new = slice(at, stop)
-        np.concatenate([chunk.data for chunk in waiting], axis=1, out=self._data[:, new])
-        np.concatenate([chunk.source_time for chunk in waiting], out=self._source_time[new])
-        if self._has_reference:
-            references = [np.zeros_like(c.data) if c.reference is None else c.reference for c in waiting]
-            np.concatenate(references, axis=1, out=self._reference[:, new])
-        arrived = self._arrived_ready[0]
+        data, source_time, arrived = self._data, self._source_time, self._arrived_ready[0]
+        reference = self._reference if self._has_reference else None
         for chunk in waiting:
-            behind = at + len(chunk.source_time)
+            behind = at + chunk.data.shape[1]
+            data[:, at:behind] = chunk.data
+            source_time[at:behind] = chunk.source_time
             arrived[at:behind] = chunk.arrived_ns
+            if reference is not None:
+                reference[:, at:behind] = 0 if chunk.reference is None else chunk.reference
             if chunk.annotations:
                 self._marks += chunk.annotations
             at = behind
         self._filled = stop
         self._waiting = []
-        self._hold_missing(new)
+        # A sum is the cheapest test for NaN and infinity; where it overflows, all samples are looked at.
+        if not isfinite(np.add.reduce(data[:, new], axis=None)):
+            self._hold_missing(new)
 
     def _hold_missing(self, new: slice) -> None:
         """Hold the last good value where a lead lost samples, and remember where that was."""
         rows = self._data
-        # A sum is the cheapest test for NaN and infinity; where it overflows, all samples are looked at.
-        if isfinite(np.add.reduce(rows[:, new], axis=None)):
-            return
         self._missing[:, new] = ~np.isfinite(rows[:, new])
         self._any_missing = True
         for column in range(new.start, new.stop):
@@ -230,9 +229,14 @@ class Stream:
         now = self._clock()
         newest = end - base
         self._arrived_ready[1, newest - config.hop : newest] = now
-        regular_start = end - config.tail
-        start = max(regular_start, self._first)
-        stop = max(start, min(end - config.lookahead, self._expected))
+        # The last hop of a segment ends with it, the first begin there.
+        stop = end - config.lookahead
+        regular_start = stop - config.hop
+        start = regular_start if regular_start > self._first else self._first
+        if stop > self._expected:
+            stop = self._expected
+        if stop < start:
+            stop = start
         self._emitted = stop
         # At a flush the end of the window only repeats the past.
         known = end if end <= self._expected else stop

@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from math import isfinite
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import Batch, State, StepBackend, keeps_places
 from engine.config import EngineConfig
-from engine.guard.rows import any_of
+from engine.guard.rows import any_of, parted
 from engine.infer import MAX_ROWS
 from engine.lead_state import FAR_MV, far_leads, initial_state
 from engine.marks import Mark
@@ -63,50 +64,59 @@ def step_rounds(
                 yield [together]
                 continue
             call, answer, mean_square = _step(together, carried, backend, config, clock)
-            row = 0
-            added_ns = clock()
-            emitted: list[Emitted | Gap] = []
-            for hop in together:
-                rows = slice(row, row + len(hop.window))
-                row = rows.stop
-                if hop.raw.shape[1]:
-                    cleaned = answer[rows, 0]
-                    emitted.append(_emitted(hop, call, cleaned, mean_square[rows], marks.of(hop), added_ns))
-            yield emitted
+            yield _emitted(together, call, answer[:, 0], mean_square, marks, clock())
+
+
+class _Together(NamedTuple):
+    """What the leads of streams carry that took their last step together.
+
+    Parameters
+    ----------
+    streams, leads
+        In the order of the rows; how many leads each has.
+    origin, state
+        As of `Carried.take`.
+    """
+
+    streams: list[str]
+    leads: list[int]
+    origin: Batch
+    state: State
 
 
 class Carried:
     """What the leads of all streams carry from step to step.
 
-    The arrays of a step are those of the next one as long as the same streams are ready together, so a
-    state is copied only where that changes. Where states stay on a device, what is here are those that
-    were restored or had to make room.
+    The arrays of a step are those of the next one as long as the same streams are ready together, be it in
+    several calls, so a state is copied only where that changes. Where states stay on a device, what is here
+    are those that were restored or had to make room.
     """
 
     def __init__(self) -> None:
         self._on_device: OnDevice | None = None
         self._of: dict[str, tuple[Batch, State]] = {}
-        self._together: dict[str, int] = {}
-        """The streams of the step before, and how many leads each has: the newest that is known of them."""
-        self._origin = self._state = np.zeros((0, 0), np.float32)
+        self._together: dict[str, _Together] = {}
+        """By the first of their streams: the newest that is known of them, and no stream is in two."""
 
     def snapshot(self) -> Tree:
         """Origin and state of the leads of each stream."""
-        self._part()
+        self._part([*self._together])
         return self._of | (self._on_device.snapshot() if self._on_device else {})
 
     def restore(self, kept: Tree) -> None:
         """Go on from what `snapshot` took."""
         self._of, self._together, self._on_device = kept, {}, None
 
-    def _part(self) -> None:
-        """Hold what is known of the streams of the step before for each by itself."""
-        row = 0
-        for stream, leads in self._together.items():
-            rows = slice(row, row + leads)
-            row = rows.stop
-            self._of[stream] = self._origin[rows], self._state[rows]
-        self._together = {}
+    def _part(self, streams: Iterable[str]) -> None:
+        """Hold what is known of those that stepped together with one of these for each by itself."""
+        parted_from = {*streams}
+        for first, known in [*self._together.items()]:
+            if not parted_from.isdisjoint(known.streams):
+                del self._together[first]
+                of_each = zip(
+                    parted(known.origin, known.leads), parted(known.state, known.leads), strict=True
+                )
+                self._of.update(zip(known.streams, of_each, strict=True))
 
     def step_on_device(
         self, hops: list[Hop], new: Batch, backend: StepBackend, lookahead: int, clock: Clock
@@ -118,7 +128,7 @@ class Carried:
         if not keeps_places(backend) or (places := backend.places) is None:
             self._on_device = None
             return None
-        self._part()
+        self._part([*self._together])
         if self._on_device is None or self._on_device.places is not places:
             self._on_device = OnDevice(backend, places, self._of)
         return self._on_device.step(hops, new, lookahead, clock)
@@ -139,29 +149,39 @@ class Carried:
         state
             (rows, numbers).
         """
-        same = [hop.stream for hop in hops] == [*self._together]
-        if same and not any(hop.fresh for hop in hops):
-            return self._origin, self._state
-        self._part()
+        streams = [hop.stream for hop in hops]
+        known = self._together.get(streams[0])
+        if known and known.streams == streams and not [hop for hop in hops if hop.fresh]:
+            return known.origin, known.state
+        self._part(streams)
         origins, states = [], []
         row = 0
         for hop in hops:
             samples = new[row : row + len(hop.window)]
             row += len(samples)
-            known = None if hop.fresh else self._of.get(hop.stream)
-            origin, state = known or _begin(samples, steps)
+            held = None if hop.fresh else self._of.get(hop.stream)
+            origin, state = held or _begin(samples, steps)
             origins.append(origin)
             states.append(state)
         return np.concatenate(origins), np.concatenate(states)
 
     def keep(self, hops: list[Hop], origin: Batch, state: State) -> None:
         """Hold these until the next step of the same streams."""
-        self._together = {hop.stream: len(hop.window) for hop in hops}
-        self._origin, self._state = origin, state
+        streams, leads = [hop.stream for hop in hops], [hop.window.shape[0] for hop in hops]
+        self._together[streams[0]] = _Together(streams, leads, origin, state)
 
 
 def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
     """Hops that can go into one call, at most one of each stream and in order, and the gaps between."""
+    if _are_single_hops(ready):
+        first = rows = 0
+        for place, hop in enumerate(ready):
+            rows += hop.window.shape[0]
+            if rows > limit and place > first:
+                yield ready[first:place]
+                first, rows = place, hop.window.shape[0]
+        yield ready[first:]
+        return
     together: list[Hop] = []
     streams: set[str] = set()
     rows = 0
@@ -178,6 +198,11 @@ def _turns(ready: list[Hop | Gap], limit: int) -> Iterator[list[Hop] | Gap]:
             rows += len(item.window)
     if together:
         yield together
+
+
+def _are_single_hops(ready: list[Hop | Gap]) -> TypeGuard[list[Hop]]:
+    """Whether these are hops of different streams, as they mostly are."""
+    return {*map(type, ready)} == {Hop} and len({item.stream for item in ready}) == len(ready)
 
 
 def _step(
@@ -253,36 +278,44 @@ def _lacking(rows: int, sizes: tuple[int, ...]) -> int:
 
 
 def _emitted(
-    hop: Hop, call: Call, cleaned: Samples, mean_square: Samples, marks: NDArray[np.uint8], added_ns: int
-) -> Emitted:
-    count = hop.raw.shape[1]
-    if count != cleaned.shape[1]:
-        emitted = slice(hop.skip, hop.skip + count)
-        cleaned, mean_square, marks = cleaned[:, emitted], mean_square[:, emitted], marks[:, :count]
-    return Emitted(
-        stream=hop.stream,
-        start=hop.start,
-        raw=hop.raw,
-        cleaned=cleaned,
-        mean_square=mean_square,
-        reference=hop.reference,
-        marks=marks,
-        source_time=hop.source_time,
-        annotations=hop.annotations,
-        answer=Answer(hop, call, None),
-        added_ns=added_ns,
-    )
+    hops: list[Hop], call: Call, cleaned: Batch, mean_square: Samples, marks: "_Marks", added_ns: int
+) -> list[Emitted | Gap]:
+    """What leaves with hops of different streams; `cleaned` and `mean_square` hold the rows of all."""
+    left: list[Emitted | Gap] = []
+    leads = [hop.window.shape[0] for hop in hops]
+    for hop, out, squares in zip(hops, parted(cleaned, leads), parted(mean_square, leads), strict=True):
+        of_hop = marks[out.shape[0], hop.warm]
+        count = hop.raw.shape[1]
+        if count != out.shape[1]:
+            if not count:
+                continue
+            part = slice(hop.skip, hop.skip + count)
+            out, squares, of_hop = out[:, part], squares[:, part], of_hop[:, :count]
+        left.append(
+            Emitted(
+                stream=hop.stream,
+                start=hop.start,
+                raw=hop.raw,
+                cleaned=out,
+                mean_square=squares,
+                reference=hop.reference,
+                marks=of_hop,
+                source_time=hop.source_time,
+                annotations=hop.annotations,
+                answer=Answer(hop, call, None),
+                added_ns=added_ns,
+            )
+        )
+    return left
 
 
-class _Marks:
-    """Marks of whole hops, made once for each number of leads."""
+class _Marks(dict[tuple[int, bool], NDArray[np.uint8]]):
+    """Marks of whole hops by number of leads and whether they are warm, each made once."""
 
     def __init__(self, config: EngineConfig) -> None:
         self._hop = config.hop
-        self._made: dict[tuple[int, Mark], NDArray[np.uint8]] = {}
 
-    def of(self, hop: Hop) -> NDArray[np.uint8]:
-        key = len(hop.window), Mark.CLEANED if hop.warm else Mark.WARMUP
-        if key not in self._made:
-            self._made[key] = np.full((key[0], self._hop), key[1], np.uint8)
-        return self._made[key]
+    def __missing__(self, key: tuple[int, bool]) -> NDArray[np.uint8]:
+        leads, warm = key
+        made = self[key] = np.full((leads, self._hop), Mark.CLEANED if warm else Mark.WARMUP, np.uint8)
+        return made

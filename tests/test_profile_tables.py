@@ -41,6 +41,19 @@ def test_one_table_for_one_stream_and_for_several(tmp_path):
         assert min(us[row]["p50"] for row in ("bare", "overhead", "hop")) > 0
 
 
+def test_calls_and_memory_are_counted_and_more_streams_cost_few_calls_each(tmp_path):
+    """Counts do not depend on the machine's load: what a hop calls for each stream is held down here."""
+    file = tmp_path / "c.json"
+    words = ("--streams", "1,16", "--hops", 200, "--hop", 44, "--backend", "onnx", "--count-calls")
+    ran = profile("streams", *words, "--json", file)
+    assert ran.exit_code == 0, ran.output
+    one, many = json.loads(file.read_text())["runs"]
+    assert (one["streams"], many["streams"]) == (1, 16)
+    assert 100 < one["calls"] < 290
+    assert 20 < (many["calls"] - one["calls"]) / 15 < 40
+    assert 20 < many["kb"] < 230
+
+
 def test_a_revision_is_timed_in_a_checkout_of_its_own(tmp_path):
     if not (HERE / ".git").exists():
         pytest.skip("this is no git checkout")

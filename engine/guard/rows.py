@@ -4,7 +4,8 @@ What a stage knows of many leads lies in few arrays, so that the leads that are 
 about as many calls of numpy as one lead does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,13 @@ def rows_at(index: NDArray[np.intp]) -> Rows:
 def joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Arrays with a row for each lead of a stream, those of several streams below each other."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def parted(rows: NDArray[Any], counts: Sequence[int]) -> Iterable[NDArray[Any]]:
+    """The rows of each of several streams, views of so many each: the reverse of `joined`."""
+    if min(counts) == max(counts):
+        return rows.reshape(len(counts), counts[0], *rows.shape[1:])
+    return [rows[start:stop] for start, stop in pairwise(accumulate(counts, initial=0))]
 
 
 def same(values: NDArray[np.int64]) -> bool:

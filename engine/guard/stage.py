@@ -6,6 +6,7 @@ The guard judges samples that the engine already holds, so it adds no delay.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,9 @@ def guard_rounds(
 
 def _turns(messages: Sequence[Emitted | Gap]) -> Iterator[list[Emitted] | Gap]:
     """Messages that can be judged at once, in order: of different streams, and of one length."""
+    if _is_one_turn(messages):
+        yield messages
+        return
     together: list[Emitted] = []
     streams: set[str] = set()
     kind = (0, False)
@@ -100,6 +104,14 @@ def _turns(messages: Sequence[Emitted | Gap]) -> Iterator[list[Emitted] | Gap]:
         streams.add(message.stream)
     if together:
         yield together
+
+
+def _is_one_turn(messages: Sequence[Emitted | Gap]) -> TypeGuard[list[Emitted]]:
+    """Whether all of these can be judged at once, as they mostly can."""
+    if {*map(type, messages)} != {Emitted} or len({message.stream for message in messages}) < len(messages):
+        return False
+    of = [(m.raw.shape[1], m.answer.hop.flushed) for m in cast("list[Emitted]", messages)]
+    return of.count(of[0]) == len(of)
 
 
 def _renamed(message: Emitted, stand_in: StandIn) -> Emitted:
@@ -137,8 +149,9 @@ class Streams:
         self._repair = Repair(config, holds=limits is not None)
         self._segments: dict[str, _Segment] = {}
         self._rows_used = self._rows_there = 0
-        self._together: list[_Segment] = []
-        self._rows: Rows = slice(0, 0)
+        self._together: dict[str, tuple[list[tuple[str, int, int]], Rows]] = {}
+        """By the first of the streams that were judged together: each of them with the first sample of its
+        segment and its number of leads, and the rows of all."""
 
     def snapshot(self) -> Tree:
         """What is known of all leads, and which rows are whose."""
@@ -166,22 +179,23 @@ class Streams:
 
     def take(self, messages: list[Emitted]) -> list[Emitted]:
         """Messages of different streams and of one length as they may leave."""
-        rows = self._rows_of([self._segment(message) for message in messages])
+        rows = self._rows_of(messages)
         raw, cleaned = joined([m.raw for m in messages]), joined([m.cleaned for m in messages])
         found = np.zeros(len(raw), np.uint8)
         if self._checks:
             found = self._checks.judge(messages, rows, raw, cleaned)
-        missing = any(message.answer.hop.missing is not None for message in messages)
+        missing = [message for message in messages if message.answer.hop.missing is not None]
         if missing or not self._repair.all_pass(rows, cleaned, found):
             passes = self._repair.passes(rows, cleaned, found)
             if missing or not all_of(passes):
-                return self._repaired(messages, raw, cleaned, found, passes)
+                return self._repaired(messages, rows, raw, cleaned, found, passes)
         self._repair.passed(rows, raw, cleaned)
-        return [_late(message) for message in messages]
+        return _late(messages)
 
     def _repaired(
         self,
         messages: list[Emitted],
+        rows: Rows,
         raw: Samples,
         cleaned: Samples,
         found: NDArray[np.uint8],
@@ -198,11 +212,11 @@ class Streams:
                 unfit.append(message)
                 places.append(place)
             else:
-                left[place] = _late(message)
-        index = index_of(self._rows)
-        rows = rows_at(index[chosen])
+                left[place : place + 1] = _late([message])
+        index = index_of(rows)
+        unfit_rows = rows_at(index[chosen])
         self._repair.passed(index[~chosen], raw[~chosen], cleaned[~chosen])
-        for place, message in zip(places, self._repair.repair(unfit, rows, found[chosen]), strict=True):
+        for place, message in zip(places, self._repair.repair(unfit, unfit_rows, found[chosen]), strict=True):
             left[place] = message
         return left
 
@@ -235,17 +249,24 @@ class Streams:
                 self._checks.grow(self._rows_there)
         return slice(first, self._rows_used)
 
-    def _rows_of(self, segments: list[_Segment]) -> Rows:
+    def _rows_of(self, messages: list[Emitted]) -> Rows:
         """Rows of the leads of these; looked up anew where they are others than before."""
-        if segments != self._together:
-            self._together = segments
-            self._rows = rows_at(np.concatenate([segment.index for segment in segments]))
-        return self._rows
+        together = [(m.stream, m.answer.hop.first, m.raw.shape[0]) for m in messages]
+        known = self._together.get(messages[0].stream)
+        if known and known[0] == together:
+            return known[1]
+        segments = [self._segment(message) for message in messages]
+        rows = rows_at(np.concatenate([segment.index for segment in segments]))
+        self._together[messages[0].stream] = together, rows
+        return rows
 
 
-def _late(message: Emitted) -> Emitted:
-    """The message, with the reason where its answer came late."""
-    answer = message.answer
-    if answer.call.finished_ns - answer.hop.ready_ns > 1e9 * LATE_S:
-        return replace(message, reasons=np.full(message.marks.shape, Reason.LATE, np.uint8))
-    return message
+def _late(messages: list[Emitted]) -> list[Emitted]:
+    """The messages, with the reason where their answers came late."""
+    late_ns = 1e9 * LATE_S
+    return [
+        replace(message, reasons=np.full(message.marks.shape, Reason.LATE, np.uint8))
+        if message.answer.call.finished_ns - message.answer.hop.ready_ns > late_ns
+        else message
+        for message in messages
+    ]

@@ -90,7 +90,8 @@ class Ledger:
         self.deadline_misses = 0
         self.busy_ns = 0
         self._burst_hops = 0
-        self._arrived_ns = self._begun_ns = self._signal_ns = self._handed_ns = 0.0
+        self._arrived_ns = self._handed_ns = 0
+        self._begun_ns = self._signal_ns = 0.0
 
     def note(self, message: Emitted, handed_ns: int) -> None:
         """Note samples that every sink has at `handed_ns`."""
@@ -98,7 +99,7 @@ class Ledger:
         self._noted.append(_note(message, handed_ns))
         self.hops += 1
         self.busy_ns += handed_ns - hop.ready_ns
-        arrived = float(hop.newest_arrived_ns)
+        arrived = hop.newest_arrived_ns
         if arrived != self._arrived_ns:
             self.end_burst()
             due = self._begun_ns + self._signal_ns
@@ -125,7 +126,7 @@ class Ledger:
         stages = [self.stages[stage] for stage in STAGES]
         differ, shared = slice(0, _OF_SAMPLES), slice(_OF_SAMPLES, None)
         add_to_each([*stages[differ], self.total], np.array([*parts[differ], parts.total]))
-        samples = np.array([len(source_s) for source_s, _, _ in noted])
+        samples = np.array([source_s.size for source_s, _, _ in noted])
         first = samples.cumsum() - samples
         add_to_each(stages[shared], np.array(parts[shared])[:, first], samples)
 
@@ -160,7 +161,7 @@ def _parts_ns(noted: Sequence[_Note]) -> Parts:
     source_ns = np.concatenate(source_s) * 1e9
     arrived, first_ready = np.concatenate(arrived_ready, axis=1).astype(np.float64)
     ready, started, to_device, to_host, finished, added, handed = np.repeat(
-        np.array(stamps, np.float64).T, [len(taken) for taken in source_s], axis=1
+        np.array(stamps, np.float64).T, [taken.size for taken in source_s], axis=1
     )
     return Parts(
         transport=arrived - source_ns,
