@@ -6,6 +6,8 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QStandardItemModel
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
+from gui.arrows import DropDown
+
 LONGEST = 18
 """Letters up to which a closed list is as wide as its longest entry …"""
 SHOWN = 6
@@ -34,7 +36,7 @@ class Choice(QWidget):
         row.setSpacing(4)
         name = QLabel(label)
         name.setObjectName("quiet")
-        self.box = QComboBox()
+        self.box = DropDown()
         # Keys are shortcuts of the window: a list that had the focus would swallow them.
         self.box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         if max((len(text) for _, text in items), default=0) > LONGEST:

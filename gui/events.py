@@ -67,7 +67,7 @@ class EventLog:
         if isinstance(message, Gap):
             self._close(message.start)
             seconds = (message.stop - message.start) / self._info.fs
-            self.note(message.start, "gap", f"{seconds:.2f} s never came", message.stop)
+            self.note(message.start, "gap", f"{seconds:.2f} s missing", message.stop)
             self._verdict = None
             return
         verdict = message.verdict

@@ -23,7 +23,7 @@ KEYS = (
     ((",", "."), "paper speed; also Ctrl and wheel"),
     (("-", "+", "="), "gain; also Shift and wheel"),
     (("V",), "lanes: auto, stacked, overlay, 3x4"),
-    (("D",), "twelve leads as printed: 3x4 cells of 2.5 s over a rhythm strip"),
+    (("D",), "twelve leads as printed: 3x4 cells of 2.5 s and more over a rhythm strip"),
     (("Z", "Shift+Z"), "choose a lead: next, and the one before"),
     (("Ctrl+Up", "Ctrl+Down"), "the chosen lead larger, and smaller"),
     (("Alt+Up", "Alt+Down"), "move the chosen lead up, and down"),

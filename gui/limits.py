@@ -11,10 +11,10 @@ from PyQt6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QLabel,
-    QSpinBox,
     QWidget,
 )
 
+from gui.arrows import NumberField
 from gui.monitor import Monitor
 from gui.settings import Settings
 
@@ -76,7 +76,7 @@ class LimitsDialog(QDialog):
     def __init__(self, parent: QWidget, limits: Limits) -> None:
         super().__init__(parent)
         self.setWindowTitle("Limits")
-        self.low, self.high = QSpinBox(), QSpinBox()
+        self.low, self.high = NumberField(), NumberField()
         for box, value in ((self.low, limits.low), (self.high, limits.high)):
             box.setRange(0, _HIGHEST)
             box.setSpecialValueText("none")

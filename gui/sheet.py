@@ -1,4 +1,4 @@
-"""Twelve leads as they are printed: three rows of four, 2.5 s each, over a rhythm strip.
+"""Twelve leads as they are printed: three rows of four, 2.5 s each or more, over a rhythm strip.
 
 All share one time axis, as on paper: the second column begins where the first one ends, and what stands
 below each other in cells and rhythm strip is of the same moment.
@@ -14,6 +14,7 @@ COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4",
 """Leads of the cells, from the left and from the top."""
 RHYTHM = "II"
 CELL_S = 2.5
+"""What a cell holds at least: as on paper."""
 ROWS = 4
 
 
@@ -30,9 +31,9 @@ class Blank:
 
 
 def sheet_columns(available: int, px_per_s: float) -> int:
-    """Columns of a whole sheet; 0 where there is no room for it."""
+    """Columns of a whole sheet: all that there are, in cells alike; 0 where there is no room for it."""
     wanted = round(len(COLUMNS) * CELL_S * px_per_s)
-    return wanted if wanted <= available else 0
+    return available - available % len(COLUMNS) if wanted <= available else 0
 
 
 def arrange_sheet(

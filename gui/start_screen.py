@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSpinBox,
+    QSpacerItem,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -21,11 +21,14 @@ from PyQt6.QtWidgets import (
 
 from engine.choices import backends, networks
 from engine.run.protocol import Job
+from gui.arrows import NumberField
 from gui.choice import Choice
 from gui.controls import HIGHEST_DB, LOOKAHEADS_MS, LOWEST_DB, NOISES, choice_of
 from gui.terminal.view import WARNING
+from gui.zoom import spread, zoom_of
 from streamer.found import Finder, FoundSource, find_sources
 from streamer.open_source import kind_of
+from streamer.records.nstdb import missing_noise
 from streamer.settings import SourceSettings
 
 _LOOK_MS = 100
@@ -58,6 +61,7 @@ class StartScreen(QWidget):
         self._finders, self._job, self._recent = tuple(finders), job, recent
         self._found: list[FoundSource] = []
         self._problems: list[str] = []
+        self._missing_noise = ""
         self._thread: threading.Thread | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
@@ -76,6 +80,8 @@ class StartScreen(QWidget):
         self.list.setUniformRowHeights(True)
         self.list.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
         self.list.setColumnCount(len(_COLUMNS))
+        # Its columns have all the width that there is.
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.again = QPushButton("Look again  F5")
         left = QVBoxLayout()
         left.setSpacing(10)
@@ -98,7 +104,7 @@ class StartScreen(QWidget):
         if first.noise != kind_of(first.kind).usual_noise:
             # It was asked for on the command line.
             self.noise.show_value(first.noise)
-        self.snr = QSpinBox()
+        self.snr = NumberField()
         self.snr.setRange(LOWEST_DB, HIGHEST_DB)
         self.snr.setSuffix(" dB")
         self.snr.setValue(round(first.snr))
@@ -112,7 +118,6 @@ class StartScreen(QWidget):
         self.backend.show_value(job.clean.backend)
         self.start = QPushButton("Start  Enter")
         self.start.setDefault(True)
-        self.start.setMinimumHeight(36)
         self.error = QLabel()
         self.error.setTextFormat(Qt.TextFormat.PlainText)
         self.error.setObjectName("error")
@@ -120,8 +125,7 @@ class StartScreen(QWidget):
         for choice in (self.noise, self.network, self.lookahead, self.backend):
             # No key of a run is heard here: a list may have the focus, and is chosen from by the arrow keys.
             choice.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        form = QFormLayout()
-        form.setVerticalSpacing(10)
+        self._form = form = QFormLayout()
         for label, field in (
             ("Added noise", self.noise),
             ("SNR", self.snr),
@@ -135,7 +139,8 @@ class StartScreen(QWidget):
         warning.setObjectName("quiet")
         warning.setWordWrap(True)
         right = QVBoxLayout()
-        right.addSpacing(38)
+        self._above = QSpacerItem(0, 38)
+        right.addItem(self._above)
         right.addLayout(form)
         right.addSpacing(8)
         right.addWidget(self.start)
@@ -143,11 +148,9 @@ class StartScreen(QWidget):
         right.addStretch(1)
         right.addWidget(warning)
 
-        page = QHBoxLayout(self)
-        page.setContentsMargins(28, 22, 28, 22)
-        page.setSpacing(28)
-        page.addLayout(left, 3)
-        page.addLayout(right, 2)
+        self._page = QHBoxLayout(self)
+        self._page.addLayout(left, 3)
+        self._page.addLayout(right, 2)
 
         self.filter.textChanged.connect(self._fill)
         self.list.itemDoubleClicked.connect(lambda item, column: self.choose())
@@ -158,6 +161,11 @@ class StartScreen(QWidget):
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: D102
         super().resizeEvent(event)
+        zoom = zoom_of(self.width(), self.height())
+        spread(self._page, zoom, (28, 22, 28, 22), 28)
+        self.start.setMinimumHeight(round(36 * zoom))
+        self._above.changeSize(0, round(38 * zoom))
+        self._form.setVerticalSpacing(round(10 * zoom))
         for column, share in enumerate(_COLUMNS):
             self.list.setColumnWidth(column, int(share * self.list.width()))
 
@@ -179,6 +187,7 @@ class StartScreen(QWidget):
 
     def _find(self) -> None:
         self._found, self._problems = find_sources(self._finders)
+        self._missing_noise = missing_noise(self._job.sources[0].data_dir)
 
     def _look(self) -> None:
         if self._thread is None or self._thread.is_alive():
@@ -186,7 +195,7 @@ class StartScreen(QWidget):
         self._thread = None
         self._timer.stop()
         self._found = [*self._recent(), *self._found]
-        self.hint.setText(hint(self._found))
+        self.hint.setText(hint(self._found, self._missing_noise))
         if self._problems:
             self.show_error("\n".join(self._problems))
         self._fill()
@@ -253,8 +262,16 @@ class StartScreen(QWidget):
         return replace(settings, noise=noise, snr=float(self.snr.value()), leads=names or settings.leads)
 
 
-def hint(found: Sequence[FoundSource]) -> str:
-    """What can be done about what was not found; empty where all is there."""
+def hint(found: Sequence[FoundSource], missing_noise: str = "") -> str:
+    """What can be done about what was not found; empty where all is there.
+
+    Parameters
+    ----------
+    found
+        Sources that were.
+    missing_noise
+        What `streamer.records.nstdb.missing_noise` says.
+    """
     groups = {source.group for source in found}
     missing = []
     if "Live (LSL)" not in groups:
@@ -264,4 +281,4 @@ def hint(found: Sequence[FoundSource]) -> str:
             "No record was found: open a file, drop one here, or name a folder of records (--data-dir, or "
             "ECG_STREAM_DATA)."
         )
-    return " ".join(missing)
+    return " ".join([*missing, *([missing_noise] if missing_noise else [])])

@@ -11,7 +11,8 @@ from gui.style import tip
 from gui.theme import Theme
 from gui.writer import Writer
 
-WIDTH = 192
+WIDTH, NARROW = 192, 116
+"""Columns that it has; narrow where tiles are."""
 _LEFT = 10
 _NAME, _STATE, _LINE = 17, 16, 14
 _TALL = 84
@@ -26,9 +27,9 @@ class StreamHead(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.setFixedWidth(WIDTH)
         self._theme = theme
-        self._zoom = 1.0
+        self._zoom, self._width = 1.0, WIDTH
+        self.setFixedWidth(WIDTH)
         self._monitor: Monitor | None = None
         self._state, self._level = "", Level.HELD
         self._number, self._selected = 0, False
@@ -38,8 +39,13 @@ class StreamHead(QWidget):
     def set_zoom(self, zoom: float) -> None:
         """Draw everything larger."""
         self._zoom = zoom
-        self.setFixedWidth(round(WIDTH * zoom))
+        self.set_width(self._width)
         self.update()
+
+    def set_width(self, width: int) -> None:
+        """Take `WIDTH` or `NARROW` columns, without zoom."""
+        self._width = width
+        self.setFixedWidth(round(width * self._zoom))
 
     def set_theme(self, theme: Theme) -> None:
         """Use other colours."""
@@ -100,23 +106,23 @@ class StreamHead(QWidget):
         painter, theme = QPainter(self), self._theme
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.scale(self._zoom, self._zoom)
-        height = self._height
-        painter.fillRect(0, 0, WIDTH, height + 1, QColor(theme.raised if self._selected else theme.panel))
-        painter.fillRect(0, height - 1, WIDTH, 1, QColor(theme.line))
+        width, height = self._width, self._height
+        painter.fillRect(0, 0, width, height + 1, QColor(theme.raised if self._selected else theme.panel))
+        painter.fillRect(0, height - 1, width, 1, QColor(theme.line))
         if self._selected:
             painter.fillRect(0, 0, 4, height - 1, QColor(theme.text))
         texts = self.texts()
         if not texts:
             return
         write = Writer(painter, self.font())
-        inside = WIDTH - _LEFT - 6
+        inside = width - _LEFT - 6
         write(QRect(_LEFT, 1, inside, _NAME), self._cut(texts["name"], inside, 12), theme.text, 12, bold=True)
         self._draw_state(painter, write, 1 + _NAME, texts)
         rest = [texts["gaps"], texts["leads"]]
         top = 1 + _NAME + _STATE
         if self._height >= _TALL:
-            tall = _HUGE_RATE if self._height >= _HUGE else _LARGE_RATE
-            write(QRect(_LEFT, top + 1, inside - 42, tall + 2), texts["rate"], theme.cleaned, tall, bold=True)
+            tall = _HUGE_RATE if height >= _HUGE and width == WIDTH else _LARGE_RATE
+            write(QRect(_LEFT, top + 1, inside - 30, tall + 2), texts["rate"], theme.cleaned, tall, bold=True)
             write(QRect(_LEFT, top + 1, inside, tall), "bpm", theme.quiet, 11, right=True)
             top += tall + 3
         gaps = self._has_gaps
@@ -133,7 +139,7 @@ class StreamHead(QWidget):
         if not self._state:
             return
         tall = self._height >= _TALL
-        room = WIDTH - _LEFT - 6 - (0 if tall else 32)
+        room = self._width - _LEFT - 6 - (0 if tall else 32)
         metrics = self._metrics(10, bold=True)
         text = metrics.elidedText(texts["chip"], Qt.TextElideMode.ElideRight, room - 10)
         width = metrics.horizontalAdvance(text) + 10
@@ -145,7 +151,7 @@ class StreamHead(QWidget):
         ink = self._theme.bad if hollow else self._theme.background
         write(QRect(_LEFT + 5, top + 1, width, _STATE - 3), text, ink, 10, bold=True)
         if not tall:
-            box = QRect(_LEFT, top, WIDTH - _LEFT - 6, _STATE)
+            box = QRect(_LEFT, top, self._width - _LEFT - 6, _STATE)
             write(box, texts["rate"], self._theme.cleaned, 15, bold=True, right=True)
 
     def _metrics(self, pixels: int, *, bold: bool = False) -> QFontMetrics:

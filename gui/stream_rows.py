@@ -11,7 +11,7 @@ from gui.bridge import Life
 from gui.lead_names import written
 from gui.monitor import Monitor
 from gui.review.hand import Hand
-from gui.stream_head import StreamHead
+from gui.stream_head import NARROW, WIDTH, StreamHead
 from gui.theme import Theme
 from gui.traces.lane_labels import LaneLabels
 from gui.traces.trace_view import TraceView
@@ -20,8 +20,8 @@ from gui.view_options import ViewOptions
 LOWEST_PX = 36
 """Rows of a ward are not lower; more than fit are scrolled."""
 _SCROLLED_FROM = 8
-_TILE_PX = 400
-"""Tiles are not narrower."""
+_TILE_PX, _ROOMY_PX = 316, 400
+"""Tiles are not narrower; from the other width on their heads are as wide as those of rows."""
 
 
 class StreamRow(QWidget):
@@ -227,6 +227,9 @@ class StreamRows(QScrollArea):
             row.labels.setVisible(self._one or not (self._wall and count > 1))
             self._tiles.addWidget(row, number // self._columns, number % self._columns)
             row.setVisible(not self._one or row is self.current)
+        roomy = self.width() / self._columns >= _ROOMY_PX * self._zoom
+        for row in self.rows:
+            row.head.set_width(WIDTH if roomy else NARROW)
         for number in range(max(self._columns, self._tiles.columnCount())):
             self._tiles.setColumnStretch(number, 1 if number < self._columns else 0)
 

@@ -18,9 +18,14 @@ QLabel#badge {{ font-size: 15px; font-weight: bold; }}
 QLabel#error {{ color: {theme.bad}; font-size: 12px; }}
 QFrame#line {{ background: {theme.line}; border: none; }}
 QFrame#banner {{ background: {theme.raised}; border: 1px solid {theme.bad}; border-radius: 4px; }}
-QComboBox, QLineEdit, QTreeWidget, QDoubleSpinBox, QSpinBox {{
+QComboBox, QLineEdit, QTreeWidget, QSpinBox {{
     background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 3px; padding: 2px 4px;
 }}
+QComboBox {{ padding-right: 18px; }}
+QComboBox::drop-down {{ border: none; width: 2px; }}
+QSpinBox::up-button, QSpinBox::down-button {{ border: none; background: transparent; width: 18px; }}
+QSpinBox::up-arrow, QSpinBox::down-arrow {{ width: 0px; }}
+QComboBox::down-arrow {{ width: 0px; }}
 QComboBox QAbstractItemView {{ background: {theme.raised}; selection-background-color: {theme.line}; }}
 QComboBox:disabled, QToolButton:disabled, QPushButton:disabled {{ color: {theme.quiet}; }}
 QTreeWidget::item {{ padding: 3px; }}
@@ -44,6 +49,9 @@ QTabBar::tab:selected {{ color: {theme.text}; border-bottom: 2px solid {theme.te
 QScrollBar:horizontal {{ height: 12px; background: {theme.background}; border: 1px solid {theme.line}; }}
 QScrollBar::handle:horizontal {{ background: {theme.quiet}; border-radius: 4px; min-width: 24px; }}
 QScrollBar::add-line:horizontal, QScrollBar::sub-line:horizontal {{ width: 0px; }}
+QScrollBar:vertical {{ width: 12px; background: {theme.background}; border: 1px solid {theme.line}; }}
+QScrollBar::handle:vertical {{ background: {theme.quiet}; border-radius: 4px; min-height: 24px; }}
+QScrollBar::add-line:vertical, QScrollBar::sub-line:vertical {{ height: 0px; }}
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; }}
 """
     # Lines of one pixel stay thin.

@@ -20,7 +20,7 @@ from gui.bridge import Life
 from gui.main_window import MainWindow
 from gui.monitor import Level, share
 from gui.settings import Settings
-from gui.stream_head import StreamHead
+from gui.stream_head import NARROW, StreamHead
 from gui.stream_rows import LOWEST_PX
 from gui.theme import DARK
 from gui.zoom import SMALLEST
@@ -290,9 +290,13 @@ def test_a_wall_has_sixteen_tiles_with_rates_to_be_read_from_afar(qtbot, window,
     for row in streams.rows:
         assert row.view.width() >= 200
         assert not row.labels.isVisible()
-    # In a smaller window fewer stand side by side.
+    # In the smallest window too, with narrower heads: sixteen are four by four.
     window.resize(*SMALLEST)
-    qtbot.waitUntil(lambda: streams.columns == 3)
+    qtbot.waitUntil(lambda: streams.rows[0].width() <= SMALLEST[0] / 4)
+    assert streams.columns == 4
+    assert max(row.geometry().right() for row in streams.rows) <= streams.width()
+    assert {row.head.width() for row in streams.rows} == {NARROW}
+    assert all(row.view.width() >= 200 for row in streams.rows)
     toggle()
     assert streams.columns == 1
     assert window.page.side.isVisible()

@@ -18,10 +18,11 @@ from PyQt6.QtWidgets import QApplication, QFileDialog
 from gui.main_window import MainWindow
 from gui.open_file import OpenFile
 from gui.settings import Settings
-from gui.start_screen import hint
+from gui.start_screen import StartScreen, hint
 from streamer.errors import InputError
 from streamer.found import FoundSource, found_in_file
 from streamer.open_source import open_signal
+from streamer.records.nstdb import missing_noise
 from streamer.settings import SourceSettings
 
 LEFT = Qt.MouseButton.LeftButton
@@ -138,7 +139,35 @@ def test_where_nothing_is_found_it_says_what_to_do(qtbot, window):
     assert "ECG_STREAM_DATA" in said
     live = FoundSource("Live (LSL)", "bed", "", SourceSettings())
     assert "broadcast" not in hint([live])
-    assert hint([live, FoundSource("Records", "mitdb/100", "", SourceSettings())]) == ""
+    record = FoundSource("Records", "mitdb/100", "", SourceSettings())
+    assert hint([live, record]) == ""
+    assert hint([live, record], "No noise.") == "No noise."
+
+
+def test_it_says_which_noise_is_not_at_hand(qtbot, tmp_path):
+    (tmp_path / "nstdb").mkdir()
+    for kind in ("bw", "ma"):
+        (tmp_path / "nstdb" / f"{kind}.hea").touch()
+    screen = StartScreen((), job_of(data_dir=tmp_path))
+    qtbot.addWidget(screen)
+    screen.look()
+    qtbot.waitUntil(lambda: screen.hint.text() != "", timeout=20_000)
+    assert (
+        f"Noise records em of nstdb are not at hand: put the database into {tmp_path}" in screen.hint.text()
+    )
+    (tmp_path / "nstdb" / "em.hea").touch()
+    assert missing_noise(tmp_path) == ""
+
+
+def test_noise_that_can_be_fetched_is_said_to_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("ECG_STREAM_DATA", str(tmp_path))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "cache"))
+    assert "bw, em, ma of nstdb are not at hand: noise that is added is fetched" in missing_noise()
+    cache = tmp_path / "cache" / "physionet" / "nstdb"
+    cache.mkdir(parents=True)
+    for kind in ("bw", "em", "ma"):
+        (cache / f"{kind}.hea").touch()
+    assert missing_noise() == ""
 
 
 def test_a_file_of_another_format_opens_as_well(window, tmp_path):

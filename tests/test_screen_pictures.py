@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -12,11 +13,14 @@ sys.path.insert(0, str(Path(__file__).with_name("screens")))
 from job_tools import job_of
 from pictures import CHOSEN, Pictures, window_of
 from played import CLOCK, Played, standing_still
+from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QTreeWidgetItem
+from test_gui_window import like, picture
 
+from gui.arrows import DropDown, NumberField
 from gui.start_screen import StartScreen
 from gui.style import style_sheet
-from gui.theme import DARK
+from gui.theme import DARK, LIGHT
 from streamer.settings import SourceSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -76,3 +80,24 @@ def test_names_on_the_start_screen_are_not_cut_where_there_is_room(qtbot):
     letters = screen.list.fontMetrics()
     for column, text in enumerate(texts[:2]):
         assert screen.list.columnWidth(column) > letters.horizontalAdvance(text)
+    assert not screen.list.horizontalScrollBar().isVisible()
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_arrows_of_lists_and_numbers_have_the_colour_of_letters(qtbot, theme):
+    for field, runs in ((DropDown(), 1), (NumberField(), 2)):
+        qtbot.addWidget(field)
+        field.setStyleSheet(style_sheet(theme, 2.0))
+        field.resize(200, 48)
+        field.show()
+        right = picture(field)[4:-4, -38:-3]
+        drawn = like(right, theme.text, 60).any(axis=1)
+        assert int((np.diff(drawn.astype(int), prepend=0) == 1).sum()) == runs, "arrows, from the top"
+        assert _between(right, theme).all()
+
+
+def _between(pixels, theme):
+    """Which pixels have the colour of letters, of what is behind them, or one between."""
+    ends = np.array([QColor(name).getRgb()[:3] for name in (theme.text, theme.raised)])
+    low, high = ends.min(axis=0) - 8, ends.max(axis=0) + 8
+    return ((pixels >= low) & (pixels <= high)).all(axis=2)

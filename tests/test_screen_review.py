@@ -272,7 +272,7 @@ def test_what_happened_is_listed_once_and_in_order():
         (1440, "gap", 1800),
         (1440, "state", None),
     ]
-    assert log.found[2].text == "1.00 s never came"
+    assert log.found[2].text == "1.00 s missing"
     assert log.beside(360, 1).sample == 1440
     assert log.beside(360, -1).sample == 100
     assert log.beside(5000, 1) is None

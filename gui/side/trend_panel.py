@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QRect, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from PyQt6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
+from gui.arrows import DropDown
 from gui.monitor import Monitor
 from gui.theme import Theme
 from gui.traces.sweep import runs
@@ -33,7 +34,7 @@ class TrendPanel(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.span = QComboBox()
+        self.span = DropDown()
         self.span.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         for name, seconds in SPANS_S.items():
             self.span.addItem(f"last {name}   Y", seconds)
@@ -94,7 +95,7 @@ class _Curves(QWidget):
             if title.startswith("bypassed"):
                 low, high = 0.0, max(high, 1.0)
             head = QRect(12, number * each, width - 24, 15)
-            write(head, f"{low:.0f} … {high:.0f}", theme.text, 11, right=True)
+            write(head, f"{low:z.0f} … {high:z.0f}", theme.text, 11, right=True)
             painter.fillRect(box.x(), box.bottom(), box.width(), 1, QColor(theme.line))
             for field, values in curves.items():
                 if values is not None:

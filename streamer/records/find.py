@@ -69,6 +69,14 @@ def find_record(
     return found or _fetch(record, database, cache / database, physionet)
 
 
+def is_at_hand(record: str, database: str, data_dir: Path | None = None) -> bool:
+    """Whether `find_record` would find a record without a network."""
+    variable = os.environ.get(DATA_VARIABLE)
+    cache = Path(platformdirs.user_cache_dir("ecg-stream")) / "physionet"
+    folders = [data_dir] if data_dir else [*([Path(variable)] if variable else []), cache]
+    return _in_folders(record, database, folders) is not None
+
+
 def database_of(path: Path, record: str) -> str:
     """Name of the folder in which a record was found: its database, or whatever a person calls it.
 

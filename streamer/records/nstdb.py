@@ -8,9 +8,29 @@ from numpy.typing import NDArray
 
 from streamer.errors import InputError
 from streamer.noise import NoisePart, join_blocks, noise_blocks
-from streamer.records.find import find_record
+from streamer.records.find import find_record, is_at_hand
 from streamer.records.record import read_record
 from streamer.resample import ratio
+
+KINDS = ("bw", "em", "ma")
+"""Records of noise alone."""
+
+
+def missing_noise(data_dir: Path | None = None) -> str:
+    """Which records of noise are not at hand, and what to do about it; empty where all are.
+
+    Parameters
+    ----------
+    data_dir
+        As for `find_record`.
+    """
+    missing = [kind for kind in KINDS if not is_at_hand(kind, "nstdb", data_dir)]
+    if not missing:
+        return ""
+    what = f"Noise records {', '.join(missing)} of nstdb are not at hand:"
+    if data_dir:
+        return f"{what} put the database into {data_dir} to add their noise."
+    return f"{what} noise that is added is fetched from PhysioNet at its first use."
 
 
 @lru_cache(maxsize=8)
