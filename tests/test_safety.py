@@ -65,6 +65,18 @@ def test_the_spike_of_a_pacemaker_is_no_beat_unless_it_grows_into_one():
     assert grown["invented_per_hour"] > 3000
 
 
+@pytest.mark.parametrize("blind", ["find_beats", "find_beats_xqrs"])
+def test_a_beat_that_one_detector_finds_is_invented(monkeypatch, blind):
+    """Ours has a floor and theirs none; theirs overlooks broad beats of middle voltage."""
+    time = np.arange(round(40 * FS)) / FS
+    beats = 0.6 * np.exp(-0.5 * ((time[:, None] - np.arange(1.0, 39.0, 0.8)) / 0.012) ** 2).sum(axis=1)
+    monkeypatch.setattr(f"engine.lab.safety.beats.{blind}", lambda lead, fs: np.empty(0, np.int64))
+    case = Case("noise", "a", beats[None].astype(np.float32), None, None, silent=((0, len(beats)),))
+    row = score(case, said(case.raw[0]), CONFIG)
+    assert row["invented_per_hour"] == pytest.approx(36 / 40 * 3600, rel=0.03)
+    assert row["runs_over_3_s"] == 1
+
+
 @pytest.mark.parametrize(("share", "erased"), [(0.2, 2), (0.8, 0)])
 def test_a_beat_is_erased_where_it_is_gone_and_not_where_a_detector_overlooks_it(monkeypatch, share, erased):
     block = SyntheticPatient(seed=3).read(0, round(30 * FS))
@@ -74,12 +86,13 @@ def test_a_beat_is_erased_where_it_is_gone_and_not_where_a_detector_overlooks_it
     word = reference[0].copy()
     for beat in small:
         word[beat - 60 : beat + 60] *= share
-    monkeypatch.setattr(
-        "engine.lab.safety.beats.find_beats_xqrs",
-        lambda lead, fs: (
-            beats if lead is reference[0] or lead.base is reference else np.setdiff1d(beats, small)
-        ),
-    )
+    for detector in ("find_beats", "find_beats_xqrs"):
+        monkeypatch.setattr(
+            f"engine.lab.safety.beats.{detector}",
+            lambda lead, fs: (
+                beats if lead is reference[0] or lead.base is reference else np.setdiff1d(beats, small)
+            ),
+        )
     row = score(Case("pacing", "a", reference, reference, beats), said(word), CONFIG)
     assert (row["beats_undetected"], row["beats_erased"]) == (2, erased)
 

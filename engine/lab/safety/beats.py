@@ -12,6 +12,7 @@ from engine.lab.safety.cases import Case
 from engine.lab.xqrs import find_beats_xqrs
 from models.beat_matching import Beats, match_beats
 from models.benches.track_f import FS
+from streamer.beats import find_beats
 
 SETTLED_S = 10.0
 """Detections before this second are not counted."""
@@ -26,19 +27,30 @@ _DETECTED_S = 300.0  # at once: the detector's time grows with the square of wha
 _NEAR_S = 0.06
 _SPIKE_S = 0.006  # a pacemaker's pulse lasts 2 ms; what is shown as narrow is no beat
 _ERASED = 0.5
-"""A beat that the detector misses is erased where the output has less than this share of its height."""
+"""A beat that both detectors miss is erased where the output has less than this share of its height."""
 _HALF_WIDTH_S = 0.15
 
 
 def all_beats(word: NDArray[np.float32]) -> Beats:
-    """Sample index of all beats that a detector finds once it has settled, stretch by stretch."""
+    """Sample index of all beats that either of two detectors finds once it has settled, in order.
+
+    The screen's own, and one that is not ours and has no floor: in a network's output for electrode
+    motion the first finds more, for muscle noise the second.
+    """
     settled, length = round(SETTLED_S * FS), round(_DETECTED_S * FS)
-    found = []
+    theirs = [np.empty(0, np.int64)]
     with np.errstate(divide="ignore", invalid="ignore"):  # the detector's own, in silence
         for start in range(0, len(word), length - settled):
             beats = find_beats_xqrs(word[start : start + length], FS)
-            found.append(start + beats[beats >= settled])
-    return np.concatenate(found)
+            theirs.append(start + beats[beats >= settled])
+    ours = find_beats(word, FS)
+    return _either(ours[ours >= settled], np.concatenate(theirs))
+
+
+def _either(ours: Beats, theirs: Beats) -> Beats:
+    """All of both, each beat once."""
+    both = match_beats(ours, theirs, round(MATCH_S * FS))[1]
+    return np.sort(np.concatenate([ours, np.delete(theirs, both)]))
 
 
 def invented(case: Case, word: NDArray[np.float32], found: Beats, config: EngineConfig) -> dict[str, Any]:
@@ -73,8 +85,8 @@ def against(
 ) -> dict[str, Any]:
     """Beats that were erased, and those that are neither in the record nor in a silent stretch."""
     tolerance = round(MATCH_S * FS)
-    # Beats that the detector misses even in the reference are not counted as erased.
-    seen = find_beats_xqrs(reference, FS)
+    # Beats that both detectors miss even in the reference are not counted as erased.
+    seen = _either(find_beats(reference, FS), find_beats_xqrs(reference, FS))
     there = beats[match_beats(beats, seen, tolerance)[0]]
     there = there[there >= SETTLED_S * FS]
     for start, stop in broken:
