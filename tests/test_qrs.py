@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from engine.lab.evaluate.conformance.arrhythmias import wide_tachycardia
+from engine.lab.evaluate.conformance.waves import amplifier, qrs_train
 from gui.vitals import disagree
 from streamer.heart_rate import SILENT_S, heart_rate, silence_s
 from streamer.noise import KINDS
@@ -69,6 +71,16 @@ def test_ventricular_tachycardia_has_a_heart_rate(height_mv, bpm):
     trace = waves(beats, 0.65 * height_mv, 0.034) - waves(beats + 0.11, 0.35 * height_mv, 0.04)
     noise = 0.003 * np.random.default_rng(0).standard_normal(len(times()))
     assert rate(trace + noise) == pytest.approx(bpm, rel=0.02)
+
+
+@pytest.mark.parametrize("fs", [250, 360, 500, 1000])
+def test_tachycardia_of_low_voltage_has_a_rate_and_what_is_too_low_to_count_has_none(fs):
+    """As an amplifier samples them: the flanks of the one are hardly steeper than those of the other."""
+    low = amplifier(wide_tachycardia(206.0, 0.5, WINDOW_S), fs)
+    assert rate(low, fs) == pytest.approx(206, rel=0.01)
+    for bpm in (150, 200, 300):
+        for width_s in (0.02, 0.04, 0.07):
+            assert rate(amplifier(qrs_train(bpm, WINDOW_S, 0.15, width_s), fs), fs) is None
 
 
 @pytest.mark.parametrize("height_mv", [0.2, 1.0, 4.0])
