@@ -3,12 +3,15 @@
 from dataclasses import asdict
 from typing import Any
 
+from models.benches.track_s_figures import figures_of
 from models.registry import find_system, load_card
 from models.spec import ClassicalSpec
 from streamer.errors import InputError
 
 _NOISE, _SNR = "emb", 0.0
 """Condition by which the list compares systems: everything at once, as loud as the ECG."""
+_SEED_SNR = -4.0
+"""SNR of Track S by which the list says whether a network is the published one."""
 
 
 def overview(name: str) -> dict[str, Any]:
@@ -17,8 +20,8 @@ def overview(name: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON. ``weights`` says whether it can run. ``training``, ``track_f`` and the licence of the
-        data stand there where the card knows them.
+        JSON. ``weights`` says whether it can run, ``track_s`` is what `figures_of` gives. ``training``,
+        ``track_f`` and the licence of the data stand there where the card knows them.
 
     Raises
     ------
@@ -38,6 +41,7 @@ def overview(name: str) -> dict[str, Any]:
         "parameters": spec.parameters,
         "normalisation": spec.normalisation,
         "deviations": spec.deviations,
+        "track_s": figures_of(name),
     }
     if not isinstance(spec, ClassicalSpec) and spec.replica_parameters:
         facts["published_parameters"] = spec.replica_parameters
@@ -62,6 +66,18 @@ def improvement(facts: dict[str, Any]) -> str:
     for row in facts.get("track_f") or ():
         if (row["noise"], row["snr"]) == (_NOISE, _SNR):
             return f"{row['improvement_db']:+.1f}"
+    return ""
+
+
+def as_published(facts: dict[str, Any]) -> str:
+    """Track S's SNR out under `_NOISE` at `_SEED_SNR` as text, dB: ours, in brackets what was published.
+
+    Empty where nothing was published.
+    """
+    for row in facts["track_s"]:
+        if row["snr_db"] == _SEED_SNR and row["published_db"] is not None:
+            ours = "–" if row["snr_out_db"] is None else f"{row['snr_out_db']:.2f}"
+            return f"{ours} ({row['published_db']:.2f})"
     return ""
 
 
@@ -93,6 +109,11 @@ def sentences(facts: dict[str, Any]) -> dict[str, str]:
                 f"{row['improvement_db']:+.2f} dB ({row['improvement_low_db']:+.2f} … "
                 f"{row['improvement_high_db']:+.2f}) at {row['delay_ms']:.0f} ms"
             )
+    for row in facts["track_s"]:
+        ours = "not run" if row["snr_out_db"] is None else f"{row['snr_out_db']:.2f} dB"
+        epochs = f" after {row['epochs']} epochs" if row["epochs"] else ""
+        claim = "" if row["published_db"] is None else f", published {row['published_db']:.2f}"
+        shown[f"Track S, {row['mixing']} {row['snr_db']:g} dB"] = f"{ours}{epochs}{claim}"
     if not facts["weights"]:
         shown["weights"] = facts["why_not"]
     return shown

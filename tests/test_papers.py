@@ -8,11 +8,12 @@ import torch
 from typer.testing import CliRunner
 
 from ecg_stream.command_line import commands
-from models.benches import notebooks
+from models.benches import notebooks, track_s_figures
 from models.benches.notebooks import gated_examples, gated_records, small_examples, variance_snr_db
 from models.benches.notebooks_results import read_notebooks
 from models.benches.papers import papers_page
 from models.benches.track_s_results import read_results
+from models.overview import as_published, overview, sentences
 from models.training.train_notebook import train_notebook
 from streamer.errors import InputError
 
@@ -90,6 +91,30 @@ def test_the_page_is_what_the_committed_results_say(tmp_path):
     assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
     result = CliRunner().invoke(commands, ["evaluate", "papers", str(tmp_path)])
     assert result.exit_code != 0
+
+
+def test_the_list_of_models_shows_what_the_committed_results_say(tmp_path, monkeypatch):
+    shipped = track_s_figures.FIGURES.read_text(encoding="utf-8")
+    monkeypatch.setattr(track_s_figures, "FIGURES", tmp_path / "figures.json")
+    page = str(tmp_path / "papers.md")
+    assert CliRunner().invoke(commands, ["evaluate", "papers", str(RESULTS), "--out", page]).exit_code == 0
+    assert not track_s_figures.FIGURES.exists()
+    result = CliRunner().invoke(commands, ["evaluate", "papers", str(RESULTS), "--out", page, "--ship"])
+    assert result.exit_code == 0, result.output
+    assert track_s_figures.FIGURES.read_text(encoding="utf-8") == shipped
+
+
+def test_a_network_is_listed_with_its_published_figure_and_ours(tmp_path, monkeypatch):
+    monkeypatch.setattr(track_s_figures, "FIGURES", tmp_path / "figures.json")
+    row = {"system": "ciadnet", "noise": "emb", "mixing": "new", "snr_db": -4.0, "snr_in_db": -4.0}
+    track_s_figures.ship([row | {"snr_out_db": 8.0319, "epochs": 100}, row | {"noise": "bw"}])
+    facts = overview("ciadnet")
+    assert as_published(facts) == "8.03 (7.95)"
+    told = sentences(facts)
+    assert told["Track S, new -4 dB"] == "8.03 dB after 100 epochs, published 7.95"
+    assert told["Track S, new 4 dB"] == "not run, published 11.20"
+    assert as_published(overview("ags-unet")) == "– (8.84)"
+    assert as_published(overview("lowdelay")) == ""
 
 
 def test_every_published_figure_has_a_row_and_easier_mixings_are_named():

@@ -5,25 +5,10 @@ from typing import Any
 
 from models.benches.result_lines import append_line, read_lines
 from models.benches.track_s import Condition, Windows, load_examples, rmse_mv, snr_db
+from models.benches.track_s_figures import PUBLISHED, SNRS
 from models.benches.track_s_filters import FILTERS
 
 RESULTS = "track-s.jsonl"
-SNRS = (-4.0, -2.0, 0.0, 2.0, 4.0)
-
-# SNR out in dB at −4, −2, 0, 2, 4 dB of emb. CIADNet's project (DANCE at a39f1e9) prints the `new`
-# rows, one run each; AGS-UNet's project the `old` ones. Both print the same FFT and DWT rows, of the
-# `old` mixing.
-PUBLISHED = {
-    ("unet-seed", "new"): (6.97, 7.78, 8.66, 9.66, 10.60),
-    ("dacnn", "new"): (8.05, 8.81, 9.45, 10.73, 11.44),
-    ("acdae", "new"): (8.17, 8.91, 9.56, 10.68, 11.21),
-    ("ciadnet", "new"): (7.95, 8.76, 9.56, 10.32, 11.20),
-    ("ciadnet-channel", "new"): (7.82, 8.55, 9.38, 10.15, 11.04),
-    ("ciadnet-spatial", "new"): (7.11, 8.00, 8.84, 9.81, 10.75),
-    ("ags-unet", "old"): (8.84, 9.61, 10.44, 11.34, 12.14),
-    ("fft", "old"): (1.50, 3.49, 5.47, 7.47, 9.47),
-    ("dwt", "old"): (1.72, 3.67, 5.62, 7.58, 9.56),
-}
 
 
 def result_row(

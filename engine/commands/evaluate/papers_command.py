@@ -13,10 +13,15 @@ def papers(
     page: Annotated[Path, typer.Option("--out", metavar="FILE", help="Gets the page, Markdown.")] = Path(
         "out/papers.md"
     ),
+    shipped: Annotated[
+        bool,
+        typer.Option("--ship", help="Also put the figures of Track S where `ecg-stream models` finds them."),
+    ] = False,
 ) -> None:
     """Write what was published of each system beside what we measured; nothing is computed."""
     from models.benches.notebooks_results import read_notebooks
     from models.benches.papers import papers_page
+    from models.benches.track_s_figures import ship
     from models.benches.track_s_results import read_results
     from streamer.errors import InputError
 
@@ -28,4 +33,6 @@ def papers(
         )
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(papers_page(track_s, notebooks), encoding="utf-8")
+    if shipped:
+        ship(track_s)
     out.print(f"written: {page}", markup=False)
