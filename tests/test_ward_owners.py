@@ -192,16 +192,25 @@ def test_a_bed_that_comes_back_goes_on_behind_a_gap(broker, filter_):
     assert numbers == [*range(720), *range(again.first, again.first + 720)]
 
 
-def test_who_is_behind_writes_few_messages(broker, filter_):
+def test_who_is_behind_writes_few_messages_and_does_not_rest(broker, filter_, monkeypatch):
+    rested = []
+
+    async def rest(self, stop, seconds):
+        rested.append(self._through)
+        await asyncio.sleep(0)
+
     async def many(log):
         for each in chunks("late", 0, 3600):
             words = np.empty((0, *each.data.shape), np.uint8)
             piece = Piece("late", ("II",), 360.0, each.start, 36, each.source_time, each.data[None], words)
             subject = raw_subject(partition_of("late"))
             await log.js.publish(subject, encode(Message([piece])), stream=STREAM)
+        monkeypatch.setattr(Partition, "_pause", rest)
         await own(log, "late", 5, filter_)
+        return (await log.newest(raw_subject(partition_of("late"))))[1]
 
-    asked(broker.url, many)
+    newest = asked(broker.url, many)
+    assert rested == [newest]
     pieces, found = cleaned(broker, "late")
     numbers, gaps, _ = account(pieces)
     assert numbers == list(range(numbers[-1] + 1))

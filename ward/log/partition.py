@@ -99,8 +99,9 @@ class Partition:
                 if time.monotonic() - saved_s >= SNAPSHOT_S:
                     await self._save()
                     saved_s = time.monotonic()
-                # As long as it took: a broker or a core that is busy gets fewer and longer messages.
-                await self._pause(stop, min(time.monotonic() - begun_s, _LONGEST_PAUSE_S))
+                if _were_newest(messages):
+                    # As long as it took: a broker or a core that is busy gets fewer and longer messages.
+                    await self._pause(stop, min(time.monotonic() - begun_s, _LONGEST_PAUSE_S))
             await self._save()
         finally:
             await raw.close()
@@ -231,3 +232,8 @@ class Partition:
         await self._fence.leave_snapshot(packed)
         self._saved = self._through
         self._figures.saved(self.number, len(packed))
+
+
+def _were_newest(messages: "list[Msg]") -> bool:
+    """Whether the broker had nothing behind these: whoever has taken over is behind, and must not rest."""
+    return bool(messages) and messages[-1].metadata.num_pending == 0
