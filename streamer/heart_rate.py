@@ -26,6 +26,9 @@ share. With electrode motion at 6 dB that took 11 wrong rates of 35 from cleaned
 UNEVEN_BPM = 3.0
 """Nor where raw has none, and one beat that was missed or invented may have moved the mean of cleaned: so far
 from the rate of its median interval. That took 9 of the wrong rates, and 25 of the right ones."""
+ALONE_FEWEST = 4
+"""Nor where raw has none and cleaned has fewer intervals than these, whose evenness would say nothing: three
+beats that a network made of electrode motion in its first four seconds were the last rate without a heart."""
 UNSURE_BEATS = "cleaned is unsure of its beats"
 """What a screen says where cleaned has no rate because the network is unsure of a beat of it."""
 _LOST_S = 0.1
@@ -75,7 +78,10 @@ def confirmed_rate(
         return None
     if raw_bpm is not None:
         return rate if abs(rate - raw_bpm) <= max(APART_BPM, APART * rate) else None
-    usual = 60 / float(np.median(_intervals_s(beats, cleaned, fs)[-AVERAGED:]))
+    intervals = _intervals_s(beats, cleaned, fs)[-AVERAGED:]
+    if intervals.size < ALONE_FEWEST:
+        return None
+    usual = 60 / float(np.median(intervals))
     return rate if abs(rate - usual) <= UNEVEN_BPM else None
 
 

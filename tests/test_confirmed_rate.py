@@ -44,3 +44,12 @@ def test_fast_rates_may_lie_further_apart():
 
 def test_where_cleaned_has_no_rate_raw_gives_none():
     assert confirmed_rate(75.0, beats_at(1.0), TRACE, FS) is None
+
+
+def test_few_beats_are_no_rate_of_their_own():
+    """Three that are even and alike were made of electrode motion, before raw had a rate."""
+    few = EVEN[:4]
+    trace = TRACE[: 4 * 250]
+    assert confirmed_rate(75.0, few, trace, FS) == pytest.approx(75)
+    assert confirmed_rate(None, few, trace, FS) is None
+    assert confirmed_rate(None, EVEN[:5], trace, FS) == pytest.approx(75)

@@ -181,8 +181,8 @@ def test_what_is_kept_of_an_st_change_tells_filters_apart():
 
 def test_the_st_view_hardly_moves_st_where_the_monitors_band_does():
     lead = outlined()
-    assert abs(moved_by(lead, st_view(lead.original))["J+80"]) < 12
-    assert abs(moved_by(lead, butterworth(lead.original[None, None])[0, 0])["J+80"]) > 30
+    assert abs(moved_by(lead, st_view(lead.original))["moved_uv"]["J+80"]) < 12
+    assert abs(moved_by(lead, butterworth(lead.original[None, None])[0, 0])["moved_uv"]["J+80"]) > 30
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +253,30 @@ def test_the_command_measures_what_passes_unchanged_as_unchanged(marked_records,
     st = {(row["system"], row["when"], row["mv"], row["point"]): row["median"] for row in report["st"]}
     assert st["identity", "sudden", 0.1, "J+80"] == pytest.approx(1, abs=1e-3)
     assert st["ST view 0.05 Hz", "later", 0.1, "J+80"] > 0.98
+
+
+def test_st_alone_is_measured_in_slow_noise_too(marked_records, tmp_path):
+    pytest.importorskip("neurokit2")
+    out = tmp_path / "out"
+    options = ["--models", "identity", "--st-alone", "--records", "sel1", "--databases", "qtdb"]
+    ran = run(marked_records, *options, "--out", out)
+    assert ran.exit_code == 0, ran.output
+    report = json.loads((out / "waves.json").read_text())
+    text = (out / "report.md").read_text()
+    assert text == markdown(report)
+    assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == [
+        "clean",
+        "bw 0 dB",
+        "em 6 dB",
+    ]
+    single = {
+        row["condition"]: row["median"]
+        for row in report["st"]
+        if (row["system"], row["what"], row["point"]) == ("identity", "single", "J+80")
+    }
+    # What passes unchanged brings all of the noise to a single beat, and none where there is none.
+    assert single["clean"] == pytest.approx(0, abs=1)
+    assert min(single["bw 0 dB"], single["em 6 dB"]) > 20
 
 
 @pytest.mark.parametrize(

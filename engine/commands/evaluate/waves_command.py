@@ -31,7 +31,7 @@ def waves(
         str, typer.Option(metavar="NAMES", help="NeuroKit2's, comma-separated: dwt, prominence.")
     ] = "dwt,prominence",
     st_alone: Annotated[
-        bool, typer.Option("--st-alone", help="Only ST changes, of QTDB, and no other wave.")
+        bool, typer.Option("--st-alone", help="Only ST changes, of QTDB, in noise too; no other wave.")
     ] = False,
     backend: Backend = "auto",
     jobs: Jobs = CORES,
@@ -46,7 +46,7 @@ def waves(
     """
     from engine.lab.evaluate.waves.marks import DATABASES
     from engine.lab.evaluate.waves.report import write_waves
-    from engine.lab.evaluate.waves.run import CONDITIONS, WavesSettings, evaluate_waves
+    from engine.lab.evaluate.waves.run import CONDITIONS, ST_NOISES, WavesSettings, evaluate_waves
     from streamer.errors import InputError
 
     chosen = ("qtdb",) if st_alone else tuple(words(databases))
@@ -65,6 +65,7 @@ def waves(
         tuple(words(records)) if records else None,
         tuple(words(delineators)),
         () if st_alone else CONDITIONS,
+        ST_NOISES if st_alone else (),
         backend=backend,
         jobs=jobs,
         data_dir=data_dir,

@@ -90,20 +90,21 @@ def summarise_st(results: list[Result]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``what`` (``moved`` in µV, or ``kept`` as a share), ``point``, ``median`` over leads, and ``low`` and
-        ``high``, the 10th and 90th percentiles.
+        ``condition``, ``what`` (``moved`` and ``single`` in µV, or ``kept`` as a share), ``point``,
+        ``median`` over leads, and ``low`` and ``high``, the 10th and 90th percentiles.
     """
     groups: dict[tuple[Any, ...], list[float]] = {}
     for result in results:
         for row in result["rows"] if result["part"] == "st" else ():
-            what = "kept" if "kept" in row else "moved"
-            for point, value in row["kept" if what == "kept" else "moved_uv"].items():
-                key = (row["system"], result["lookahead_ms"], what, row.get("when"), row.get("mv"), point)
-                groups.setdefault(key, []).append(value)
+            of = (result["condition"], row["system"], result["lookahead_ms"])
+            for what in ("moved", "single", "kept"):
+                for point, value in row.get("kept" if what == "kept" else f"{what}_uv", {}).items():
+                    key = (*of, what, row.get("when"), row.get("mv"), point)
+                    groups.setdefault(key, []).append(value)
     rows = []
     for key, values in groups.items():
         low, median, high = (_rounded(each) for each in np.nanpercentile(values, (10, 50, 90)))
-        names = ("system", "lookahead_ms", "what", "when", "mv", "point")
+        names = ("condition", "system", "lookahead_ms", "what", "when", "mv", "point")
         about = dict(zip(names, key, strict=True))
         rows.append(about | {"leads": len(values), "median": median, "low": low, "high": high})
     return rows
@@ -151,7 +152,11 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ["", f"## {database}: heights at the manual marks", "", *_heights(mine)]
         for name in report["manifest"]["delineators"]:
             lines += ["", f"## {database}: as the delineator {name} reads it", "", *_read(mine, name)]
-    lines += ["", "## ST changes", "", *_st(report["st"])]
+    lines += ["", "## ST changes", "", _ST]
+    # Rows of before noise was asked for name none.
+    for condition in dict.fromkeys(row.get("condition", "clean") for row in report["st"]):
+        mine = [row for row in report["st"] if row.get("condition", "clean") == condition]
+        lines += ["", f"### {condition}", "", *_st(mine)]
     return "\n".join(lines) + "\n"
 
 
@@ -241,28 +246,35 @@ def _read(rows: list[dict[str, Any]], delineator: str) -> list[str]:
     return lines
 
 
+_ST = (
+    "ST is measured from the level before the QRS complex. Moved: what the system does to the ST of the lead "
+    "as it was recorded, or as it was before noise; single: the same of a single beat, 95th percentile of "
+    "its size. Kept: share of an ST change cut into the lead that is left, 1 to 6 s after a sudden one, 15 s "
+    "after it and later, and after a slow one of 20 s. Median over leads (10th … 90th percentile)."
+)
+
+
 def _st(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "ST is measured from the level before the QRS complex. Moved: what the system does to the ST of the "
-        "leads as recorded. Kept: share of an ST change cut into them that is left, 1 to 6 s after a sudden "
-        "one, 15 s after it and later, and after a slow one of 20 s. Median over leads (10th … 90th "
-        "percentile).",
-        "",
-        "| system | look-ahead | point | moved, µV | change, mV | kept: sudden | later | slow |",
-        "|---|---|---|---|---|---|---|---|",
+        "| system | look-ahead | point | moved, µV | single, µV | change, mV | kept: sudden | later | slow |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     of: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
-        of[row["system"], row["lookahead_ms"], row["point"], row["mv"], row["when"]] = row
+        key = (row["system"], row["lookahead_ms"], row["point"])
+        of[(*key, row["what"]) if row["mv"] is None else (*key, row["mv"], row["when"])] = row
     heights = sorted({row["mv"] for row in rows if row["mv"] is not None})
     for system, ahead, point in dict.fromkeys(key[:3] for key in of):
+        moved, single = (of.get((system, ahead, point, what)) for what in ("moved", "single"))
+        first, beat = _spanned(moved, "+.0f"), _spanned(single, ".0f")
         for place, mv in enumerate(heights):
-            moved = of[system, ahead, point, None, None]
-            first = f"{moved['median']:+.0f} ({moved['low']:+.0f} … {moved['high']:+.0f})"
-            cells = [system, _ahead(system, ahead), point, first] if place == 0 else [""] * 4
+            cells = [system, _ahead(system, ahead), point, first, beat] if place == 0 else [""] * 5
             cells.append(f"{mv:+g}")
             for when in ("sudden", "later", "slow"):
-                left = of.get((system, ahead, point, mv, when))
-                cells.append(f"{left['median']:.0%} ({left['low']:.0%} … {left['high']:.0%})" if left else "")
+                cells.append(_spanned(of.get((system, ahead, point, mv, when)), ".0%"))
             lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _spanned(row: dict[str, Any] | None, form: str) -> str:
+    return f"{row['median']:{form}} ({row['low']:{form}} … {row['high']:{form}})" if row else ""

@@ -54,6 +54,10 @@ CONDITIONS = (
 )
 
 
+ST_NOISES = (Condition("bw", 0.0), Condition("em", 6.0))
+"""Slow noise, of which the ST view keeps what is slower than some 7 Hz."""
+
+
 @dataclass(frozen=True)
 class WavesSettings:
     """What to run. Fields carry the names of the command's options.
@@ -64,6 +68,8 @@ class WavesSettings:
         Of each database; None stands for those whose patients no network saw.
     conditions
         None measures ST changes alone.
+    st_noises
+        What ST changes are measured in beside the leads as recorded.
     """
 
     models: tuple[str, ...]
@@ -73,6 +79,7 @@ class WavesSettings:
     records: tuple[str, ...] | None = None
     delineators: tuple[str, ...] = tuple(DELINEATORS)
     conditions: tuple[Condition, ...] = CONDITIONS
+    st_noises: tuple[Condition, ...] = ()
     backend: str = "auto"
     jobs: int = 1
     data_dir: Path | None = None
@@ -106,9 +113,11 @@ def evaluate_waves(settings: WavesSettings, out: Path, progress: Progress) -> li
                 key = about | of | {"condition": asdict(condition), "delineators": settings.delineators}
                 label = f"{database}, {condition.label}: {name} at {ms:g} ms"
                 parts.append(Part(label, key, waves_part, (settings, name, ms, database, condition)))
-        if "qtdb" in settings.databases:
+        for condition in (Condition(), *settings.st_noises) if "qtdb" in settings.databases else ():
             key = about | {"part": "st", "views": name in NETWORKS, "records": settings.records_of("qtdb")}
-            parts.append(Part(f"ST: {name} at {ms:g} ms", key, st_part, (settings, name, ms)))
+            key |= {"condition": asdict(condition)}
+            label = f"ST, {condition.label}: {name} at {ms:g} ms"
+            parts.append(Part(label, key, st_part, (settings, name, ms, condition)))
     return run_parts(parts, out / "parts", settings.jobs, progress)
 
 
@@ -119,7 +128,8 @@ def waves_data(settings: WavesSettings) -> dict[str, str]:
         for database in settings.databases
         for name in settings.records_of(database)
     ]
-    kinds = sorted({kind for each in settings.conditions for kind in parse_noise(each.noise)})
+    conditions = (*settings.conditions, *settings.st_noises)
+    kinds = sorted({kind for each in conditions for kind in parse_noise(each.noise)})
     return data_sha256([*paths, *(find_record(kind, "nstdb", settings.data_dir) for kind in kinds)])
 
 
@@ -142,11 +152,11 @@ def waves_part(
     return about | {"condition": condition.label, "rows": rows}
 
 
-def st_part(settings: WavesSettings, name: str, lookahead_ms: float) -> Result:
-    """ST changes cut into the leads as recorded, what is left of each, and how the system moves ST itself."""
+def st_part(settings: WavesSettings, name: str, lookahead_ms: float, condition: Condition) -> Result:
+    """ST changes cut into the leads, what is left of each, and how the system moves ST itself."""
     leads = outlined_leads("qtdb", settings.records_of("qtdb"), settings.data_dir)
     added = {(lead.name, course, mv): st_change(lead, course, mv) for lead in leads for course, mv in STEPS}
-    raw = {lead.name: lead.original for lead in leads}
+    raw = {lead.name: _with_noise(lead, seed, condition, settings) for seed, lead in enumerate(leads)}
     raw |= {_key(*key): raw[key[0]] + step for key, step in added.items()}
     rows: list[dict[str, Any]] = []
     outputs, _ = _cleaned(settings, name, lookahead_ms, raw, None)
@@ -157,15 +167,16 @@ def st_part(settings: WavesSettings, name: str, lookahead_ms: float) -> Result:
         traces[ST_VIEW] = {key: st_view(lead) for key, lead in raw.items()}
     for system, cleaned in traces.items():
         for lead in leads:
-            moved = moved_by(lead, cleaned[lead.name])
-            rows.append({"system": system, "lead": lead.name, "moved_uv": moved})
+            moved = moved_by(lead, cleaned[lead.name], noisy=condition.snr is not None)
+            rows.append({"system": system, "lead": lead.name} | moved)
             for course, mv in STEPS:
                 step = added[lead.name, course, mv]
                 after = cleaned[_key(lead.name, course, mv)]
                 for when in ("sudden", "later") if course == "sudden" else ("slow",):
                     shares = kept(lead, step, cleaned[lead.name], after, AFTER_S[when])
                     rows.append({"system": system, "lead": lead.name, "when": when, "mv": mv, "kept": shares})
-    return {"part": "st", "system": name, "lookahead_ms": lookahead_ms, "rows": rows}
+    about = {"part": "st", "system": name, "lookahead_ms": lookahead_ms}
+    return about | {"condition": condition.label, "rows": rows}
 
 
 def _key(lead: str, course: str, millivolts: float) -> str:

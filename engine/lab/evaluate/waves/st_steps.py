@@ -1,6 +1,6 @@
 """ST changes as of ischaemia, cut into records: how much of one is left after cleaning."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,11 +83,19 @@ def _j(bounds: Bounds) -> NDArray[np.float64]:
     return np.where(np.isfinite(bounds[:, QRS_OFF]), bounds[:, QRS_OFF], bounds[:, R] + _J_S * FS)
 
 
-def moved_by(lead: OutlinedLead, trace: Samples) -> dict[str, Any]:
-    """ST of a trace less that of the lead as recorded, µV: median over beats, and their median."""
-    moved = {}
+def moved_by(lead: OutlinedLead, trace: Samples, *, noisy: bool = False) -> dict[str, dict[str, float]]:
+    """ST of a trace less that of the lead as recorded (`noisy`: that it was before noise), µV, by `POINTS_S`.
+
+    Returns
+    -------
+    dict
+        ``moved_uv``, the median over beats, and ``single_uv``, the 95th percentile of its size.
+    """
+    true = lead.reference if noisy else lead.original
+    moved, single = {}, {}
     for name, seconds in POINTS_S.items():
-        difference = st_of(trace, lead.automatic, seconds) - st_of(lead.original, lead.automatic, seconds)
+        difference = st_of(trace, lead.automatic, seconds) - st_of(true, lead.automatic, seconds)
         settled = lead.automatic[:, R] >= lead.settled
         moved[name] = 1000 * float(np.nanmedian(difference[settled]))
-    return moved
+        single[name] = 1000 * float(np.nanpercentile(np.abs(difference[settled]), 95))
+    return {"moved_uv": moved, "single_uv": single}
