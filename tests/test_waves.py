@@ -308,6 +308,9 @@ def test_low_waves_are_not_counted_and_known_is_by_the_spread():
 
 def test_the_page_says_what_was_measured():
     """The table of the page on quality is that of the committed result, and so is the report."""
+    alone = RESULTS.with_name("st-view")
+    st_alone = json.loads((alone / "waves.json").read_text(encoding="utf-8"))
+    assert (alone / "report.md").read_text(encoding="utf-8") == markdown(st_alone)
     report = json.loads((RESULTS / "waves.json").read_text(encoding="utf-8"))
     assert (RESULTS / "report.md").read_text(encoding="utf-8") == markdown(report)
     of = {
