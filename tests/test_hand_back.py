@@ -18,9 +18,9 @@ def silent(rows):
 
 def handed(taken, layer=None):
     """What is added to (samples,) of a network that expects an error of `SPREAD_MV`."""
-    row = torch.as_tensor(taken, dtype=torch.float32)[None]
+    row = torch.as_tensor(taken, dtype=torch.float32)[None, None]
     added, _ = (layer or HandBack())(row, torch.full_like(row, SPREAD_MV), silent(1))
-    return added[0].numpy()
+    return added[0, 0].numpy()
 
 
 def swings(mv, hz=20.0, seconds=8):
@@ -61,13 +61,13 @@ def test_nothing_comes_back_before_anything_is_known():
 
 def test_any_pieces_give_the_whole():
     rng = np.random.default_rng(0)
-    taken = torch.from_numpy(rng.standard_normal((2, 1440)).astype(np.float32)) * SPREAD_MV / 10
-    spread = torch.from_numpy(rng.uniform(0.01, 0.1, (2, 1440)).astype(np.float32))
+    taken = torch.from_numpy(rng.standard_normal((2, 1, 1440)).astype(np.float32)) * SPREAD_MV / 10
+    spread = torch.from_numpy(rng.uniform(0.01, 0.1, (2, 1, 1440)).astype(np.float32))
     layer = HandBack()
     whole, _ = layer(taken, spread, silent(2))
     state, pieces, at = silent(2), [], 0
     for size in (4, 16, 400, 720, 300):
-        piece, state = layer(taken[:, at : at + size], spread[:, at : at + size], state)
+        piece, state = layer(taken[..., at : at + size], spread[..., at : at + size], state)
         pieces.append(piece)
         at += size
-    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(torch.cat(pieces, dim=2), whole, rtol=1e-3, atol=1e-6)

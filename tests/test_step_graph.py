@@ -12,6 +12,7 @@ from models.graphs import open_session
 from models.registry import load_card
 
 EXACT_MV = 1e-5
+MOST_NODES = 360
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,18 @@ def test_every_layer_is_a_product_of_matrices(opened):
 def test_weights_are_put_into_their_form_when_the_graph_is_opened(opened):
     """Norms folded and taps in a row: nothing of that is computed anew in a step."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in opened.initializer}
-    # The statistics of the look-ahead are looked up in a step, with a product of a vector.
     products = [node for node in opened.node if node.op_type in ("Gemm", "MatMul")]
-    assert [node.name for node in products if node.input[1] not in constants] == []
+    assert [node.name for node in products if constants.keys().isdisjoint(node.input[:2])] == []
     # Three taps of the trunk's blocks, before and after the look-ahead is known.
-    assert [constants[node.input[1]].size for node in products].count(3 * 96 * 96) == 9
+    sizes = [constants[name].size for node in products for name in node.input[:2] if name in constants]
+    assert sizes.count(3 * 96 * 96) == 9
+
+
+def test_what_follows_from_the_lookahead_is_a_table_and_a_step_is_few_nodes(opened):
+    """With few rows a step costs what its nodes cost to begin."""
+    users = [node.op_type for node in opened.node if "lookahead" in node.input]
+    assert sorted(users) == ["Sub", "Unsqueeze"]  # from where on the line is read, and which row of the table
+    assert 200 < len(opened.node) <= MOST_NODES
 
 
 @pytest.mark.parametrize("offset", [300.0, -300.0])

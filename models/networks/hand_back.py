@@ -32,6 +32,8 @@ LEAST_MV2 = 1e-9
 class HandBack(nn.Module):
     """Adds to an answer what it need not have lost; keeps its state as two memories of one sample."""
 
+    between: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.bands = LowPasses([math.exp(-2 * math.pi * hz / FS) for hz in EDGES_HZ], LONGEST_SCAN)
@@ -41,6 +43,9 @@ class HandBack(nn.Module):
         powers = len(EDGES_HZ) + 1
         self.means = LowPasses([long] * powers + [short] * powers + [long], LONGEST_SCAN // BLOCK)
         self.shapes = (self.bands.shape, self.means.shape)
+        # Of what lies above each edge, less what lies above the next: one product instead of cuts and joins.
+        between = torch.eye(len(EDGES_HZ)) - torch.diag(torch.ones(len(EDGES_HZ) - 1), 1)
+        self.register_buffer("between", between, persistent=False)
 
     def forward(
         self, taken: Tensor, spread: Tensor, before: tuple[Tensor, Tensor]
@@ -50,22 +55,22 @@ class HandBack(nn.Module):
         Parameters
         ----------
         taken
-            Input less answer, (rows, samples) mV, samples a multiple of `BLOCK`.
+            Input less answer, (rows, 1, samples) mV, samples a multiple of `BLOCK`.
         spread
-            Error that the network expects, (rows, samples) mV.
+            Error that the network expects, (rows, 1, samples) mV.
         before
             State, (rows, channels, 1) each; at the beginning 0.
 
         Returns
         -------
         added, after
-            (rows, samples) mV, and the state.
+            (rows, 1, samples) mV, and the state.
         """
-        slow, after_bands = self.bands.follow(taken[:, None], before[0])
-        above = taken[:, None] - slow
-        bands = torch.cat([above[:, :-1] - above[:, 1:], above[:, -1:]], dim=1).unflatten(-1, (-1, BLOCK))
+        slow, after_bands = self.bands.follow(taken, before[0])
+        above = taken - slow
+        bands = (self.between @ above).unflatten(-1, (-1, BLOCK))
         # A band is judged by all that lies above its edge: slopes are flat, and what is high leaks into it.
-        judged = torch.cat([above, spread[:, None]], dim=1).unflatten(-1, (-1, BLOCK))
+        judged = torch.cat([above, spread], dim=1).unflatten(-1, (-1, BLOCK))
         powers = judged.square().mean(-1)
         means, after_means = self.means.follow(
             torch.cat([powers, powers, torch.ones_like(powers[:, :1])], dim=1), before[1]
@@ -74,6 +79,7 @@ class HandBack(nn.Module):
         means = means.clamp(min=LEAST_MV2)
         long, long_error, short, short_error, known = means.split([count, 1, count, 1, 1], dim=1)
         ratio = torch.maximum(long / long_error, SHORT_COUNTS * short / short_error)
-        doubt = torch.log(ratio) + UNKNOWN * (1 - known)
-        weight = torch.sigmoid(STEEP * (HALF - doubt)).detach()
-        return (weight[..., None] * bands).sum(1).flatten(1), (after_bands, after_means)
+        # HALF less that logarithm and what is added to it; constants first, for fewer steps.
+        margin = (STEEP * UNKNOWN) * known + STEEP * (HALF - UNKNOWN) - STEEP * torch.log(ratio)
+        weight = torch.sigmoid(margin).detach()
+        return (weight[..., None] * bands).sum(1, keepdim=True).flatten(2), (after_bands, after_means)

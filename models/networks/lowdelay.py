@@ -213,23 +213,36 @@ class LowDelay(nn.Module):
             h = block(h * (1 + gain) + offset, memory, next(aims))
         h = self.merge[0](torch.cat([self.up[0](h), coarse], dim=1), memory, next(aims))
         h = self.merge[1](torch.cat([self.up[1](h), fine], dim=1), memory, next(aims))
-        made, passed, spread = self.head(h).float().unbind(1)
-        cleaned = torch.sigmoid(passed) * delayed[:, 0] + made
-        error = self._spread(spread, told)
-        before = memory.next(), memory.next(1)
-        added, after = self.hand_back(self._came(delayed) - cleaned, error, before)
+        head = self.head(h).float()
+        answer, after = self._answer(
+            head, delayed, (told * self.spread_scale).sum(), (memory.next(), memory.next(1))
+        )
         for each in after:
             memory.keep(each)
-        return torch.stack([cleaned + added, error], dim=1)
+        return answer
 
-    def _came(self, delayed: Tensor) -> Tensor:
-        """The input less nothing but its slowest drift, (rows, samples) mV, from (rows, 2, samples)."""
-        return delayed[:, 1].float() / self.baselines.scales[0, 1]
+    def _answer(
+        self, head: Tensor, delayed: Tensor, scale: Tensor, before: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The answer of `forward`, and the state of what hands back.
 
-    def _spread(self, logarithm: Tensor, told: Tensor) -> Tensor:
-        """Standard deviation of the error, mV, from what the head says of it."""
-        scaled = logarithm + (told * self.spread_scale).sum()
-        return scaled.clamp(math.log(QUIETEST_MV), math.log(LOUDEST_MV)).exp()
+        Parameters
+        ----------
+        head
+            What is made, how much of the input passes, and the logarithm of the error, (rows, 3, samples).
+        delayed
+            The signal less its baselines, (rows, 2, samples): the second less nothing but its slowest drift.
+        scale
+            What is added to that logarithm, a single number.
+        before
+            As of `HandBack.forward`.
+        """
+        made, passed, spread = head.split(1, dim=1)
+        signal, came = delayed.float().split(1, dim=1)
+        cleaned = torch.sigmoid(passed) * signal + made
+        error = (spread + scale).clamp(math.log(QUIETEST_MV), math.log(LOUDEST_MV)).exp()
+        added, after = self.hand_back(came / self.baselines.scales[0, 1] - cleaned, error, before)
+        return torch.cat([cleaned + added, error], dim=1), after
 
     def _answering(self) -> list[Causal]:
         """The layers that know the look-ahead, in the order of their turns."""

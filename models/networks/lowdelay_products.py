@@ -5,20 +5,24 @@ taps × channels, and processors multiply matrices faster than runtimes run shor
 computed is the same, with the same weights; training and torch keep the convolutions.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from models.networks.lowdelay import LowDelay
 from models.networks.step_layers import (
     MAX_LOOKAHEAD,
+    AimedNorm,
     Causal,
     Double,
     MemoryByTime,
     Residual,
+    shares,
 )
 
 Aim = tuple[Tensor, Tensor]
-"""Of an aimed layer, as of `Causal.forward`."""
+"""What an aimed layer multiplies with and then adds, (1, outputs) each."""
 
 
 class LowDelayProducts(LowDelay):
@@ -32,39 +36,58 @@ class LowDelayProducts(LowDelay):
         return answer, memory.packed()
 
     def _hear(self, x: Tensor, memory: MemoryByTime) -> tuple[Tensor, Tensor]:
-        slow, last = self.baselines.follow(x, memory.next().transpose(1, 2))
-        memory.keep(last.transpose(1, 2))
+        slow, last = self.baselines.follow(x, memory.newest()[..., None])
+        memory.keep(last[..., 0])
         signal = h = (self.baselines.scales * (x - slow)).transpose(1, 2)
         for layer in self.encoder:
             h = causal(layer, h, memory)
         for block in self.trunk:
             h = residual(block, h, memory)
-        out, after = self.gru(h, memory.next().transpose(0, 1).contiguous())
-        memory.keep(after.transpose(0, 1))
+        out, after = self.gru(h, memory.newest()[None].contiguous())
+        memory.keep(after[0])
         return signal, h + pointwise(self.recall, out)
 
     def _tell(self, signal: Tensor, h: Tensor, memory: MemoryByTime, lookahead: Tensor) -> Tensor:
         line = memory.extend(signal)
         now = torch.arange(signal.shape[1], device=signal.device) + MAX_LOOKAHEAD
         delayed = line.index_select(1, now - lookahead)
-        told = self._told(lookahead)
-        aims = iter(self._aims(lookahead))
+        scale, gains, aims = self._looked_up(lookahead)
         fine = causal(self.fine, delayed, memory, next(aims))
         coarse = causal(self.coarse, fine, memory, next(aims))
-        gains = self.aim(told[:3]).unflatten(0, (len(self.answer), 2, -1))
-        for block, part in zip(self.answer, gains.unbind(0), strict=True):
-            gain, offset = part.unbind(0)
-            h = residual(block, h * (1 + gain) + offset, memory, next(aims))
+        for block, (gain, offset) in zip(self.answer, gains, strict=True):
+            h = residual(block, h * gain + offset, memory, next(aims))
+        matrix = h.flatten(0, 1)
         for up, merge, beside in zip(self.up, self.merge, (coarse, fine), strict=True):
-            h = causal(merge, torch.cat([double(up, h), beside], dim=2), memory, next(aims))
-        made, passed, spread = pointwise(self.head, h).unbind(2)
-        cleaned = torch.sigmoid(passed) * delayed[..., 0] + made
-        error = self._spread(spread, told)
-        before = memory.next().transpose(1, 2), memory.next(1).transpose(1, 2)
-        added, after = self.hand_back(self._came(delayed.transpose(1, 2)) - cleaned, error, before)
+            doubled = apart(double(up, matrix), h)
+            matrix = listen(merge, torch.cat([doubled, beside], dim=2), memory, next(aims))
+        before = memory.newest()[..., None], memory.newest(1)[..., None]
+        head = apart(pointwise(self.head, matrix), h).transpose(1, 2)
+        answer, after = self._answer(head, delayed.transpose(1, 2), scale, before)
         for each in after:
-            memory.keep(each.transpose(1, 2))
-        return torch.stack([cleaned + added, error], dim=1)
+            memory.keep(each[..., 0])
+        return answer
+
+    def _looked_up(self, lookahead: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]], Iterator[Aim]]:
+        """All that follows from the look-ahead alone: what the spread is scaled by, gains, and aims.
+
+        It is computed of every look-ahead there is, from weights alone: runtimes do that once, when they open
+        the graph, and look up one row of the table in a step.
+        """
+        every = torch.arange(MAX_LOOKAHEAD + 1, device=lookahead.device)
+        told = self._told(every).transpose(0, 1)
+        gains = self.aim(told[:, :3]).unflatten(1, (len(self.answer), 2, -1))
+        factors = gains + torch.tensor([1.0, 0.0], device=gains.device)[:, None]
+        norms = [layer.norm for layer in self._answering()]
+        tables = torch.cat([norm.table() for norm in norms if isinstance(norm, AimedNorm)], dim=1)
+        scale = (told * self.spread_scale).sum(1, keepdim=True)
+        table = torch.cat([scale, factors.flatten(1), shares(every[:, None]) @ tables], dim=1)
+        channels = [gains.shape[-1]] * len(self.answer) + [
+            layer.conv.out_channels for layer in self._answering()
+        ]
+        row = table.index_select(0, lookahead[None])
+        found = row.split([1, *(each for each in channels for _ in range(2))], dim=1)
+        pairs = list(zip(found[1::2], found[2::2], strict=True))
+        return found[0], pairs[: len(self.answer)], iter(pairs[len(self.answer) :])
 
 
 def causal(layer: nn.Module, x: Tensor, memory: MemoryByTime, aim: Aim | None = None) -> Tensor:
@@ -81,10 +104,11 @@ def listen(layer: nn.Module, x: Tensor, memory: MemoryByTime, aim: Aim | None = 
     heard = first[:, None] + torch.arange(0, taps * dilation, dilation, device=x.device)
     gathered = memory.extend(x).index_select(1, heard.flatten()).reshape(-1, taps * inputs)
     matrix = weight.permute(0, 2, 1).flatten(1)
-    scale, offset = layer.scale_and_offset(aim)
     if aim is None:
+        scale, offset = layer.scale_and_offset()
         # Weights times the norm's scale: runtimes compute that once, when they open the graph.
         return torch.relu(nn.functional.linear(gathered, matrix * scale[:, None], offset))
+    scale, offset = aim
     return torch.relu(nn.functional.linear(gathered, matrix) * scale + offset)
 
 
@@ -105,11 +129,10 @@ def pointwise(layer: nn.Conv1d, x: Tensor) -> Tensor:
 
 
 def double(layer: nn.Module, x: Tensor) -> Tensor:
-    """`Double` of (rows, time, inputs) → (rows, 2 · time, outputs)."""
+    """`Double` of a matrix, (rows · time, inputs) → (rows · 2 · time, outputs)."""
     assert isinstance(layer, Double)
     weight, bias = layer.conv.weight[:, :, 0], layer.conv.bias
     assert bias is not None
     # The channels of the earlier sample first: then both samples lie as they follow each other.
     weight, bias = (each.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1) for each in (weight, bias))
-    made = nn.functional.linear(x, weight, bias)
-    return made.unflatten(2, (2, -1)).flatten(1, 2)
+    return nn.functional.linear(x, weight, bias).reshape(-1, layer.conv.out_channels // 2)

@@ -33,16 +33,15 @@ class Memory:
     """
 
     def __init__(self, state: Tensor, shapes: Sequence[tuple[int, int]]) -> None:
-        pieces = state.split([channels * samples for channels, samples in shapes], dim=1)
-        self._old = [
-            self._turned(piece.unflatten(1, (samples, channels)))
-            for piece, (channels, samples) in zip(pieces, shapes, strict=True)
-        ]
+        self._pieces = state.split([channels * samples for channels, samples in shapes], dim=1)
+        self._shapes = shapes
         self._new: list[Tensor] = []
 
     def next(self, after: int = 0) -> Tensor:
         """Memory of the layer whose turn it is, or of one after it, (rows, channels, samples)."""
-        return self._old[len(self._new) + after]
+        place = len(self._new) + after
+        channels, samples = self._shapes[place]
+        return self._turned(self._pieces[place].unflatten(1, (samples, channels)))
 
     def keep(self, new: Tensor) -> None:
         """What that layer remembers from now on."""
@@ -74,6 +73,10 @@ class MemoryByTime(Memory):
         joined = torch.cat([old, x], dim=1)
         self.keep(joined[:, -old.shape[1] :])
         return joined
+
+    def newest(self, after: int = 0) -> Tensor:
+        """What `next` says of a memory of one sample, (rows, channels); it is kept in that shape as well."""
+        return self._pieces[len(self._new) + after]
 
     @staticmethod
     def _turned(piece: Tensor) -> Tensor:
