@@ -12,7 +12,7 @@ from models.benches import notebooks, track_s_figures
 from models.benches.notebooks import gated_examples, gated_records, small_examples, variance_snr_db
 from models.benches.notebooks_results import read_notebooks
 from models.benches.papers import papers_page
-from models.benches.track_s_results import read_results
+from models.benches.track_s_results import append_result, read_results, read_unfinished
 from models.overview import as_published, overview, sentences
 from models.training.train_notebook import train_notebook
 from streamer.errors import InputError
@@ -115,6 +115,21 @@ def test_a_network_is_listed_with_its_published_figure_and_ours(tmp_path, monkey
     assert told["Track S, new 4 dB"] == "not run, published 11.20"
     assert as_published(overview("ags-unet")) == "– (8.84)"
     assert as_published(overview("lowdelay")) == ""
+
+
+def test_a_run_without_a_result_leaves_its_curve(tmp_path):
+    run = tmp_path / "ags-unet-emb-old--4dB-100-42"
+    run.mkdir()
+    (run / "log.jsonl").write_text(
+        '{"epoch": 1, "loss": 0.5}\n{"epoch": 2, "loss": 0.25}\n', encoding="utf-8"
+    )
+    unfinished = read_unfinished(tmp_path)
+    assert list(unfinished) == [("ags-unet", "old", -4.0)]
+    page = papers_page([], [], unfinished)
+    assert "--mixing old --snr -4`; epoch 2 of 100, loss 0.250 ([curve](results/" in page
+    row = {"system": "ags-unet", "noise": "emb", "mixing": "old", "snr_db": -4.0, "snr_out_db": 8.8}
+    append_result(tmp_path, row)
+    assert read_unfinished(tmp_path) == {}
 
 
 def test_every_published_figure_has_a_row_and_easier_mixings_are_named():

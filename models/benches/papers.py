@@ -1,6 +1,7 @@
 """The page that sets what was published beside what our networks reach on the same protocol."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,16 @@ _EASIER = {
 }
 
 
-def papers_page(track_s: Iterable[Row], notebooks: Iterable[Row]) -> str:
-    """Markdown made from the rows of both results files alone."""
+def papers_page(
+    track_s: Iterable[Row],
+    notebooks: Iterable[Row],
+    unfinished: Mapping[tuple[str, str, float], str] = MappingProxyType({}),
+) -> str:
+    """Markdown made from the rows of both results files, and what runs without a result have come to."""
     rows = list(track_s)
     parts = [
         _HEAD,
-        *_table_s(rows),
+        *_table_s(rows, unfinished),
         "",
         *_mixings(),
         "",
@@ -35,7 +40,7 @@ def papers_page(track_s: Iterable[Row], notebooks: Iterable[Row]) -> str:
     return "\n".join(parts)
 
 
-def _table_s(rows: list[Row]) -> list[str]:
+def _table_s(rows: list[Row], unfinished: Mapping[tuple[str, str, float], str]) -> list[str]:
     lines = [
         "| system | emb, mixing | in | published | ours | difference | epochs | minutes | what remains |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -50,6 +55,8 @@ def _table_s(rows: list[Row]) -> list[str]:
                 continue
             given, found = "", ""
             remains = f"`{_MORE.format(system, mixing, f'{level:g}')}`"
+            if (system, mixing, level) in unfinished:
+                remains += f"; {unfinished[system, mixing, level]}"
             if row is not None:
                 given, found = f"{row['snr_in_db']:.2f}", f"{row['snr_out_db']:.2f}"
                 remains = _why(row, claim)
@@ -143,8 +150,9 @@ ecg-stream evaluate papers docs/results --out docs/papers.md --ship
 
 Random windows of 2 × 256 samples of MIT-BIH, with the same patients and noises in training and test;
 one network for each SNR; joint SNR of both leads, offset included, dB, mean over 2000 test windows. A
-row without ours has not been run: its command stands in the last column, and the same command goes on
-where it was stopped. Rows of different mixings must not be compared.
+row without ours has no result: its command stands in the last column, and the same command goes on where
+it was stopped; of a run that was begun, beside it, how far it came. Rows of different mixings must not
+be compared.
 """
 _NOTEBOOKS_HEAD = """## Two notebooks
 

@@ -1,5 +1,6 @@
 """Results of Track S: one line per run in a file that is committed, and the table made from it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,24 @@ def append_result(folder: Path, row: dict[str, Any]) -> None:
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """Every result of a folder; of a run that was repeated the last."""
     return read_lines(folder / RESULTS, ("system", "noise", "mixing", "snr_db", "epochs", "seed"))
+
+
+def read_unfinished(folder: Path) -> dict[tuple[str, str, float], str]:
+    """What runs of ``emb`` without a result have come to, by system, mixing and SNR (dB): for people."""
+    finished = {(row["system"], row["mixing"], row["snr_db"]) for row in read_results(folder)}
+    found = {}
+    for log in sorted(folder.glob("*/log.jsonl")):
+        for system, mixing in PUBLISHED:
+            for level in SNRS:
+                begun = f"{system}-emb-{mixing}-{level:g}dB-"
+                lines = log.read_text(encoding="utf-8").splitlines()
+                if log.parent.name.startswith(begun) and (system, mixing, level) not in finished and lines:
+                    last, planned = json.loads(lines[-1]), log.parent.name.removeprefix(begun).split("-")[0]
+                    curve = f"[curve](results/{folder.name}/{log.parent.name}/log.jsonl)"
+                    found[system, mixing, level] = (
+                        f"epoch {last['epoch']} of {planned}, loss {last['loss']:.3f} ({curve})"
+                    )
+    return found
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

@@ -22,7 +22,7 @@ def papers(
     from models.benches.notebooks_results import read_notebooks
     from models.benches.papers import papers_page
     from models.benches.track_s_figures import ship
-    from models.benches.track_s_results import read_results
+    from models.benches.track_s_results import read_results, read_unfinished
     from streamer.errors import InputError
 
     track_s, notebooks = read_results(folder / "track-s"), read_notebooks(folder / "notebooks")
@@ -32,7 +32,7 @@ def papers(
             f"{folder}/track-s` makes the first, with --track notebook the second"
         )
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(papers_page(track_s, notebooks), encoding="utf-8")
+    page.write_text(papers_page(track_s, notebooks, read_unfinished(folder / "track-s")), encoding="utf-8")
     if shipped:
         ship(track_s)
     out.print(f"written: {page}", markup=False)
