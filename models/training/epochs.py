@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from models.training.run_state import RunState
+from models.training.run_state import Plan, Rates, RunState
+
+RATE = 1e-3
+"""Peak learning rate of all of them."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Of an output and the clean windows, both (batch, leads, samples): one number."""
@@ -26,6 +29,38 @@ def prepare(device: str, threads: int, seed: int) -> torch.device:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
     return where
+
+
+class EpochSettings(Protocol):
+    """What the settings of every such run say; each trainer has its own besides."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the windows."""
+
+    @property
+    def seed(self) -> int:
+        """Of weights and examples."""
+
+
+def begin(
+    name: str, network: nn.Module, folder: Path, settings: EpochSettings, rates: Rates, device: torch.device
+) -> RunState:
+    """A run with Adam, from the checkpoint in its folder where there is one of the same settings.
+
+    Parameters
+    ----------
+    network
+        With the weights that it begins with.
+    rates
+        Share of `RATE` at an epoch, of so many.
+    """
+    network.to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
+    state = RunState(name, network, optimiser, rates, settings, device, Plan(settings.epochs, 1))
+    folder.mkdir(parents=True, exist_ok=True)
+    state.resume(folder / "checkpoint.pt")
+    return state
 
 
 def about(state: RunState, device: torch.device) -> dict[str, Any]:

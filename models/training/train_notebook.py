@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models import registry
 from models.benches.notebooks import (
@@ -22,11 +22,9 @@ from models.benches.notebooks import (
     variance_snr_db,
 )
 from models.benches.notebooks_results import append_notebook
-from models.training.epochs import about, learn_once, prepare, run, run_epochs
-from models.training.run_state import Plan, RunState
+from models.training.epochs import about, begin, learn_once, prepare, run, run_epochs
 from streamer.errors import InputError
 
-RATE = 1e-3
 SEED = 42
 
 
@@ -78,16 +76,13 @@ def train_notebook(
     where = prepare(device, threads, seed)
     network = spec.replica()
     _draw_weights(network)
-    network.to(where)
-    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
-    state = RunState(name, network, optimiser, _rate, settings, where, Plan(settings.epochs, 1))
     folder = out / f"{name}-{settings.epochs}-{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    state.resume(folder / "checkpoint.pt")
+    state = begin(name, network, folder, settings, _rate, where)
 
     examples = load(seed, data_dir)
     noisy, clean = (torch.from_numpy(side).to(where) for side in examples.train)
-    run_epochs(state, settings.epochs, folder, lambda: _epoch(state, noisy, clean))
+    loss = nn.functional.mse_loss
+    run_epochs(state, settings.epochs, folder, lambda: learn_once(state, noisy, clean, batch, loss))
 
     def cleaned(windows: Windows) -> Windows:
         return run(state.network, torch.from_numpy(windows).to(where))
@@ -133,8 +128,3 @@ def _draw_weights(network: nn.Module) -> None:
 
 def _rate(epoch: int, epochs: int) -> float:
     return 1.0
-
-
-def _epoch(state: RunState, noisy: Tensor, clean: Tensor) -> float:
-    settings: NotebookSettings = state.settings
-    return learn_once(state, noisy, clean, settings.batch, nn.functional.mse_loss)

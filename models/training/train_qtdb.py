@@ -17,12 +17,10 @@ from models import registry
 from models.benches.qtdb import NoiseVersion, load_examples
 from models.benches.qtdb_results import append_result
 from models.benches.qtdb_scores import score_records
-from models.training.epochs import Loss, about, learn_once, prepare, run, run_epochs
-from models.training.run_state import Plan, RunState
+from models.training.epochs import Loss, about, begin, learn_once, prepare, run, run_epochs
 from streamer.errors import InputError
 
 BATCH = 128
-RATE = 1e-3
 
 
 def squared_differences(output: Tensor, clean: Tensor) -> Tensor:
@@ -83,12 +81,8 @@ def train_qtdb(
     if name not in LOSSES or replica is None:
         raise InputError(f"{name!r} is no network of the QTDB bench; those are: {', '.join(LOSSES)}")
     where = prepare(device, threads, settings.seed)
-    network = replica().to(where)
-    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
-    state = RunState(name, network, optimiser, _rate, settings, where, Plan(settings.epochs, 1))
     folder = out / f"{name}-qtdb-{settings.version}-{settings.epochs}-{settings.seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    state.resume(folder / "checkpoint.pt")
+    state = begin(name, replica(), folder, settings, _rate, where)
 
     examples = load_examples(settings.version, data_dir)
     noisy, clean = (torch.from_numpy(side[:, None]).to(where) for side in examples.train)

@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models import registry
 from models.benches.track_s import LEADS, WINDOW, Condition, Windows, load_examples
 from models.benches.track_s_results import append_result, result_row
-from models.training.epochs import about, learn_once, prepare, run, run_epochs
-from models.training.run_state import Plan, RunState
+from models.training.epochs import about, begin, learn_once, prepare, run, run_epochs
 from streamer.errors import InputError
 
 BATCH = 64
-RATE = 1e-3
 SLOWER_FROM = 40
 """Epoch from which the rate is a tenth."""
 
@@ -72,17 +70,14 @@ def train_s(
             f"{name!r} is no published network of {LEADS} leads and {WINDOW} samples, as Track S has them"
         )
     where = prepare(device, threads, settings.seed)
-    network = replica().to(where)
-    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
-    state = RunState(name, network, optimiser, _rate, settings, where, Plan(settings.epochs, 1))
     folder = out / run_name(name, settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    state.resume(folder / "checkpoint.pt")
+    state = begin(name, replica(), folder, settings, _rate, where)
 
     examples = load_examples(settings.condition, data_dir=data_dir)
     mean, sd = _scale(examples.train[0])
     noisy, clean = (torch.from_numpy((side - mean) / sd).to(where) for side in examples.train)
-    run_epochs(state, settings.epochs, folder, lambda: _epoch(state, noisy, clean))
+    loss = nn.functional.mse_loss
+    run_epochs(state, settings.epochs, folder, lambda: learn_once(state, noisy, clean, BATCH, loss))
     unseen = torch.from_numpy((examples.test[0] - mean) / sd).to(where)
     output = run(state.network, unseen) * sd + mean
     row = result_row(name, settings.condition, examples.test, output) | {
@@ -99,7 +94,3 @@ def _scale(noisy: Windows) -> tuple[Windows, Windows]:
     mean = noisy.mean(axis=(0, 2), keepdims=True, dtype=np.float64)
     sd = noisy.std(axis=(0, 2), keepdims=True, dtype=np.float64)
     return mean.astype(np.float32), sd.astype(np.float32)
-
-
-def _epoch(state: RunState, noisy: Tensor, clean: Tensor) -> float:
-    return learn_once(state, noisy, clean, BATCH, nn.functional.mse_loss)
