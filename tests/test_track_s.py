@@ -169,7 +169,7 @@ def test_a_stopped_run_comes_to_the_same(seed_data, tiny, tmp_path, monkeypatch)
         return train("tiny", folder, settings, data_dir=seed_data, device="cpu", threads=1)["snr_out_db"]
 
     expected = run(tmp_path / "whole")
-    epoch, calls = train_s._epoch, []
+    epoch, calls = train_s.learn_once, []
 
     def interrupted(*given):
         calls.append(given)
@@ -177,7 +177,7 @@ def test_a_stopped_run_comes_to_the_same(seed_data, tiny, tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return epoch(*given)
 
-    monkeypatch.setattr(train_s, "_epoch", interrupted)
+    monkeypatch.setattr(train_s, "learn_once", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped")
     assert read_results(tmp_path / "stopped") == []
