@@ -7,7 +7,6 @@ back here, and fast noise stays away. Slow noise, as of electrodes that move, co
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Cleaned, Gap
 from models.filters import ST_VIEW_HZ
 from streamer.chunk import Samples
 
@@ -49,23 +48,31 @@ class StView:
         self._next: int | None = None
         self._start_at(0)
 
-    def push(self, message: Cleaned | Gap) -> tuple[int, Samples]:
-        """Take what left the engine; index of the first sample that is known now, and (leads, samples) mV."""
-        if isinstance(message, Gap) or message.start != self._next:
-            first, view = self.rest()
-            self._start_at(message.stop if isinstance(message, Gap) else message.start)
-            if isinstance(message, Gap):
-                self._next = message.stop
-                return first, view
-        self._next = message.stop
-        return self._take(message.raw - message.cleaned, message.cleaned)
+    def push(self, start: int, raw: Samples, cleaned: Samples) -> tuple[int, Samples]:
+        """Take what left the engine; index of the first sample that is known now, and (leads, samples) mV.
+
+        Parameters
+        ----------
+        start
+            Index of the first sample; where it does not follow on the last one, a stretch begins. Before, ask
+            for the `rest` of the one that has ended.
+        raw, cleaned
+            (leads, samples), mV.
+        """
+        if start != self._next:
+            self._start_at(start)
+        self._next = start + raw.shape[1]
+        return self._take(raw - cleaned, cleaned)
 
     def rest(self) -> tuple[int, Samples]:
-        """The view of what was pushed last, as if it stayed as it is."""
+        """The view of what was pushed last, as if it stayed as it is; the stretch ends with it."""
         if self._removed is None:
             return self._at, np.empty((self._leads, 0), np.float32)
         held = np.repeat(self._held, self._half, axis=1)
-        return self._take(held, np.empty((self._leads, 0), np.float32))
+        found = self._take(held, np.empty((self._leads, 0), np.float32))
+        self._next = None
+        self._start_at(self._at)
+        return found
 
     def _start_at(self, sample: int) -> None:
         self._at = sample

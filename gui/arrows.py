@@ -4,7 +4,7 @@ A style sheet takes away the arrows of the system's own style, and knows only pi
 """
 
 from PyQt6.QtCore import QPointF
-from PyQt6.QtGui import QPainter, QPaintEvent, QPalette, QPen
+from PyQt6.QtGui import QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PyQt6.QtWidgets import QComboBox, QSpinBox, QWidget
 
 
@@ -35,5 +35,5 @@ def _draw(field: QWidget, arrows: dict[float, int]) -> None:
     for share, down in arrows.items():
         y = share * field.height()
         side, tip = y - down * half / 2, y + down * half / 2
-        painter.drawPolyline([QPointF(x - half, side), QPointF(x, tip), QPointF(x + half, side)])
+        painter.drawPolyline(QPolygonF([QPointF(x - half, side), QPointF(x, tip), QPointF(x + half, side)]))
     painter.end()

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 
 import numpy as np
@@ -233,9 +233,9 @@ class Monitor:
         """For each lead, why what is shown is not the network's output at this moment."""
         return [self.buffer.reason(lead, _RECENT_S) for lead in range(len(self.info.leads))]
 
-    def unsure(self) -> list[bool]:
-        """For each lead, whether a wave of its last seconds is smaller than the uncertainty of it."""
-        return [self.buffer.was_unsure(lead) for lead in range(len(self.info.leads))]
+    def unsure(self, shown: Collection[int]) -> list[bool]:
+        """For each lead that is shown, whether a wave of its last seconds is smaller than its uncertainty."""
+        return [lead in shown and self.buffer.was_unsure(lead) for lead in range(len(self.info.leads))]
 
     def alarms(self) -> list[str]:
         """Technical alarm of each lead, empty where there is none."""

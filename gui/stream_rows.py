@@ -82,11 +82,12 @@ class StreamRow(QWidget):
             return
         self.labels.set_alarms(self.monitor.alarms())
         self.labels.set_reasons(self.monitor.reasons())
-        self.labels.set_unsure(self.monitor.unsure())
+        shown = {lane.lead for lane in self.view.lanes}
+        self.labels.set_unsure(self.monitor.unsure(shown))
         self.labels.set_off_scale(self.view.off_scale())
         state = self.monitor.state(life, self.view.frozen)
         self.view.set_notice(self.monitor.notice(life, frozen=self.view.frozen))
-        hidden = len(self.monitor.info.leads) - len({lane.lead for lane in self.view.lanes})
+        hidden = len(self.monitor.info.leads) - len(shown)
         self.head.refresh(state, selected=selected, hidden_leads=hidden)
 
     def _painted(self) -> None:

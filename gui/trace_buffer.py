@@ -1,17 +1,17 @@
 """Ring buffers of one stream: every lead and kind of trace, addressed by absolute sample index."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.guard.wave_doubt import WaveDoubt
+from engine.guard.wave_doubt import stretch_of
 from engine.marks import Mark, Reason
 from engine.messages import Cleaned, Gap, Preview
-from engine.st_view import StView
+from gui.on_demand import NOT_JUDGED, UNSURE, StOnDemand, judge
 from streamer.chunk import Annotation, Samples, StreamInfo
 
 KEPT_S = 1800.0
@@ -23,7 +23,7 @@ _ONLY_RELEASED = slice(2, 4)  # of `KINDS`
 _KEPT_MARKS = 12_000
 UNSURE_S = 2.0
 """It is said for so long that a wave was unsure: two beats or more."""
-Number = TypeVar("Number", np.float32, np.uint8, np.bool_)
+Number = TypeVar("Number", np.float32, np.uint8)
 
 
 def seconds_for(infos: Sequence[StreamInfo]) -> float:
@@ -62,9 +62,8 @@ class TraceBuffer:
         self._rings = dict(zip((*KINDS, "st"), self._samples, strict=True))
         self._marks = np.zeros(shape, np.uint8)
         self._reasons = np.zeros(shape, np.uint8)
-        self._unsure = np.zeros(shape, np.bool_)
-        self._doubt = WaveDoubt(len(info.leads), info.fs)
-        self._st = StView(len(info.leads), info.fs)
+        self._verdicts = np.full(shape, NOT_JUDGED)
+        self._st: StOnDemand | None = None
         self.first = self.final = self.newest = 0
         self.empty = True
         self.final_time = float("nan")
@@ -101,13 +100,11 @@ class TraceBuffer:
                 self._write(self._reasons, message.start, np.uint8(0), message.stop - message.start)
             else:
                 self._write(self._reasons, message.start, message.reasons)
-            self._write(self._unsure, message.start, np.False_, message.stop - message.start)
+            self._write(self._verdicts, message.start, NOT_JUDGED, message.stop - message.start)
             self.annotations += message.annotations
             self.final_time = float(message.source_time[-1])
         self._touch(message.start)
         self.final = message.stop
-        self._judge(message)
-        self._view_st(message)
 
     def _take_preview(self, preview: Preview) -> None:
         if preview.stop <= self.final:
@@ -120,23 +117,33 @@ class TraceBuffer:
         self._write(self._samples[_ONLY_RELEASED], start, np.float32(np.nan), preview.stop - start)
         self._touch(start)
 
-    def _judge(self, message: Cleaned | Gap) -> None:
-        """Note which waves are unsure, of the stretches that are complete now."""
-        start, unsure = self._doubt.push(message)
-        if unsure.any():
-            self._write(self._unsure, start, unsure)
-            self._touch(max(start, self.oldest))
+    def _view_st(self) -> StOnDemand:
+        """Bring the ST view up to what was released; it begins when somebody first looks at it."""
+        if self._st is None:
+            self._st = StOnDemand(len(self.info.leads), self.fs)
+        raw, cleaned = self._rings["raw"], self._rings["cleaned"]
+        for start, view in self._st.catch_up(raw, cleaned, self.gaps, self.oldest, self.final):
+            if start >= self.oldest and view.shape[1]:
+                self._write(self._rings["st"], start, view)
+        return self._st
 
-    def _view_st(self, message: Cleaned | Gap) -> None:
-        """Note what the ST view knows now: it is a little behind `final`."""
-        start, view = self._st.push(message)
-        if view.shape[1]:
-            self._write(self._rings["st"], start, view)
+    def changes_from(self, changed: int, leads: Collection[int], *, st: bool) -> int:
+        """From which sample on a picture changes of which samples changed from `changed` on.
 
-    @property
-    def st_behind(self) -> int:
-        """How many samples the ST view is behind `final`, and so much it changes before what has changed."""
-        return round(self._st.delay_s * self.fs)
+        Parameters
+        ----------
+        changed
+            As `take_changed` returned it.
+        leads
+            Whose cleaned traces are shown: a wave is judged as a whole, once its end is there.
+        st
+            Whether the ST view is shown, which is a little behind.
+        """
+        length = stretch_of(self.fs)
+        begin = max(self.oldest, changed // length * length)
+        if begin < changed and any(self.unsure(lead, begin, changed).any() for lead in leads):
+            changed = begin
+        return changed - self._view_st().behind if st else changed
 
     def _blank(self, start: int, stop: int) -> None:
         """Samples that never came."""
@@ -144,7 +151,7 @@ class TraceBuffer:
         self._write(self._samples, start, np.float32(np.nan), stop - start)
         self._write(self._marks, start, np.uint8(Mark.MISSING), stop - start)
         self._write(self._reasons, start, np.uint8(0), stop - start)
-        self._write(self._unsure, start, np.False_, stop - start)
+        self._write(self._verdicts, start, NOT_JUDGED, stop - start)
         self.gaps.append((start, stop))
         self._touch(start)
 
@@ -217,6 +224,8 @@ class TraceBuffer:
         """
         if kind == "residual":
             return self.read("raw", lead, start, stop) - self.read("cleaned", lead, start, stop)
+        if kind == "st":
+            self._view_st()
         return self._cut(self._rings[kind][lead], start, stop, self.newest, np.float32(np.nan))
 
     def _cut(
@@ -245,7 +254,12 @@ class TraceBuffer:
 
     def unsure(self, lead: int, start: int, stop: int) -> NDArray[np.bool_]:
         """Which released samples start … stop-1 of one lead are unsure; see `engine.guard.wave_doubt`."""
-        return self._cut(self._unsure[lead], start, stop, self.final, np.False_)
+        rings = self._rings["cleaned"][lead], self._rings["spread"][lead]
+        judge(self._verdicts[lead], rings, self.fs, self.gaps, (self.oldest, self.final), (start, stop))
+        unsure: NDArray[np.bool_] = (
+            self._cut(self._verdicts[lead], start, stop, self.final, NOT_JUDGED) == UNSURE
+        )
+        return unsure
 
     def was_unsure(self, lead: int) -> bool:
         """Whether any of the last `UNSURE_S` released seconds of a lead is."""

@@ -207,7 +207,7 @@ def test_a_wave_that_is_smaller_than_its_uncertainty_is_dim_and_the_label_says_s
     lane = view.lanes[1]
     row = picture(view)[lane.zero].sum(axis=-1)
     assert row[55:90].mean() < 0.7 * row[5:45].mean()
-    labels.set_unsure(monitor.unsure())
+    labels.set_unsure(monitor.unsure([0]))
     assert ("dim: wave unsure", DARK.cleaned) in labels.lines(lane)
     assert all("unsure" not in text for text, _ in labels.lines(view.lanes[0]))
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from gui_tools import message, preview, started
 
+from engine.run.protocol import Started
 from gui.monitor import Monitor
-from gui.screen_profile import wall
+from gui.screen_profile import lanes, wall
 from gui.screen_profile.feed import SPREAD_MV, Feed, Load
+from gui.screen_profile.window import open_window
+from gui.settings import Settings
 from gui.theme import DARK
 from gui.traces.trace_view import TraceView
 from gui.view_options import ViewOptions
@@ -30,7 +33,7 @@ def test_every_bed_of_the_wall_has_new_signal_in_every_frame(qapp, monkeypatch):
 
 
 @pytest.mark.parametrize("spread_mv", [0.02, 0.2], ids=["sure", "unsure"])
-def test_a_hop_is_drawn_with_few_calls(qtbot, spread_mv):
+def test_a_hop_is_taken_and_drawn_with_few_calls(qtbot, spread_mv):
     """A hop has a dozen columns: what it costs is how often it calls, whatever the machine."""
     monitor = Monitor(started(reference=False))
     view = TraceView(DARK, ViewOptions(gain=10.0, layout="stacked"), 4.0)
@@ -46,7 +49,6 @@ def test_a_hop_is_drawn_with_few_calls(qtbot, spread_mv):
 
     hop(0, 576)
     view.advance()
-    hop(576, 648)
     calls = 0
 
     def count(frame, event, what):
@@ -55,10 +57,11 @@ def test_a_hop_is_drawn_with_few_calls(qtbot, spread_mv):
 
     sys.setprofile(count)
     try:
+        hop(576, 648)
         view.advance()
     finally:
         sys.setprofile(None)
-    assert 100 < calls < 450
+    assert 100 < calls < 850
 
 
 def test_the_fed_signal_states_the_spread_that_it_was_given():
@@ -70,4 +73,25 @@ def test_the_fed_signal_states_the_spread_that_it_was_given():
     spread = monitor.buffer.last("spread", 4.0)
     assert spread.shape == (2, 1400)
     np.testing.assert_allclose(spread, SPREAD_MV, rtol=0.05)
-    assert monitor.unsure() == [False, False]
+    assert monitor.unsure([0, 1]) == [False, False]
+
+
+def test_hours_are_told_half_hour_by_half_hour_and_looked_back_at(qtbot, monkeypatch):
+    shown_until = []
+    show = TraceView.show_until
+    monkeypatch.setattr(TraceView, "show_until", lambda self, stop: shown_until.append(show(self, stop)))
+    feed = Feed(Load("one lead", 1, 360.0, residual=False))
+    window = open_window(Settings(), None)
+    qtbot.addWidget(window)
+    window.attach(Started((feed.started(),)))
+    view = window.page.view
+    halves = lanes._pass_half_hours(window, feed, 0.02)
+    assert feed.start == 1800 * 14, "72 s in hops of 40 ms"
+    assert len(halves) == 2
+    for half in halves:
+        assert half["resident_kib"] > 10_000
+        assert 0 < half["paint_cpu_p50_ms"] <= half["paint_cpu_p99_ms"]
+    assert len(shown_until) == 2
+    assert shown_until[0] == shown_until[1] == view.page_samples, "the oldest page that is kept"
+    assert not view.frozen
+    window.close()

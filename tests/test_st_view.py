@@ -13,7 +13,11 @@ FS = 360
 def view_of(messages, leads=1):
     """What is known after each message, and at the end, by its first sample."""
     view = StView(leads, FS)
-    found = [*(view.push(each) for each in messages), view.rest()]
+    found = [
+        view.rest() if isinstance(each, Gap) else view.push(each.start, each.raw, each.cleaned)
+        for each in messages
+    ]
+    found.append(view.rest())
     return {first: known for first, known in found if known.shape[1]}
 
 

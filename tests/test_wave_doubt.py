@@ -152,7 +152,7 @@ def test_the_window_says_so_too():
     trace, spread = lead(), np.zeros(3600)
     spread[3024:3096] = 3.0
     monitor.take(released(at, trace[at : at + 36], spread[at : at + 36]) for at in range(0, 3600, 36))
-    assert monitor.unsure() == [True]
+    assert monitor.unsure([0]) == [True]
     finder = BeatFinder()
     finder.ask(monitor.buffer, 0)
     finder.close()
@@ -160,4 +160,4 @@ def test_the_window_says_so_too():
     assert monitor.bpm == (pytest.approx(75, abs=1), None)
     assert monitor.rate_warning() == UNSURE_BEATS
     monitor.take([released(at, trace[:36], 0.0) for at in range(3600, 3600 + 720, 36)])
-    assert monitor.unsure() == [False]
+    assert monitor.unsure([0]) == [False]

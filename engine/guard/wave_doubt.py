@@ -23,6 +23,11 @@ BEAT_S = 0.05
 """A beat is unsure where all is within so much of it, to either side."""
 
 
+def stretch_of(fs: float) -> int:
+    """Samples that are judged as a whole."""
+    return max(1, round(JUDGED_S * fs))
+
+
 class WaveDoubt:
     """Judges a stream's cleaned samples as they come, in stretches of `JUDGED_S`; any cut gives the same.
 
@@ -38,7 +43,7 @@ class WaveDoubt:
     """
 
     def __init__(self, leads: int, fs: float) -> None:
-        self._length = max(1, round(JUDGED_S * fs))
+        self._length = stretch_of(fs)
         self._reach = round(BASELINE_S * fs)
         self._nothing = np.empty((leads, 0), np.bool_)
         self._kept: list[tuple[int, int, Samples]] = []  # start, stop, and cleaned with its spread
@@ -87,20 +92,23 @@ def _is_unsure(doubt: Samples, cleaned: Samples, length: int) -> NDArray[np.bool
     return unsure
 
 
-def unsure_of(cleaned: Samples, spread: Samples, fs: float) -> NDArray[np.bool_]:
+def unsure_of(cleaned: Samples, spread: Samples, fs: float, skipped: int = 0) -> NDArray[np.bool_]:
     """As `WaveDoubt`, of one lead that is there already, (samples,); judged from its begin.
 
     Parameters
     ----------
     cleaned, spread
         (samples,), mV; NaN where nothing is known.
+    skipped
+        So many samples at the begin are not judged; baselines reach into them.
     """
-    length, reach = max(1, round(JUDGED_S * fs)), round(BASELINE_S * fs)
+    length, reach = stretch_of(fs), round(BASELINE_S * fs)
     unsure = np.zeros(len(cleaned), np.bool_)
-    whole = len(cleaned) // length * length
-    doubts = TIMES * spread[:whole].reshape(-1, length).mean(axis=1)
+    whole = (len(cleaned) - skipped) // length * length
+    doubts = TIMES * spread[skipped : skipped + whole].reshape(-1, length).mean(axis=1)
     for stretch in np.flatnonzero(doubts > LEAST_MV):
-        start, stop = int(stretch) * length, (int(stretch) + 1) * length
+        start = skipped + int(stretch) * length
+        stop = start + length
         before = cleaned[None, max(0, stop - reach) : stop]
         unsure[start:stop] = _is_unsure(doubts[stretch : stretch + 1], before, length)[0]
     return unsure

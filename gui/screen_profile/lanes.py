@@ -33,7 +33,7 @@ def profile_lanes(load: Load, hours: float, frames: int) -> dict[str, Any]:
     # A lap first: until then the rings and Qt's caches still fill.
     _pass(window, feed, KEPT_S + 60.0)
     resident = _resident_kib()
-    _pass(window, feed, 3600 * hours)
+    halves = _pass_half_hours(window, feed, hours)
     resident = _resident_kib() - resident
     # Tracing makes everything several times slower: minutes must do.
     tracemalloc.start()
@@ -50,6 +50,8 @@ def profile_lanes(load: Load, hours: float, frames: int) -> dict[str, Any]:
         "frame_ms_after_hours": old,
         "ratio_of_cpu_medians": old["cpu_p50"] / young["cpu_p50"],
         "timer": timer,
+        "first_half_hour": halves[0],
+        "last_half_hour": halves[-1],
         "resident_growth_kib": resident,
         "traced_growth_kib": traced / 1024,
     }
@@ -92,14 +94,42 @@ def _count_timer_frames(window: MainWindow, feed: Feed, seconds: float = 4.0) ->
     }
 
 
-def _pass(window: MainWindow, feed: Feed, seconds: float) -> None:
-    """Let signal pass; a frame is painted for every second of it."""
-    for index in range(round(seconds / HOP_S)):
+def _pass_half_hours(window: MainWindow, feed: Feed, hours: float) -> list[dict[str, float]]:
+    """Let hours pass, and say of each half hour what was resident at its end, and what a frame cost.
+
+    The half hour that is kept is looked back at in each: the page stands still, goes to the oldest that there
+    is, and is released.
+    """
+    found = []
+    halves = max(2, round(2 * hours))
+    for _ in range(halves):
+        used = _pass(window, feed, 3600 * hours / halves)
+        for command in ("Freeze", "|◀"):
+            window.commands[command].trigger()
+            QApplication.processEvents()
+        window.commands["Freeze"].trigger()
+        figures = {
+            "resident_kib": float(_resident_kib()),
+            "paint_cpu_p50_ms": float(np.percentile(used, 50)),
+            "paint_cpu_p99_ms": float(np.percentile(used, 99)),
+        }
+        found.append(figures)
+    return found
+
+
+def _pass(window: MainWindow, feed: Feed, seconds: float) -> list[float]:
+    """Let signal pass; a frame is painted for every second of it: returns the CPU time of each, ms."""
+    used = []
+    for index in range(max(1, round(seconds / HOP_S))):
+        hop = feed.hop()
         if index % round(1 / HOP_S) == 0:
-            _frame(window, feed.hop())
+            begun = time.thread_time()
+            _frame(window, hop)
+            used.append(1000 * (time.thread_time() - begun))
             QApplication.processEvents()
         elif window.run.monitor:
-            window.run.monitor.take(feed.hop())
+            window.run.monitor.take(hop)
+    return used
 
 
 def _resident_kib() -> int:

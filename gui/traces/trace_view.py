@@ -208,8 +208,8 @@ class TraceView(QWidget):
         changed = buffer.take_changed(self._reader)
         if changed is None:
             return QRegion()
-        if self._options.st:
-            changed -= buffer.st_behind
+        leads = {lane.lead for lane in self.lanes if "cleaned" in lane.kinds}
+        changed = buffer.changes_from(changed, leads, st=self._options.st)
         start = self.sweep.column(changed) - round(MARGIN * self._zoom)
         self._page.draw(start, self.sweep.column(buffer.newest))
         return QRegion(self.rect()) if self._turned else self._page.region(start)
