@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.chunk import Chunk
+from streamer.chunk import Chunk, StreamInfo
 from streamer.partition import partition_of
 from streamer.synthetic import SyntheticPatient
 from ward.log.broker import cleaned_subject, open_log, raw_subject
 from ward.log.follower import Follower
 from ward.log.frames import Flag, decode
+from ward.log.ingest import Sender
+from ward.log.partition import Partition
 
 TIMEOUT_S = 120.0
 
@@ -176,3 +178,50 @@ def account(pieces):
         np.concatenate([piece.stamps for piece in kept]).tobytes(),
     ]
     return np.concatenate(numbers).tolist(), gaps, said
+
+
+def info(name, fs=360.0):
+    return StreamInfo(fs, ("II",), name, f"id of {name}")
+
+
+def chunks(name, start, stop, size=36):
+    data = SyntheticPatient(leads=("II",), seed=1).read(0, stop).data
+    for first in range(start, stop, size):
+        part = data[:, first : min(first + size, stop)]
+        times = (first + np.arange(part.shape[1])) / 360
+        yield Chunk(f"id of {name}", first, part, times, 0)
+
+
+def send(broker, name, start, stop, *, end=True):
+    sender = Sender(broker.url)
+    try:
+        sender.begin(info(name))
+        sender.put(chunks(name, start, stop))
+        if end:
+            return sender.end()[0]
+        return sender
+    except BaseException:
+        sender.close()
+        raise
+
+
+async def own(log, name, epoch, system, seconds=30.0):
+    """Own a bed's partition until all of it is cleaned; what was told."""
+    stop, told = asyncio.Event(), []
+    partition = Partition(log, partition_of(name), epoch, system, told.append)
+    task = asyncio.create_task(partition.run(stop))
+
+    async def done():
+        raw = (await log.newest(raw_subject(partition.number)))[1]
+        while partition._through < raw and not task.done():
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(done(), 60)
+    stop.set()
+    await task
+    return partition, told
+
+
+def cleaned(broker, name):
+    found = asked(broker.url, lambda log: messages_of(log, cleaned_subject(partition_of(name))))
+    return [piece for _, message in found for piece in message.pieces if piece.bed == name], found

@@ -165,6 +165,17 @@ def test_a_bed_that_changes_its_rate_is_refused_and_its_neighbour_is_not(system)
     assert "360 Hz; give it another name" in cleaner.refused["bed"]
 
 
+def test_a_bed_that_jumps_further_than_a_gap_can_be_is_refused_and_its_neighbour_is_not(system):
+    data = np.zeros((2, 90), np.float32)
+    for fs in (360.0, 250.0):
+        cleaner = Cleaner(system)
+        cleaner.push([piece("bed", 0, data, fs), piece("next", 0, data)])
+        left = cleaner.push([piece("bed", 90 + 2**32, data, fs), piece("next", 90, data)])
+        decode(encode(Message(left)))
+        assert {each.bed for each in left} == {"next"}
+        assert "its clock was set; give it another name" in cleaner.refused["bed"]
+
+
 def test_a_reader_takes_no_sample_twice_and_none_of_an_old_owner():
     def left(start, stop, bed="bed"):
         data = np.zeros((3, 2, stop - start), np.float32)

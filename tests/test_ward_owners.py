@@ -4,19 +4,16 @@ import asyncio
 
 import numpy as np
 import pytest
-from log_tools import account, asked, brokers, messages_of, until
+from log_tools import account, asked, brokers, chunks, cleaned, own, send, until
 
 from engine.in_process.stages import open_system
-from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.partition import partition_of
-from streamer.synthetic import SyntheticPatient
-from ward.log import ingest, run
-from ward.log.broker import STREAM, cleaned_subject, open_log, raw_subject
+from ward.log import run
+from ward.log.broker import STREAM, open_log, raw_subject
 from ward.log.fence import Fenced
 from ward.log.figures import Figures
 from ward.log.frames import Flag, Message, Piece, encode
-from ward.log.ingest import Sender
 from ward.log.partition import Partition
 from ward.log.record import record
 
@@ -31,53 +28,6 @@ def broker(tmp_path_factory):
 def filter_():
     """A cheap system; the network's own state is for `test_ward_log`."""
     return open_system("butterworth", 100.0, 40.0, waits=True)
-
-
-def info(name, fs=360.0):
-    return StreamInfo(fs, ("II",), name, f"id of {name}")
-
-
-def chunks(name, start, stop, size=36):
-    data = SyntheticPatient(leads=("II",), seed=1).read(0, stop).data
-    for first in range(start, stop, size):
-        part = data[:, first : min(first + size, stop)]
-        times = (first + np.arange(part.shape[1])) / 360
-        yield Chunk(f"id of {name}", first, part, times, 0)
-
-
-def send(broker, name, start, stop, *, end=True):
-    sender = Sender(broker.url)
-    try:
-        sender.begin(info(name))
-        sender.put(chunks(name, start, stop))
-        if end:
-            return sender.end()[0]
-        return sender
-    except BaseException:
-        sender.close()
-        raise
-
-
-async def own(log, name, epoch, system, seconds=30.0):
-    """Own a bed's partition until all of it is cleaned; what was told."""
-    stop, told = asyncio.Event(), []
-    partition = Partition(log, partition_of(name), epoch, system, told.append)
-    task = asyncio.create_task(partition.run(stop))
-
-    async def done():
-        raw = (await log.newest(raw_subject(partition.number)))[1]
-        while partition._through < raw and not task.done():
-            await asyncio.sleep(0.02)
-
-    await asyncio.wait_for(done(), 60)
-    stop.set()
-    await task
-    return partition, told
-
-
-def cleaned(broker, name):
-    found = asked(broker.url, lambda log: messages_of(log, cleaned_subject(partition_of(name))))
-    return [piece for _, message in found for piece in message.pieces if piece.bed == name], found
 
 
 def test_an_old_owner_can_write_nothing_and_leave_no_snapshot(broker, filter_):
@@ -121,34 +71,6 @@ def test_with_other_weights_all_samples_are_cleaned_and_marked_as_settling(broke
     settling = [piece.start for piece in pieces if piece.flag & Flag.SETTLING]
     assert settling
     assert min(settling) > 1700
-
-
-def test_a_bed_has_one_sender_and_one_rate(broker):
-    sender = send(broker, "taken", 0, 72, end=False)
-    try:
-        second = Sender(broker.url)
-        with pytest.raises(InputError, match="is sent by another ingest already"):
-            second.begin(info("taken"))
-        second.close()
-        with pytest.raises(InputError, match="two of these beds are called taken"):
-            sender.begin(StreamInfo(360.0, ("II",), "taken", "other"))
-    finally:
-        sender.end()
-    third = Sender(broker.url)
-    with pytest.raises(InputError, match=r"was II at 360 Hz on this ward and is II at 250 Hz now"):
-        third.begin(info("taken", 250.0))
-    third.close()
-
-
-def test_a_clock_that_is_set_meanwhile_moves_no_sample(broker, monkeypatch):
-    sender = send(broker, "set", 0, 360, end=False)
-    now = ingest.time.time
-    monkeypatch.setattr(ingest.time, "time", lambda: now() - 3600)
-    sender.put(chunks("set", 360, 720))
-    sender.end()
-    found = asked(broker.url, lambda log: messages_of(log, raw_subject(partition_of("set"))))
-    stamps = [piece.stamps for _, message in found for piece in message.pieces if piece.bed == "set"]
-    np.testing.assert_allclose(np.diff(np.concatenate(stamps)), 1 / 360, atol=1e-6)
 
 
 def test_keys_can_be_listed_while_they_are_deleted(broker):
@@ -233,40 +155,6 @@ def test_a_bed_is_recorded_from_the_log(broker, filter_, tmp_path):
     np.testing.assert_allclose(values, left.T, atol=0.6e-3)
     with pytest.raises(InputError, match=r"knows no bed 'nobody'; it knows: .*kept"):
         record(broker.url, "nobody", None, from_start=False, tell=told.append)
-
-
-def test_a_message_that_nobody_understands_stops_nothing(broker, filter_):
-    async def hostile(log):
-        await log.js.publish(raw_subject(partition_of("calm")), b"ECGW\x01 and nonsense", stream=STREAM)
-
-    asked(broker.url, hostile)
-    send(broker, "calm", 0, 720)
-    _, told = asked(broker.url, lambda log: own(log, "calm", 5, filter_))
-    assert [line for line in told if "is not understood" in line]
-    assert account(cleaned(broker, "calm")[0])[0] == list(range(720))
-
-
-def test_no_broker_and_another_ward_are_one_clear_line(broker):
-    with pytest.raises(InputError, match=r"no broker answers at nats://127.0.0.1:1"):
-        Sender("nats://127.0.0.1:1")
-
-    async def of_another_kind(log):
-        await log.owners.put("partitions", b"64")
-
-    asked(broker.url, of_another_kind)
-    try:
-        with pytest.raises(InputError, match=r"has 64 partitions and this program 256"):
-            asyncio.run(open_log(broker.url))
-    finally:
-
-        async def mended():
-            import nats
-
-            client = await nats.connect(broker.url)
-            await (await client.jetstream().key_value("ward-owners")).put("partitions", b"256")
-            await client.close()
-
-        asyncio.run(mended())
 
 
 def test_a_worker_ends_when_told_to_though_the_broker_is_gone(tmp_path, filter_, monkeypatch):

@@ -17,7 +17,7 @@ from engine.source_rate import SourceRate
 from streamer.chunk import Chunk
 from streamer.errors import InputError
 from streamer.resample import StreamResampler, ratio
-from ward.log.frames import Flag, Piece, plain_piece
+from ward.log.frames import MOST_SAMPLES, Flag, Piece, plain_piece
 
 SETTLES_S = 20.0
 """So long after it began anew in mid-stream, a network differs by up to 0.2 mV from one that has not."""
@@ -94,7 +94,8 @@ class Cleaner:
     def push(self, pieces: Sequence[Piece], *, settling: bool = False) -> list[Piece]:
         """Take a raw message; give what can leave by now.
 
-        What came before is left out. A bed that changes its rate or leads is refused from there on.
+        What came before is left out. A bed that changes its rate or leads, or jumps further than a gap can
+        be, is refused from there on.
 
         Parameters
         ----------
@@ -143,6 +144,12 @@ class Cleaner:
             self.refused[piece.bed] = (
                 f"it sends {', '.join(piece.leads)} at {piece.fs:g} Hz and began with "
                 f"{', '.join(bed.leads)} at {bed.fs:g} Hz; give it another name"
+            )
+            return None
+        if piece.start - bed.next > MOST_SAMPLES:
+            self.refused[piece.bed] = (
+                f"its samples go on with number {piece.start} where {bed.next} should come, and no gap is so "
+                f"long ({MOST_SAMPLES} at most): its clock was set; give it another name"
             )
             return None
         return bed

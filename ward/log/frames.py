@@ -45,6 +45,8 @@ MAGIC, VERSION = b"ECGW", 1
 _HEAD: Final = struct.Struct("<4sB3xQQI")
 _PIECE: Final = struct.Struct("<BBBBIQdHH")
 _MOST_SIGNALS, _MOST_WORDS = 3, 2
+MOST_SAMPLES: Final = 2**32 - 1
+"""A piece has no more: at 360 Hz a gap of 138 days."""
 
 
 class Flag(IntFlag):

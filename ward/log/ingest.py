@@ -12,7 +12,7 @@ from streamer.chunk import Chunk, StreamInfo
 from streamer.errors import InputError
 from streamer.partition import partition_of
 from ward.log.beds import Claim, SentBed, bed_key, unpacked
-from ward.log.broker import LEASE_S, STREAM, Log, open_log, raw_subject
+from ward.log.broker import KEPT_S, LEASE_S, STREAM, Log, open_log, raw_subject
 from ward.log.follower import Follower
 from ward.log.frames import Flag, Message, Piece, decode, encode, in_messages, merged, plain_piece
 from ward.log.worker import RENEW_S, SENDER, own_name, stay_alive
@@ -211,7 +211,9 @@ class Sender:
                             stop, stamp = piece.stop, float(piece.stamps[-1])
         finally:
             await raw.close()
-        return stop + max(1, round((time.time() - stamp) * before.fs)) if stop else 0
+        # The broker forgets a bed after so long: a clock that says more was set meanwhile.
+        passed_s = min(time.time() - stamp, KEPT_S)
+        return stop + max(1, round(passed_s * before.fs)) if stop else 0
 
     async def _send_all(self) -> None:
         renewed_s = time.monotonic()
