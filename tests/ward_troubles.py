@@ -97,7 +97,8 @@ class Ward:
     def kill(self, partition: int) -> Trouble:
         """A worker dies; when others have what it had, another machine takes its place in the ward."""
         owner, struck = self._struck(partition)
-        trouble = self._goes_on("kill", struck, lambda: owner.end(signal.SIGKILL))
+        trouble = self._goes_on("kill", struck, lambda: owner.send(signal.SIGKILL))
+        owner.end()
         self.workers[self.workers.index(owner)] = self._another()
         return trouble
 
@@ -112,24 +113,26 @@ class Ward:
 
     def broker(self, partition: int) -> Trouble:
         """The broker dies, and comes back with what it had on disk."""
-
-        def restart() -> None:
-            self._broker.kill()
-            self._broker.start()
-
-        return self._goes_on("broker", self.partitions, restart)
+        return self._goes_on("broker", self.partitions, self._broker.kill, self._broker.start)
 
     def _struck(self, partition: int) -> tuple[Program, set[int]]:
         owner = self.owner_of(partition)
         return owner, {each for each in self.partitions if self.owner_of(each) is owner}
 
-    def _goes_on(self, kind: str, struck: set[int], strike: Callable[[], object]) -> Trouble:
+    def _goes_on(
+        self,
+        kind: str,
+        struck: set[int],
+        strike: Callable[[], object],
+        mend: Callable[[], object] = lambda: None,
+    ) -> Trouble:
         """Do something, and wait until the partitions that it struck are cleaned further."""
 
         async def went_on(log: Log) -> Trouble:
             newest = {each: await log.newest(cleaned_subject(each)) or (b"", 0) for each in struck}
-            begun_s = time.time()
             strike()
+            begun_s = time.time()
+            mend()
             noticed, further = [], []
             for each, (data, number) in newest.items():
                 epoch, cleaned = decode(data).epoch, Follower(log, cleaned_subject(each), number)
