@@ -19,6 +19,7 @@ import typer
 
 from engine.commands.clean_command import clean
 from engine.commands.config import config
+from engine.commands.device_options import DeviceOptions
 from engine.commands.doctor_command import doctor
 from engine.commands.evaluate import evaluate
 from engine.commands.export_command import export
@@ -27,7 +28,6 @@ from engine.commands.old_spellings import new_spelling
 from engine.commands.play_options import (
     PLOT_FORMATS,
     SCREENSHOT_FORMATS,
-    DeviceOptions,
     LiveOptions,
     NetworkOptions,
     NoiseOptions,

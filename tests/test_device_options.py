@@ -4,8 +4,9 @@ from dataclasses import fields
 
 import pytest
 
+from engine.commands.device_options import DeviceOptions
 from engine.commands.play_job import implied_kind
-from engine.commands.play_options import DeviceOptions, SourceOptions
+from engine.commands.play_options import SourceOptions
 from streamer.errors import InputError
 from streamer.open_source import check_source, kind_of
 from streamer.settings import SourceSettings

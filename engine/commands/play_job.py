@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from engine.commands.device_options import DeviceOptions
 from engine.commands.options import lookahead_ms
 from engine.commands.play_options import (
-    DeviceOptions,
     LiveOptions,
     NetworkOptions,
     NoiseOptions,

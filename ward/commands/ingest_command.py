@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from engine.commands.device_options import DeviceOptions
 from engine.commands.options import DEFAULT_MODEL
 from engine.commands.play_options import (
-    DeviceOptions,
     LiveOptions,
     NetworkOptions,
     NoiseOptions,

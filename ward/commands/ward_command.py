@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from engine.commands.device_options import DeviceOptions
 from engine.commands.play_options import (
-    DeviceOptions,
     LiveOptions,
     NetworkOptions,
     NoiseOptions,
