@@ -34,7 +34,7 @@ SNR_RANGE_DB = (-14.0, 12.0)
 """Above, an example is all but clean; electrodes that move are far below their mean for seconds."""
 PATIENTS_SHARE = 0.4
 """Share of examples from the folder of patients, where there is one."""
-VENTRICULAR_SHARE = 0.4
+VENTRICULAR_SHARE = 0.25
 """Share of the examples of Track F's and the QT Database's patients that hold a ventricular beat, besides
 those that chance brings: they are rare, and look like an electrode that moves."""
 NOISE_SHARES = {
