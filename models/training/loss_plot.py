@@ -38,5 +38,5 @@ def plot_db(log: Path, picture: Path, title: str) -> None:
     axes.set_ylabel("SNR out, dB")
     axes.set_title(title)
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(picture, dpi=110)
