@@ -36,6 +36,7 @@ class HandBack(nn.Module):
     """Adds to an answer what it need not have lost; keeps its state as two memories of one sample."""
 
     between: Tensor
+    doubted: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +50,7 @@ class HandBack(nn.Module):
         # Of what lies above each edge, less what lies above the next: one product instead of cuts and joins.
         between = torch.eye(len(EDGES_HZ)) - torch.diag(torch.ones(len(EDGES_HZ) - 1), 1)
         self.register_buffer("between", between, persistent=False)
+        self.register_buffer("doubted", DOUBTED**2 * between[:1], persistent=False)
 
     def forward(
         self, taken: Tensor, spread: Tensor, before: tuple[Tensor, Tensor]
@@ -74,7 +76,8 @@ class HandBack(nn.Module):
         bands = (self.between @ above).unflatten(-1, (-1, BLOCK))
         # A band is judged by all that lies above its edge: slopes are flat, and what is high leaks into it.
         judged = torch.cat([above, spread], dim=1).unflatten(-1, (-1, BLOCK))
-        powers = judged.square().mean(-1)
+        squares = judged.square()
+        powers = squares.mean(-1)
         means, after_means = self.means.follow(
             torch.cat([powers, powers, torch.ones_like(powers[:, :1])], dim=1), before[1]
         )
@@ -86,6 +89,6 @@ class HandBack(nn.Module):
         margin = (STEEP * UNKNOWN) * known + STEEP * (HALF - UNKNOWN) - STEEP * torch.log(ratio)
         weight = torch.sigmoid(margin).detach()
         added = (weight[..., None] * bands).sum(1, keepdim=True).flatten(2)
-        doubt = DOUBTED**2 * (short[:, :1] - short[:, 1:]).clamp(min=0).detach()
-        error = torch.sqrt(judged[:, count:].square() + doubt[..., None]).flatten(2)
+        doubt = torch.relu(self.doubted @ short).detach()
+        error = torch.sqrt(squares[:, count:] + doubt[..., None]).flatten(2)
         return added, error, (after_bands, after_means)

@@ -45,6 +45,9 @@ _MEANS = (
     "r_jitter_ms",
 )
 _COUNTS = ("beats", "beats_lost", "ventricular", "ventricular_lost")
+_LOST = (
+    " Lost: annotated beats, and the ventricular ones (V), of which less than half is left, of all records."
+)
 _GROUP = ("system", "delay_ms", "noise", "snr", "own_drift", "lead")
 
 
@@ -160,9 +163,8 @@ def markdown(report: dict[str, Any]) -> str:
         f"{len(settings['records'])} DS2 records, lead {LEAD}, {settings['seconds']:g} s each from "
         f"second {settings['start']:g}, the first {WARMUP_S:g} s not scored; hop {settings['hop_ms']:g} ms; "
         "noise from the test part of NSTDB. SNR in dB, mean removed, against the zero-phase 0.5 Hz "
-        "reference; mean over records with its 95 % bootstrap interval. Lost: annotated beats, and the "
-        "ventricular ones (V), of which less than half is left, of all records together. An offline filter "
-        "has no delay: it needs the whole record.",
+        "reference; mean over records with its 95 % bootstrap interval. An offline filter has no delay: "
+        f"it needs the whole record.{_LOST if any(map(_counted, rows)) else ''}",
         "",
         *_systems_table(report["systems"]),
         "",
@@ -192,7 +194,9 @@ def _systems_table(systems: dict[str, dict[str, Any]]) -> list[str]:
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     beats = any(row["qrs_f1"] is not None for row in rows)
     heads = ["noise", "SNR in", "system", "delay ms", "SNR out", "95 %", "p10", ">2 Hz", "gain"]
-    heads += ["worst record", "RMSE mV", "PRD %", "r", "max mV", "drift µV", "ST µV", "beats lost", "V lost"]
+    heads += ["worst record", "RMSE mV", "PRD %", "r", "max mV", "drift µV", "ST µV"]
+    counted = any(map(_counted, rows))
+    heads += ["beats lost", "V lost"] if counted else []
     heads += ["F1 raw", "F1", "jitter p95 ms"] if beats else []
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
@@ -213,9 +217,9 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
             f"{row['max_error_mv']:.2f}",
             f"{row['drift_uv']:.0f}",
             _or_dash(row["st_error_uv"], ".0f"),
-            _lost(row, "beats"),
-            _lost(row, "ventricular"),
         ]
+        if counted:
+            cells += [_lost(row, "beats"), _lost(row, "ventricular")]
         if beats:
             cells += [_or_dash(row["qrs_f1_raw"], ".3f"), _or_dash(row["qrs_f1"], ".3f")]
             cells.append(_or_dash(row["r_jitter_ms"], ".1f"))
@@ -228,6 +232,11 @@ def _gain(row: dict[str, Any]) -> tuple[str, str]:
     if row["snr_in_db"] > NOISELESS_DB:
         return "–", f"{row['worst_record']}"
     return f"{row['improvement_db']:+.2f}", f"{row['worst_improvement_db']:+.2f} ({row['worst_record']})"
+
+
+def _counted(row: dict[str, Any]) -> bool:
+    """Whether beats were counted when the figures were made."""
+    return bool(row.get("beats"))
 
 
 def _lost(row: dict[str, Any], kind: str) -> str:
