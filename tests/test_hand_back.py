@@ -91,3 +91,10 @@ def test_hum_and_drift_that_are_taken_are_hardly_doubted():
     assert doubt[50.0] < 0.2 * doubt[3.0]
     assert doubt[0.15] < 0.05 * doubt[3.0]
     assert abs(stated(swings(0)) - 1) < 1e-5
+
+
+def test_what_is_larger_than_a_beat_is_doubted_no_more():
+    jolt = np.exp(-np.arange(8 * FS) / (0.1 * FS))
+    row = torch.as_tensor(10 * jolt, dtype=torch.float32)[None, None]
+    _, error, _ = HandBack()(row, torch.full_like(row, SPREAD_MV), silent(1))
+    assert float(error.max()) < 0.2

@@ -28,6 +28,8 @@ UNKNOWN = 6.0
 DOUBTED = 0.35
 """Of what is taken from 2 to 6 Hz so much may have been the heart's, for a ventricular beat and an electrode
 that moves are alike there: the share that makes the errors of validation patients likeliest."""
+BEAT_MV = 0.5
+"""No beat has more, RMS over `SHORT_S` from 2 to 6 Hz: what an electrode jolts beyond that is not doubted."""
 LEAST_MV2 = 1e-9
 """No power counts as less."""
 
@@ -89,6 +91,6 @@ class HandBack(nn.Module):
         margin = (STEEP * UNKNOWN) * known + STEEP * (HALF - UNKNOWN) - STEEP * torch.log(ratio)
         weight = torch.sigmoid(margin).detach()
         added = (weight[..., None] * bands).sum(1, keepdim=True).flatten(2)
-        doubt = torch.relu(self.doubted @ short).detach()
+        doubt = (self.doubted @ short).clamp(0.0, (DOUBTED * BEAT_MV) ** 2).detach()
         error = torch.sqrt(squares[:, count:] + doubt[..., None]).flatten(2)
         return added, error, (after_bands, after_means)
