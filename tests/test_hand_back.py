@@ -19,7 +19,7 @@ def silent(rows):
 def handed(taken, layer=None):
     """What is added to (samples,) of a network that expects an error of `SPREAD_MV`."""
     row = torch.as_tensor(taken, dtype=torch.float32)[None, None]
-    added, _, _ = (layer or HandBack())(row, torch.full_like(row, SPREAD_MV), silent(1))
+    added, _ = (layer or HandBack())(row, torch.full_like(row, SPREAD_MV), silent(1))
     return added[0, 0].numpy()
 
 
@@ -64,37 +64,10 @@ def test_any_pieces_give_the_whole():
     taken = torch.from_numpy(rng.standard_normal((2, 1, 1440)).astype(np.float32)) * SPREAD_MV / 10
     spread = torch.from_numpy(rng.uniform(0.01, 0.1, (2, 1, 1440)).astype(np.float32))
     layer = HandBack()
-    whole, error, _ = layer(taken, spread, silent(2))
-    assert (error >= spread).all()
+    whole, _ = layer(taken, spread, silent(2))
     state, pieces, at = silent(2), [], 0
     for size in (4, 16, 400, 720, 300):
-        piece, stated, state = layer(taken[..., at : at + size], spread[..., at : at + size], state)
-        pieces.append(torch.cat([piece, stated]))
+        piece, state = layer(taken[..., at : at + size], spread[..., at : at + size], state)
+        pieces.append(piece)
         at += size
-    torch.testing.assert_close(torch.cat(pieces, dim=2), torch.cat([whole, error]), rtol=1e-3, atol=1e-6)
-
-
-def stated(taken):
-    """Mean square of the error that is to be expected, in multiples of what the network alone expects."""
-    row = torch.as_tensor(taken, dtype=torch.float32)[None, None]
-    _, error, _ = HandBack()(row, torch.full_like(row, SPREAD_MV), silent(1))
-    return float(error[..., 4 * FS :].square().mean()) / SPREAD_MV**2
-
-
-def test_what_is_taken_at_the_pace_of_a_ventricular_beat_is_doubted():
-    """Of ten times the expected error, at 3 Hz: the one-pole edges at 2 and 6 Hz leave about half between."""
-    assert 1 + 0.35**2 * 100 * 0.35 < stated(swings(10 * SPREAD_MV, hz=3.0)) < 1 + 0.35**2 * 100 * 0.65
-
-
-def test_hum_and_drift_that_are_taken_are_hardly_doubted():
-    doubt = {hz: stated(swings(10 * SPREAD_MV, hz=hz)) - 1 for hz in (0.15, 3.0, 50.0)}
-    assert doubt[50.0] < 0.2 * doubt[3.0]
-    assert doubt[0.15] < 0.05 * doubt[3.0]
-    assert abs(stated(swings(0)) - 1) < 1e-5
-
-
-def test_what_is_larger_than_a_beat_is_doubted_no_more():
-    jolt = np.exp(-np.arange(8 * FS) / (0.1 * FS))
-    row = torch.as_tensor(10 * jolt, dtype=torch.float32)[None, None]
-    _, error, _ = HandBack()(row, torch.full_like(row, SPREAD_MV), silent(1))
-    assert float(error.max()) < 0.2
+    torch.testing.assert_close(torch.cat(pieces, dim=2), whole, rtol=1e-3, atol=1e-6)

@@ -12,7 +12,7 @@ from models.graphs import open_session
 from models.registry import load_card
 
 EXACT_MV = 1e-5
-MOST_NODES = 370
+MOST_NODES = 360
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,6 @@ HALF, STEEP = -2.3, 3.0
 """Logarithm of d² to the expected error² at which half is handed back, and how fast it falls off there."""
 UNKNOWN = 6.0
 """Added to that logarithm at the beginning of a stream, when nothing is known: all stays taken."""
-DOUBTED = 0.35
-"""Of what is taken from 2 to 6 Hz so much may have been the heart's, for a ventricular beat and an electrode
-that moves are alike there: the share that makes the errors of validation patients likeliest."""
-BEAT_MV = 0.5
-"""No beat has more, RMS over `SHORT_S` from 2 to 6 Hz: what an electrode jolts beyond that is not doubted."""
 LEAST_MV2 = 1e-9
 """No power counts as less."""
 
@@ -38,7 +33,6 @@ class HandBack(nn.Module):
     """Adds to an answer what it need not have lost; keeps its state as two memories of one sample."""
 
     between: Tensor
-    doubted: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,12 +46,11 @@ class HandBack(nn.Module):
         # Of what lies above each edge, less what lies above the next: one product instead of cuts and joins.
         between = torch.eye(len(EDGES_HZ)) - torch.diag(torch.ones(len(EDGES_HZ) - 1), 1)
         self.register_buffer("between", between, persistent=False)
-        self.register_buffer("doubted", DOUBTED**2 * between[:1], persistent=False)
 
     def forward(
         self, taken: Tensor, spread: Tensor, before: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """What is to be added, and what error is to be expected in view of what was taken.
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What is to be added.
 
         Parameters
         ----------
@@ -70,16 +63,15 @@ class HandBack(nn.Module):
 
         Returns
         -------
-        added, error, after
-            (rows, 1, samples) mV each, and the state.
+        added, after
+            (rows, 1, samples) mV, and the state.
         """
         slow, after_bands = self.bands.follow(taken, before[0])
         above = taken - slow
         bands = (self.between @ above).unflatten(-1, (-1, BLOCK))
         # A band is judged by all that lies above its edge: slopes are flat, and what is high leaks into it.
         judged = torch.cat([above, spread], dim=1).unflatten(-1, (-1, BLOCK))
-        squares = judged.square()
-        powers = squares.mean(-1)
+        powers = judged.square().mean(-1)
         means, after_means = self.means.follow(
             torch.cat([powers, powers, torch.ones_like(powers[:, :1])], dim=1), before[1]
         )
@@ -90,7 +82,4 @@ class HandBack(nn.Module):
         # HALF less that logarithm and what is added to it; constants first, for fewer steps.
         margin = (STEEP * UNKNOWN) * known + STEEP * (HALF - UNKNOWN) - STEEP * torch.log(ratio)
         weight = torch.sigmoid(margin).detach()
-        added = (weight[..., None] * bands).sum(1, keepdim=True).flatten(2)
-        doubt = (self.doubted @ short).clamp(0.0, (DOUBTED * BEAT_MV) ** 2).detach()
-        error = torch.sqrt(squares[:, count:] + doubt[..., None]).flatten(2)
-        return added, error, (after_bands, after_means)
+        return (weight[..., None] * bands).sum(1, keepdim=True).flatten(2), (after_bands, after_means)

@@ -241,8 +241,7 @@ class LowDelay(nn.Module):
         signal, came = delayed.float().split(1, dim=1)
         cleaned = torch.sigmoid(passed) * signal + made
         error = (spread + scale).clamp(math.log(QUIETEST_MV), math.log(LOUDEST_MV)).exp()
-        taken = came / self.baselines.scales[0, 1] - cleaned
-        added, error, after = self.hand_back(taken, error, before)
+        added, after = self.hand_back(came / self.baselines.scales[0, 1] - cleaned, error, before)
         return torch.cat([cleaned + added, error], dim=1), after
 
     def _answering(self) -> list[Causal]:
