@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from hypothesis import HealthCheck, settings
 
 from streamer.records.find import DATA_VARIABLE
 from streamer.synthetic import SyntheticPatient
 
 # The same tests on every machine: what needs a GPU is in test_gpu.py, which `make gpu-check` runs.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# How long an example takes says how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 # Before a test file imports ONNX Runtime itself: `models` says the same.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
