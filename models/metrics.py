@@ -82,3 +82,8 @@ class Moments:
         covariance = self.sums[5] / count - self.sums[1] * self.sums[3] / count**2
         r: NDArray[np.float64] = covariance / np.sqrt(self._variance(1, 2) * self._variance(3, 4))
         return np.where(self.count > 0, r, np.nan)
+
+
+def snr_db(reference: NDArray[np.float32], output: NDArray[np.float32]) -> float:
+    """SNR of one lead, (samples,) in mV, its mean removed."""
+    return float(Moments.of(reference[None], output[None]).snr_db[0])

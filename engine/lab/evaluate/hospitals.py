@@ -15,10 +15,9 @@ from engine.config import EngineConfig
 from engine.lab.parts import Part, Progress, Result, fingerprint, run_parts
 from engine.lab.replay import stream
 from models.benches.track_f import FS
-from models.metrics import Moments
+from models.metrics import snr_db
 from models.registry import load_card, sha256
 from models.training.patients import CLOSED_FOLDERS, TARGET_FOLDERS, load_unheard, patients_folder
-from streamer.chunk import Samples
 from streamer.errors import InputError
 from streamer.records.record import clean_reference
 
@@ -119,7 +118,7 @@ def hospital_part(
     scored = slice(round(SETTLED_S * FS), None)
     rows = []
     for key, raw in leads.items():
-        reference = clean_reference(raw, FS)[:, scored]
+        reference = clean_reference(raw, FS)[0, scored]
         record, lead = key.split(" ", 1)
         kept = Kept(
             name,
@@ -128,15 +127,11 @@ def hospital_part(
             hospital in CLOSED_FOLDERS,
             record,
             lead,
-            _snr_db(reference, raw[:, scored]),
-            _snr_db(reference, cleaned[key][:, scored]),
+            snr_db(reference, raw[0, scored]),
+            snr_db(reference, cleaned[key][0, scored]),
         )
         rows.append(asdict(kept))
     return {"rows": rows}
-
-
-def _snr_db(reference: Samples, output: Samples) -> float:
-    return float(Moments.of(reference, output).snr_db[0])
 
 
 def hospitals_markdown(rows: list[dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from scipy import signal
 from engine.lab.wave_shapes import P_S, median_r
 from engine.lab.xqrs import find_beats_xqrs
 from models.beat_matching import Beats, count_beats, match_beats
-from models.metrics import Moments
+from models.metrics import Moments, snr_db
 from streamer.chunk import Samples
 
 TOLERANCE_S = 0.15
@@ -109,7 +109,7 @@ class Heard:
     @cached_property
     def snr_in_db(self) -> float:
         """SNR of the raw signal."""
-        return float(Moments.of(self.reference[None], self.raw[None]).snr_db[0])
+        return snr_db(self.reference, self.raw)
 
     @cached_property
     def _found_in_raw(self) -> Beats:

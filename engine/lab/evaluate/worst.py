@@ -1,5 +1,6 @@
 """Where cleaning fails: the stretches of Track F that leave worst, to be looked at."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from engine.lab.evaluate.track_f import (
 )
 from engine.lab.parts import Part, Progress, Result, fingerprint, run_parts
 from models.benches.track_f import FS
-from models.metrics import Moments
-from streamer.chunk import Samples
+from models.metrics import snr_db
 
 STRETCH_S = 4.0
 """Seconds of a stretch; they lie side by side."""
@@ -30,18 +30,19 @@ def find_worst(settings: EvaluateSettings, count: int, out: Path, progress: Prog
     it says nothing) and ``traces`` in mV: ``raw``, ``reference``, ``cleaned``, ``spread``.
     """
     (name,), (lookahead,) = settings.models, settings.lookaheads_ms
+    weights, data = fingerprint(name), evaluated_data(settings)
     parts = [
         Part(
             f"{condition.label}: {name}",
             {
                 "track": "worst",
                 "system": name,
-                "weights": fingerprint(name),
+                "weights": weights,
                 "lookahead_ms": lookahead,
                 "condition": condition.label,
                 "settings": [settings.hop_ms, settings.start, settings.seconds, settings.backend],
                 "records": settings.records,
-                "data": evaluated_data(settings),
+                "data": data,
             },
             worst_part,
             (settings, name, lookahead, condition),
@@ -64,33 +65,27 @@ def worst_part(settings: EvaluateSettings, name: str, lookahead_ms: float, condi
     for record, played in streamed.played.items():
         heard, cleaned = played.leads[0], streamed.outputs[record][0, settled]
         spread = streamed.spreads[record][0, settled] if record in streamed.spreads else None
-        places = range(0, len(cleaned) - round(STRETCH_S * FS) + 1, round(STRETCH_S * FS))
-        snrs = {at: _snr_db(heard.reference, cleaned, at) for at in places}
-        at = min(snrs, key=lambda at: snrs[at])
-        shown = slice(at, at + round(STRETCH_S * FS))
-        traces = {"raw": heard.raw, "reference": heard.reference, "cleaned": cleaned}
+        length = round(STRETCH_S * FS)
+        places = [slice(at, at + length) for at in range(0, len(cleaned) - length + 1, length)]
+        shown = min(places, key=lambda place: snr_db(heard.reference[place], cleaned[place]))
+        stretch = replace(heard, raw=heard.raw[shown], reference=heard.reference[shown])
+        traces = {"raw": stretch.raw, "reference": stretch.reference, "cleaned": cleaned[shown]}
         within = None
         if spread is not None:
-            traces["spread"] = spread
-            error = (cleaned - heard.reference)[shown]
-            within = float(np.mean(np.abs(error - error.mean()) <= spread[shown]))
+            traces["spread"] = spread[shown]
+            within = stretch.within_spread(traces["cleaned"], traces["spread"])
         stretches.append(
             {
                 "record": record,
                 "condition": condition.label,
-                "start": settings.start + WARMUP_S + at / FS,
-                "snr_in_db": _snr_db(heard.reference, heard.raw, at),
-                "snr_out_db": snrs[at],
+                "start": settings.start + WARMUP_S + shown.start / FS,
+                "snr_in_db": stretch.snr_in_db,
+                "snr_out_db": snr_db(stretch.reference, traces["cleaned"]),
                 "within_spread": within,
-                "traces": {what: np.round(trace[shown], 4).tolist() for what, trace in traces.items()},
+                "traces": {what: np.round(trace, 4).tolist() for what, trace in traces.items()},
             }
         )
     return {"stretches": stretches}
-
-
-def _snr_db(reference: Samples, output: Samples, at: int) -> float:
-    shown = slice(at, at + round(STRETCH_S * FS))
-    return float(Moments.of(reference[None, shown], output[None, shown]).snr_db[0])
 
 
 def worst_markdown(stretches: list[Result], settings: EvaluateSettings) -> str:
