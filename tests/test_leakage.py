@@ -21,7 +21,8 @@ from models.training.data import load_corpus, noisy_batch
 from models.training.pack import PACKED
 from models.training.patients import NOISE_FOLDERS, TARGET_FOLDERS, load_noise, load_rows
 from models.training.step_settings import StepSettings
-from models.training.train import TrainSettings, train
+from models.training.train import train
+from models.training.train_settings import TrainSettings
 from streamer.noise import KINDS, noise_blocks
 from streamer.records.nstdb import load_tape
 

@@ -22,9 +22,11 @@ from models.training import data as training_data
 from models.training import train as training
 from models.training.bedside import bedside_batch
 from models.training.data import noisy_batch
+from models.training.objective import half_pays
 from models.training.run_state import RunState
 from models.training.step_settings import FULL, StepSettings, command, rate_at
-from models.training.train import TrainSettings, train
+from models.training.train import train
+from models.training.train_settings import TrainSettings
 from streamer.errors import InputError
 
 SETTINGS = StepSettings(steps=4, batch=2, window=720, context=180, validate_every=2, frozen_from=0.5)
@@ -381,3 +383,14 @@ def two_of(corpus):
 def test_a_network_of_two_leads_takes_no_more_patients(world, tmp_path):
     with pytest.raises(InputError, match="takes 2 leads together; more patients are for one lead"):
         train_windows(world, tmp_path / "run", name="acdae")
+
+
+@pytest.mark.parametrize(
+    ("known", "pays"), [({"avx512_f": True}, False), ({"avx512_bf16": True}, True), ({}, False)]
+)
+def test_half_precision_is_for_processors_with_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, bool], pays: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert half_pays(torch.device("cpu")) is pays
+    assert half_pays(torch.device("cuda"))

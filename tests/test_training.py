@@ -21,8 +21,9 @@ from models.training.data import (
 )
 from models.training.objective import denoising_loss
 from models.training.run_state import Plan, RunState
-from models.training.train import VALIDATIONS, TrainSettings, command, plan_steps, rate_at, train
+from models.training.train import VALIDATIONS, plan_steps, train
 from models.training.train_all import share, train_all
+from models.training.train_settings import TrainSettings, command, rate_at
 from streamer.errors import InputError
 from streamer.noise import KINDS, noise_blocks
 from streamer.records.nstdb import load_tape

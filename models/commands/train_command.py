@@ -203,9 +203,9 @@ def _train_f(
 ) -> None:
     from models.macs import macs
     from models.registry import find_network
-    from models.training.train import TrainSettings
     from models.training.train import train as run
     from models.training.train_all import train_all
+    from models.training.train_settings import TrainSettings
 
     settings = TrainSettings(minutes=minutes, **given)
     if (begin or patients) and (budget is not None or len(names) > 1):

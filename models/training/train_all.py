@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.training.run_state import load_checkpoint
-from models.training.train import TrainSettings, train
+from models.training.train import train
+from models.training.train_settings import TrainSettings
 
 Note = Callable[[str, float], None]
 """Told which network is next, and the minutes that it gets."""
