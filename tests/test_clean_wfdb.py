@@ -10,12 +10,16 @@ from file_tools import clean_files, cleaned_of, ecg, refused_of, right, sidecar_
 from streamer.errors import InputError
 
 FS = 250
-FORMATS = ("16", "24", "32", "61", "80", "160", "212")
+FORMATS = ("16", "24", "32", "61", "80", "160", "212", "310", "311", "508", "516", "524")
+FLAC = ("508", "516", "524")
+GAINS = {"80": 20.0, "508": 20.0, "310": 100.0, "311": 100.0}
+NOT_WRITTEN = ("61", "160", "310", "311")
+"""wfdb reads them and does not write them."""
 
 
 def written(folder, name="mine", *, fmt="16", samples=None, fs=FS, units=("mV", "uV"), names=("I", "II")):
     """Two leads, of which an odd number of samples is there: 212 packs them in pairs."""
-    gain = 20.0 if fmt == "80" else 200.0
+    gain = GAINS.get(fmt, 200.0)
     rows = ecg(12, 2, fs)[:, : samples or 12 * round(fs) - 1]
     scale = np.array([[{"uV": 1000.0, "V": 0.001}.get(unit, 1.0)] for unit in units])
     wfdb.wrsamp(
@@ -24,20 +28,32 @@ def written(folder, name="mine", *, fmt="16", samples=None, fs=FS, units=("mV", 
         units=list(units),
         sig_name=list(names),
         p_signal=(rows * scale).T,
-        fmt=["16" if fmt in ("61", "160") else fmt] * 2,
+        fmt=["16" if fmt in NOT_WRITTEN else fmt] * 2,
         adc_gain=[gain / float(each) for each in scale[:, 0]],
         baseline=[0, 0],
         comments=["age: 70, of the ward"],
         write_dir=str(folder),
     )
     header = folder / f"{name}.hea"
-    if fmt in ("61", "160"):
-        # wfdb reads them and does not write them.
-        digital = np.fromfile(header.with_suffix(".dat"), "<i2").astype(np.int32)
-        digital = digital.astype(">i2") if fmt == "61" else (digital + 32768).astype("<u2")
-        digital.tofile(header.with_suffix(".dat"))
+    if fmt in NOT_WRITTEN:
+        digital = np.fromfile(header.with_suffix(".dat"), "<i2").astype(np.int64)
+        header.with_suffix(".dat").write_bytes(in_format(fmt, digital))
         header.write_text(header.read_text().replace(".dat 16 ", f".dat {fmt} "))
     return header
+
+
+def in_format(fmt, digital):
+    """The bytes of a signal file, by `signal(5)`."""
+    if fmt == "61":
+        return digital.astype(">i2").tobytes()
+    if fmt == "160":
+        return (digital + 32768).astype("<u2").tobytes()
+    first, second, third = (np.append(digital, [0] * (-len(digital) % 3)).reshape(-1, 3) & 1023).T
+    if fmt == "310":
+        words = (first | (third & 31) << 10) << 1 | (second | (third >> 5) << 10) << 17
+    else:
+        words = first | second << 10 | third << 20
+    return words.astype("<u4").tobytes()
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
@@ -47,9 +63,10 @@ def test_every_format_is_written_again_in_itself(fmt, tmp_path):
     before, after = (wfdb.rdrecord(str(each.with_suffix(""))) for each in (file, target))
     for name in ("fs", "sig_len", "units", "fmt", "adc_gain", "baseline", "sig_name", "comments"):
         assert getattr(after, name) == getattr(before, name), name
-    assert target.with_suffix(".dat").stat().st_size == file.with_suffix(".dat").stat().st_size
+    if fmt not in FLAC:
+        assert target.with_suffix(".dat").stat().st_size == file.with_suffix(".dat").stat().st_size
     scale = np.array([1.0, 0.001])
-    step = 1 / (20 if fmt == "80" else 200)
+    step = 1 / GAINS.get(fmt, 200)
     wanted = right((before.p_signal * scale).T, FS)
     np.testing.assert_allclose((after.p_signal * scale).T, wanted, atol=0.51 * step)
 
@@ -86,40 +103,69 @@ def test_annotations_with_a_clock_of_their_own_go_along_to_the_byte(tmp_path):
     assert said.sample.tolist() == [0, 0]
 
 
-def test_leads_of_several_samples_a_frame_are_cleaned_at_their_own_rate(tmp_path):
-    fast, slow = ecg(12, 1, 500)[0], ecg(12, 1, 125, seed=4)[0]
-    frames = [np.round(200 * each).astype(np.int64) for each in (fast, slow)]
+def framed(folder, names, rows, in_frame, fmt):
+    """A record of 125 frames a second, whose signals have so many samples a frame, in one file."""
+    frames = [np.round(200 * each).astype(np.int64) for each in rows]
+    count = len(rows)
     wfdb.Record(
         record_name="frames",
-        n_sig=2,
+        n_sig=count,
         fs=125,
-        sig_len=1500,
-        file_name=["frames.dat"] * 2,
-        fmt=["16"] * 2,
-        samps_per_frame=[4, 1],
-        skew=[None] * 2,
-        byte_offset=[None] * 2,
-        adc_gain=[200.0] * 2,
-        baseline=[0] * 2,
-        units=["mV"] * 2,
-        adc_res=[16] * 2,
-        adc_zero=[0] * 2,
+        sig_len=len(frames[0]) // in_frame[0],
+        file_name=["frames.dat"] * count,
+        fmt=[fmt] * count,
+        samps_per_frame=in_frame,
+        skew=[None] * count,
+        byte_offset=[None] * count,
+        adc_gain=[200.0] * count,
+        baseline=[0] * count,
+        units=["mV"] * count,
+        adc_res=[16] * count,
+        adc_zero=[0] * count,
         init_value=[int(each[0]) for each in frames],
-        checksum=[0, 0],
-        block_size=[0] * 2,
-        sig_name=["II", "PLETH"],
+        checksum=[0] * count,
+        block_size=[0] * count,
+        sig_name=names,
         e_d_signal=frames,
-    ).wrsamp(expanded=True, write_dir=str(tmp_path))
-    target = cleaned_of(tmp_path / "frames.hea", tmp_path / "out")
-    before, after = (
-        wfdb.rdrecord(str(each), smooth_frames=False)
-        for each in (tmp_path / "frames", tmp_path / "out/frames")
-    )
-    np.testing.assert_array_equal(after.e_p_signal[1], before.e_p_signal[1])
-    np.testing.assert_allclose(
-        after.e_p_signal[0], right(before.e_p_signal[0][None], 500)[0], atol=0.51 / 200
-    )
+    ).wrsamp(expanded=True, write_dir=str(folder))
+    return folder / "frames.hea"
+
+
+def both_framed(file, target):
+    return [
+        wfdb.rdrecord(str(each.with_suffix("")), smooth_frames=False).e_p_signal for each in (file, target)
+    ]
+
+
+def test_leads_of_several_samples_a_frame_are_cleaned_at_their_own_rate(tmp_path):
+    rows = ecg(12, 1, 500)[0], ecg(12, 1, 125, seed=4)[0]
+    file = framed(tmp_path, ["II", "PLETH"], rows, [4, 1], "16")
+    target = cleaned_of(file, tmp_path / "out")
+    before, after = both_framed(file, target)
+    np.testing.assert_array_equal(after[1], before[1])
+    np.testing.assert_allclose(after[0], right(before[0][None], 500)[0], atol=0.51 / 200)
     assert sidecar_of(target)["untouched"] == ["PLETH"]
+
+
+@pytest.mark.parametrize("fmt", FLAC[1:])
+def test_flac_of_several_samples_a_frame_is_packed_again_block_by_block(fmt, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.files.wfdb_flac._BLOCK", 1000)
+    rows = ecg(80, 1, 500)[0], ecg(80, 1, 500, seed=4)[0]
+    file = framed(tmp_path, ["II", "PLETH"], rows, [4, 4], fmt)
+    target = cleaned_of(file, tmp_path / "out")
+    before, after = both_framed(file, target)
+    np.testing.assert_array_equal(after[1], before[1])
+    np.testing.assert_allclose(after[0], right(before[0][None], 500)[0], atol=0.51 / 200)
+    assert sorted(each.name for each in (tmp_path / "out").iterdir() if each.name.startswith(".")) == []
+
+
+def test_flac_that_breaks_off_or_is_none_is_one_clear_line(tmp_path):
+    file = written(tmp_path, fmt="516")
+    flac = file.with_suffix(".dat")
+    flac.write_bytes(flac.read_bytes()[:1000])
+    assert "mine.dat is truncated" in refused_of(file, tmp_path / "out")
+    flac.write_bytes(bytes(1000))
+    assert "cannot be read as FLAC" in refused_of(file, tmp_path / "out")
 
 
 def test_a_record_of_the_challenges_keeps_its_mat_file(tmp_path):
@@ -158,8 +204,8 @@ def test_odd_rates_stay_as_they_are(fs, tmp_path):
             "has the unit 'mmHg', which is no voltage",
         ),
         (
-            lambda file: file.write_text(file.read_text().replace(" 16 ", " 310 ", 2)),
-            "has the WFDB format 310, which cannot be written again",
+            lambda file: file.write_text(file.read_text().replace(" 16 ", " 8 ", 2)),
+            "has the WFDB format 8, which cannot be written again",
         ),
     ],
     ids=("truncated", "no_signals", "no_channel", "wrong_magic", "empty", "unit", "format"),

@@ -59,17 +59,17 @@ class WfdbRecord(Opened):
         self._columns: list[slice] = []
         names = header.file_name
         frames = header.sig_len
-        widths: dict[str, int] = {}
-        for place, name in enumerate(names):
-            begin = widths.get(name, 0)
-            widths[name] = begin + self._frame[place]
-            self._columns.append(slice(begin, widths[name]))
+        inside: dict[str, list[int]] = {}
+        for name, count in zip(names, self._frame, strict=True):
+            begin = sum(inside.setdefault(name, []))
+            inside[name].append(count)
+            self._columns.append(slice(begin, begin + count))
         opened = {}
-        for name, width in widths.items():
+        for name, frame in inside.items():
             place = names.index(name)
             code = str(header.fmt[place])
             offset = int(header.byte_offset[place] or 0)
-            opened[name] = wfdb_formats.signal_file(self._path.with_name(name), code, offset, width)
+            opened[name] = wfdb_formats.signal_file(self._path.with_name(name), code, offset, frame)
         there = min(file.frames for file in opened.values())
         self.frames = frames or there
         if there < self.frames:
@@ -100,6 +100,8 @@ class WfdbRecord(Opened):
         """As `Opened.begin`: what lies beside the record under its name, as annotations do, goes along."""
         self._folder = folder
         copy_beside(self._path, self.files, folder)
+        for file in set(self._signal_files):
+            file.begin(folder)
 
     def write(self, places: Sequence[int], start: int, rows: Rows) -> None:
         """As `Opened.write`."""
@@ -119,6 +121,8 @@ class WfdbRecord(Opened):
 
     def finish(self, spans: Sequence[Span]) -> None:
         """As `Opened.finish`: initial values and checksums in the header, and annotations of the guard."""
+        for file in set(self._signal_files):
+            file.finish(self._folder)
         header = self._folder / self.files[0].name
         lines = header.read_bytes().decode("latin-1").splitlines(keepends=True)
         stated = [at for at, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
