@@ -8,9 +8,8 @@ import pyarrow.parquet as parquet
 import pydicom
 import pytest
 import scipy.io
+from dicom_tools import PADDING, dicom
 from file_tools import clean_files, cleaned_of, ecg, refused_of, right, sidecar_of
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage, generate_uid
 
 FS = 250
 STATED = {"rate": FS, "unit": "mV"}
@@ -115,42 +114,6 @@ def test_a_bad_parquet_file_is_one_clear_line(make, stated, said, tmp_path):
     parquet.write_table(pa.table({"II": np.zeros(900), "note": ["x"] * 900}), file)
     make(file)
     assert said in refused_of(file, tmp_path / "out", **stated)
-
-
-PADDING = -32768
-
-
-def dicom(file, rows, unit="uV", **changes):
-    """Leads at 500 Hz in steps of 5 µV from a baseline of 100, as twelve-lead objects have them."""
-    made = Dataset()
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = TwelveLeadECGWaveformStorage
-    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    made.PatientName, made.AcquisitionDateTime = "Doe^Jo", "20240229115959"
-    group = Dataset()
-    group.SamplingFrequency = 500
-    group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = rows.shape
-    group.WaveformBitsAllocated, group.WaveformSampleInterpretation = 16, "SS"
-    group.WaveformPaddingValue = np.int16(PADDING).tobytes()
-    channels = []
-    for name in ("Lead I (Einthoven)", "Lead II", "aortic pressure")[: len(rows)]:
-        channel, source, measured = Dataset(), Dataset(), Dataset()
-        source.CodeMeaning, source.CodeValue, source.CodingSchemeDesignator = name, "x", "MDC"
-        measured.CodeValue = "mm[Hg]" if "pressure" in name else unit
-        measured.CodingSchemeDesignator, measured.CodeMeaning = "UCUM", "unit"
-        channel.ChannelSourceSequence, channel.ChannelSensitivityUnitsSequence = [source], [measured]
-        channel.ChannelSensitivity, channel.ChannelSensitivityCorrectionFactor = 2.5, 2
-        channel.ChannelBaseline, channel.ChannelSampleSkew = 100, 0
-        channel.WaveformBitsStored = 16
-        channels.append(channel)
-    group.ChannelDefinitionSequence = channels
-    group.WaveformData = rows.T.astype("<i2").tobytes()
-    for name, value in changes.items():
-        setattr(group, name, value)
-    made.WaveformSequence = [group]
-    made.save_as(file, enforce_file_format=True)
-    return file
 
 
 def stored(file):

@@ -48,7 +48,7 @@ class Dicom(Opened):
             try:
                 samples = _samples(group)
                 self._paddings.append(_padding(group, samples.dtype))
-                described = [_described(channel) for channel in group.ChannelDefinitionSequence]
+                described = [_described(channel) for channel in group.ChannelDefinitionSequence or ()]
                 fs = float(group.SamplingFrequency)
             except (AttributeError, ValueError, TypeError, IndexError) as error:
                 raise InputError(
@@ -108,8 +108,9 @@ def _samples(group: Any) -> NDArray[Any]:
     if kind not in _KINDS:
         raise ValueError(f"its samples are {kind}; allowed: {', '.join(_KINDS)}")
     channels, count = int(group.NumberOfWaveformChannels), int(group.NumberOfWaveformSamples)
-    raw, dtype = group.WaveformData, np.dtype(_KINDS[kind])
-    if channels < 1 or len(raw) < channels * count * dtype.itemsize:
+    # What has no byte is None.
+    raw, dtype = group.WaveformData or b"", np.dtype(_KINDS[kind])
+    if len(raw) < channels * count * dtype.itemsize:
         raise ValueError(f"it states {count} samples of {channels} channels, and holds {len(raw)} bytes")
     return np.frombuffer(raw, dtype, channels * count).reshape(count, channels).copy()
 

@@ -1,6 +1,7 @@
 """Parquet: columns of leads, and perhaps of times; read and written by row groups."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,12 @@ class Parquet(RowFile):
 
     def __init__(self, file: Path, stated: Stated) -> None:
         try:
-            import pyarrow
             import pyarrow.parquet as parquet
         except ImportError as error:
             raise InputError(f"{file} needs pyarrow: {how_to_install('files')}") from error
         self.files = (file,)
-        try:
+        with _readable(file):
             self._source = parquet.ParquetFile(file)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise InputError(
-                f"{file} cannot be read as Parquet, or is truncated: {one_line(error)}"
-            ) from error
         found = self._source.metadata
         self._schema = self._source.schema_arrow
         sizes = [found.row_group(group).num_rows for group in range(found.num_row_groups)]
@@ -75,15 +71,19 @@ class Parquet(RowFile):
             )
         times = SampleTimes(self.files[0], names[timed], stated)
         for group in range(len(self._edges) - 1):
-            column = self._source.read_row_group(group, columns=[names[timed]]).column(0)
+            column = self._row_group(group, [names[timed]]).column(0)
             if timed in moments:
                 column = column.cast(pyarrow.int64())
             times.add(column.cast("float64", safe=False).to_numpy())
         return times.end(types[timed].unit if timed in moments else None)
 
+    def _row_group(self, group: int, columns: list[str] | None = None) -> Any:
+        with _readable(self.files[0]):
+            return self._source.read_row_group(group, columns=columns)
+
     def _table(self, group: int) -> Any:
         if self._group[0] != group:
-            self._group = group, self._source.read_row_group(group)
+            self._group = group, self._row_group(group)
         return self._group[1]
 
     def _groups(self, start: int, stop: int) -> range:
@@ -134,7 +134,7 @@ class Parquet(RowFile):
         import pyarrow
 
         # Reading is further on, and keeps its own.
-        table = self._source.read_row_group(self._written)
+        table = self._row_group(self._written)
         for place, waiting in self._waiting.items():
             field, old = self._schema.field(place), table.column(place).combine_chunks()
             missing = np.asarray(old.is_null())
@@ -149,3 +149,14 @@ class Parquet(RowFile):
     def finish(self, spans: Sequence[Span]) -> None:
         """As `Opened.finish`: a table has no place for what the guard said."""
         self._writer.close()
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Raises InputError where what is done within cannot be done with the file."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{file} cannot be read as Parquet, or is truncated: {one_line(error)}") from error
