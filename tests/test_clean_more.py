@@ -1,6 +1,7 @@
 """Cleaning MATLAB, Parquet and DICOM files: made and read again by the library of each format."""
 
 import copy
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -96,6 +97,14 @@ def test_a_parquet_file_keeps_schema_groups_nulls_and_all_other_columns(tmp_path
     # What lies within the reach of the resampling filters of a missing sample stays as it was.
     near = np.abs(np.arange(len(whole)) - 5000) < FS
     np.testing.assert_allclose(made.to_numpy()[~near], wanted[~near], atol=0.51)
+
+
+def test_a_column_that_is_called_an_ecg_and_holds_no_numbers_is_left_aloud(tmp_path):
+    row = ecg(4, 1, FS)[0]
+    table = pa.table({"I": row, "II": [Decimal(f"{value:.4f}") for value in row]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    (done,) = clean_files([tmp_path / "a.parquet"], tmp_path / "out", **STATED)
+    assert done.said.endswith("left as they are, being no ECG by their type: II")
 
 
 @pytest.mark.parametrize(

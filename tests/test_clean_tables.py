@@ -135,6 +135,36 @@ def test_a_dataset_of_hdf5_is_cleaned_and_the_rest_stays(tmp_path):
     )
 
 
+@pytest.mark.parametrize("how", ["virtual", "external", "linked"])
+def test_a_dataset_whose_values_lie_in_another_file_is_refused_and_that_file_stays(how, tmp_path):
+    """They would be changed where they lie."""
+    rows, other, file = ecg(4, 2, FS), tmp_path / "other", tmp_path / "a.h5"
+    with h5py.File(other, "w") as opened:
+        opened["x"] = rows
+    with h5py.File(file, "w") as opened:
+        if how == "virtual":
+            layout = h5py.VirtualLayout(rows.shape, "f8")
+            layout[:] = h5py.VirtualSource(str(other), "x", rows.shape)
+            opened.create_virtual_dataset("ecg", layout)
+        elif how == "linked":
+            opened["ecg"] = h5py.ExternalLink(str(other), "/x")
+        else:
+            rows.tofile(other)
+            opened.create_dataset("ecg", rows.shape, "f8", external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+    before = other.read_bytes()
+    said = refused_of(file, tmp_path / "out", variable="ecg", axis=1, **STATED)
+    assert "lie in another file" in said
+    assert other.read_bytes() == before
+
+
+def test_what_a_type_cannot_hold_is_said(tmp_path):
+    np.save(tmp_path / "a.npy", np.round(1000 * ecg(12, 1, FS)[0] + 1200).astype("u2"))
+    (done,) = clean_files([tmp_path / "a.npy"], tmp_path / "out", rate=FS, unit="uV")
+    below = sidecar_of(tmp_path / "out" / "a.npy")["clipped"]
+    assert below > 100
+    assert f"the nearest value stands for {below} that the format cannot hold" in done.said
+
+
 def test_the_only_dataset_of_hdf5_needs_no_name(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["bed/ecg"], file["fs"] = ecg(12, 1, FS)[0], FS

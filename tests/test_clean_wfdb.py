@@ -219,6 +219,17 @@ def test_a_bad_record_is_one_clear_line(change, said, tmp_path):
 # Many files
 
 
+def test_a_table_of_the_same_name_is_none_of_the_record(tmp_path):
+    file = written(tmp_path)
+    table = tmp_path / "mine.csv"
+    table.write_text("II\n" + "0.5\n-0.5\n" * 1000)
+    (tmp_path / "mine.xws").write_text("goes along")
+    done = clean_files([file, table], tmp_path / "out", rate=FS, unit="mV")
+    assert [each.status for each in done] == ["cleaned", "cleaned"], [each.said for each in done]
+    assert (tmp_path / "out" / "mine.csv").read_text() != table.read_text()
+    assert (tmp_path / "out" / "mine.xws").is_file()
+
+
 def test_a_run_goes_on_where_it_was_stopped_and_overwrites_nothing(tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("a", "b"):

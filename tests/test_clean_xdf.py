@@ -53,6 +53,15 @@ def test_an_xdf_differs_in_nothing_but_the_values_of_the_ecg(kind, unit, scale, 
     assert (before != after).sum() <= len(values) * made[0].dtype.itemsize
 
 
+def test_a_stream_that_states_another_rate_than_its_stamps_is_cleaned_at_theirs(tmp_path):
+    values = frames(ecg(12, 1, FS))
+    stamps = 1000 + np.arange(len(values)) / FS
+    file = written(tmp_path / "bed.xdf", header(1, 300, BED), blocks(stamps, values))
+    target = cleaned_of(file, tmp_path / "out")
+    given, made = loaded(file), loaded(target)
+    np.testing.assert_allclose(made[0][:, 0], right(given[0][:, 0][None], FS)[0], atol=1e-6)
+
+
 def test_a_short_gap_is_found_and_jitter_is_none(tmp_path):
     """By default pyxdf spreads a loss of under 500 samples over the whole recording."""
     values = frames(ecg(40, 1, FS))

@@ -111,7 +111,12 @@ class Hdf5File(ArrayFile):
             opened.visititems(note)
             # A path may be spelled in several ways, such as with a slash before it.
             stated = self._stated.variable
-            if stated is not None and isinstance(found := opened.get(stated), h5py.Dataset):
-                yield found
-            else:
-                yield opened[chosen_array(self._stated, file, sizes)]
+            if stated is None or not isinstance(found := opened.get(stated), h5py.Dataset):
+                found = opened[chosen_array(self._stated, file, sizes)]
+            if found.is_virtual or found.external or found.file.filename != opened.filename:
+                # They would be changed there.
+                raise InputError(
+                    f"{file}: the values of {found.name} lie in another file; copy them into one (h5repack does), "
+                    "or clean that one"
+                )
+            yield found

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.files.formats import open_file
 from engine.files.inputs import Wanted
-from engine.files.leads import ecg_channels, is_called_ecg
+from engine.files.leads import called_ecg, ecg_channels, is_called_ecg
 from engine.files.opened import Opened, Stated
 from engine.files.verdicts import Span, Verdicts
 from engine.in_process.arrays import BLOCK_S, Settings, system_for
@@ -114,12 +114,14 @@ def clean_file(wanted: Wanted, request: Request, report: Callable[[float], None]
         },
     )
     seconds = sum(opened.channels[place].samples / opened.channels[place].fs for place in places)
-    left = _left_out(opened, places)
-    said = f"{wanted.file}: {left}" if left and not request.leads else ""
+    told = [] if request.leads else _left_out(opened, places)
+    if opened.clipped:
+        told.append(f"the nearest value stands for {opened.clipped} that the format cannot hold")
+    said = f"{wanted.file}: {'; '.join(told)}" if told else ""
     return Done(wanted.file, "cleaned", said, seconds, bypassed)
 
 
-def _left_out(opened: Opened, places: list[int]) -> str:
+def _left_out(opened: Opened, places: list[int]) -> list[str]:
     """Which channels may be an ECG, and were left as they are, and why."""
     from streamer.units import millivolts_of
 
@@ -146,7 +148,9 @@ def _left_out(opened: Opened, places: list[int]) -> str:
     if slow:
         names = some([channel.name for channel in slow])
         said.append(f"left as they are, having less than {LOWEST_HZ:g} Hz: {names}")
-    return "; ".join(said)
+    if typed := [channel.name for channel in left if channel.ecg is False and called_ecg(channel.name)]:
+        said.append(f"left as they are, being no ECG by their type: {some(typed)}")
+    return said
 
 
 def _identity(opened: Opened, request: Request, names: list[str]) -> dict[str, Any]:

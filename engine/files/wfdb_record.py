@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.files import wfdb_formats
+from engine.files.formats import is_known
 from engine.files.leads import told_apart
 from engine.files.opened import Channel, Opened, Rows, Stated
 from engine.files.verdicts import Span
@@ -157,9 +158,12 @@ def open_record(file: Path, stated: Stated) -> Opened:
 
 
 def copy_beside(path: Path, files: Iterable[Path], folder: Path) -> None:
-    """Copy files of a record, and what else lies under its name, but what a guard said before."""
+    """Copy files of a record, and what else lies under its name, but what a guard said before.
+
+    A file that can be cleaned itself, such as a table, is none of the record.
+    """
     beside = {file for file in path.parent.glob(f"{_glob(path.name)}.*") if file.is_file()}
-    for file in beside | set(files):
+    for file in {file for file in beside if not is_known(file)} | set(files):
         if file.suffix != f".{GUARD_ANNOTATOR}":
             shutil.copyfile(file, folder / file.name)
 

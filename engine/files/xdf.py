@@ -21,6 +21,8 @@ from streamer.lsl.metadata import Channel as Described
 from streamer.lsl.metadata import described, says_ecg
 from streamer.plain import plain
 from streamer.regularise import Regulariser
+from streamer.stamped import CHECKED_S
+from streamer.stated_rate import other_rate, plain_rate
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Xdf(Opened):
         channels: list[Channel] = []
         for number, each in enumerate(regular):
             info, stamps = each["info"], each["time_stamps"]
-            fs = float(info["nominal_srate"][0])
+            fs = _rate(stamps, float(info["nominal_srate"][0]))
             chunks = places[info["stream_id"]]
             if sum(map(len, chunks)) < len(stamps):
                 raise InputError(f"{file} cannot be read as XDF: samples of its stream {number + 1} are lost")
@@ -154,6 +156,12 @@ def _load(file: Path) -> list[dict[str, Any]]:
         # pyxdf trusts a file, and fails in any way where it is wrong.
         raise InputError(f"{file} cannot be read as XDF: {one_line(error)}") from error
     return streams
+
+
+def _rate(stamps: NDArray[np.float64], stated_hz: float) -> float:
+    """The rate that a stream states, or the one that its first stamps show where that is another."""
+    other = other_rate(stamps[: round(CHECKED_S * stated_hz)], stated_hz)
+    return plain_rate(other) if other else stated_hz
 
 
 def _described(info: dict[str, Any]) -> list[Described]:
