@@ -116,7 +116,7 @@ class Hdf5File(ArrayFile):
             if found.is_virtual or found.external or found.file.filename != opened.filename:
                 # They would be changed there.
                 raise InputError(
-                    f"{file}: the values of {found.name} lie in another file; copy them into one (h5repack does), "
+                    f"{file}: the values of {found.name} lie in another file; copy them into one, "
                     "or clean that one"
                 )
             yield found
