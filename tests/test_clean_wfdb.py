@@ -219,14 +219,14 @@ def test_a_bad_record_is_one_clear_line(change, said, tmp_path):
 # Many files
 
 
-def test_an_array_of_the_same_name_is_none_of_the_record(tmp_path):
+def test_a_table_of_the_same_name_is_none_of_the_record(tmp_path):
     file = written(tmp_path)
-    table = tmp_path / "mine.npy"
-    np.save(table, ecg(8, 1, FS)[0])
+    table = tmp_path / "mine.csv"
+    table.write_text("II\n" + "0.5\n-0.5\n" * 1000)
     (tmp_path / "mine.xws").write_text("goes along")
     done = clean_files([file, table], tmp_path / "out", rate=FS, unit="mV")
     assert [each.status for each in done] == ["cleaned", "cleaned"], [each.said for each in done]
-    assert (tmp_path / "out" / "mine.npy").read_bytes() != table.read_bytes()
+    assert (tmp_path / "out" / "mine.csv").read_text() != table.read_text()
     assert (tmp_path / "out" / "mine.xws").is_file()
 
 

@@ -76,7 +76,11 @@ def clean_file(wanted: Wanted, request: Request, report: Callable[[float], None]
     InputError
         If it cannot be used, or something else stands in its place.
     """
-    opened = open_file(wanted.file, request.stated)
+    with open_file(wanted.file, request.stated) as opened:
+        return _clean_opened(opened, wanted, request, report)
+
+
+def _clean_opened(opened: Opened, wanted: Wanted, request: Request, report: Callable[[float], None]) -> Done:
     places = ecg_channels(wanted.file, opened.channels, request.leads)
     identity = _identity(opened, request, [opened.channels[place].name for place in places])
     sidecar = (

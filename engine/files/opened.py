@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +101,7 @@ class Told(NamedTuple):
 
 
 class Opened(ABC):
-    """A file that is open for reading, and the copy of it that becomes the cleaned one.
+    """A file that is open for reading, and the copy of it that becomes the cleaned one; a context.
 
     Attributes
     ----------
@@ -116,6 +116,15 @@ class Opened(ABC):
     channels: tuple[Channel, ...]
     files: tuple[Path, ...]
     clipped: int = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:  # noqa: B027 - most formats open a file for each call
+        """Close what stays open from one call to the next."""
 
     def told(self, place: int) -> list[Told]:
         """Annotations that the file holds, in order; their time is that of one channel."""

@@ -27,9 +27,9 @@ class Parquet(RowFile):
             raise InputError(f"{file} needs pyarrow: {how_to_install('files')}") from error
         self.files = (file,)
         with _readable(file):
-            self._source = parquet.ParquetFile(file)
-        found = self._source.metadata
-        self._schema = self._source.schema_arrow
+            with parquet.ParquetFile(file) as source:
+                found = self._found = source.metadata
+                self._schema = source.schema_arrow
         sizes = [found.row_group(group).num_rows for group in range(found.num_row_groups)]
         self._edges = np.cumsum([0, *sizes]).tolist()
         # What is no number is not called an ECG, whatever its name.
@@ -78,8 +78,13 @@ class Parquet(RowFile):
         return times.end(types[timed].unit if timed in moments else None)
 
     def _row_group(self, group: int, columns: list[str] | None = None) -> Any:
-        with _readable(self.files[0]):
-            return self._source.read_row_group(group, columns=columns)
+        import pyarrow.parquet as parquet
+
+        with (
+            _readable(self.files[0]),
+            parquet.ParquetFile(self.files[0], metadata=self._found) as source,
+        ):
+            return source.read_row_group(group, columns=columns)
 
     def _table(self, group: int) -> Any:
         if self._group[0] != group:
@@ -113,7 +118,7 @@ class Parquet(RowFile):
         """As `Opened.begin`."""
         import pyarrow.parquet as parquet
 
-        codec = self._source.metadata.row_group(0).column(0).compression
+        codec = self._found.row_group(0).column(0).compression
         self._writer = parquet.ParquetWriter(
             folder / self.files[0].name,
             self._schema,
@@ -148,7 +153,12 @@ class Parquet(RowFile):
 
     def finish(self, spans: Sequence[Span]) -> None:
         """As `Opened.finish`: a table has no place for what the guard said."""
-        self._writer.close()
+        self.close()
+
+    def close(self) -> None:
+        """As `Opened.close`."""
+        if self._writer:
+            self._writer.close()
 
 
 @contextmanager

@@ -79,7 +79,8 @@ def _open(settings: SourceSettings) -> RecordSignal:
     file = opened.files[0]
     channels = [opened.channels[place] for place in places]
     scale = np.array([[millivolts_of(channel.unit) or np.nan] for channel in channels])
-    data = (opened.read(places, 0, channels[0].samples) * scale).astype(np.float32)
+    with opened:
+        data = (opened.read(places, 0, channels[0].samples) * scale).astype(np.float32)
     names = tuple(channel.name for channel in channels)
     fs = channels[0].fs
     return RecordSignal(

@@ -2,7 +2,8 @@
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -58,11 +59,16 @@ class Table(RowFile):
         self._old = self._rows()
         self._target = file
 
+    def close(self) -> None:
+        """As `Opened.close`."""
+        self._source.close()
+        self._old.close()
+
     def _lines(self, file: Path, mode: str = "r") -> IO[str]:
         # Line endings and bytes that are no UTF-8 come out as they went in.
         return file.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
 
-    def _rows(self) -> Iterator[tuple[list[str], str]]:
+    def _rows(self) -> Generator[tuple[list[str], str]]:
         """Cells and line ending of every row that holds a sample."""
         empty = ""
         with self._lines(self._file) as lines:
@@ -98,22 +104,23 @@ class Table(RowFile):
         samples, written = 0, False
         times = SampleTimes(self._file, heads[timed], stated) if timed is not None else None
         waiting: list[float] = []
-        for cells, _ in self._rows():
-            samples += 1
-            if samples <= _LOOKED_AT:
-                self._decimals = [
-                    _more(decimals, cell.replace(self._decimal, "."))
-                    for decimals, cell in zip(self._decimals, cells, strict=True)
-                ]
-            if times is None or timed is None:
-                continue
-            at = self._number(cells[timed])
-            if at is None:
-                at, written = seconds_of(cells[timed]), True
-            waiting.append(math.nan if at is None else at)
-            if len(waiting) == _LOOKED_AT:
-                times.add(np.array(waiting))
-                waiting = []
+        with closing(self._rows()) as rows:
+            for cells, _ in rows:
+                samples += 1
+                if samples <= _LOOKED_AT:
+                    self._decimals = [
+                        _more(decimals, cell.replace(self._decimal, "."))
+                        for decimals, cell in zip(self._decimals, cells, strict=True)
+                    ]
+                if times is None or timed is None:
+                    continue
+                at = self._number(cells[timed])
+                if at is None:
+                    at, written = seconds_of(cells[timed]), True
+                waiting.append(math.nan if at is None else at)
+                if len(waiting) == _LOOKED_AT:
+                    times.add(np.array(waiting))
+                    waiting = []
         if not samples:
             raise InputError(f"{self._file} holds no sample")
         if times is None:
